@@ -93,8 +93,8 @@ def scan(
 ) -> Iterator[Points]:
     """Yield the points of `selection` of these metrics: sealed days in order, then the log.
 
-    `times_us` is there where it was asked for, and where a bound of `wanted` lies within the points'
-    `bounds_us`.
+    `times_us` is there where it was asked for, and where a bound of `wanted` lies within the
+    `bounds_us` of the points.
     """
     matcher = Matcher(snapshot, selection)
     if matcher.matches_nothing or selection.start_us >= selection.end_us:

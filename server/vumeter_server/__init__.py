@@ -1,1 +1,1 @@
-"""vumeter: metrics of voice agents over gRPC and REST, kept in SQLite."""
+"""Vumeter: metrics of voice agents over gRPC and REST, kept in SQLite."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.errors import InvalidArgument, Violation
+from vumeter_server.errors import MAX_VIOLATIONS, InvalidArgument, Violation
 
 LabelSet = tuple[tuple[str, str], ...]
 """The labels of a point, `agent_id` and `environment_id` among them, sorted by key."""
-
-MAX_VIOLATIONS = 10
 
 
 class MetricType(IntEnum):
@@ -62,8 +61,7 @@ class Batch:
         for column in (
             self.name_indexes,
             self.types,
-            # Adding 0.0 makes -0.0 the 0.0 that it equals.
-            self.values + 0.0,
+            self.values,
             self.times_us,
             self.label_set_indexes,
             self.session_indexes,
@@ -85,7 +83,7 @@ class Settled:
     new_types: dict[str, MetricType]
 
 
-def settle(batch: Batch, known: dict[str, MetricType], now_us: int) -> Settled:
+def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settled:
     """Fill in the defaults that depend on each metric's type.
 
     `known` holds the types of the organization's metrics. A metric keeps the type of its first
@@ -110,9 +108,7 @@ def settle(batch: Batch, known: dict[str, MetricType], now_us: int) -> Settled:
     wrong_type = (batch.types != 0) & (batch.types != own_types)
     wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0))
     if wrong_type.any() or wrong_value.any():
-        raise InvalidArgument(
-            violations=_violations(batch, own_types, wrong_type, wrong_value, is_absent)
-        )
+        raise InvalidArgument(violations=_violations(own_types, wrong_type, wrong_value, is_absent))
     return Settled(
         batch=batch,
         values=np.where(is_absent, 1.0, batch.values),
@@ -122,7 +118,6 @@ def settle(batch: Batch, known: dict[str, MetricType], now_us: int) -> Settled:
 
 
 def _violations(
-    batch: Batch,
     own_types: npt.NDArray[np.uint8],
     wrong_type: npt.NDArray[np.bool_],
     wrong_value: npt.NDArray[np.bool_],
@@ -130,12 +125,11 @@ def _violations(
 ) -> list[Violation]:
     violations = []
     for index in np.flatnonzero(wrong_type | wrong_value)[:MAX_VIOLATIONS].tolist():
-        type_name = MetricType(own_types[index]).name.lower()
-        name = batch.names[batch.name_indexes[index]]
+        own_type = MetricType(own_types[index]).name.lower()
         if wrong_type[index]:
-            field, problem = "type", f"must be {type_name}, the type that {name} was recorded with"
+            field, problem = "type", f"must be {own_type}, as this metric was first recorded"
         elif is_absent[index]:
-            field, problem = "value", f"must be given for a {type_name}"
+            field, problem = "value", f"must be given for a {own_type}"
         else:
             field, problem = "value", "must not be negative for a counter"
         violations.append(Violation(field=f"points[{index}].{field}", problem=problem))

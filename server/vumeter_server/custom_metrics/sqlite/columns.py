@@ -115,6 +115,7 @@ def decode_session(blob: bytes, session_code: int) -> npt.NDArray[np.void]:
     points["metric"] = read["metric"]
     points["series"] = read["series"]
     points["session"] = session_code
-    points["time_us"] = read["after_us"] + int.from_bytes(blob[1:9], "little", signed=True)
+    first_us = int.from_bytes(blob[1:9], "little", signed=True)
+    points["time_us"] = read["after_us"].astype(np.int64) + first_us
     points["value"] = read["value"]
     return points

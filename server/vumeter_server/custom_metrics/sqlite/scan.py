@@ -139,7 +139,7 @@ def _scan_days(
         points = Points(
             metric_codes=metric_code,
             values=part_values,
-            times_us=None if part_times is None else part_times + np.int64(start_us),
+            times_us=None if part_times is None else part_times.astype(np.int64) + start_us,
             series=series.get((day, part)),
             # Sealed sessions are written plus 1, so that none is 0.
             sessions=sessions[day, part].astype(np.int64) - 1 if with_sessions else None,

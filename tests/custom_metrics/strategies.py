@@ -7,6 +7,7 @@ such as a change of clocks. Values are multiples of 1/4, so that sums are exact 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,7 +15,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
-
 from tests.custom_metrics.oracle import load_zone
 
 MetricType = str
@@ -263,10 +263,38 @@ def discovery_queries() -> st.SearchStrategy[Query]:
     )
 
 
+def queries(scene: Scene) -> st.SearchStrategy[Query]:
+    """Choose a question to any of the six endpoints."""
+    return st.one_of(sums_queries(scene), timeseries_queries(scene), discovery_queries())
+
+
+def many_points(scene: Scene, count: int, seed: int) -> list[Point]:
+    """Return more points of a scene than hypothesis would choose; for a seed always the same."""
+    rng = random.Random(seed)
+    length = (scene.end - scene.start) // timedelta(microseconds=1)
+    chosen = []
+    for _ in range(count):
+        name = rng.choice(tuple(METRICS))
+        moment = scene.start + timedelta(microseconds=rng.randrange(length))
+        if rng.random() < 0.1:
+            moment = rng.choice(scene.edges) + timedelta(microseconds=rng.choice((-1, 0, 1)))
+        point: Point = {
+            "name": name,
+            "type": METRICS[name],
+            "value": rng.randrange(4_000) / 4,
+            "timestamp": moment.isoformat(),
+            "agentId": rng.choice((*AGENTS, "")),
+            "environmentId": rng.choice((*ENVIRONMENTS, "")),
+            "sessionId": rng.choice((*SESSIONS, "")),
+            "tags": {key: rng.choice(values) for key, values in TAGS.items() if rng.random() < 0.7},
+        }
+        chosen.append(point)
+    return chosen
+
+
 @st.composite
 def recordings_with_queries(draw: st.DrawFn) -> tuple[list[list[Point]], list[Query]]:
     """Choose batches of points to record in turn, and questions to ask about them."""
     scene = draw(st.sampled_from(SCENES))
     batches = draw(st.lists(st.lists(points(scene), max_size=12), max_size=4))
-    questions = st.one_of(sums_queries(scene), timeseries_queries(scene), discovery_queries())
-    return batches, draw(st.lists(questions, min_size=1, max_size=6))
+    return batches, draw(st.lists(queries(scene), min_size=1, max_size=6))

@@ -8,11 +8,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-
 from tests.custom_metrics.cases import Ask, Case, load_cases
 from tests.custom_metrics.oracle import Oracle, Refused
+
 from vumeter_server.custom_metrics import labels, points
-from vumeter_server.custom_metrics.settlement import settle
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.ranges import count_buckets, parse_range
 from vumeter_server.times.steps import parse_step
@@ -101,8 +100,7 @@ def _read_post(ask: Ask) -> None:
     assert ask.body is not None
     body = json.loads(ask.body)
     points.check_idempotency_key(body.get("idempotencyKey"))
-    batch = points.validate(points.PointColumns.of([_point(p) for p in body["points"]]), NOW_US)
-    settle(batch, {"booking_attempt": "counter", "queue_length": "gauge"}, NOW_US)
+    points.validate(points.PointColumns.of([_point(p) for p in body["points"]]), NOW_US)
 
 
 def _point(body: dict[str, Any]) -> Any:

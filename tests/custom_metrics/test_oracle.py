@@ -9,7 +9,6 @@ import numpy as np
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.custom_metrics import oracle as oracles
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import (
@@ -24,6 +23,7 @@ from tests.custom_metrics.strategies import (
     recordings_with_queries,
     sums_queries,
 )
+
 from vumeter_server.custom_metrics.labels import parse_group_by, parse_metric_names, parse_tags
 from vumeter_server.numbers import json_number, json_numbers, text_number
 from vumeter_server.times.ranges import day_bounds, parse_range

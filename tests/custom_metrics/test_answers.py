@@ -104,6 +104,13 @@ def test_answers_about_many_points_are_the_oracles(
     assert canonical(answer) == expected
 
 
+def test_a_tag_key_shows_its_first_1000_values(server: InProcess) -> None:
+    server.new_organization()
+    values = [f"caller_{number:04}" for number in range(1_001)]
+    server.record([{"name": "faq_query", "tags": {"caller": each}} for each in reversed(values)])
+    assert server.get("/v1/custom-metrics/tags", {}) == {"data": {"caller": values[:1_000]}}
+
+
 def answer_of(server: InProcess, ask: Ask) -> Any:
     if ask.method == "POST":
         assert ask.body is not None

@@ -8,8 +8,14 @@ from vumeter_server.storage.migrations import (
     m0005_metric_sums,
 )
 
+_MODULES = (
+    m0001_access,
+    m0002_custom_metrics,
+    m0005_metric_sums,
+)
+
 MIGRATIONS = Migrations("vumeter")
-for _module in (m0001_access, m0002_custom_metrics, m0005_metric_sums):
+for _module in _MODULES:
     MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
 
 __all__ = ["MIGRATIONS"]

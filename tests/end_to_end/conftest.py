@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 import pytest
 import requests
-
 from tests.end_to_end.callers import Caller, bearer
 from tests.stack import Stack
 

@@ -43,7 +43,7 @@ def vumeter() -> None:
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
-        status = vumeter.main(standalone_mode=False)
+        status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.ClickException as error:
         command = (
             error.ctx.command_path

@@ -46,7 +46,7 @@ def vumeter() -> None:
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
-        status = vumeter.main(standalone_mode=False)
+        status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)

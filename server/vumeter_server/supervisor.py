@@ -25,7 +25,7 @@ from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
 from vumeter_server.processes.addresses import Address, ip_of
 from vumeter_server.processes.errors import StartError
-from vumeter_server.processes.parent_death import end_with_parent
+from vumeter_server.processes.parent_death import ending_with_parent
 from vumeter_server.settings import Settings
 
 READY_WITHIN_SECONDS = 120.0
@@ -80,15 +80,15 @@ class ServerProcess:
         host = listen.host
         read_end, write_end = os.pipe()
         try:
+            command = [
+                *(sys.executable, "-m", "vumeter_server.cli", "serve"),
+                *("--db", str(settings.db)),
+                *("--host", listen.host),
+                *("--grpc-port", str(listen.port)),
+                *("--ready-fd", str(write_end)),
+            ]
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "vumeter_server.cli",
-                "serve",
-                f"--db={settings.db}",
-                f"--host={host}",
-                f"--grpc-port={listen.port}",
-                f"--ready-fd={write_end}",
+                *ending_with_parent(command),
                 env={
                     **os.environ,
                     "VUMETER_LAUNCH_ID": launch_id,
@@ -98,7 +98,6 @@ class ServerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[write_end],
                 start_new_session=True,
-                preexec_fn=end_with_parent(),
             )
         except BaseException:
             os.close(read_end)

@@ -6,12 +6,14 @@ from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
     m0005_metric_sums,
+    m0006_demo,
 )
 
 _MODULES = (
     m0001_access,
     m0002_custom_metrics,
     m0005_metric_sums,
+    m0006_demo,
 )
 
 MIGRATIONS = Migrations("vumeter")

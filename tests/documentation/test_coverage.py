@@ -54,8 +54,9 @@ def documented_paths() -> dict[str, tuple[str, str, MethodDescriptorProto]]:
         verb = rule.WhichOneof("pattern")
         if verb is None:
             continue
-        spelling = {field.name: field.json_name for field in messages()[method.input_type].field}
-        path = re.sub(r"{(\w+)}", lambda f, s=spelling: f"{{{s[f[1]]}}}", getattr(rule, verb))
+        path = getattr(rule, verb)
+        for field in messages()[method.input_type].field:
+            path = path.replace(f"{{{field.name}}}", f"{{{field.json_name}}}")
         found[name] = (verb.upper(), path, method)
     return found
 

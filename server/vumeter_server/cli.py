@@ -56,7 +56,8 @@ def main() -> None:
             if isinstance(error, click.UsageError) and error.ctx
             else "vumeter"
         )
-        click.echo(f"{command}: {error.format_message()}", err=True)
+        message = " ".join(line.strip() for line in error.format_message().splitlines())
+        click.echo(f"{command}: {message}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

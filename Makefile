@@ -1,0 +1,59 @@
+# `make` alone prints this list. What a target needs it sets up itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+REST_PORT ?= 8080
+GRPC_PORT ?= 50051
+DB ?= data/vumeter.db
+DEMO ?= 1
+
+.PHONY: help setup run test lint fix generate check-generated bench lock
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
+
+# The editable install is made once: a change of the code needs no new one, a change of
+# pyproject.toml or of the lock file does.
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "vumeter needs Python 3.11 to 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## start server and Envoy with demo data, print a key and requests to try
+	@REST_PORT=$(REST_PORT) GRPC_PORT=$(GRPC_PORT) DB=$(DB) DEMO=$(DEMO) $(BIN)/python -m vumeter_server.quickstart
+
+test: setup ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup check-generated ## check style, types, imports, protos and generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/generate.py --lint-image build/protos.binpb
+	@$(BIN)/buf lint build/protos.binpb --path vumeter
+
+fix: setup ## repair what lint can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+generate: setup ## write generated/ from protos/
+	@$(BIN)/python tools/generate.py
+
+check-generated: setup ## fail if generated/ is not what protos/ gives
+	@$(BIN)/python tools/generate.py --check
+
+bench: setup ## measure, in ratios within one run
+	@$(BIN)/python bench/run.py $(ARGS)
+
+lock: setup ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
+		--extra dev --upgrade --custom-compile-command "make lock" -o requirements.lock pyproject.toml

@@ -1,0 +1,1 @@
+"""Vumeter: metrics of voice agents over gRPC and REST, kept in SQLite."""

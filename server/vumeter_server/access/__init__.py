@@ -1,0 +1,1 @@
+"""Who may do what: organizations, their API keys and roles."""

@@ -1,0 +1,93 @@
+"""API keys: how they are made, written and checked. Nothing here knows where they are stored."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+KEY_ID_PREFIX = "vmk_"
+_KEY_ID = re.compile(r"vmk_[a-z2-7]{20}\Z")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
+
+# Compared against when a key id is unknown, so that the answer takes as long as for a known one.
+_DUMMY_SHA256 = hashlib.sha256(secrets.token_bytes(32)).digest()
+
+
+class Role(StrEnum):
+    """What a key may do in its organization: every role records, `admin` and `owner` also query."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """A key as a caller shows it."""
+
+    key_id: str
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey:
+    """A key that was just made; its secret is nowhere else."""
+
+    key_id: str
+    secret: str
+
+    @property
+    def bearer(self) -> str:
+        """The key as the Authorization header takes it, after `Bearer `."""
+        return f"{self.key_id}.{self.secret}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredKey:
+    """A key as it is stored: the secret's SHA-256, whose it is, and until when it is good."""
+
+    key_id: str
+    organization_id: int
+    role: Role
+    secret_sha256: bytes
+    expires_us: int | None
+    revoked_us: int | None
+
+    def is_good_at(self, now_us: int) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return self.revoked_us is None and (self.expires_us is None or now_us < self.expires_us)
+
+
+def new_key() -> NewKey:
+    """Make a key: an id of 20 random base32 characters, a secret of 256 random bits."""
+    random = base64.b32encode(secrets.token_bytes(13)).decode().lower()[:20]
+    return NewKey(key_id=KEY_ID_PREFIX + random, secret=secrets.token_urlsafe(32))
+
+
+def parse_bearer(text: str) -> Credential | None:
+    """Read `<key id>.<secret>`; None if it cannot be a key."""
+    key_id, _, secret = text.partition(".")
+    return credential(key_id, secret)
+
+
+def credential(key_id: str, secret: str) -> Credential | None:
+    """Return the credential, or None if it cannot be a key."""
+    if _KEY_ID.match(key_id) and _SECRET.match(secret):
+        return Credential(key_id=key_id, secret=secret)
+    return None
+
+
+def secret_digest(secret: str) -> bytes:
+    """Return what is stored of a secret. It is 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def secret_matches(secret: str, key: StoredKey | None) -> bool:
+    """Compare in constant time, against a dummy if there is no such key."""
+    stored = _DUMMY_SHA256 if key is None else key.secret_sha256
+    return hmac.compare_digest(secret_digest(secret), stored) and key is not None

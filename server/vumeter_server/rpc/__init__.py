@@ -1,0 +1,1 @@
+"""What all services share: the pipeline around every handler, credentials and the error table."""

@@ -1,0 +1,71 @@
+"""The one table from errors to gRPC statuses, and how an error is written into an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from vumeter_server import errors
+
+STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.Conflict: grpc.StatusCode.ALREADY_EXISTS,
+    errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+# Statuses travel in HTTP/2 headers: a proxy drops an answer whose headers are over about 8 KiB, and
+# base64 makes the details a third longer.
+MAX_DETAILS_BYTES = 4_000
+
+
+def status_code(error: Exception) -> grpc.StatusCode:
+    """Return the status of `error`; whatever is not meant for callers is INTERNAL."""
+    for error_type in type(error).__mro__:
+        if error_type in STATUS_CODES:
+            return STATUS_CODES[error_type]
+    return grpc.StatusCode.INTERNAL
+
+
+def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.Status:
+    """Write `error` as a google.rpc.Status, its fields spelled as in `field_names`.
+
+    Of an error that is not meant for callers nothing is told.
+    """
+    code: int = status_code(error).value[0]
+    if not isinstance(error, errors.VumeterError) or code == grpc.StatusCode.INTERNAL.value[0]:
+        return status_pb2.Status(code=code, message="Internal server error")
+    error = error.respelled(field_names)
+    status = status_pb2.Status(code=code, message=error.message)
+    if error.violations:
+        _add_detail(status, _bad_request(error.violations))
+    if isinstance(error, errors.RetryableError):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.seconds = error.retry_after_seconds
+        _add_detail(status, retry)
+    return status
+
+
+def _bad_request(violations: Iterable[errors.Violation]) -> error_details_pb2.BadRequest:
+    bad_request = error_details_pb2.BadRequest()
+    for violation in violations:
+        bad_request.field_violations.add(field=violation.field, description=violation.sentence)
+        if bad_request.ByteSize() > MAX_DETAILS_BYTES:
+            del bad_request.field_violations[-1]
+            break
+    return bad_request
+
+
+def _add_detail(
+    status: status_pb2.Status, detail: error_details_pb2.BadRequest | error_details_pb2.RetryInfo
+) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)

@@ -1,0 +1,11 @@
+"""The schema's history: each migration runs once, in order, in a transaction of its own."""
+
+from sqlite_utils.migrations import Migrations
+
+from vumeter_server.storage.migrations import m0001_access, m0002_custom_metrics
+
+MIGRATIONS = Migrations("vumeter")
+for _module in (m0001_access, m0002_custom_metrics):
+    MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
+
+__all__ = ["MIGRATIONS"]

@@ -1,0 +1,166 @@
+"""The readers: threads with a read-only connection each, in two lanes so that quick queries pass."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vumeter_server.errors import Unavailable
+
+T = TypeVar("T")
+Query = Callable[[sqlite3.Connection], Any]
+
+QUICK_THREADS = 2
+HEAVY_THREADS = 2
+MAX_QUERIES_WAITING = 1_000
+# Heavy queries yield the processor to the event loop, the writer and the quick queries.
+HEAVY_NICENESS = 10
+
+
+class Cancelled(Exception):
+    """The caller of the running query has gone; nobody reads what it would answer."""
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    query: Query
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    cancelled: bool = False
+
+
+_running = threading.local()
+
+
+def check_cancelled() -> None:
+    """Raise if the caller of the query that runs in this thread has gone.
+
+    Long work outside of SQLite calls it between its steps; SQLite itself is interrupted.
+    """
+    asked: _Asked | None = getattr(_running, "asked", None)
+    if asked is not None and asked.cancelled:
+        raise Cancelled
+
+
+class Readers:
+    """Runs queries in threads, each in one read transaction: a snapshot of the file."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._quick = _Lane("quick", QUICK_THREADS, 0, connect)
+        self._heavy = _Lane("heavy", HEAVY_THREADS, HEAVY_NICENESS, connect)
+
+    async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
+        """Run `query` in a thread and return its result.
+
+        If the caller is cancelled (its deadline, or it went away) SQLite is interrupted. Raises
+        Unavailable if too many queries wait.
+        """
+        return await (self._heavy if heavy else self._quick).run(query)
+
+    def close(self) -> None:
+        """Let the running queries finish and close the connections."""
+        self._quick.close()
+        self._heavy.close()
+
+
+class _Lane:
+    def __init__(
+        self, name: str, threads: int, niceness: int, connect: Callable[[], sqlite3.Connection]
+    ) -> None:
+        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._threads = [
+            _ReaderThread(f"vumeter-{name}-{number}", niceness, connect, self._asked)
+            for number in range(threads)
+        ]
+
+    async def run(self, query: Query) -> Any:
+        if self._asked.qsize() >= MAX_QUERIES_WAITING:
+            raise Unavailable("Storage is busy")
+        loop = asyncio.get_running_loop()
+        asked = _Asked(query, loop, loop.create_future())
+        self._asked.put(asked)
+        try:
+            return await asked.future
+        except asyncio.CancelledError:
+            asked.cancelled = True
+            for thread in self._threads:
+                thread.interrupt(asked)
+            raise
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._asked.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+class _ReaderThread(threading.Thread):
+    def __init__(
+        self,
+        name: str,
+        niceness: int,
+        connect: Callable[[], sqlite3.Connection],
+        asked: queue.SimpleQueue[_Asked | None],
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._niceness = niceness
+        self._connection = connect()
+        self._queue = asked
+        self._current: _Asked | None = None
+        self._lock = threading.Lock()
+        self.start()
+
+    def interrupt(self, asked: _Asked) -> None:
+        with self._lock:
+            if self._current is asked:
+                self._connection.interrupt()
+
+    def run(self) -> None:
+        if self._niceness:
+            # On Linux a priority belongs to the thread; elsewhere it would be the whole process's.
+            with contextlib.suppress(OSError, AttributeError):
+                if os.uname().sysname == "Linux":
+                    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
+        while (asked := self._queue.get()) is not None:
+            if not asked.cancelled:
+                self._answer(asked)
+        self._connection.close()
+
+    def _answer(self, asked: _Asked) -> None:
+        with self._lock:
+            self._current = _running.asked = asked
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            self._connection.execute("BEGIN")
+            result = asked.query(self._connection)
+        except BaseException as raised:
+            error = raised
+        finally:
+            with self._lock:
+                self._current = _running.asked = None
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+        # The loop may be gone after a hard stop; then nobody waits either.
+        with contextlib.suppress(RuntimeError):
+            asked.loop.call_soon_threadsafe(_resolve, asked.future, result, error)
+
+
+def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if isinstance(error, sqlite3.OperationalError):
+        unavailable = Unavailable("Storage is busy or full")
+        unavailable.__cause__ = error
+        future.set_exception(unavailable)
+    elif error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,190 @@
+"""The one writer: a thread that runs jobs in transactions shared by whoever writes at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from vumeter_server.errors import Unavailable
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], Any]
+
+MAX_JOBS_WAITING = 10_000
+MAX_JOBS_A_TRANSACTION = 256
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    job: Job
+    rolled_back: Callable[[], None] | None
+    committed: Callable[[], None] | None
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `job` in a transaction that is undone if it raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = job(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+class Writer:
+    """Runs jobs one after another in a thread of its own, with group commit.
+
+    Jobs that wait at the same time share one transaction, each in a savepoint, so that the cost of
+    a synced commit is shared too. A job is answered only after the commit.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="vumeter-writer", daemon=True)
+        self._thread.start()
+
+    async def run(
+        self,
+        job: Callable[[sqlite3.Connection], T],
+        *,
+        rolled_back: Callable[[], None] | None = None,
+        committed: Callable[[], None] | None = None,
+    ) -> T:
+        """Run `job` and return its result once it is committed.
+
+        What the job raises undoes that job alone and is raised here. Storage that is busy, full or
+        failing raises Unavailable, and nothing of the job remains. `rolled_back` runs in the writer
+        thread whenever the job's work is undone after it began, `committed` there right after the
+        commit, before anyone is answered: both keep caches in step with the file.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._changed:
+            if self._closing:
+                raise Unavailable("Shutting down")
+            if len(self._waiting) >= MAX_JOBS_WAITING:
+                raise Unavailable("Storage is busy")
+            self._waiting.append(_Waiting(job, rolled_back, committed, loop, future))
+            self._changed.notify()
+        return await future
+
+    @property
+    def queue_length(self) -> int:
+        """How many jobs wait for a transaction."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Finish the jobs that wait, refuse new ones, and close the connection."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closing:
+                        return
+                    self._changed.wait()
+                group = [
+                    self._waiting.popleft()
+                    for _ in range(min(len(self._waiting), MAX_JOBS_A_TRANSACTION))
+                ]
+            group = [each for each in group if not each.future.cancelled()]
+            if group:
+                self._run_group(group)
+                self._answer(group)
+
+    def _run_group(self, group: list[_Waiting]) -> None:
+        connection = self._connection
+        done: list[_Waiting] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for each in group:
+                self._run_job(each, done)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _log.error("transaction_failed", error=str(error), jobs=len(group))
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._undo(done)
+            for each in group:
+                if each.error is None:
+                    each.error = _unavailable(error)
+        else:
+            for each in done:
+                if each.committed is not None:
+                    each.committed()
+
+    def _run_job(self, each: _Waiting, done: list[_Waiting]) -> None:
+        connection = self._connection
+        connection.execute("SAVEPOINT job")
+        try:
+            each.result = each.job(connection)
+        except BaseException as error:
+            each.error = _unavailable(error) if isinstance(error, _STORAGE_ERRORS) else error
+            if each.rolled_back is not None:
+                each.rolled_back()
+            if not connection.in_transaction:
+                # SQLite undid the whole transaction (a full disk does that): nobody's work is left.
+                raise sqlite3.OperationalError("transaction was rolled back") from error
+            connection.execute("ROLLBACK TO job")
+        else:
+            done.append(each)
+        connection.execute("RELEASE job")
+
+    @staticmethod
+    def _undo(done: list[_Waiting]) -> None:
+        for each in done:
+            if each.rolled_back is not None:
+                each.rolled_back()
+
+    @staticmethod
+    def _answer(group: list[_Waiting]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+        for each in group:
+            by_loop.setdefault(each.loop, []).append(each)
+        for loop, answers in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, answers)
+            except RuntimeError:
+                _log.warning("caller_gone", jobs=len(answers))
+
+
+_STORAGE_ERRORS = (sqlite3.OperationalError, sqlite3.InternalError)
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    _log.error("storage_failed", error=str(error))
+    return Unavailable("Storage is busy or full")
+
+
+def _resolve(group: list[_Waiting]) -> None:
+    for each in group:
+        if each.future.cancelled():
+            continue
+        if each.error is not None:
+            each.future.set_exception(each.error)
+        else:
+            each.future.set_result(each.result)

@@ -19,7 +19,7 @@ def mean(values: Sequence[float], decimals: int) -> float | None:
     """Mean of the decimals as reported."""
     if not values:
         return None
-    total = sum(Fraction(Decimal(repr(value))) for value in values)
+    total = sum((Fraction(Decimal(repr(value))) for value in values), Fraction(0))
     return half_away(total / len(values), decimals)
 
 

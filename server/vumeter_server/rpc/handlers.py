@@ -64,9 +64,7 @@ class Pipeline:
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
-        return {
-            method.name: self._handler(servicer, method) for method in servicer.service.methods
-        }
+        return {method.name: self._handler(servicer, method) for method in servicer.service.methods}
 
     def _handler(
         self, servicer: Servicer, method: MethodDescriptor
@@ -180,7 +178,7 @@ _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.St
 
 
 def _begin(context: _Context) -> Call:
-    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())  # type: ignore[arg-type]
+    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
     given = metadata.get("x-request-id")
     request_id = given[:128] if isinstance(given, str) and given else uuid.uuid4().hex
     context.set_trailing_metadata((("x-request-id", request_id),))

@@ -73,7 +73,7 @@ def test_numbers_are_rounded_to_six_decimals() -> None:
             "calls[0].status must be one of pending, registered, ongoing, analyzing, completed,"
             " failed, cancelled",
         ),
-        ({"call_execution_id": ""}, "calls[0].call_execution_id is required"),
+        ({"call_execution_id": ""}, "calls[0].call_execution_id must be given"),
         (
             {"execution_id": "5819e158-00004000-8000-000000000001"},
             "calls[0].execution_id must be a UUID such as 5819e158-0000-4000-8000-000000000001",
@@ -131,7 +131,7 @@ def test_a_run_test_name_has_1_to_256_characters() -> None:
     assert checked_run_test_name("語" * 256) == "語" * 256
     with pytest.raises(InvalidArgument, match=r"^run_test_name must have at most 256 characters$"):
         checked_run_test_name("語" * 257)
-    with pytest.raises(InvalidArgument, match=r"^run_test_name is required$"):
+    with pytest.raises(InvalidArgument, match=r"^run_test_name must be given$"):
         checked_run_test_name("")
 
 

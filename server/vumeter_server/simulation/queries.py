@@ -12,6 +12,9 @@ from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
 from vumeter_server.simulation.record import CallReport, checked_uuid
 from vumeter_server.simulation.store import (
+    CALL_NOT_FOUND,
+    EXECUTION_NOT_FOUND,
+    RUN_TEST_NOT_FOUND,
     ExecutionsPage,
     Position,
     RunTest,
@@ -21,10 +24,6 @@ from vumeter_server.simulation.store import (
 MAX_PERCENTILES = 100
 DEFAULT_RUN_TESTS = 100
 MAX_RUN_TESTS = 1_000
-
-RUN_TEST_NOT_FOUND = "Run test not found."
-EXECUTION_NOT_FOUND = "Test execution not found."
-CALL_NOT_FOUND = "Call execution not found."
 
 
 async def get_call(
@@ -102,7 +101,7 @@ async def list_executions(
         NotFound: there is no such run test.
     """
     if not run_test_name:
-        raise InvalidArgument.of("run_test_name", "is required")
+        raise InvalidArgument.of("run_test_name", "must be given")
     found = await store.executions(
         organization_id,
         run_test_name,

@@ -117,7 +117,7 @@ def checked_uuid(text: str, field: str) -> str:
         InvalidArgument: `text` is none; the message names `field`.
     """
     if not _UUID.fullmatch(text):
-        raise InvalidArgument.of(field, UUID_PROBLEM if text else "is required")
+        raise InvalidArgument.of(field, UUID_PROBLEM if text else "must be given")
     return text.lower()
 
 
@@ -128,7 +128,7 @@ def checked_run_test_name(text: str, field: str = "run_test_name") -> str:
         InvalidArgument: `text` is empty or too long; the message names `field`.
     """
     if not text:
-        raise InvalidArgument.of(field, "is required")
+        raise InvalidArgument.of(field, "must be given")
     if len(text) > MAX_NAME:
         raise InvalidArgument.of(field, f"must have at most {MAX_NAME} characters")
     return text
@@ -187,7 +187,7 @@ class CallChecker:
             ("execution_id", execution_id),
         ):
             if not _UUID.fullmatch(text):
-                self._refuse(name, UUID_PROBLEM if text else "is required")
+                self._refuse(name, UUID_PROBLEM if text else "must be given")
         status = "completed" if status is None else status
         if status not in CALL_STATUSES:
             self._refuse("status", f"must be one of {', '.join(CALL_STATUSES)}")

@@ -9,6 +9,10 @@ from typing import Protocol
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.record import CallReport, ExecutionReport
 
+RUN_TEST_NOT_FOUND = "Run test not found."
+EXECUTION_NOT_FOUND = "Test execution not found."
+CALL_NOT_FOUND = "Call execution not found."
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Position:

@@ -19,6 +19,9 @@ from vumeter_server.clock import Clock, system_clock
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
 from vumeter_server.settings import Settings
+from vumeter_server.simulation.rest import SimulationRestService
+from vumeter_server.simulation.service import SimulationService
+from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
@@ -50,7 +53,15 @@ class Family:
 
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
-    return []
+    return [_simulation(foundation)]
+
+
+def _simulation(foundation: Foundation) -> Family:
+    store = SqliteSimulationStore(foundation.readers, foundation.writer)
+    return Family(
+        servicers=[SimulationService(store), SimulationRestService(store)],
+        background=[store.tidy],
+    )
 
 
 async def serve(

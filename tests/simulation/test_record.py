@@ -8,6 +8,7 @@ from vumeter_server.simulation.record import (
     NUMBER_NAMES,
     CallChecker,
     CallReport,
+    check_batch_size,
     checked_count,
     checked_run_test_name,
     checked_uuid,
@@ -116,7 +117,10 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_a_batch_holds_1_to_10000_calls() -> None:
     with pytest.raises(InvalidArgument, match=r"^calls must hold 1 to 10000 calls$"):
-        CallChecker().reports()
+        check_batch_size(0)
+    with pytest.raises(InvalidArgument):
+        check_batch_size(10_001)
+    check_batch_size(10_000)
 
 
 @pytest.mark.parametrize(

@@ -147,15 +147,50 @@ def checked_count(value: float | None, field: str) -> int | None:
     return int(value)
 
 
-def checked_status(text: str, allowed: Sequence[str], field: str) -> str:
-    """Return a status that is one of `allowed`.
+def checked_status(text: str | None, allowed: Sequence[str], field: str) -> str:
+    """Return a status that is one of `allowed`, the first of them for None.
 
     Raises:
         InvalidArgument: it is none of them; the message names `field`.
     """
+    if text is None:
+        return allowed[0]
     if text not in allowed:
         raise InvalidArgument.of(field, f"must be one of {', '.join(allowed)}")
     return text
+
+
+def checked_execution(
+    *,
+    execution_id: str,
+    run_test_name: str,
+    status: str | None,
+    started_at: int | None,
+    completed_at: int | None,
+    counts: Sequence[float | None],
+    prefix: str = "",
+) -> ExecutionReport:
+    """Return the report of an execution; `counts` are of all, completed and failed calls.
+
+    Raises:
+        InvalidArgument: it breaks a rule; the message names the field, after `prefix`.
+    """
+    total, completed, failed = (
+        checked_count(count, prefix + name)
+        for name, count in zip(
+            ("total_calls", "completed_calls", "failed_calls"), counts, strict=True
+        )
+    )
+    return ExecutionReport(
+        execution_id=checked_uuid(execution_id, prefix + "execution_id"),
+        run_test_name=checked_run_test_name(run_test_name, prefix + "run_test_name"),
+        status=checked_status(status, EXECUTION_STATUSES, prefix + "status"),
+        started_at=started_at,
+        completed_at=completed_at,
+        total_calls=total,
+        completed_calls=completed,
+        failed_calls=failed,
+    )
 
 
 class CallChecker:
@@ -206,11 +241,10 @@ class CallChecker:
         """Return the calls added.
 
         Raises:
-            InvalidArgument: one of them breaks a rule, or there are none or too many.
+            InvalidArgument: one of them breaks a rule.
         """
         if self._violations:
             raise InvalidArgument(violations=self._violations)
-        check_batch_size(len(self._reports))
         return self._reports
 
     def _refuse(self, path: str, problem: str) -> None:

@@ -129,8 +129,11 @@ def _time(instant_us: int | None) -> Timestamp | None:
 
 
 def read_struct(struct: Struct) -> dict[str, Any]:
-    """Return a Struct as plain values; whole numbers as int, as JSON would print them."""
-    return {key: _read_value(value) for key, value in struct.fields.items()}
+    """Return a Struct as plain values; whole numbers as int, as JSON would print them.
+
+    Keys are sorted: a Struct has no order, and equal ones should be stored as equal text.
+    """
+    return {key: _read_value(value) for key, value in sorted(struct.fields.items())}
 
 
 def _read_value(value: Value) -> Any:

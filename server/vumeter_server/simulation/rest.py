@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
-from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 
+from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.rpc import json_body
 from vumeter_server.rpc.call import Call

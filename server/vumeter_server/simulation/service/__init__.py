@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 
 from google.protobuf.descriptor import ServiceDescriptor
-from vumeter.simulation.v1 import simulation_pb2 as pb
 
+from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import KEY_PAIR
-from vumeter_server.simulation import messages, queries
+from vumeter_server.simulation import queries
 from vumeter_server.simulation.record import checked_run_test_name
+from vumeter_server.simulation.service import messages
 from vumeter_server.simulation.store import SimulationStore
 from vumeter_server.simulation.stream import answered_in_order
 

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
-from vumeter.simulation.v1 import simulation_pb2 as pb
 
+from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation.compare import (
     Better,

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import pytest
 import requests
-from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 
+from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.access.keys import NewKey, Role
 from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.storage import open_database

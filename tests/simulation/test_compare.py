@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation.compare import (
     METRICS,

@@ -6,14 +6,14 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.simulation.reference import half_away
+
 from vumeter_server.simulation.decimals import (
     mean_of_micros,
     round_fraction,
     round_reported,
     to_micros,
 )
-
-from tests.simulation.reference import half_away
 
 reported = st.floats(min_value=0, allow_infinity=False, allow_nan=False)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from google.api import annotations_pb2
-from vumeter.simulation.v1 import simulation_rest_pb2
-
 from tests.simulation.conftest import Organization
+
+from vumeter.simulation.v1 import simulation_rest_pb2
 
 EXAMPLES = {
     path.stem: json.loads(path.read_text())

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation.record import (
     NUMBER_NAMES,

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.simulation import reference
+
 from vumeter_server.errors import Conflict, NotFound
 from vumeter_server.simulation.figures import MEANS, Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
@@ -23,8 +25,6 @@ from vumeter_server.simulation.record import (
 from vumeter_server.simulation.sqlite import SqliteSimulationStore, recording
 from vumeter_server.simulation.store import ExecutionsPage, SimulationStore
 from vumeter_server.storage import Database, open_database
-
-from tests.simulation import reference
 
 ACME, RIVAL = 1, 2
 RUN_TEST = "My Agent Test"

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from vumeter_server.errors import Unavailable
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.record import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import reading, recording
@@ -145,8 +144,8 @@ class SqliteSimulationStore:
             pass
 
     async def _tolerated(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do work that nobody waits for; what storage refuses now waits for the next occasion."""
+        """Do work that nobody waits for; what fails now waits for the next occasion."""
         try:
             await work()
-        except Unavailable:
-            _log.warning("tidying_put_off", exc_info=True)
+        except Exception:
+            _log.exception("tidying_put_off")

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -136,17 +137,21 @@ class RecordCallsResponse(_message.Message):
     recorded: int
     def __init__(self, recorded: _Optional[int] = ...) -> None: ...
 
-class RecordCallsStreamRequest(_message.Message):
+class StreamCallsRequest(_message.Message):
     __slots__ = ("calls",)
     CALLS_FIELD_NUMBER: _ClassVar[int]
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     def __init__(self, calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
 
-class RecordCallsStreamResponse(_message.Message):
-    __slots__ = ("recorded",)
+class StreamCallsResponse(_message.Message):
+    __slots__ = ("sequence", "recorded", "error")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     RECORDED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
     recorded: int
-    def __init__(self, recorded: _Optional[int] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("call_execution_id", "execution_id", "status", "duration_seconds", "latency", "cost", "conversation", "chat_metrics")

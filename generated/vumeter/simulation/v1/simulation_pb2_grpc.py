@@ -65,10 +65,10 @@ class SimulationServiceStub:
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsResponse.FromString,
                 _registered_method=True)
-        self.RecordCallsStream = channel.stream_stream(
-                '/vumeter.simulation.v1.SimulationService/RecordCallsStream',
-                request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamRequest.SerializeToString,
-                response_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamResponse.FromString,
+        self.StreamCalls = channel.stream_stream(
+                '/vumeter.simulation.v1.SimulationService/StreamCalls',
+                request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsResponse.FromString,
                 _registered_method=True)
         self.GetCallMetrics = channel.unary_unary(
                 '/vumeter.simulation.v1.SimulationService/GetCallMetrics',
@@ -150,12 +150,10 @@ class SimulationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordCallsStream(self, request_iterator, context):
-        """Records many calls: each request is a batch as in RecordCalls, answered in
-        order once it is durable. Up to 16 requests are worked on at a time, so a
-        caller need not wait for one answer before it sends the next request. The
-        first batch that is refused ends the stream with its error; batches sent
-        after it may or may not have been stored. Sending a batch again is harmless.
+    def StreamCalls(self, request_iterator, context):
+        """Records many batches over one stream. Each request is answered once, in order, after its calls
+        are on disk; up to 16 are worked on at a time, and of two reports of one call the later wins. A
+        refused batch is answered with `error` and stores nothing; the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,10 +224,10 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsRequest.FromString,
                     response_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsResponse.SerializeToString,
             ),
-            'RecordCallsStream': grpc.stream_stream_rpc_method_handler(
-                    servicer.RecordCallsStream,
-                    request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamRequest.FromString,
-                    response_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamResponse.SerializeToString,
+            'StreamCalls': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamCalls,
+                    request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsRequest.FromString,
+                    response_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsResponse.SerializeToString,
             ),
             'GetCallMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCallMetrics,
@@ -370,7 +368,7 @@ class SimulationService:
             _registered_method=True)
 
     @staticmethod
-    def RecordCallsStream(request_iterator,
+    def StreamCalls(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -383,9 +381,9 @@ class SimulationService:
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/vumeter.simulation.v1.SimulationService/RecordCallsStream',
-            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamRequest.SerializeToString,
-            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.RecordCallsStreamResponse.FromString,
+            '/vumeter.simulation.v1.SimulationService/StreamCalls',
+            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsRequest.SerializeToString,
+            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.StreamCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,11 +9,13 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import KEY_PAIR
+from vumeter_server.rpc.streams import answer_in_order
 from vumeter_server.simulation import queries
 from vumeter_server.simulation.record import checked_run_test_name
 from vumeter_server.simulation.service import messages
 from vumeter_server.simulation.store import SimulationStore
-from vumeter_server.simulation.stream import answered_in_order
+
+MAX_BATCHES_IN_FLIGHT = 16
 
 
 class SimulationService:
@@ -50,18 +52,22 @@ class SimulationService:
         await self._store.record_calls(call.organization_id, reports)
         return pb.RecordCallsResponse(recorded=len(reports))
 
-    async def RecordCallsStream(
-        self, requests: AsyncIterator[pb.RecordCallsStreamRequest], call: Call
-    ) -> AsyncIterator[pb.RecordCallsStreamResponse]:
-        """Record batches of calls, and answer each once it is durable."""
+    async def StreamCalls(
+        self, requests: AsyncIterator[pb.StreamCallsRequest], call: Call
+    ) -> AsyncIterator[pb.StreamCallsResponse]:
+        """Record batch after batch, and answer each once it is on disk."""
 
-        async def record(request: pb.RecordCallsStreamRequest) -> pb.RecordCallsStreamResponse:
+        async def record(request: pb.StreamCallsRequest) -> int:
             reports = messages.read_calls(request.calls)
             await self._store.record_calls(call.organization_id, reports)
-            return pb.RecordCallsStreamResponse(recorded=len(reports))
+            return len(reports)
 
-        async for response in answered_in_order(requests, record):
-            yield response
+        sequence = 0
+        async for recorded, error in answer_in_order(
+            requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names
+        ):
+            sequence += 1
+            yield pb.StreamCallsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def GetCallMetrics(
         self, request: pb.GetCallMetricsRequest, call: Call

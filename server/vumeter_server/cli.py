@@ -15,6 +15,8 @@ import click
 COMMANDS: Mapping[str, str] = {
     "up": "vumeter_server.commands.up:up",
     "serve": "vumeter_server.commands.serve:serve",
+    "simulation": "vumeter_server.commands.simulation:simulation",
+    "import": "vumeter_server.commands.imports:import_group",
 }
 
 

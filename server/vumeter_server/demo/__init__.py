@@ -1,0 +1,1 @@
+"""Demo data, a module a family."""

@@ -104,6 +104,10 @@ def test_worse_is_1(gate: Gate, limits: tuple[str, ...]) -> None:
     assert printed.endswith("\nworse than allowed\n")
 
 
+def test_it_may_ask_through_envoy(gate: Gate, acme: Organization) -> None:
+    assert gate("--max=chat.avg_csat_score=5", target=acme.url.removeprefix("http://"))[0] == 0
+
+
 def test_without_limits_nothing_worse_is_0(gate: Gate) -> None:
     assert gate(candidate=BASELINE)[0] == 0
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -372,6 +373,23 @@ async def test_percentiles_of_many_calls_are_kept_until_a_latency_changes(
     assert [value for _, value in changed.percentiles] == [
         reference.percentile(latencies, wanted) for wanted in DOCUMENTED
     ]
+
+
+async def test_an_execution_of_100000_calls_answers_within_200_ms_after_a_change(
+    store: SimulationStore,
+) -> None:
+    await store.record_execution(ACME, execution())
+    for first in range(0, 100_000, 10_000):
+        await store.record_calls(
+            ACME,
+            [call(n, avg_agent_latency_ms=float(n)) for n in range(first, first + 10_000)],
+        )
+    for change in (0.0, 7.0, 9.0):
+        await store.record_calls(ACME, [call(0, avg_agent_latency_ms=change)])
+        asked = time.perf_counter()
+        found = await figures(store)
+        assert time.perf_counter() - asked < 0.2
+        assert found.percentiles == ((50.0, 49_999.5), (95.0, 94_999.1), (99.0, 98_999.0))
 
 
 async def test_writers_and_readers_at_once_lose_nothing(store: SimulationStore) -> None:

@@ -26,15 +26,15 @@ CALLS_DELETED_AT_ONCE = 1_000
 class SqliteSimulationStore:
     """Keeps run tests, executions and calls in SQLite; see SimulationStore.
 
-    `tidy` must run beside it: it keeps percentiles that a query computed, and finishes deletions
-    that a stop cut short.
+    `tidy` must run beside it: it keeps percentiles that a query computed, and removes the calls of
+    deleted executions.
     """
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
         self._computed: dict[int, reading.Computed] = {}
-        self._has_computed = asyncio.Event()
+        self._untidy = asyncio.Event()
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
         """Make a run test if there is none of that name."""
@@ -55,12 +55,11 @@ class SqliteSimulationStore:
         )
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
-        """Delete an execution at once, and its calls in steps that let others write between."""
+        """Delete an execution; its calls are out of sight at once, and removed by and by."""
         deleted = await self._writer.run(
             lambda connection: recording.delete_execution(connection, organization_id, execution_id)
         )
-        if deleted is not None:
-            await self._finish_deletions()
+        self._untidy.set()
         return deleted
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
@@ -102,12 +101,12 @@ class SqliteSimulationStore:
         )
 
     async def tidy(self) -> None:
-        """Finish earlier deletions, then keep computed percentiles, until cancelled."""
-        await self._tolerated(self._finish_deletions)
+        """Do what is left over by calls, and by an earlier server, until cancelled."""
         while True:
-            await self._has_computed.wait()
-            self._has_computed.clear()
             await self._tolerated(self._keep_computed)
+            await self._tolerated(self._finish_deletions)
+            await self._untidy.wait()
+            self._untidy.clear()
 
     async def _read(self, percentiles: Sequence[float], ask: Callable[[reading.Reader], T]) -> T:
         def query(connection: sqlite3.Connection, *, may_compute: bool) -> T:
@@ -125,11 +124,13 @@ class SqliteSimulationStore:
             )
         if computed:
             self._computed |= {each.execution_key: each for each in computed}
-            self._has_computed.set()
+            self._untidy.set()
         return answer
 
     async def _keep_computed(self) -> None:
         computed, self._computed = self._computed, {}
+        if not computed:
+            return
 
         def job(connection: sqlite3.Connection) -> None:
             for each in computed.values():
@@ -138,6 +139,7 @@ class SqliteSimulationStore:
         await self._writer.run(job)
 
     async def _finish_deletions(self) -> None:
+        """Remove calls of deleted executions in steps, so that others write between."""
         while await self._writer.run(
             lambda connection: recording.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
         ):

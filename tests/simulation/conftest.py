@@ -1,24 +1,19 @@
-"""A whole product for the tests: server and Envoy as `vumeter up` starts them."""
+"""Organizations of the running product, and how to ask as a member of them."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 import requests
-
+from tests.stack import Stack
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
+
 from vumeter_server.access.keys import NewKey, Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.storage import open_database
 
 PATHS = "/sdk/api/v1/simulation"
 
@@ -56,52 +51,28 @@ class Organization:
         assert answer.status_code == 200, answer.text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Product:
-    """A running server with Envoy in front."""
-
-    db: Path
-    url: str
-    target: str
-    channel: grpc.Channel
-
-    def organization(self, name: str, role: Role = Role.MEMBER) -> Organization:
-        administration = SqliteKeyAdministration(open_database(self.db, create=False))
-        key = administration.create_key(name, role, None)
-        return Organization(url=self.url, target=self.target, key=key, channel=self.channel)
-
-
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    db = tmp_path_factory.mktemp("product") / "vumeter.db"
-    with subprocess.Popen(
-        [
-            *(sys.executable, "-m", "vumeter_server.cli", "up", f"--db={db}"),
-            *("--rest-port=0", "--grpc-port=0"),
-        ],
-        env=os.environ | {"VUMETER_ADMIN_TOKEN": "t" * 32, "VUMETER_ACCESS_LOG": "0"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            urls = dict(process.stdout.readline().split()[:2] for _ in range(2))
-            with grpc.insecure_channel(urls["gRPC"]) as channel:
-                yield Product(db=db, url=urls["REST"], target=urls["gRPC"], channel=channel)
-        finally:
-            process.terminate()
+def channel(stack: Stack) -> Iterator[grpc.Channel]:
+    """A channel to the server's own port."""
+    with grpc.insecure_channel(stack.grpc_target) as opened:
+        yield opened
 
 
 _numbers = count(1)
 
 
+def _organization(name: str, stack: Stack, channel: grpc.Channel) -> Organization:
+    key = stack.make_key(f"{name} {next(_numbers)}", Role.MEMBER)
+    return Organization(url=stack.rest_url, target=stack.grpc_target, key=key, channel=channel)
+
+
 @pytest.fixture
-def acme(product: Product) -> Organization:
+def acme(stack: Stack, channel: grpc.Channel) -> Organization:
     """An organization of this test alone."""
-    return product.organization(f"acme {next(_numbers)}")
+    return _organization("simulating acme", stack, channel)
 
 
 @pytest.fixture
-def rival(product: Product) -> Organization:
+def rival(stack: Stack, channel: grpc.Channel) -> Organization:
     """Another organization of this test alone."""
-    return product.organization(f"rival {next(_numbers)}")
+    return _organization("simulating rival", stack, channel)

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vumeter_server.simulation.record import (
-    NUMBER_NAMES,
-    CallChecker,
-    CallReport,
-    ExecutionReport,
-    checked_execution,
-)
-from vumeter_server.simulation.store import SimulationStore
+from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter.simulation.v1 import simulation_pb2_grpc
+
+from vumeter_server.demo.stage import Demo, ShowProgress, Stage
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 
 RUN_TEST = "My Agent Test"
 EXECUTIONS = 12
 CALLS = 30
 REGRESSION = 10
 
-_DAY_US = 86_400_000_000
-_MINUTE_US = 60_000_000
-_BEGINS_AT_US = 2 * 3_600_000_000
+_BEGINS_AT_US = 2 * HOUR_US
 _NAMESPACE = uuid.UUID("5819e158-0000-4000-8000-000000000000")
 
 
@@ -60,88 +55,97 @@ def _agent(number: int) -> _Agent:
     )
 
 
-def demo_executions(now_us: int) -> Iterator[tuple[ExecutionReport, list[CallReport]]]:
+def demo_executions(now_us: int) -> Iterator[tuple[pb.Execution, list[pb.Call]]]:
     """Yield the executions with their calls, oldest first; the newest began last night."""
-    tonight_us = now_us - now_us % _DAY_US + _BEGINS_AT_US
-    last_us = tonight_us if tonight_us + 30 * _MINUTE_US <= now_us else tonight_us - _DAY_US
+    tonight_us = now_us - now_us % DAY_US + _BEGINS_AT_US
+    last_us = tonight_us if tonight_us + 30 * MINUTE_US <= now_us else tonight_us - DAY_US
     for number in range(1, EXECUTIONS + 1):
-        random_ = random.Random(number)  # noqa: S311 - the same calls every time
-        started_at = last_us - (EXECUTIONS - number) * _DAY_US
-        report = checked_execution(
+        rng = random.Random(number)  # noqa: S311 - the same calls every time
+        started_us = last_us - (EXECUTIONS - number) * DAY_US
+        took_ms = rng.randrange(18 * 60_000, 24 * 60_000)
+        execution = pb.Execution(
             execution_id=execution_id(number),
             run_test_name=RUN_TEST,
-            status="completed",
-            started_at=started_at,
-            completed_at=started_at + random_.randrange(18 * 60_000, 24 * 60_000) * 1_000,
-            counts=(None, None, None),
+            status=pb.EXECUTION_STATUS_COMPLETED,
         )
-        checker = CallChecker()
-        for call in range(1, CALLS + 1):
-            _add_call(checker, random_, _agent(number), number, call)
-        yield report, checker.reports()
+        execution.started_at.FromMicroseconds(started_us)
+        execution.completed_at.FromMicroseconds(started_us + took_ms * 1_000)
+        yield execution, [_call(rng, number, call) for call in range(1, CALLS + 1)]
 
 
-def _add_call(
-    checker: CallChecker, random_: random.Random, agent: _Agent, number: int, call: int
-) -> None:
-    status = random_.choices(("completed", "failed", "cancelled"), (27, 2, 1))[0]
-    if status == "cancelled":
-        numbers: dict[str, float] = {}
-    else:
-        numbers = _numbers(random_, agent)
-    checker.add(
-        call_execution_id=call_id(number, call),
-        execution_id=execution_id(number),
-        status=status,
-        numbers=[numbers.get(name) for name in NUMBER_NAMES],
-        objects=({"bot_wpm": numbers["bot_wpm"]} if numbers else None, None),
-    )
+def _call(rng: random.Random, number: int, call: int) -> pb.Call:
+    status = rng.choices(
+        (pb.CALL_STATUS_COMPLETED, pb.CALL_STATUS_FAILED, pb.CALL_STATUS_CANCELLED), (27, 2, 1)
+    )[0]
+    ids = {"call_execution_id": call_id(number, call), "execution_id": execution_id(number)}
+    if status == pb.CALL_STATUS_CANCELLED:
+        return pb.Call(**ids, status=status)
+    return _talked(pb.Call(**ids, status=status), rng, _agent(number))
 
 
-def _numbers(random_: random.Random, agent: _Agent) -> dict[str, float]:
-    latency = max(320.0, random_.gauss(agent.latency_ms, agent.latency_ms * 0.12))
-    seconds = random_.randrange(45, 180)
+def _talked(call: pb.Call, rng: random.Random, agent: _Agent) -> pb.Call:
+    latency = max(320.0, rng.gauss(agent.latency_ms, agent.latency_ms * 0.12))
+    seconds = rng.randrange(45, 180)
     turns = seconds // 9
-    input_tokens, output_tokens = turns * random_.randrange(700, 1_300), turns * 21
-    interruptions = round(random_.expovariate(1 / agent.interruption_rate) * seconds / 60)
+    input_tokens, output_tokens = turns * rng.randrange(700, 1_300), turns * 21
+    interruptions = round(rng.expovariate(1 / agent.interruption_rate) * seconds / 60)
     llm, stt, tts = input_tokens // 1_500, seconds // 20, seconds // 12
-    return {
-        "duration_seconds": seconds,
-        "avg_agent_latency_ms": round(latency),
-        "response_time_ms": round(latency * 1.08),
-        "total_cost_cents": llm + stt + tts,
-        "stt_cost_cents": stt,
-        "llm_cost_cents": llm,
-        "tts_cost_cents": tts,
-        "user_wpm": round(random_.gauss(148, 14), 2),
-        "bot_wpm": round(random_.gauss(182, 9), 2),
-        "talk_ratio": round(random_.uniform(0.8, 2.4), 3),
-        "user_interruption_count": interruptions,
-        "user_interruption_rate": round(interruptions / seconds * 60, 2),
-        "ai_interruption_count": interruptions // 2,
-        "ai_interruption_rate": round(interruptions // 2 / seconds * 60, 2),
-        "avg_stop_time_after_interruption_ms": round(random_.gauss(agent.stop_time_ms, 90)),
-        "input_tokens": input_tokens,
-        "total_tokens": input_tokens + output_tokens,
-        "output_tokens": output_tokens,
-        "message_count": 2 * turns,
-        "turn_count": turns,
-        "avg_latency_ms": round(latency * 0.55, 1),
-        "csat_score": min(5.0, max(1.0, round(random_.gauss(agent.csat_score, 0.4), 1))),
-    }
+    call.duration_seconds = seconds
+    call.latency.MergeFrom(
+        pb.CallLatency(avg_agent_latency_ms=round(latency), response_time_ms=round(latency * 1.08))
+    )
+    call.cost.MergeFrom(
+        pb.CallCost(
+            total_cost_cents=llm + stt + tts,
+            stt_cost_cents=stt,
+            llm_cost_cents=llm,
+            tts_cost_cents=tts,
+        )
+    )
+    call.conversation.MergeFrom(
+        pb.CallConversation(
+            user_wpm=round(rng.gauss(148, 14), 2),
+            bot_wpm=round(rng.gauss(182, 9), 2),
+            talk_ratio=round(rng.uniform(0.8, 2.4), 3),
+            user_interruption_count=interruptions,
+            user_interruption_rate=round(interruptions / seconds * 60, 2),
+            ai_interruption_count=interruptions // 2,
+            ai_interruption_rate=round(interruptions // 2 / seconds * 60, 2),
+            avg_stop_time_after_interruption_ms=round(rng.gauss(agent.stop_time_ms, 90)),
+        )
+    )
+    call.chat_metrics.MergeFrom(
+        pb.CallChatMetrics(
+            input_tokens=input_tokens,
+            total_tokens=input_tokens + output_tokens,
+            output_tokens=output_tokens,
+            message_count=2 * turns,
+            turn_count=turns,
+            avg_latency_ms=round(latency * 0.55, 1),
+            csat_score=min(5.0, max(1.0, round(rng.gauss(agent.csat_score, 0.4), 1))),
+        )
+    )
+    call.latency.customer_latency_metrics.update(
+        {"bot_wpm": call.conversation.bot_wpm, "user_wpm": call.conversation.user_wpm}
+    )
+    return call
 
 
-async def load(
-    store: SimulationStore,
-    organization_id: int,
-    now_us: int,
-    advance: Callable[[int], None] = lambda _calls: None,
-) -> None:
-    """Record the demo; `advance` is told how many calls were recorded since it was told last.
+async def load(stage: Stage, show_progress: ShowProgress) -> int:
+    """Record the demo; loading it again replaces it."""
+    key_id, _, secret = stage.bearer.partition(".")
+    metadata = (("x-api-key", key_id), ("x-secret-key", secret))
+    recorded = 0
+    async with stage.channel() as channel:
+        stub = simulation_pb2_grpc.SimulationServiceStub(channel)
+        for number, (execution, calls) in enumerate(demo_executions(stage.begun_us), start=1):
+            await stub.RecordExecution(
+                pb.RecordExecutionRequest(execution=execution), metadata=metadata
+            )
+            answer = await stub.RecordCalls(pb.RecordCallsRequest(calls=calls), metadata=metadata)
+            recorded += answer.recorded
+            show_progress(number / EXECUTIONS)
+    return recorded
 
-    Loading it again replaces it.
-    """
-    for report, calls in demo_executions(now_us):
-        await store.record_execution(organization_id, report)
-        await store.record_calls(organization_id, calls)
-        advance(len(calls))
+
+DEMO = Demo(family="simulation", load=load, what="simulated calls")

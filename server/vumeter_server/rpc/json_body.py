@@ -87,6 +87,8 @@ def _refusal(text: str) -> InvalidArgument:
         names = [_JSON_NAMES.get(kind, kind) for kind in kinds if kind != "null"]
         problem = " or ".join(names)
         return InvalidArgument.of(path, f"must be {problem}{' for each key' if of_map else ''}")
+    if text.startswith("Number out of range"):
+        return InvalidArgument.of(path, "must be a finite number")
     return InvalidArgument.of(path, "has a value that is not allowed")
 
 

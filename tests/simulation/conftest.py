@@ -11,8 +11,8 @@ import grpc
 import pytest
 import requests
 from tests.stack import Stack
-from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 
+from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.access.keys import NewKey, Role
 
 PATHS = "/sdk/api/v1/simulation"

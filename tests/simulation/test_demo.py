@@ -15,9 +15,7 @@ NOW_US = 1_764_490_000_000_000  # 2025-11-30T08:06:40Z
 
 
 def stage_of(acme: Organization) -> Stage:
-    return Stage(
-        grpc_target=acme.target, bearer=acme.key.bearer, admin_token="", begun_us=NOW_US
-    )
+    return Stage(grpc_target=acme.target, bearer=acme.key.bearer, admin_token="", begun_us=NOW_US)
 
 
 async def test_twelve_executions_of_thirty_calls_end_last_night(acme: Organization) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1 import simulation_pb2_grpc
-
 from vumeter_server.demo.stage import Demo, ShowProgress, Stage
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 
@@ -77,13 +76,17 @@ def _call(rng: random.Random, number: int, call: int) -> pb.Call:
     status = rng.choices(
         (pb.CALL_STATUS_COMPLETED, pb.CALL_STATUS_FAILED, pb.CALL_STATUS_CANCELLED), (27, 2, 1)
     )[0]
-    ids = {"call_execution_id": call_id(number, call), "execution_id": execution_id(number)}
-    if status == pb.CALL_STATUS_CANCELLED:
-        return pb.Call(**ids, status=status)
-    return _talked(pb.Call(**ids, status=status), rng, _agent(number))
+    recorded = pb.Call(
+        call_execution_id=call_id(number, call),
+        execution_id=execution_id(number),
+        status=status,
+    )
+    if status != pb.CALL_STATUS_CANCELLED:
+        _add_measurements(recorded, rng, _agent(number))
+    return recorded
 
 
-def _talked(call: pb.Call, rng: random.Random, agent: _Agent) -> pb.Call:
+def _add_measurements(call: pb.Call, rng: random.Random, agent: _Agent) -> None:
     latency = max(320.0, rng.gauss(agent.latency_ms, agent.latency_ms * 0.12))
     seconds = rng.randrange(45, 180)
     turns = seconds // 9
@@ -128,7 +131,6 @@ def _talked(call: pb.Call, rng: random.Random, agent: _Agent) -> pb.Call:
     call.latency.customer_latency_metrics.update(
         {"bot_wpm": call.conversation.bot_wpm, "user_wpm": call.conversation.user_wpm}
     )
-    return call
 
 
 async def load(stage: Stage, show_progress: ShowProgress) -> int:

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
+    "simulation": "vumeter_server.commands.simulation:simulation",
+    "import": "vumeter_server.commands.imports:import_group",
 }
 
 
@@ -46,7 +48,7 @@ def vumeter() -> None:
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
-        status = vumeter.main(standalone_mode=False)
+        status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)

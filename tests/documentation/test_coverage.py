@@ -79,6 +79,7 @@ COMMANDS = dict(commands(vumeter))
 @pytest.mark.parametrize("name", PATHS)
 def test_every_path_is_described_in_the_docs(name: str) -> None:
     verb, path, method = PATHS[name]
+    # With a trailing slash it is the same path.
     assert re.search(rf"{verb} {re.escape(path)}/?[`?\s]", DOCS)
     for field in messages()[method.input_type].field:
         if field.name != "body":

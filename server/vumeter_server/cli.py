@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
+    "simulation": "vumeter_server.commands.simulation:simulation",
+    "import": "vumeter_server.commands.imports:import_group",
 }
 
 
@@ -46,7 +48,7 @@ def vumeter() -> None:
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
-        status = vumeter.main(standalone_mode=False)
+        status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
@@ -56,7 +58,8 @@ def main() -> None:
             if isinstance(error, click.UsageError) and error.ctx
             else "vumeter"
         )
-        click.echo(f"{command}: {error.format_message()}", err=True)
+        message = " ".join(line.strip() for line in error.format_message().splitlines())
+        click.echo(f"{command}: {message}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

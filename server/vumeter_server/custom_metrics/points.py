@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.findings import Findings
 from vumeter_server.custom_metrics.labels import (
+    MAX_ID,
     MAX_LABEL_NAME,
     MAX_METRIC_NAME,
     RESERVED_LABELS,
@@ -29,7 +30,6 @@ from vumeter_server.times.units import MINUTE_US
 
 MAX_POINTS: Final = 10_000
 MAX_VALUE: Final = 1e15
-MAX_ID: Final = 256
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
 MAX_IDEMPOTENCY_KEY: Final = 128

@@ -102,9 +102,7 @@ class _Method:
         call = _begin(context)
         started = time.perf_counter()
         try:
-            call.known_caller = await credentials.check(
-                self._access, call.metadata, self._authenticator
-            )
+            await self._admit(call)
             answering: Awaitable[Message] = self._handler(self._read(request), call)
             if self._timeout is None:
                 answer = await answering
@@ -125,15 +123,20 @@ class _Method:
         call = _begin(context)
         started = time.perf_counter()
         try:
-            call.known_caller = await credentials.check(
-                self._access, call.metadata, self._authenticator
-            )
+            await self._admit(call)
             async for answer in self._handler(self._read(request), call):
                 yield answer.SerializeToString()
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
             await self._refuse(error, call, started)
+
+    async def _admit(self, call: Call) -> None:
+        # A caller whose role is refused is known to the log.
+        call.known_caller = await credentials.find_caller(
+            self._access, call.metadata, self._authenticator
+        )
+        credentials.check_role(self._access, call.known_caller)
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:

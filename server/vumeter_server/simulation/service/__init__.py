@@ -62,11 +62,8 @@ class SimulationService:
             await self._store.record_calls(call.organization_id, reports)
             return len(reports)
 
-        sequence = 0
-        async for recorded, error in answer_in_order(
-            requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names
-        ):
-            sequence += 1
+        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
+        async for sequence, recorded, error in answers:
             yield pb.StreamCallsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def GetCallMetrics(

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     query_timeout_seconds: float = Field(default=10, gt=0)
+    writer: str = ""
+    """The address of the process that writes; set by `vumeter up` for those that only query."""
     launch_id: str = ""
     """What the processes of one start of the service have in common; made by `vumeter up`."""
     demo: bool = False

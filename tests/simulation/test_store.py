@@ -17,7 +17,7 @@ from tests.simulation import reference
 from vumeter_server.errors import Conflict, NotFound
 from vumeter_server.simulation.figures import MEANS, Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
-from vumeter_server.simulation.record import (
+from vumeter_server.simulation.reports import (
     CALL_STATUSES,
     NUMBER_NAMES,
     CallReport,

@@ -9,7 +9,7 @@ from typing import Any
 
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED, percentiles
-from vumeter_server.simulation.record import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.reports import NUMBER_NAMES, CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import latencies, totals
 from vumeter_server.simulation.sqlite.recording import id_to_bytes, id_to_text
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest

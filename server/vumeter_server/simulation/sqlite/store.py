@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.simulation.figures import Execution
-from vumeter_server.simulation.record import CallReport, ExecutionReport
+from vumeter_server.simulation.reports import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import reading, recording
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
 from vumeter_server.storage import Readers, Writer

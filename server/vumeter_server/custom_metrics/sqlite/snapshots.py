@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +21,17 @@ from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.totals import Totals
+from vumeter_server.storage import check_cancelled
 
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
 # How many groupings of one organization's series are remembered.
 MAX_GROUPINGS = 16
+# How many labels of one organization have their sums remembered.
+MAX_LABEL_TOTALS = 4
 # What all organizations' caches may hold together, in entries of about 50 bytes.
 MAX_WEIGHT = 3_000_000
 
@@ -53,9 +58,15 @@ class Snapshot:
     """The points that are not sealed yet, of type POINT, in the order of recording."""
     _organization: _Organization
 
-    def totals_between(self, metric_code: int, bounds: npt.NDArray[np.int64]) -> ExactSums:
-        """Return a metric's sums from each of the ascending cells `bounds` to the next one."""
-        return self._organization.totals_between(self, metric_code, bounds)
+    def label_sums(self, key: str, first: int, end: int) -> LabelSums:
+        """Return the sums of sealed days [first, end) by metric and value of a label."""
+        return self._organization.label_sums(self, key, first, end)
+
+    def totals_between(
+        self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[ExactSums]:
+        """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
+        return self._organization.totals_between(self, metric_codes, bounds)
 
 
 class Labels:
@@ -201,28 +212,40 @@ class _Organization:
         self._numbers: list[int] = []
         self._ends: list[int] = []
         self._totals: dict[int, Totals] = {}
+        self._label_lock = threading.Lock()
+        self._label_totals: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
     def weight(self) -> int:
         cells = sum(len(totals.cells) for totals in self._totals.values())
-        return self.labels.weight + len(self._log) + cells // 2
+        entries = sum(map(len, self._label_totals.values()))
+        return self.labels.weight + len(self._log) + cells // 2 + entries
+
+    def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
+        with self._label_lock:
+            if key not in self._label_totals:
+                self._label_totals[key] = LabelTotals(snapshot.organization_id, key)
+            self._label_totals.move_to_end(key)
+            if len(self._label_totals) > MAX_LABEL_TOTALS:
+                self._label_totals.popitem(last=False)
+            return self._label_totals[key].read(snapshot.connection, first, end)
 
     def totals_between(
-        self, snapshot: Snapshot, metric_code: int, bounds: npt.NDArray[np.int64]
-    ) -> ExactSums:
+        self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[ExactSums]:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.
-                read = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-                return read.between(bounds)
-            totals = self._totals.get(metric_code)
-            if totals is None:
-                totals = self._totals[metric_code] = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-            return totals.between(bounds)
+                return [self._read_totals(snapshot, code).between(bounds) for code in metric_codes]
+            for code in metric_codes:
+                if code not in self._totals:
+                    self._totals[code] = self._read_totals(snapshot, code)
+            return [self._totals[code].between(bounds) for code in metric_codes]
+
+    @staticmethod
+    def _read_totals(snapshot: Snapshot, metric_code: int) -> Totals:
+        check_cancelled()
+        return Totals.read(snapshot.connection, snapshot.organization_id, metric_code, snapshot.log)
 
     def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
@@ -295,6 +318,14 @@ class Snapshots:
                 log=organization.log(),
                 _organization=organization,
             )
+
+    def known_type(self, organization_id: int, metric_name: str) -> MetricType | None:
+        """Return the type of a metric if a snapshot that was taken has it, without asking."""
+        organization = self._organizations.get(organization_id)
+        if organization is None:
+            return None
+        metrics = organization.metrics
+        return metrics.types.get(metrics.codes.get(metric_name, NO_CODE))
 
     def _organization(self, organization_id: int) -> _Organization:
         with self._lock:

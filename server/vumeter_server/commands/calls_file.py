@@ -25,7 +25,6 @@ COLUMNS = (
     *NUMBER_NAMES,
     *OBJECT_NAMES,
 )
-FORMATS = ("ndjson", "csv")
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 

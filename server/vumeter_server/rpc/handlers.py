@@ -64,9 +64,7 @@ class Pipeline:
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
-        return {
-            method.name: self._handler(servicer, method) for method in servicer.service.methods
-        }
+        return {method.name: self._handler(servicer, method) for method in servicer.service.methods}
 
     def _handler(
         self, servicer: Servicer, method: MethodDescriptor

@@ -73,8 +73,7 @@ class SqliteKeyAdministration:
         return self._database.write(job)
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Make a key of the same organization, role and lifetime, and revoke the old one; None if
-        there is no such good key."""
+        """Replace a key by one of the same organization, role and lifetime; None if not good."""
 
         def job(connection: sqlite3.Connection) -> NewKey | None:
             now_us = self._clock()

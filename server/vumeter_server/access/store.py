@@ -51,8 +51,7 @@ class KeyAdministration(Protocol):
         """Revoke a key from now on; False if there is none."""
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Make a key of the same organization, role and lifetime, and revoke the old one; None if
-        there is no such good key."""
+        """Replace a key by one of the same organization, role and lifetime; None if not good."""
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of making."""

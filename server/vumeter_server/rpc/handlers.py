@@ -178,7 +178,7 @@ _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.St
 
 
 def _begin(context: _Context) -> Call:
-    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())  # type: ignore[arg-type]
+    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
     given = metadata.get("x-request-id")
     request_id = given[:128] if isinstance(given, str) and given else uuid.uuid4().hex
     context.set_trailing_metadata((("x-request-id", request_id),))

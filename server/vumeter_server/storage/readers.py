@@ -1,4 +1,4 @@
-"""The readers: threads with a read-only connection each, in two lanes so that quick queries pass."""
+"""The readers: threads with a read-only connection each, in two lanes so that quick ones pass."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ class Readers:
         If the caller is cancelled (its deadline, or it went away) SQLite is interrupted. Raises
         Unavailable if too many queries wait.
         """
-        return await (self._heavy if heavy else self._quick).run(query)
+        answer: T = await (self._heavy if heavy else self._quick).run(query)
+        return answer
 
     def close(self) -> None:
         """Let the running queries finish and close the connections."""

@@ -1,4 +1,4 @@
-"""The one writer: a thread that runs jobs in transactions shared by whoever writes at the moment."""
+"""The one writer: a thread that runs jobs in transactions that concurrent callers share."""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 
 from sqlite_utils.migrations import Migrations
 
-from vumeter_server.storage.migrations import m0001_access, m0002_custom_metrics
+from vumeter_server.storage.migrations import (
+    m0001_access,
+    m0002_custom_metrics,
+)
 
 MIGRATIONS = Migrations("vumeter")
 for _module in (m0001_access, m0002_custom_metrics):

@@ -1,0 +1,127 @@
+"""The only assembly: settings, database, stores, services, server; and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.sqlite import SqliteKeyLookup
+from vumeter_server.clock import Clock, system_clock
+from vumeter_server.rpc.handlers import Pipeline, Servicer
+from vumeter_server.rpc.server import Server
+from vumeter_server.settings import Settings
+from vumeter_server.storage import Readers, Writer, open_database
+
+LAST_USED_SAVED_EVERY_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foundation:
+    """What every family is built on."""
+
+    settings: Settings
+    launch_id: str
+    clock: Clock
+    writer: Writer
+    readers: Readers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """What a family gives to the server: its services, and the work it does beside calls.
+
+    A background task runs until it is cancelled, after the last call was answered.
+    """
+
+    servicers: Sequence[Servicer]
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
+
+
+async def families(foundation: Foundation) -> list[Family]:
+    """Build every family on the foundation."""
+    return []
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[int], None],
+    stop: asyncio.Event | None = None,
+    clock: Clock = system_clock,
+) -> None:
+    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+
+    Raises DatabaseError or OSError, with one line for the operator, if it cannot begin.
+    """
+    stopping = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):
+            loop.add_signal_handler(signal_number, stopping.set)
+    async with running(settings, clock=clock) as port:
+        on_ready(port)
+        await stopping.wait()
+        _log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[int]:
+    """Run a server for the length of the context, which is given its port."""
+    database = open_database(settings.db)
+    claim = database.lock_for_serving()
+    writer, readers = database.writer(), database.readers()
+    try:
+        authenticator = Authenticator(
+            SqliteKeyLookup(readers, writer),
+            settings.admin_token.get_secret_value() if settings.admin_token else "",
+            clock,
+        )
+        foundation = Foundation(
+            settings=settings,
+            launch_id=settings.launch_id or uuid.uuid4().hex,
+            clock=clock,
+            writer=writer,
+            readers=readers,
+        )
+        built = await families(foundation)
+        server = Server(
+            Pipeline(
+                authenticator=authenticator,
+                query_timeout_seconds=settings.query_timeout_seconds,
+            ),
+            [servicer for family in built for servicer in family.servicers],
+            reflection=settings.reflection,
+        )
+        port = server.listen(f"{settings.host}:{settings.grpc_port}")
+        await server.start()
+        background = [asyncio.create_task(task()) for family in built for task in family.background]
+        background.append(asyncio.create_task(_save_last_used(authenticator)))
+        try:
+            yield port
+        finally:
+            await server.stop()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await authenticator.save_last_used()
+    finally:
+        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(readers.close)
+        os.close(claim)
+
+
+async def _save_last_used(authenticator: Authenticator) -> None:
+    while True:
+        await asyncio.sleep(LAST_USED_SAVED_EVERY_SECONDS)
+        await authenticator.save_last_used()

@@ -1,0 +1,121 @@
+"""JSON bodies of recordings, read strictly: what is not understood is refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+
+from vumeter_server.errors import InvalidArgument
+
+T = TypeVar("T")
+
+MEDIA_TYPE = "application/json"
+
+_JSON_NAMES = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+}
+_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
+_EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_FIELD = re.compile(r"^Object (?P<what>contains unknown|missing required) field `(?P<name>.*?)`")
+
+
+def decode(body: HttpBody, body_type: type[T]) -> T:
+    """Read a recording's body as `body_type`, built of msgspec structs.
+
+    The structs forbid unknown fields and mark absent ones with msgspec.UNSET, so that a body can be
+    written again with just the fields it had. Raises InvalidArgument that names the field, such as
+    `points[3].value`: for an unknown or repeated field, a wrong type, a null, an empty or
+    unreadable body, and for a content type other than application/json.
+    """
+    media_type = body.content_type.partition(";")[0].strip().lower()
+    if media_type not in ("", MEDIA_TYPE):
+        raise InvalidArgument.of("Content-Type", f"must be {MEDIA_TYPE}")
+    if not body.data.strip():
+        raise InvalidArgument.of("body", "must be a JSON object, not empty")
+    try:
+        decoded: T = _decoder(body_type).decode(body.data)
+        repeated = _count_keys(body.data) != _count_keys(msgspec.json.encode(decoded))
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidArgument.of("body", "must be well-formed JSON in UTF-8") from None
+    except RecursionError:
+        raise InvalidArgument.of("body", "must not be nested so deeply") from None
+    if repeated:
+        raise InvalidArgument.of(_repeated_field(body.data), "must not be repeated")
+    return decoded
+
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(body_type: type) -> msgspec.json.Decoder[Any]:
+    if body_type not in _decoders:
+        _decoders[body_type] = msgspec.json.Decoder(body_type)
+    return _decoders[body_type]
+
+
+def _count_keys(data: bytes) -> int:
+    """Count the keys of all objects of well-formed JSON: its colons outside of strings."""
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(data.split(b'"')[::2]).count(b":")
+
+
+def _refusal(text: str) -> InvalidArgument:
+    at = _AT.search(text)
+    path = at["path"].replace("[...]", "") if at else ""
+    if field := _FIELD.match(text):
+        name = f"{path}.{field['name']}" if path else field["name"]
+        problem = "is not a known field" if field["what"] == "contains unknown" else "must be given"
+        return InvalidArgument.of(name, problem)
+    path = path or "body"
+    if expected := _EXPECTED.match(text):
+        if expected["got"] == "null":
+            return InvalidArgument.of(path, "must not be null")
+        kinds = [_JSON_NAMES.get(kind.strip(), kind) for kind in expected["expected"].split("|")]
+        return InvalidArgument.of(path, f"must be {' or '.join(kinds)}")
+    return InvalidArgument.of(path, "has a value that is not allowed")
+
+
+class _Repeated(Exception):
+    pass
+
+
+def _repeated_field(data: bytes) -> str:
+    """Return the path of the first field that stands twice in its object."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in items:
+            if key in seen:
+                seen[key] = _Repeated()
+            else:
+                seen[key] = value
+        return seen
+
+    return _find_repeated(json.loads(data, object_pairs_hook=pairs), "") or "body"
+
+
+def _find_repeated(value: Any, path: str) -> str | None:
+    if isinstance(value, _Repeated):
+        return path
+    if isinstance(value, dict):
+        children = [(f"{path}.{key}" if path else key, each) for key, each in value.items()]
+    elif isinstance(value, list):
+        children = [(f"{path}[{index}]", each) for index, each in enumerate(value)]
+    else:
+        return None
+    for child_path, child in children:
+        if found := _find_repeated(child, child_path):
+            return found
+    return None

@@ -1,0 +1,135 @@
+"""The gRPC server: its options, the standard services beside ours, and its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2
+from grpc_reflection.v1alpha import _async as reflection_async
+from grpc_reflection.v1alpha import reflection_pb2
+
+from vumeter_server.rpc.call import Call
+from vumeter_server.rpc.credentials import PUBLIC
+from vumeter_server.rpc.handlers import Pipeline, Servicer
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+
+OPTIONS: Sequence[tuple[str, Any]] = (
+    # A second server on the same port must fail, not share it.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", -1),
+    # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
+    # without a call too, where grpc's own minimum of five minutes would end the connection.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+# After NOT_SERVING, proxies that check each second have stopped sending before calls are refused.
+DRAIN_NOTICE_SECONDS = 1.5
+DRAIN_SECONDS = 10.0
+
+
+class HealthService:
+    """grpc.health.v1.Health: per service, and "" for all of them."""
+
+    service: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
+    access = PUBLIC
+    field_names: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self._servicer = health.aio.HealthServicer()
+
+    async def set_serving(self, names: Sequence[str]) -> None:
+        """Report SERVING for these services."""
+        for name in names:
+            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def set_not_serving(self) -> None:
+        """Report NOT_SERVING for every service from now on."""
+        await self._servicer.enter_graceful_shutdown()
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, call: Call) -> Any:
+        """Answer a service's status, NOT_FOUND for an unknown one."""
+        return await self._servicer.Check(request, call.context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, call: Call) -> AsyncIterator[Any]:
+        """Answer a service's status now and whenever it changes."""
+        async for response in self._servicer.Watch(request, call.context):
+            yield response
+
+    async def List(self, request: Any, call: Call) -> Any:
+        """Answer the status of every service."""
+        return await self._servicer.List(request, call.context)
+
+
+class ReflectionService:
+    """grpc.reflection: what grpcurl asks, so that it needs no protos."""
+
+    service: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+    access = PUBLIC
+    field_names: Mapping[str, str] = {}
+
+    def __init__(self, service_names: Sequence[str]) -> None:
+        self._servicer = reflection_async.ReflectionServicer(service_names)
+
+    async def ServerReflectionInfo(
+        self, requests: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[Any]:
+        """Answer questions about services and types, one by one."""
+        async for response in self._servicer.ServerReflectionInfo(requests, call.context):
+            yield response
+
+
+class Server:
+    """A gRPC server with our services, health and reflection."""
+
+    def __init__(
+        self, pipeline: Pipeline, servicers: Sequence[Servicer], *, reflection: bool
+    ) -> None:
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._health = HealthService()
+        self._names = [servicer.service.full_name for servicer in servicers]
+        served: list[tuple[str, Servicer]] = [
+            (servicer.service.full_name, servicer) for servicer in (*servicers, self._health)
+        ]
+        if reflection:
+            reflected = ReflectionService(
+                [*(name for name, _ in served), ReflectionService.service.full_name]
+            )
+            served.append((ReflectionService.service.full_name, reflected))
+            # The same messages under the name that clients ask for first.
+            served.append(("grpc.reflection.v1.ServerReflection", reflected))
+        for name, servicer in served:
+            self._server.add_registered_method_handlers(name, pipeline.handlers(servicer))
+
+    def listen(self, address: str) -> int:
+        """Listen on `address`, such as `127.0.0.1:0`, and return the port.
+
+        Raises OSError if the address is taken.
+        """
+        try:
+            port: int = self._server.add_insecure_port(address)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise OSError(f"{address} cannot be listened on: the port is taken")
+        return port
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._server.start()
+        await self._health.set_serving(["", *self._names])
+
+    async def stop(self, *, notice_seconds: float = DRAIN_NOTICE_SECONDS) -> None:
+        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish."""
+        await self._health.set_not_serving()
+        await asyncio.sleep(notice_seconds)
+        await self._server.stop(DRAIN_SECONDS)

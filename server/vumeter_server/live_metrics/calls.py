@@ -6,6 +6,7 @@ another, so what a call adds to a launch's totals is the difference that the lau
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import IntEnum, IntFlag
 
 import msgspec
@@ -137,29 +138,8 @@ class Call(msgspec.Struct, kw_only=True):
         if (at, event.event_id) < (self.tenant_us, self.tenant_event):
             self.tenant_us, self.tenant_event = at, event.event_id
             self.tenant_id = event.tenant_id
-        kind = event.type
-        if kind is EventType.AUDIO:
-            pass
-        elif kind is EventType.STARTED:
-            if self.started_us is None:
-                self.first |= First.STARTED
-                if self.accepted_us is None:
-                    self.first |= First.ACCEPTED
-            self.started_us = _earliest(self.started_us, at)
-        elif kind is EventType.ACCEPTED:
-            if not self.is_accepted:
-                self.first |= First.ACCEPTED
-            self.accepted_us = _earliest(self.accepted_us, at)
-        elif kind is EventType.PENDING:
-            self.pending_us = _earliest(self.pending_us, at)
-        elif kind is EventType.REFERRED:
-            if self.referred_us is None:
-                self.first |= First.REFERRED
-            self.referred_us = _earliest(self.referred_us, at)
-        elif kind is EventType.ENDED:
-            self._receive_ended(event)
-        elif kind is EventType.REJECTED:
-            self._receive_rejected(event)
+        if (receive := _RECEIVE.get(event.type)) is not None:
+            receive(self, event)
         if (reported_ms := event.minutes_ms) is not None:
             self._receive_report(at, reported_ms)
 
@@ -192,8 +172,7 @@ class Call(msgspec.Struct, kw_only=True):
                 amounts.append((Kind.FAILED, 1))
         if First.REFERRED in first:
             amounts.append((Kind.REFERRED, 1))
-        if First.REJECTED in first and self.is_rejected:
-            assert self.reason is not None
+        if First.REJECTED in first and self.is_rejected and self.reason is not None:
             amounts.append((REJECTED[self.reason], 1))
         return counters(amounts)
 
@@ -203,6 +182,26 @@ class Call(msgspec.Struct, kw_only=True):
             self.first = First(0)
             self.launch = launch
         self.last_received_us = received_us
+
+    def _receive_pending(self, event: Event) -> None:
+        self.pending_us = _earliest(self.pending_us, event.occurred_us)
+
+    def _receive_accepted(self, event: Event) -> None:
+        if not self.is_accepted:
+            self.first |= First.ACCEPTED
+        self.accepted_us = _earliest(self.accepted_us, event.occurred_us)
+
+    def _receive_started(self, event: Event) -> None:
+        if not self.is_accepted:
+            self.first |= First.ACCEPTED
+        if self.started_us is None:
+            self.first |= First.STARTED
+        self.started_us = _earliest(self.started_us, event.occurred_us)
+
+    def _receive_referred(self, event: Event) -> None:
+        if self.referred_us is None:
+            self.first |= First.REFERRED
+        self.referred_us = _earliest(self.referred_us, event.occurred_us)
 
     def _receive_ended(self, event: Event) -> None:
         if not self.is_ended:
@@ -225,17 +224,27 @@ class Call(msgspec.Struct, kw_only=True):
             self.reason = event.reason
 
     def _receive_report(self, at: int, reported_ms: int) -> None:
-        if self.reported_ms is None or self.reported_us is None:
+        known = (-1, 0)
+        if self.reported_ms is not None and self.reported_us is not None:
+            known = (self.reported_ms, -self.reported_us)
+        if (reported_ms, -at) > known:
             self.reported_us, self.reported_ms = at, reported_ms
-        elif (reported_ms, -at) > (self.reported_ms, -self.reported_us):
-            self.reported_us, self.reported_ms = at, reported_ms
+
+
+_RECEIVE: Mapping[EventType, Callable[[Call, Event], None]] = {
+    EventType.PENDING: Call._receive_pending,
+    EventType.ACCEPTED: Call._receive_accepted,
+    EventType.REJECTED: Call._receive_rejected,
+    EventType.STARTED: Call._receive_started,
+    EventType.REFERRED: Call._receive_referred,
+    EventType.ENDED: Call._receive_ended,
+}
 
 
 def new_call(event: Event, launch: int, received_us: int) -> Call:
     """Return the call of which `event`, not yet taken in, is the first one received."""
-    assert event.call_id is not None
     return Call(
-        call_id=event.call_id,
+        call_id=event.call_id or "",
         tenant_id=event.tenant_id,
         tenant_us=event.occurred_us,
         tenant_event=event.event_id,

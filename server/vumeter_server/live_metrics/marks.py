@@ -51,12 +51,9 @@ def marks(call: Call) -> set[Mark]:
         marked.add(Mark(ended, kind, -1 if was_active else 0))
     if call.referred_us is not None:
         marked.add(Mark(call.referred_us, Kind.REFERRED, 1))
-    if call.is_rejected:
-        assert call.rejected_us is not None
-        assert call.reason is not None
+    if call.is_rejected and call.rejected_us is not None and call.reason is not None:
         marked.add(Mark(call.rejected_us, REJECTED[call.reason], 1))
-    if call.fallback_ms:
-        assert call.ended_us is not None
+    if call.fallback_ms and call.ended_us is not None:
         marked.add(Mark(call.ended_us, Kind.MINUTES, call.fallback_ms))
     return marked
 

@@ -72,8 +72,10 @@ class Booking:
             if was_accepted:
                 tenant_no = self.tenant(call.tenant_id)
                 stored.append(
-                    (self._number(), None, int(EventType.CLOSED), known.call_no, tenant_no)
-                    + (now_us, now_us, None, None, None)
+                    (
+                        *(self._number(), None, int(EventType.CLOSED), known.call_no, tenant_no),
+                        *(now_us, now_us, None, None, None),
+                    )
                 )
         self.connection.executemany(rows.INSERT_EVENT, stored)
         return self._settle()

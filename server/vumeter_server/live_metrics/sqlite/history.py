@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vumeter_server.live_metrics.counters import COLUMNS, Counters, Kind, counters
+from vumeter_server.live_metrics.counters import COLUMNS, Kind, counters
 from vumeter_server.live_metrics.history import (
     Bucket,
     Buckets,
@@ -41,7 +41,7 @@ class Timelines:
         minute = us // MINUTE_US
         active = self._net(HOUR, 0, hour) + self._net(MINUTE, hour, minute)
         (change,) = self.connection.execute(
-            "SELECT coalesce(sum(amount), 0) FROM live_marks"  # noqa: S608
+            "SELECT coalesce(sum(amount), 0) FROM live_marks"
             f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} {self._and_tenant()}",
             (minute * MINUTE_US, us),
         ).fetchone()
@@ -85,13 +85,12 @@ class Timelines:
     def _cells(self, width: int, start_us: int, end_us: int) -> Iterator[Span]:
         if start_us >= end_us:
             return
-        for start, net, peak, *sums in self.connection.execute(
-            f"SELECT start, net, peak, {', '.join(COLUMNS)} FROM live_cells"  # noqa: S608
+        for start, net, known_peak, *sums in self.connection.execute(
+            f"SELECT start, net, peak, {', '.join(COLUMNS)} FROM live_cells"
             " WHERE tenant_no = ? AND width = ? AND start >= ? AND start < ? ORDER BY start",
             (self.tenant_no, width, start_us // MINUTE_US, end_us // MINUTE_US),
         ):
-            if peak is None:
-                peak = self.peak(width, start)
+            peak = self.peak(width, start) if known_peak is None else known_peak
             cell_us = start * MINUTE_US
             yield Span(cell_us, cell_us + width * MINUTE_US, tuple(sums), net, peak)
 
@@ -103,7 +102,7 @@ class Timelines:
         return relative_peak(
             start_us,
             self.connection.execute(
-                "SELECT us, sum(amount) FROM live_marks"  # noqa: S608
+                "SELECT us, sum(amount) FROM live_marks"
                 f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} {self._and_tenant()}"
                 " GROUP BY us ORDER BY us",
                 (start_us, start_us + MINUTE_US),
@@ -118,7 +117,7 @@ class Timelines:
         amounts: list[tuple[Kind, int]] = []
         net = 0
         for us, kind, amount in self.connection.execute(
-            "SELECT us, kind, amount FROM live_marks"  # noqa: S608
+            "SELECT us, kind, amount FROM live_marks"
             f" WHERE us >= ? AND us < ? {self._and_tenant()} ORDER BY us",
             (start_us, end_us),
         ):
@@ -194,7 +193,7 @@ def work_out(
 def _changes(connection: sqlite3.Connection, minute: int) -> dict[int, dict[int, int]]:
     changes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for us, tenant_no, amount in connection.execute(
-        "SELECT us, tenant_no, amount FROM live_marks"  # noqa: S608
+        "SELECT us, tenant_no, amount FROM live_marks"
         f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} ORDER BY us",
         (minute * MINUTE_US, (minute + 1) * MINUTE_US),
     ):
@@ -210,6 +209,3 @@ def store_peaks(connection: sqlite3.Connection, peaks: list[WorkedOut]) -> None:
         " AND changes = ?",
         [(each.peak, each.tenant_no, each.width, each.start, each.changes) for each in peaks],
     )
-
-
-__all__ = ["Counters", "Timelines", "WorkedOut", "counted_as", "store_peaks", "work_out"]

@@ -50,7 +50,7 @@ class Ledger:
         tenants = dict(connection.execute("SELECT tenant_no, tenant_id FROM live_tenants"))
         listed = [
             Known(row[0], rows.read_call(row, tenants[row[2]]))
-            for row in connection.execute(f"{rows.SELECT_CALL} WHERE state > 0")  # noqa: S608
+            for row in connection.execute(f"{rows.SELECT_CALL} WHERE state > 0")
         ]
         listed.sort(key=lambda known: known.call.last_received_us)
         return cls(
@@ -66,7 +66,7 @@ class Ledger:
     def board_change(self, connection: sqlite3.Connection) -> Change:
         """Return everything there is as one change of an empty board."""
         totals = connection.execute(
-            f"SELECT tenant_no, {', '.join(COLUMNS)} FROM live_totals WHERE launch_no = ?",  # noqa: S608
+            f"SELECT tenant_no, {', '.join(COLUMNS)} FROM live_totals WHERE launch_no = ?",
             (self.launch,),
         )
         return Change(
@@ -82,5 +82,5 @@ def listing(call: Call) -> Listing | None:
 
 
 def _next(connection: sqlite3.Connection, column: str, table: str) -> int:
-    (last,) = connection.execute(f"SELECT max({column}) FROM {table}").fetchone()  # noqa: S608
+    (last,) = connection.execute(f"SELECT max({column}) FROM {table}").fetchone()
     return (last or 0) + 1

@@ -57,7 +57,7 @@ def drop_calls(
     dropped = []
     looked_at = None
     for row in connection.execute(
-        f"{rows.SELECT_CALL} WHERE call_no > ? ORDER BY call_no LIMIT ?",  # noqa: S608
+        f"{rows.SELECT_CALL} WHERE call_no > ? ORDER BY call_no LIMIT ?",
         (after_call_no, CALLS_A_STEP),
     ).fetchall():
         call_no, call_id, tenant_no = row[:3]

@@ -95,6 +95,6 @@ def select_calls(
 ) -> Iterator[tuple[Any, ...]]:
     """Return the rows of SELECT_CALL for `call_ids`, those of them that exist."""
     yield from connection.execute(
-        f"{SELECT_CALL} WHERE call_id IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"{SELECT_CALL} WHERE call_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(call_ids)),),
     )

@@ -5,10 +5,11 @@ from sqlite_utils.migrations import Migrations
 from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
+    m0003_live_metrics,
 )
 
 MIGRATIONS = Migrations("vumeter")
-for _module in (m0001_access, m0002_custom_metrics):
+for _module in (m0001_access, m0002_custom_metrics, m0003_live_metrics):
     MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
 
 __all__ = ["MIGRATIONS"]

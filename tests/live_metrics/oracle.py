@@ -115,6 +115,8 @@ class Oracle:
     launches: list[list[Event]] = field(default_factory=lambda: [[]])
     closings: dict[str, tuple[int, int]] = field(default_factory=dict)
     """When calls were closed for want of events, and in which launch."""
+    lapsed: set[str] = field(default_factory=set)
+    """Pending calls of which nothing was received for too long."""
     _ids: set[str] = field(default_factory=set)
 
     def receive(self, events: Sequence[Event]) -> None:
@@ -122,6 +124,7 @@ class Oracle:
             if event.event_id not in self._ids:
                 self._ids.add(event.event_id)
                 self.launches[-1].append(event)
+                self.lapsed.discard(event.call_id or "")
 
     def launch(self) -> None:
         self.launches.append([])
@@ -153,6 +156,7 @@ class Oracle:
             call_id: (call.tenant_id, call.list_name)
             for call_id, call in self.calls(len(self.launches)).items()
             if call.list_name is not None
+            and not (call.list_name == "pending" and call_id in self.lapsed)
         }
 
     def totals(self, tenant_id: str | None) -> dict[str, int]:
@@ -194,9 +198,7 @@ class Oracle:
             if tenant_id in (None, call.tenant_id)
         ]
         happened = self._happened(tenant_id, calls)
-        intervals = [
-            (call.started, call.ended) for call in calls if call.started is not None
-        ]
+        intervals = [(call.started, call.ended) for call in calls if call.started is not None]
 
         def active(at: int) -> int:
             return sum(s <= at and (e is None or at < e) for s, e in intervals)

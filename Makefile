@@ -28,7 +28,8 @@ setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
 	@touch $@
 
 run: setup ## start server and Envoy with demo data, print a key and requests to try
-	@REST_PORT=$(REST_PORT) GRPC_PORT=$(GRPC_PORT) DB=$(DB) DEMO=$(DEMO) $(BIN)/python -m vumeter_server.quickstart
+	@VUMETER_REST_PORT=$(REST_PORT) VUMETER_GRPC_PORT=$(GRPC_PORT) VUMETER_DB=$(DB) VUMETER_DEMO=$(DEMO) \
+		$(BIN)/python -m vumeter_server.quickstart
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest $(ARGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from vumeter_server.errors import (
     Conflict,
     InvalidArgument,

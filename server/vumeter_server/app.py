@@ -16,6 +16,11 @@ import structlog
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite import SqliteKeyLookup
 from vumeter_server.clock import Clock, system_clock
+from vumeter_server.custom_metrics.queries import Queries
+from vumeter_server.custom_metrics.record import Recording
+from vumeter_server.custom_metrics.rest import CustomMetricsRestService
+from vumeter_server.custom_metrics.service import CustomMetricsService
+from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
 from vumeter_server.settings import Settings
@@ -50,7 +55,20 @@ class Family:
 
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
-    return []
+    return [_custom_metrics(foundation)]
+
+
+def _custom_metrics(foundation: Foundation) -> Family:
+    store = SqliteMetricStore(foundation.writer, foundation.readers, foundation.clock)
+    queries = Queries(store=store)
+    recording = Recording(store=store, clock=foundation.clock)
+    return Family(
+        servicers=[
+            CustomMetricsService(queries=queries, recording=recording),
+            CustomMetricsRestService(queries=queries, recording=recording),
+        ],
+        background=[store.keep_in_order],
+    )
 
 
 async def serve(

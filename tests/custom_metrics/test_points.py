@@ -5,17 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from vumeter_server.custom_metrics.points import (
-    Batch,
-    PointColumns,
-    check_idempotency_key,
-    content_digest,
-    validate,
-)
+from vumeter_server.custom_metrics.batch import Batch
+from vumeter_server.custom_metrics.points import PointColumns, check_idempotency_key, validate
 from vumeter_server.errors import InvalidArgument
 
 NOW_US = 1_743_465_600_000_000  # 2025-04-01T00:00:00Z
@@ -39,6 +34,20 @@ def checked(*points: Point) -> Batch:
     return validate(PointColumns.of(points), NOW_US)
 
 
+def opened(batch: Batch) -> dict[str, list[object]]:
+    """Lay a batch out point by point."""
+    return {
+        "names": [batch.names[index] for index in batch.name_indexes],
+        "types": batch.types.tolist(),
+        "values": [None if np.isnan(value) else value for value in batch.values.tolist()],
+        "times_us": batch.times_us.tolist(),
+        "label_sets": [batch.label_sets[index] for index in batch.label_set_indexes],
+        "sessions": [
+            None if index < 0 else batch.sessions[index] for index in batch.session_indexes
+        ],
+    }
+
+
 def problems(*points: Point) -> list[str]:
     with pytest.raises(InvalidArgument) as caught:
         checked(*points)
@@ -58,25 +67,40 @@ def test_a_point_with_everything() -> None:
             tags={"origin": "phone", "company_id": "abc", "branch_id": ""},
         )
     )
-    assert batch == Batch(
-        names=["e2e_latency_ms"],
-        types=["histogram"],
-        values=[640.0],
-        timestamps_us=[NOW_US - 12 * 3_600_000_000 + 250_000],
-        agent_ids=["agent_xyz"],
-        environment_ids=["production"],
-        session_ids=["session_abc123"],
-        label_sets=[(("company_id", "abc"), ("origin", "phone"))],
-        label_set_of=[0],
-    )
+    assert opened(batch) == {
+        "names": ["e2e_latency_ms"],
+        "types": [3],
+        "values": [640.0],
+        "times_us": [NOW_US - 12 * 3_600_000_000 + 250_000],
+        "label_sets": [
+            (
+                ("agent_id", "agent_xyz"),
+                ("company_id", "abc"),
+                ("environment_id", "production"),
+                ("origin", "phone"),
+            )
+        ],
+        "sessions": ["session_abc123"],
+    }
     assert len(batch) == 1
 
 
 def test_what_is_not_given_stays_open() -> None:
-    batch = checked(Point())
-    assert (batch.types, batch.values, batch.timestamps_us) == ([None], [None], [None])
-    assert (batch.agent_ids, batch.environment_ids, batch.session_ids) == ([""], [""], [""])
-    assert (batch.label_sets, batch.label_set_of) == ([()], [0])
+    assert opened(checked(Point())) == {
+        "names": ["booking_attempt"],
+        "types": [0],
+        "values": [None],
+        "times_us": [-1],
+        "label_sets": [()],
+        "sessions": [None],
+    }
+
+
+def test_points_with_and_without_a_session_are_told_apart() -> None:
+    sessions = [None, "s1", "", "s2", "s1"]
+    batch = checked(*[Point(session_id=each) for each in sessions])
+    assert batch.sessions == ["s1", "s2"]
+    assert batch.session_indexes.tolist() == [-1, 0, -1, 1, 0]
 
 
 def test_label_sets_are_told_apart_by_content_alone() -> None:
@@ -90,12 +114,12 @@ def test_label_sets_are_told_apart_by_content_alone() -> None:
         Point(tags={"a": "12"}),
     )
     assert batch.label_sets == [(("a", "1"), ("b", "2")), (), (("a", "12"),)]
-    assert batch.label_set_of == [0, 0, 0, 1, 1, 1, 2]
+    assert batch.label_set_indexes.tolist() == [0, 0, 0, 1, 1, 1, 2]
 
 
 def test_timestamps_may_come_as_microseconds() -> None:
     columns = replace(PointColumns.of([Point(), Point()]), timestamps=[0, NOW_US + 600_000_000])
-    assert validate(columns, NOW_US).timestamps_us == [0, NOW_US + 600_000_000]
+    assert validate(columns, NOW_US).times_us.tolist() == [0, NOW_US + 600_000_000]
     columns = replace(columns, timestamps=[-1, NOW_US + 600_000_001])
     with pytest.raises(InvalidArgument) as caught:
         validate(columns, NOW_US)
@@ -192,7 +216,7 @@ def test_the_edge_of_each_rule_is_accepted(point: Point) -> None:
 
 def test_negative_zero_is_zero() -> None:
     batch = checked(Point(value=-0.0, type="counter"))
-    assert str(batch.values) == "[0.0]"
+    assert str(batch.values.tolist()) == "[0.0]"
 
 
 def test_ten_violations_are_told_by_point_then_by_attribute() -> None:
@@ -237,11 +261,11 @@ def test_content_is_equal_after_parsing_and_before_defaults() -> None:
         Point(timestamp="2025-03-31T08:00:00.000+08:00", tags={"b": "2", "a": "1"}, value=1.0),
         Point(agent_id="agent_xyz", session_id="", tags={"c": ""}),
     ]
-    digest = content_digest(checked(*points))
+    digest = checked(*points).digest()
     assert len(digest) == 32
-    assert content_digest(checked(*same)) == digest
+    assert checked(*same).digest() == digest
     columns = replace(PointColumns.of(points), timestamps=[NOW_US - 86_400_000_000, None])
-    assert content_digest(validate(columns, NOW_US + 5)) == digest
+    assert validate(columns, NOW_US + 5).digest() == digest
 
 
 @pytest.mark.parametrize(
@@ -259,9 +283,7 @@ def test_content_is_equal_after_parsing_and_before_defaults() -> None:
     ],
 )
 def test_other_content_has_another_digest(other: list[Point]) -> None:
-    assert content_digest(checked(*other)) != content_digest(
-        checked(Point(), Point(session_id="s"))
-    )
+    assert checked(*other).digest() != checked(Point(), Point(session_id="s")).digest()
 
 
 @given(
@@ -274,8 +296,8 @@ def test_the_order_of_tags_never_shows(tags: list[dict[str, str]], rng: random.R
     shuffled = [dict(rng.sample(sorted(each.items()), len(each))) for each in tags]
     batch = checked(*[Point(tags=each) for each in tags])
     other = checked(*[Point(tags=each) for each in shuffled])
-    assert batch == other
-    assert [dict(batch.label_sets[index]) for index in batch.label_set_of] == [
+    assert batch.digest() == other.digest()
+    assert [dict(batch.label_sets[index]) for index in batch.label_set_indexes] == [
         {name: value for name, value in each.items() if value} for each in tags
     ]
 

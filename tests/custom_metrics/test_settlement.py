@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.custom_metrics.test_points import NOW_US, Point, checked
-from vumeter_server.custom_metrics.points import MetricType
-from vumeter_server.custom_metrics.settlement import Settlement, settle
+from vumeter_server.custom_metrics.batch import MetricType, settle
 from vumeter_server.errors import InvalidArgument
 
-KNOWN: dict[str, MetricType] = {"booking_attempt": "counter", "queue_length": "gauge"}
+from tests.custom_metrics.test_points import NOW_US, Point, checked
+
+KNOWN = {"booking_attempt": MetricType.COUNTER, "queue_length": MetricType.GAUGE}
 
 
 def problems(*points: Point) -> list[str]:
@@ -27,17 +26,13 @@ def test_defaults_are_filled_in() -> None:
         Point(name="ttfb_ms", type="histogram", value=180),
         Point(name="ttfb_ms", value=-1),
     )
-    assert settle(batch, KNOWN, NOW_US) == Settlement(
-        types={
-            "booking_attempt": "counter",
-            "queue_length": "gauge",
-            "faq_query": "counter",
-            "ttfb_ms": "histogram",
-        },
-        new_types={"faq_query": "counter", "ttfb_ms": "histogram"},
-        values=[1.0, 2.5, -3.0, 1.0, 180.0, -1.0],
-        timestamps_us=[NOW_US, NOW_US - 86_400_000_000, NOW_US, NOW_US, NOW_US, NOW_US],
-    )
+    settled = settle(batch, KNOWN, NOW_US)
+    assert settled.new_types == {
+        "faq_query": MetricType.COUNTER,
+        "ttfb_ms": MetricType.HISTOGRAM,
+    }
+    assert settled.values.tolist() == [1.0, 2.5, -3.0, 1.0, 180.0, -1.0]
+    assert settled.times_us.tolist() == [NOW_US, NOW_US - 86_400_000_000, *[NOW_US] * 4]
 
 
 def test_a_metric_keeps_its_first_type() -> None:
@@ -48,7 +43,7 @@ def test_a_metric_keeps_its_first_type() -> None:
 
 def test_a_batch_fixes_the_type_of_a_new_metric_by_its_first_point() -> None:
     explicit = [Point(name="x", type="gauge", value=1), Point(name="x", value=2)]
-    assert settle(checked(*explicit), KNOWN, NOW_US).new_types == {"x": "gauge"}
+    assert settle(checked(*explicit), KNOWN, NOW_US).new_types == {"x": MetricType.GAUGE}
     assert problems(*reversed(explicit)) == [
         "points[1].type must be counter, as this metric was first recorded"
     ]
@@ -68,6 +63,5 @@ def test_values_are_held_to_the_metrics_own_type() -> None:
 
 
 def test_an_empty_batch_settles_nothing() -> None:
-    assert settle(checked(), KNOWN, NOW_US) == Settlement(
-        types={}, new_types={}, values=[], timestamps_us=[]
-    )
+    settled = settle(checked(), KNOWN, NOW_US)
+    assert (settled.new_types, settled.values.tolist(), settled.times_us.tolist()) == ({}, [], [])

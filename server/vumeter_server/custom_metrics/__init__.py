@@ -1,1 +1,1 @@
-"""Custom metrics: points that voice agents record, and the questions asked about them."""
+"""Custom metrics: what voice agents count and measure, recorded as points and queried as sums."""

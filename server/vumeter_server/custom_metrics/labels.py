@@ -107,9 +107,7 @@ def parse_tags(text: str | None, field: str = "tags") -> dict[str, str]:
             parse_float=_float_text,
             parse_constant=_no_constant,
         )
-        if not isinstance(found, dict):
-            raise ValueError("not an object")
-        tags = {key: _value_text(value) for key, value in found.items()}
+        tags = {key: _value_text(value) for key, value in _object(found).items()}
         # A lone surrogate can be written in JSON, but not be stored or answered.
         "".join((*tags, *tags.values())).encode()
     except (ValueError, RecursionError):
@@ -147,6 +145,12 @@ def quote(text: str) -> str:
 
 def _split(text: str | None) -> list[str]:
     return [item.strip(" ") for item in text.split(",")] if text else []
+
+
+def _object(found: object) -> dict[str, object]:
+    if isinstance(found, dict):
+        return found
+    raise ValueError("not an object")
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,18 +1,19 @@
 """Recorded points: the rules that a batch alone is held to before anything is stored.
 
 Both faces bring their points as columns, and `validate` makes a batch of them. What depends on the
-metrics that an organization already has comes later, in `settlement`.
+metrics that an organization already has comes later, in `batch.settle`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Final, Literal, Protocol, Self, cast
+from typing import Final, Protocol, Self, TypeVar
 
-import orjson
+import numpy as np
+import numpy.typing as npt
 
+from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.findings import Findings
 from vumeter_server.custom_metrics.labels import (
     MAX_LABEL_NAME,
@@ -34,13 +35,12 @@ MAX_TAG_VALUE: Final = 256
 MAX_IDEMPOTENCY_KEY: Final = 128
 MAX_AHEAD_US: Final = 10 * MINUTE_US
 
-MetricType = Literal["counter", "gauge", "histogram"]
-METRIC_TYPES: Final[tuple[MetricType, ...]] = ("counter", "gauge", "histogram")
-
-LabelSet = tuple[tuple[str, str], ...]
-"""User labels of a point, sorted by name, none with the value `""`."""
-
-_TYPES_OR_NONE: Final = frozenset((*METRIC_TYPES, None))
+METRIC_TYPES: Final = tuple(each.name.lower() for each in MetricType)
+_TYPE_CODES: Final[Mapping[str | None, int]] = {
+    None: 0,
+    **{each.name.lower(): int(each) for each in MetricType},
+}
+K = TypeVar("K", str, tuple[str, str, int])
 
 
 class RecordedPoint(Protocol):
@@ -110,29 +110,6 @@ class PointColumns:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    """Points that keep every rule a batch can be held to without knowing what was recorded before.
-
-    None is what was not given; an id that was not given is `""`. A value may be None only where the
-    type is None or `counter`. `label_sets` are distinct, in order of first use; `label_set_of` has
-    the index of each point's own.
-    """
-
-    names: list[str]
-    types: list[MetricType | None]
-    values: list[float | None]
-    timestamps_us: list[int | None]
-    agent_ids: list[str]
-    environment_ids: list[str]
-    session_ids: list[str]
-    label_sets: list[LabelSet]
-    label_set_of: list[int]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
 def validate(columns: PointColumns, now_us: int) -> Batch:
     """Check the points of a call; an empty call is a batch without points.
 
@@ -153,40 +130,62 @@ def validate(columns: PointColumns, now_us: int) -> Batch:
             ("session_id", columns.session_ids),
         )
     ]
-    label_sets, label_set_of = _read_tags(columns.tags, findings)
+    tag_sets, tag_set_indexes = _read_tags(columns.tags, findings)
     findings.raise_any()
+    agent_ids, environment_ids, session_ids = ids
+    names, name_indexes = _number(columns.names)
+    combinations, label_set_indexes = _number(
+        list(zip(agent_ids, environment_ids, tag_set_indexes, strict=True))
+    )
+    sessions, session_indexes = _number(session_ids)
+    if "" in sessions:
+        sessions, session_indexes = _without_empty(sessions, session_indexes)
     return Batch(
-        names=list(columns.names),
-        types=cast("list[MetricType | None]", list(columns.types)),
-        # Adding 0.0 turns -0.0 into 0.0.
-        values=[None if value is None else value + 0.0 for value in columns.values],
-        timestamps_us=timestamps_us,
-        agent_ids=ids[0],
-        environment_ids=ids[1],
-        session_ids=ids[2],
-        label_sets=label_sets,
-        label_set_of=label_set_of,
+        names=names,
+        name_indexes=name_indexes,
+        types=np.array([_TYPE_CODES[each] for each in columns.types], np.uint8),
+        # Adding 0.0 turns -0.0 into 0.0; None becomes NaN.
+        values=np.array(columns.values, np.float64) + 0.0,
+        times_us=np.array(
+            [ABSENT_TIME if each is None else each for each in timestamps_us], np.int64
+        ),
+        label_sets=[
+            _with_ids(agent_id, environment_id, tag_sets[index])
+            for agent_id, environment_id, index in combinations
+        ],
+        label_set_indexes=label_set_indexes,
+        sessions=sessions,
+        session_indexes=session_indexes,
     )
 
 
-def content_digest(batch: Batch) -> bytes:
-    """Return 32 bytes that are equal for batches of equal content, whichever face brought them.
+def _number(items: Sequence[K]) -> tuple[list[K], npt.NDArray[np.int32]]:
+    """Return the distinct items in order of first use, and the index of each."""
+    numbers: dict[K, int] = {}
+    for item in items:
+        if item not in numbers:
+            numbers[item] = len(numbers)
+    indexes = np.fromiter(map(numbers.__getitem__, items), np.int32, len(items))
+    return list(numbers), indexes
 
-    The content is what was given, before defaults: an explicit value of 1 differs from none, the
-    order of points counts, the order and spelling of tags and timestamps does not.
-    """
-    content = (
-        batch.names,
-        batch.types,
-        batch.values,
-        batch.timestamps_us,
-        batch.agent_ids,
-        batch.environment_ids,
-        batch.session_ids,
-        batch.label_sets,
-        batch.label_set_of,
-    )
-    return blake2b(orjson.dumps(content), digest_size=32).digest()
+
+def _without_empty(
+    texts: list[str], indexes: npt.NDArray[np.int32]
+) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Take "" out of numbered texts: its index becomes -1."""
+    empty = texts.index("")
+    renumbered = np.arange(len(texts), dtype=np.int32)
+    renumbered[empty:] -= 1
+    renumbered[empty] = -1
+    return texts[:empty] + texts[empty + 1 :], renumbered[indexes]
+
+
+def _with_ids(agent_id: str, environment_id: str, tags: LabelSet) -> LabelSet:
+    """Return the labels of a point, system labels among them, sorted by key."""
+    if not agent_id and not environment_id:
+        return tags
+    ids = (("agent_id", agent_id), ("environment_id", environment_id))
+    return tuple(sorted((*(pair for pair in ids if pair[1]), *tags)))
 
 
 def check_idempotency_key(key: str | None, field: str = "idempotency_key") -> str | None:
@@ -209,9 +208,9 @@ def _check_names(names: Sequence[str], findings: Findings) -> None:
 
 
 def _check_types(types: Sequence[str | None], findings: Findings) -> None:
-    if not _TYPES_OR_NONE.issuperset(types):
+    if not _TYPE_CODES.keys() >= set(types):
         findings.add_each(
-            (index for index, each in enumerate(types) if each not in _TYPES_OR_NONE),
+            (index for index, each in enumerate(types) if each not in _TYPE_CODES),
             "type",
             "must be counter, gauge or histogram",
         )

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics.board import Figures
 from vumeter_server.live_metrics.counters import Kind
+from vumeter_server.live_metrics.events import MILLISECONDS_A_MINUTE
 from vumeter_server.live_metrics.history import Buckets
 from vumeter_server.live_metrics.record import MAX_ID
 from vumeter_server.times.ranges import check_range, count_buckets
+from vumeter_server.times.units import MINUTE_US
 
 DEFAULT_STEP: Final = "5m"
+DEFAULT_STEP_US: Final = 5 * MINUTE_US
 DEFAULT_UPDATES_PER_SECOND: Final = 2.0
 LEAST_UPDATES_PER_SECOND: Final = 0.1
 MOST_UPDATES_PER_SECOND: Final = 10.0
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1_000
 MAX_LIMIT: Final = 1_000_000
+
+
+def documented(figures: Figures) -> dict[str, Any]:
+    """Return the twelve documented counters by name: whole numbers, but for the minutes."""
+    totals = figures.totals
+    return {
+        "active_calls": figures.active_calls,
+        "accepted_calls": totals[Kind.ACCEPTED],
+        "rejected_calls_capacity": totals[Kind.REJECTED_CAPACITY],
+        "rejected_calls_tenant_not_configured": totals[Kind.REJECTED_TENANT_NOT_CONFIGURED],
+        "rejected_calls_instructions_missing": totals[Kind.REJECTED_INSTRUCTIONS_MISSING],
+        "instructions_db_errors": totals[Kind.INSTRUCTIONS_DB_ERROR],
+        "fallback_instructions_used": totals[Kind.FALLBACK_INSTRUCTIONS_USED],
+        "started_calls": totals[Kind.STARTED],
+        "ended_calls": totals[Kind.ENDED],
+        "failed_calls": totals[Kind.FAILED],
+        "referred_calls": totals[Kind.REFERRED],
+        "minutes_processed": totals[Kind.MINUTES] / MILLISECONDS_A_MINUTE,
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

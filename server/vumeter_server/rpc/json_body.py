@@ -73,7 +73,7 @@ def _count_keys(data: bytes) -> int:
 
 def _refusal(text: str) -> InvalidArgument:
     at = _AT.search(text)
-    path = at["path"].replace("[...]", "") if at else ""
+    path, of_map, _ = at["path"].partition("[...]") if at else ("", "", "")
     if field := _FIELD.match(text):
         name = f"{path}.{field['name']}" if path else field["name"]
         problem = "is not a known field" if field["what"] == "contains unknown" else "must be given"
@@ -83,7 +83,8 @@ def _refusal(text: str) -> InvalidArgument:
         if expected["got"] == "null":
             return InvalidArgument.of(path, "must not be null")
         kinds = [_JSON_NAMES.get(kind.strip(), kind) for kind in expected["expected"].split("|")]
-        return InvalidArgument.of(path, f"must be {' or '.join(kinds)}")
+        problem = " or ".join(kinds)
+        return InvalidArgument.of(path, f"must be {problem}{' for each key' if of_map else ''}")
     return InvalidArgument.of(path, "has a value that is not allowed")
 
 

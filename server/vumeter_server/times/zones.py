@@ -136,7 +136,8 @@ def _first_change(before_us: int, after_us: int, zone: ZoneInfo) -> int:
 def _offset_of_wall(wall: datetime, zone: ZoneInfo) -> int:
     """Return the offset that `zone` gives a wall time, heeding its `fold`."""
     offset = zone.utcoffset(wall)
-    assert offset is not None
+    if offset is None:
+        raise RuntimeError("a zone of the tz database always has an offset")
     return _microseconds(offset)
 
 

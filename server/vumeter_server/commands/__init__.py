@@ -1,0 +1,1 @@
+"""The commands of `vumeter`, a module an area."""

@@ -1,0 +1,61 @@
+"""Options and errors that commands share.
+
+An option that is not given is None; then the environment counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vumeter_server.processes.errors import StartError
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+PORT = click.IntRange(0, 65535)
+
+
+def db_option(function: Decorated) -> Decorated:
+    """Add --db."""
+    return click.option(
+        "--db",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Database file. [env VUMETER_DB, default data/vumeter.db]",
+    )(function)
+
+
+def server_options(function: Decorated) -> Decorated:
+    """Add what both ways of starting a server take."""
+    for option in (
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 64),
+            help="Server processes. [env VUMETER_WORKERS, default 1]",
+        ),
+        click.option("--host", help="Where to listen. [env VUMETER_HOST, default 127.0.0.1]"),
+        click.option(
+            "--grpc-port",
+            type=PORT,
+            help="gRPC port, 0 for any. [env VUMETER_GRPC_PORT, default 50051]",
+        ),
+        db_option,
+    ):
+        function = option(function)
+    return function
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what an operator can mend into one line on stderr and status 2."""
+    try:
+        yield
+    except StartError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{reason}") from error

@@ -1,0 +1,54 @@
+"""`vumeter serve`: the gRPC server alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from vumeter_server.commands.options import one_line_errors, server_options
+from vumeter_server.logs import configure_logs
+from vumeter_server.settings import load_settings, require_admin_token
+
+
+@click.command()
+@server_options
+@click.option(
+    "--ready-fd",
+    type=click.IntRange(min=0),
+    hidden=True,
+    help="Write the port to this descriptor once calls are answered.",
+)
+def serve(
+    db: Path | None,
+    grpc_port: int | None,
+    host: str | None,
+    workers: int | None,
+    ready_fd: int | None,
+) -> None:
+    """Run the gRPC server until Ctrl-C or SIGTERM.
+
+    VUMETER_ADMIN_TOKEN must be set, to at least 32 characters. envoy.yaml and generated/api.binpb
+    put an Envoy of your own in front of it.
+    """
+    with one_line_errors():
+        settings = load_settings(db=db, grpc_port=grpc_port, host=host, workers=workers)
+        require_admin_token(settings)
+        configure_logs(settings)
+        # The server is loaded here, so that a wrong setting is answered at once.
+        from vumeter_server import app  # noqa: PLC0415
+        from vumeter_server.storage import DatabaseError  # noqa: PLC0415
+
+        def on_ready(port: int) -> None:
+            if ready_fd is not None:
+                os.write(ready_fd, b"%d\n" % port)
+                os.close(ready_fd)
+            else:
+                click.echo(f"gRPC on {settings.host}:{port}")
+
+        try:
+            asyncio.run(app.serve(settings, on_ready=on_ready))
+        except DatabaseError as error:
+            raise click.ClickException(str(error)) from error

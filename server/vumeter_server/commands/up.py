@@ -1,0 +1,60 @@
+"""`vumeter up`: server and Envoy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vumeter_server import supervisor
+from vumeter_server.commands.options import PORT, one_line_errors, server_options
+from vumeter_server.settings import Settings, load_settings, require_admin_token
+
+
+@click.command()
+@server_options
+@click.option(
+    "--rest-port", type=PORT, help="REST port, 0 for any. [env VUMETER_REST_PORT, default 8080]"
+)
+@click.option("--demo", is_flag=True, default=None, help="Put demo data into a new database.")
+def up(
+    db: Path | None,
+    rest_port: int | None,
+    grpc_port: int | None,
+    host: str | None,
+    workers: int | None,
+    demo: bool | None,
+) -> int:
+    """Run server and Envoy in the foreground until Ctrl-C or SIGTERM.
+
+    Envoy's port takes REST, gRPC and gRPC-Web; the gRPC port leads to the server directly.
+    VUMETER_ADMIN_TOKEN must be set, to at least 32 characters.
+    """
+    with one_line_errors():
+        settings = load_settings(
+            db=db, rest_port=rest_port, grpc_port=grpc_port, host=host, workers=workers, demo=demo
+        )
+        require_admin_token(settings)
+        return run_supervisor(settings, on_ready=print_endpoints)
+
+
+async def print_endpoints(endpoints: supervisor.Endpoints) -> None:
+    """Say where the product answers."""
+    click.echo(f"REST  {endpoints.rest_url}  (gRPC and gRPC-Web too)")
+    click.echo(f"gRPC  {endpoints.grpc.from_here}")
+
+
+def run_supervisor(
+    settings: Settings, *, on_ready: Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]
+) -> int:
+    """Run server and Envoy; return the exit status.
+
+    Raises StartError if they could not be started, unless a child has said so itself.
+    """
+    try:
+        return asyncio.run(supervisor.run(settings, on_ready=on_ready))
+    except supervisor.ChildFailed as failed:
+        return 2 if failed.status == 2 else 1

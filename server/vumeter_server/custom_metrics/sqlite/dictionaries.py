@@ -1,0 +1,231 @@
+"""What the writer knows by heart of an organization: the codes of names, labels and sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.batch import LabelSet, MetricType
+
+MAX_SESSIONS_KNOWN = 50_000
+MAX_LABEL_SETS_KNOWN = 200_000
+NO_CODE = -1
+AGENT = "agent_id"
+
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class State:
+    """The row of `metric_states`: how many codes of each kind are given, and how far the log is."""
+
+    version: int = 0
+    metrics: int = 0
+    labels: int = 0
+    series: int = 0
+    sessions: int = 0
+    uses: int = 0
+    deletions: int = 0
+    next_batch: int = 0
+    sealed_through: int = -1
+
+
+STATE_COLUMNS = tuple(State.__dataclass_fields__)
+# Made of the names above, nothing from outside.
+_READ_STATE = f"SELECT {', '.join(STATE_COLUMNS)} FROM metric_states WHERE organization_id = ?"  # noqa: S608
+_WRITE_STATE = (
+    f"INSERT OR REPLACE INTO metric_states (organization_id, {', '.join(STATE_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(STATE_COLUMNS) + 1))})"
+)
+
+
+def read_state(connection: sqlite3.Connection, organization_id: int) -> State:
+    """Return the organization's state; a fresh one if nothing was ever recorded."""
+    row = connection.execute(_READ_STATE, (organization_id,)).fetchone()
+    return State() if row is None else State(*row)
+
+
+def write_state(connection: sqlite3.Connection, organization_id: int, state: State) -> None:
+    """Keep the state, as a new version."""
+    state.version += 1
+    values = [getattr(state, name) for name in STATE_COLUMNS]
+    connection.execute(_WRITE_STATE, (organization_id, *values))
+
+
+@dataclass(slots=True)
+class Dictionaries:
+    """The codes that the writer has given out in one organization.
+
+    They are only good together with `state`; after a rollback they are thrown away and read anew.
+    """
+
+    organization_id: int
+    state: State
+    metrics: dict[str, tuple[int, MetricType]]
+    labels: dict[tuple[str, str], int]
+    series: dict[bytes, int]
+    label_sets: dict[LabelSet, int] = field(default_factory=dict)
+    sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    uses: set[tuple[int, int, int]] = field(default_factory=set)
+    seen: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
+        """Read the organization's dictionaries."""
+
+        def rows(sql: str) -> sqlite3.Cursor:
+            return connection.execute(sql + " WHERE organization_id = ?", (organization_id,))
+
+        return cls(
+            organization_id=organization_id,
+            state=read_state(connection, organization_id),
+            metrics={
+                name: (code, MetricType(metric_type))
+                for code, name, metric_type in rows("SELECT metric_code, name, type FROM metrics")
+                if name is not None
+            },
+            labels={
+                (key, value): code
+                for code, key, value in rows("SELECT label_code, key, value FROM labels")
+            },
+            series={
+                label_codes: code
+                for code, label_codes in rows("SELECT series_code, label_codes FROM series")
+            },
+            uses=set(rows("SELECT metric_code, agent_code, label_code FROM metric_uses")),
+        )
+
+    @property
+    def weight(self) -> int:
+        """How many entries are held, to bound what all organizations take together."""
+        return len(self.labels) + 2 * len(self.series) + len(self.sessions) + len(self.uses)
+
+    def metric_codes(
+        self, connection: sqlite3.Connection, names: list[str], new_types: dict[str, MetricType]
+    ) -> Codes:
+        """Return the codes of metrics, giving out those of new ones."""
+        new = []
+        for name, metric_type in new_types.items():
+            self.metrics[name] = (self.state.metrics, metric_type)
+            new.append((self.organization_id, self.state.metrics, name, int(metric_type)))
+            self.state.metrics += 1
+        connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?)", new)
+        return np.array([self.metrics[name][0] for name in names], np.int32)
+
+    def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
+        """Return the codes of label sets, giving out those of new labels and series."""
+        if len(self.label_sets) > MAX_LABEL_SETS_KNOWN:
+            self.label_sets.clear()
+        codes = np.empty(len(label_sets), np.int32)
+        new_labels: list[tuple[int, int, str, str]] = []
+        new_series: list[tuple[int, int, bytes]] = []
+        for index, label_set in enumerate(label_sets):
+            code = self.label_sets.get(label_set)
+            if code is None:
+                key = self._label_codes(label_set, new_labels)
+                code = self.series.get(key)
+                if code is None:
+                    code = self.series[key] = self.state.series
+                    self.state.series += 1
+                    new_series.append((self.organization_id, code, key))
+                self.label_sets[label_set] = code
+            codes[index] = code
+        connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
+        connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
+        return codes
+
+    def _label_codes(
+        self, label_set: LabelSet, new_labels: list[tuple[int, int, str, str]]
+    ) -> bytes:
+        codes = []
+        for label in label_set:
+            code = self.labels.get(label)
+            if code is None:
+                code = self.labels[label] = self.state.labels
+                self.state.labels += 1
+                new_labels.append((self.organization_id, code, *label))
+            codes.append(code)
+        return np.array(sorted(codes), "<i4").tobytes()
+
+    def session_codes(self, connection: sqlite3.Connection, names: list[str]) -> Codes:
+        """Return the codes of sessions, giving out those of new ones."""
+        codes = np.empty(len(names), np.int32)
+        for index, name in enumerate(names):
+            code = self.sessions.get(name)
+            if code is None:
+                code = find_session(connection, self.organization_id, name)
+                if code is None:
+                    code = self.state.sessions
+                    self.state.sessions += 1
+                    connection.execute(
+                        "INSERT INTO sessions VALUES (?, ?, ?)", (self.organization_id, code, name)
+                    )
+                    connection.execute(
+                        "INSERT INTO session_hashes VALUES (?, ?, ?)",
+                        (_session_hash(self.organization_id, name), self.organization_id, code),
+                    )
+                self.sessions[name] = code
+                if len(self.sessions) > MAX_SESSIONS_KNOWN:
+                    self.sessions.popitem(last=False)
+            codes[index] = code
+        return codes
+
+    def note_uses(
+        self,
+        connection: sqlite3.Connection,
+        metrics: Codes,
+        series: Codes,
+        label_sets: dict[int, LabelSet],
+    ) -> None:
+        """Keep which labels each metric's points have, for points that were not seen before.
+
+        `metrics` and `series` have one element a point; `label_sets` are those of the series.
+        """
+        pairs = np.unique(metrics.astype(np.int64) << 32 | series)
+        new_uses: list[tuple[int, int, int, int, int]] = []
+        for metric in np.unique(pairs >> 32).tolist():
+            used = pairs[pairs >> 32 == metric] & 0xFFFFFFFF
+            seen = self.seen.get(metric)
+            if seen is None or len(seen) < self.state.series:
+                grown = np.zeros(max(1024, 2 * self.state.series), np.bool_)
+                if seen is not None:
+                    grown[: len(seen)] = seen
+                seen = self.seen[metric] = grown
+            fresh = used[~seen[used]]
+            for code in fresh.tolist():
+                self._note_use(metric, label_sets[code], new_uses)
+            seen[fresh] = True
+        connection.executemany("INSERT INTO metric_uses VALUES (?, ?, ?, ?, ?)", new_uses)
+
+    def _note_use(
+        self, metric: int, label_set: LabelSet, new_uses: list[tuple[int, int, int, int, int]]
+    ) -> None:
+        labels = [self.labels[label] for label in label_set]
+        agent = next((self.labels[label] for label in label_set if label[0] == AGENT), NO_CODE)
+        for label in (NO_CODE, *labels):
+            use = (metric, agent, label)
+            if use not in self.uses:
+                self.uses.add(use)
+                new_uses.append((self.organization_id, self.state.uses, *use))
+                self.state.uses += 1
+
+
+def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:
+    """Return the code of a session."""
+    row = connection.execute(
+        "SELECT session_code FROM session_hashes"
+        " JOIN sessions USING (organization_id, session_code)"
+        " WHERE hash = ? AND organization_id = ? AND name = ?",
+        (_session_hash(organization_id, name), organization_id, name),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _session_hash(organization_id: int, name: str) -> int:
+    digest = hashlib.blake2b(f"{organization_id}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

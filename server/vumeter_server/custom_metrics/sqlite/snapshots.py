@@ -1,0 +1,268 @@
+"""What the readers know by heart of an organization, brought up to date at each query.
+
+An organization's dictionaries and its log are held in arrays that only grow. A query reads one row
+to learn whether they are still current, and only what was added since.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.batch import MetricType
+from vumeter_server.custom_metrics.sqlite.columns import POINT
+from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
+from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+
+Points = npt.NDArray[np.void]
+Codes = npt.NDArray[np.int32]
+
+# What all organizations' caches may hold together, in entries of about 50 bytes.
+MAX_WEIGHT = 3_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metrics:
+    """The metrics that are not deleted."""
+
+    codes: dict[str, int]
+    names: dict[int, str]
+    types: dict[int, MetricType]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Snapshot:
+    """An organization as one read transaction sees it."""
+
+    connection: sqlite3.Connection
+    organization_id: int
+    state: State
+    metrics: Metrics
+    labels: Labels
+    log: Points
+    """The points that are not sealed yet, of type POINT, in the order of recording."""
+
+
+class Labels:
+    """Labels, series and uses: tables that only grow, read by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.keys: dict[str, int] = {}
+        self.texts: list[str] = []
+        self.codes: dict[tuple[str, str], int] = {}
+        self._key_codes: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self._members: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self._owners: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self.series = 0
+        self._uses: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self._columns: dict[str, Codes] = {}
+
+    def extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
+        """Read what was added up to `state`."""
+        with self._lock:
+            self._extend(connection, organization_id, state)
+
+    def _extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
+        self._extend_labels(connection, organization_id)
+        if self.series < state.series:
+            self._extend_series(connection, organization_id)
+        if self.uses < state.uses:
+            rows = connection.execute(
+                "SELECT metric_code, agent_code, label_code FROM metric_uses"
+                " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
+                (organization_id, self.uses),
+            ).fetchall()
+            self._uses.append(np.array(rows, np.int32).reshape(-1))
+
+    def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
+        rows = connection.execute(
+            "SELECT key, value FROM labels WHERE organization_id = ? AND label_code >= ?"
+            " ORDER BY label_code",
+            (organization_id, len(self.texts)),
+        ).fetchall()
+        key_codes = []
+        for key, value in rows:
+            self.codes[key, value] = len(self.texts)
+            self.texts.append(value)
+            key_codes.append(self.keys.setdefault(key, len(self.keys)))
+        self._key_codes.append(np.array(key_codes, np.int32))
+
+    def _extend_series(self, connection: sqlite3.Connection, organization_id: int) -> None:
+        rows = connection.execute(
+            "SELECT label_codes FROM series WHERE organization_id = ? AND series_code >= ?"
+            " ORDER BY series_code",
+            (organization_id, self.series),
+        ).fetchall()
+        counts = [len(label_codes) // 4 for (label_codes,) in rows]
+        owners = np.arange(self.series, self.series + len(rows), dtype=np.int32)
+        self._owners.append(np.repeat(owners, counts))
+        self._members.append(np.frombuffer(b"".join(row[0] for row in rows), "<i4"))
+        self.series += len(rows)
+
+    @property
+    def uses(self) -> int:
+        """How many uses are known."""
+        return len(self._uses) // 3
+
+    @property
+    def weight(self) -> int:
+        """How many entries are held."""
+        return 3 * len(self.texts) + self.series + len(self._columns) * self.series // 10
+
+    def column(self, key: str) -> Codes:
+        """Return the label code of `key` for each series, NO_CODE where it has none."""
+        with self._lock:
+            known = self._columns.get(key)
+            if known is None or len(known) < self.series:
+                self._columns[key] = known = self._make_column(key, known)
+            return known
+
+    def _make_column(self, key: str, known: Codes | None) -> Codes:
+        column = np.full(self.series, NO_CODE, np.int32)
+        start = 0
+        if known is not None:
+            column[: len(known)] = known
+            start = int(np.searchsorted(self._owners.view(), len(known)))
+        key_code = self.keys.get(key)
+        if key_code is not None:
+            members, owners = self._members.view()[start:], self._owners.view()[start:]
+            chosen = self._key_codes.view()[members] == key_code
+            column[owners[chosen]] = members[chosen]
+        return column
+
+    def of_series(self, series_code: int) -> dict[str, str]:
+        """Return the labels of one series."""
+        with self._lock:
+            owners, members = self._owners.view(), self._members.view()
+            first, last = np.searchsorted(owners, (series_code, series_code + 1))
+            names = list(self.keys)
+            return {
+                names[self._key_codes.view()[code]]: self.texts[code]
+                for code in members[first:last].tolist()
+            }
+
+    def used(self, metric_code: int | None, agent_code: int | None) -> Codes:
+        """Return the distinct (metric, label) codes in use, as two rows, under the filters."""
+        uses = self._uses.view().reshape(-1, 3)
+        if metric_code is not None:
+            uses = uses[uses[:, 0] == metric_code]
+        if agent_code is not None:
+            uses = uses[uses[:, 1] == agent_code]
+        return uses[:, (0, 2)].T
+
+    def key_codes_of(self, label_codes: Codes) -> Codes:
+        """Return the codes of the keys of labels."""
+        return self._key_codes.view()[label_codes]
+
+
+class _Organization:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.state = State(version=-1, deletions=-1)
+        self.metrics = Metrics({}, {}, {})
+        self.labels = Labels()
+        self._log: GrowingArray[np.void] = GrowingArray(POINT)
+        # The log's batches: their numbers, and where each ends in the array.
+        self._numbers: list[int] = []
+        self._ends: list[int] = []
+
+    @property
+    def weight(self) -> int:
+        return self.labels.weight + len(self._log)
+
+    def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
+        if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
+            self.metrics = _read_metrics(connection, organization_id)
+        self.labels.extend(connection, organization_id, to)
+        if to.sealed_through > self.state.sealed_through:
+            self._drop_sealed(to.sealed_through)
+        if to.next_batch > self.state.next_batch:
+            self._read_log(connection, organization_id)
+        self.state = to
+
+    def _drop_sealed(self, sealed_through: int) -> None:
+        sealed = bisect_right(self._numbers, sealed_through)
+        start = self._ends[sealed - 1] if sealed else 0
+        self._log = GrowingArray(POINT, self._log.view()[start:].copy())
+        self._numbers = self._numbers[sealed:]
+        self._ends = [end - start for end in self._ends[sealed:]]
+
+    def _read_log(self, connection: sqlite3.Connection, organization_id: int) -> None:
+        last = self._numbers[-1] if self._numbers else -1
+        rows = connection.execute(
+            "SELECT batch_number, columns FROM metric_batches"
+            " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
+            (organization_id, last),
+        ).fetchall()
+        end = len(self._log)
+        for number, columns in rows:
+            end += len(columns) // POINT.itemsize
+            self._numbers.append(number)
+            self._ends.append(end)
+        self._log.append(np.frombuffer(b"".join(row[1] for row in rows), POINT))
+
+    def log(self) -> Points:
+        return self._log.view()
+
+
+class Snapshots:
+    """The caches of every organization that was queried lately, shared by the reader threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._organizations: OrderedDict[int, _Organization] = OrderedDict()
+
+    def take(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
+        """Return the organization as `connection`'s read transaction sees it.
+
+        If another thread has brought the cache further than that transaction sees, the transaction
+        is begun anew, so that it sees as much.
+        """
+        organization = self._organization(organization_id)
+        with organization.lock:
+            state = read_state(connection, organization_id)
+            if state.version < organization.state.version:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN")
+                state = read_state(connection, organization_id)
+            if state.version > organization.state.version:
+                organization.bring_up_to(connection, organization_id, state)
+            return Snapshot(
+                connection=connection,
+                organization_id=organization_id,
+                state=state,
+                metrics=organization.metrics,
+                labels=organization.labels,
+                log=organization.log(),
+            )
+
+    def _organization(self, organization_id: int) -> _Organization:
+        with self._lock:
+            organization = self._organizations.get(organization_id)
+            if organization is None:
+                weight = sum(each.weight for each in self._organizations.values())
+                while weight > MAX_WEIGHT:
+                    weight -= self._organizations.popitem(last=False)[1].weight
+                organization = self._organizations[organization_id] = _Organization()
+            self._organizations.move_to_end(organization_id)
+            return organization
+
+
+def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:
+    rows = connection.execute(
+        "SELECT metric_code, name, type FROM metrics"
+        " WHERE organization_id = ? AND name IS NOT NULL",
+        (organization_id,),
+    ).fetchall()
+    return Metrics(
+        codes={name: code for code, name, _ in rows},
+        names={code: name for code, name, _ in rows},
+        types={code: MetricType(metric_type) for code, _, metric_type in rows},
+    )

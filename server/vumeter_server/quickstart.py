@@ -1,0 +1,97 @@
+"""`make run`: `vumeter up` for somebody who has nothing yet, not even a key.
+
+Makes an admin token if none is set, starts server and Envoy, makes a key for the organization
+`demo` and prints requests that work as they are printed. A key's secret can be shown only once, so
+each start makes a key of its own, which expires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from vumeter_server import supervisor
+from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.clock import system_clock
+from vumeter_server.commands.options import one_line_errors
+from vumeter_server.commands.up import print_endpoints, run_supervisor
+from vumeter_server.settings import Settings, load_settings
+from vumeter_server.storage import open_database
+
+ORGANIZATION = "demo"
+KEY_DAYS = 30
+
+TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
+
+
+def main() -> None:
+    """Run until Ctrl-C; exit as `vumeter up` does."""
+    made_token = not os.environ.get(TOKEN_VARIABLE)
+    if made_token:
+        os.environ[TOKEN_VARIABLE] = secrets.token_urlsafe(32)
+    try:
+        with one_line_errors():
+            settings = load_settings()
+            sys.exit(run_supervisor(settings, on_ready=_greeting(settings, made_token)))
+    except click.ClickException as error:
+        click.echo(f"vumeter: {error.format_message()}", err=True)
+        sys.exit(2)
+
+
+def _greeting(
+    settings: Settings, made_token: bool
+) -> Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]:
+    async def greet(endpoints: supervisor.Endpoints) -> None:
+        key = await asyncio.to_thread(_make_key, settings)
+        await print_endpoints(endpoints)
+        click.echo(_key_text(settings, key))
+        if made_token and settings.admin_token is not None:
+            click.echo(
+                f"Admin token of this run, for X-Admin-Token (set {TOKEN_VARIABLE} to keep one):\n"
+                f"  {settings.admin_token.get_secret_value()}\n"
+            )
+        click.echo(_requests_text(endpoints.rest_url, key))
+
+    return greet
+
+
+def _make_key(settings: Settings) -> NewKey:
+    administration = SqliteKeyAdministration(open_database(settings.db, create=False))
+    expires_us = system_clock() + KEY_DAYS * 86_400_000_000
+    return administration.create_key(ORGANIZATION, Role.OWNER, expires_us)
+
+
+def _key_text(settings: Settings, key: NewKey) -> str:
+    return f"""
+Key of the organization {ORGANIZATION}, good for {KEY_DAYS} days and shown only now:
+  {key.bearer}
+Another one:
+  .venv/bin/vumeter keys create --db {settings.db} --organization {ORGANIZATION} --role admin
+"""
+
+
+def _requests_text(url: str, key: NewKey) -> str:
+    today = datetime.now(UTC).date()
+    since, until = today - timedelta(days=13), today + timedelta(days=1)
+    paths = f"{url}/v1/custom-metrics"
+    return f"""Try, in another terminal:
+  export AUTH='Authorization: Bearer {key.bearer}'
+  curl -H "$AUTH" '{paths}' -H 'Content-Type: application/json' \\
+    -d '{{"points": [{{"name": "booking_attempt", "tags": {{"origin": "phone"}}}}]}}'
+  curl -H "$AUTH" '{paths}/names'
+  curl -H "$AUTH" '{paths}/daily?metricNames=booking_attempt&startDate={since}&endDate={until}'
+  curl -H "$AUTH" '{paths}/aggregate?startDate={since}&endDate={until}&groupBy=origin'
+
+Ctrl-C ends server and Envoy."""
+
+
+if __name__ == "__main__":
+    main()

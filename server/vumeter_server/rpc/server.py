@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -128,8 +128,19 @@ class Server:
         await self._server.start()
         await self._health.set_serving(["", *self._names])
 
-    async def stop(self, *, notice_seconds: float = DRAIN_NOTICE_SECONDS) -> None:
-        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish."""
+    async def stop(
+        self,
+        *,
+        notice_seconds: float = DRAIN_NOTICE_SECONDS,
+        on_notice: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish.
+
+        `on_notice` is called once proxies have noticed: streams that are ended there come back to
+        another server, not to this one.
+        """
         await self._health.set_not_serving()
         await asyncio.sleep(notice_seconds)
+        for notice in on_notice:
+            notice()
         await self._server.stop(DRAIN_SECONDS)

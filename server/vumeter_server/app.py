@@ -21,6 +21,7 @@ from vumeter_server.custom_metrics.record import Recording
 from vumeter_server.custom_metrics.rest import CustomMetricsRestService
 from vumeter_server.custom_metrics.service import CustomMetricsService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.live_metrics.recording import Recording as LiveRecording
 from vumeter_server.live_metrics.rest import LiveMetricsRestService
 from vumeter_server.live_metrics.service import LiveMetricsService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
@@ -81,6 +82,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     store = await SqliteLiveStore.open(
         foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
     )
+    recording = LiveRecording(store=store, clock=foundation.clock)
     upkeep = Upkeep(
         store=store,
         clock=foundation.clock,
@@ -89,8 +91,8 @@ async def _live_metrics(foundation: Foundation) -> Family:
     )
     return Family(
         servicers=[
-            LiveMetricsService(store, foundation.clock),
-            LiveMetricsRestService(store, foundation.clock),
+            LiveMetricsService(store, recording),
+            LiveMetricsRestService(store, recording),
         ],
         background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
         on_stopping=store.board.close,

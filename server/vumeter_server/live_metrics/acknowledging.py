@@ -1,57 +1,67 @@
-"""Streams that are acknowledged in steps: many requests in work at once, answered in order."""
+"""Streams acknowledged in steps: what has come in is done together, and answered in order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeVar
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
-REQUESTS_AT_ONCE: Final = 32
+MAX_WAITING: Final = 10_000
+MAX_STEP: Final = 1_000
 
 
 async def in_steps(
     requests: AsyncIterator[Request],
-    work: Callable[[Request], Coroutine[Any, Any, Result]],
-    *,
-    at_once: int = REQUESTS_AT_ONCE,
+    size: Callable[[Request], int],
+    work: Callable[[list[Request]], Awaitable[list[Result]]],
 ) -> AsyncIterator[list[Result]]:
-    """Work on requests as they come and give their results, in order, as many as are done.
+    """Work on requests as they come and give their results, in order.
 
-    While `at_once` are in work no more are read, so that the sender is held back. What is in work
-    when the caller goes away is still finished.
+    What came in while the last step was done is the next step, up to a size of `MAX_STEP` or one
+    request: so small requests share one commit. While requests of a size of `MAX_WAITING` wait no
+    more are read, so that the sender is held back.
     """
-    in_work: deque[asyncio.Task[Result]] = deque()
-    room = asyncio.Semaphore(at_once)
-    more = asyncio.Event()
+    waiting: deque[Request] = deque()
+    waiting_size = 0
+    read_all = False
+    changed, taken = asyncio.Event(), asyncio.Event()
 
     async def read() -> None:
+        nonlocal read_all, waiting_size
         try:
             async for request in requests:
-                await room.acquire()
-                in_work.append(asyncio.create_task(work(request)))
-                more.set()
+                waiting.append(request)
+                waiting_size += size(request)
+                changed.set()
+                while waiting_size >= MAX_WAITING:
+                    taken.clear()
+                    await taken.wait()
         finally:
-            more.set()
+            read_all = True
+            changed.set()
 
     reader = asyncio.create_task(read())
     try:
-        while not reader.done() or in_work:
-            if not in_work:
-                more.clear()
-                await more.wait()
-                # The reader wakes us once more right before it is done.
-                await asyncio.sleep(0)
-                continue
-            done = [await asyncio.shield(in_work.popleft())]
-            while in_work and in_work[0].done():
-                done.append(in_work.popleft().result())
-            for _ in done:
-                room.release()
-            yield done
+        while True:
+            step: list[Request] = []
+            step_size = 0
+            while waiting and (not step or step_size + size(waiting[0]) <= MAX_STEP):
+                step.append(waiting.popleft())
+                step_size += size(step[-1])
+            waiting_size -= step_size
+            taken.set()
+            if step:
+                yield await work(step)
+            elif read_all:
+                break
+            else:
+                await changed.wait()
+                changed.clear()
+        # Raises what ended the reading.
         await reader
     finally:
         reader.cancel()

@@ -11,11 +11,11 @@ import msgspec
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
-from vumeter_server.clock import Clock
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics import queries, record
 from vumeter_server.live_metrics.board import Capacity, Figures
 from vumeter_server.live_metrics.history import Bucket
+from vumeter_server.live_metrics.recording import Recording
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.live_metrics.watching import watch
 from vumeter_server.rpc import json_body
@@ -56,9 +56,9 @@ class LiveMetricsRestService:
     access = ADMIN_TOKEN
     field_names: Mapping[str, str] = {"start_date": "startDate", "end_date": "endDate"}
 
-    def __init__(self, store: LiveStore, clock: Clock) -> None:
+    def __init__(self, store: LiveStore, recording: Recording) -> None:
         self._store = store
-        self._clock = clock
+        self._recording = recording
 
     async def GetGlobalMetrics(
         self, request: pb.GetGlobalMetricsRequest, call: Call
@@ -82,9 +82,8 @@ class LiveMetricsRestService:
     async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
         """Record a batch."""
         body = json_body.decode(request.body, EventsBody)
-        events = record.check([_report(event) for event in body.events], self._clock())
-        await self._store.record(events)
-        return pb.PostEventsResponse(recorded=len(events))
+        recorded = await self._recording.record([_report(event) for event in body.events])
+        return pb.PostEventsResponse(recorded=recorded)
 
     async def WatchMetrics(
         self, request: pb.WatchMetricsRequest, call: Call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -13,7 +13,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
-from vumeter_server.clock import Clock
 from vumeter_server.errors import InvalidArgument, VumeterError
 from vumeter_server.live_metrics import queries, record
 from vumeter_server.live_metrics.acknowledging import in_steps
@@ -24,6 +23,7 @@ from vumeter_server.live_metrics.events import (
     RejectionReason,
 )
 from vumeter_server.live_metrics.history import Bucket
+from vumeter_server.live_metrics.recording import Recording
 from vumeter_server.live_metrics.store import LiveStore, Tenant
 from vumeter_server.live_metrics.watching import watch
 from vumeter_server.rpc.call import Call
@@ -44,24 +44,23 @@ class LiveMetricsService:
     access = ADMIN_TOKEN
     field_names: Mapping[str, str] = {}
 
-    def __init__(self, store: LiveStore, clock: Clock) -> None:
+    def __init__(self, store: LiveStore, recording: Recording) -> None:
         self._store = store
-        self._clock = clock
+        self._recording = recording
 
     async def RecordEvents(
         self, request: pb.RecordEventsRequest, call: Call
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
-        events = record.check([_report(event) for event in request.events], self._clock())
-        await self._store.record(events)
-        return pb.RecordEventsResponse(recorded=len(events))
+        recorded = await self._recording.record([_report(event) for event in request.events])
+        return pb.RecordEventsResponse(recorded=recorded)
 
     async def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
     ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Record batches, acknowledged in steps."""
         answer = pb.StreamEventsResponse()
-        async for results in in_steps(requests, self._record_or_refuse):
+        async for results in in_steps(requests, _size, self._record_each):
             del answer.refused[:]
             for result in results:
                 answer.acknowledged_requests += 1
@@ -74,13 +73,12 @@ class LiveMetricsService:
                     answer.recorded_events += result
             yield answer
 
-    async def _record_or_refuse(self, request: pb.StreamEventsRequest) -> int | VumeterError:
-        try:
-            events = record.check([_report(event) for event in request.events], self._clock())
-            await self._store.record(events)
-        except VumeterError as error:
-            return error
-        return len(events)
+    async def _record_each(
+        self, requests: Sequence[pb.StreamEventsRequest]
+    ) -> list[int | VumeterError]:
+        return await self._recording.record_each(
+            [[_report(event) for event in request.events] for request in requests]
+        )
 
     async def GetLiveMetrics(
         self, request: pb.GetLiveMetricsRequest, call: Call
@@ -189,6 +187,10 @@ def _bucket(bucket: Bucket) -> pb.HistoryBucket:
         metrics=pb.LiveMetrics(**queries.documented(Figures(bucket.active_calls, bucket.counted))),
         peak_active_calls=bucket.peak_active_calls,
     )
+
+
+def _size(request: pb.StreamEventsRequest) -> int:
+    return len(request.events)
 
 
 def _report(event: pb.CallEvent) -> record.Report:

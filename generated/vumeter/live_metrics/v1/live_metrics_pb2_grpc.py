@@ -149,8 +149,8 @@ class LiveMetricsServiceServicer:
         """Records batches for as long as a call server stays connected. The server acknowledges in steps:
         an answer covers every request up to its `acknowledged_requests`, whose events are then on disk.
         Whatever was not acknowledged when a stream broke can be sent again on another one: repeats are
-        harmless. A refused request is named in `refused` and stores nothing; the stream goes on. At
-        most 32 requests are worked on at once; more are left waiting with the caller.
+        harmless. A refused request is named in `refused` and stores nothing; the stream goes on. While
+        10,000 events wait to be recorded the server reads no more, which holds the caller back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.live_metrics.oracle import Oracle
+from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, ground, history, lists, totals
+
 from vumeter_server.live_metrics.events import (
     CALL_EVENTS,
     CallOutcome,
@@ -17,9 +20,6 @@ from vumeter_server.live_metrics.events import (
     RejectionReason,
 )
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
-
-from tests.live_metrics.oracle import Oracle
-from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, ground, history, lists, totals
 
 TENANTS = ("clinic_münchen", "garage/5")
 # Few instants, on and beside the edges of minutes and hours, so that events often meet.

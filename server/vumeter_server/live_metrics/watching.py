@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from vumeter_server.live_metrics.board import Board, Figures
@@ -22,7 +22,7 @@ async def watch(
     max_per_second: float,
     *,
     keepalive_seconds: float = KEEPALIVE_SECONDS,
-) -> AsyncIterator[Figures]:
+) -> AsyncGenerator[Figures, None]:
     """Give the figures now, whenever they changed, and after some seconds if they did not.
 
     Ends when the board closes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from vumeter_server.errors import (
     Conflict,
     InvalidArgument,

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from vumeter_server.numbers import (
     epoch_seconds,
     json_number,

@@ -15,6 +15,9 @@ import click
 COMMANDS: Mapping[str, str] = {
     "up": "vumeter_server.commands.up:up",
     "serve": "vumeter_server.commands.serve:serve",
+    "keys": "vumeter_server.commands.keys:keys",
+    "organizations": "vumeter_server.commands.organizations:organizations",
+    "metrics": "vumeter_server.commands.metrics:metrics",
 }
 
 
@@ -44,6 +47,9 @@ def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
         status = vumeter.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         command = (
             error.ctx.command_path

@@ -22,7 +22,12 @@ from vumeter_server.access.keys import NewKey, Role
 from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.clock import system_clock
 from vumeter_server.commands.options import one_line_errors
-from vumeter_server.commands.up import print_endpoints, run_supervisor
+from vumeter_server.commands.up import (
+    load_demo_data,
+    play_demo_data,
+    print_endpoints,
+    run_supervisor,
+)
 from vumeter_server.settings import Settings, load_settings
 from vumeter_server.storage import open_database
 
@@ -50,8 +55,10 @@ def _greeting(
     settings: Settings, made_token: bool
 ) -> Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]:
     async def greet(endpoints: supervisor.Endpoints) -> None:
-        key = await asyncio.to_thread(_make_key, settings)
         await print_endpoints(endpoints)
+        if settings.demo:
+            await load_demo_data(settings, endpoints)
+        key = await asyncio.to_thread(_make_key, settings)
         click.echo(_key_text(settings, key))
         if made_token and settings.admin_token is not None:
             click.echo(
@@ -59,6 +66,8 @@ def _greeting(
                 f"  {settings.admin_token.get_secret_value()}\n"
             )
         click.echo(_requests_text(endpoints.rest_url, key))
+        if settings.demo:
+            await play_demo_data(settings, endpoints)
 
     return greet
 
@@ -81,14 +90,15 @@ Another one:
 def _requests_text(url: str, key: NewKey) -> str:
     today = datetime.now(UTC).date()
     since, until = today - timedelta(days=13), today + timedelta(days=1)
-    paths = f"{url}/v1/custom-metrics"
+    paths, span = f"{url}/v1/custom-metrics", f"startDate={since}&endDate={until}"
     return f"""Try, in another terminal:
   export AUTH='Authorization: Bearer {key.bearer}'
   curl -H "$AUTH" '{paths}' -H 'Content-Type: application/json' \\
     -d '{{"points": [{{"name": "booking_attempt", "tags": {{"origin": "phone"}}}}]}}'
   curl -H "$AUTH" '{paths}/names'
-  curl -H "$AUTH" '{paths}/daily?metricNames=booking_attempt&startDate={since}&endDate={until}'
-  curl -H "$AUTH" '{paths}/aggregate?startDate={since}&endDate={until}&groupBy=origin'
+  curl -H "$AUTH" '{paths}/daily?metricNames=booking_attempt,booking_completed&{span}'
+  curl -H "$AUTH" '{paths}/aggregate?metricNames=faq_query&{span}&groupBy=topic'
+  curl -H "$AUTH" '{paths}/timeseries?metricName=e2e_latency_ms&{span}&step=1d'
 
 Ctrl-C ends server and Envoy."""
 

@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
     check_metric_names,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.custom_metrics.batch import Batch
 from vumeter_server.custom_metrics.points import PointColumns, check_idempotency_key, validate
 from vumeter_server.errors import InvalidArgument

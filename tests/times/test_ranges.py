@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.ranges import (
     TimeRange,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.rfc3339 import format_rfc3339, parse_rfc3339, read_rfc3339
 

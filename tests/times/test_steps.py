@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.steps import format_step, parse_step, read_step
 from vumeter_server.times.units import DAY_US, HOUR_US, MILLISECOND_US, MINUTE_US, SECOND_US

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 from vumeter_server.times.zones import find_zone, local_days, offset_at, to_instant

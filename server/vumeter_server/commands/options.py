@@ -12,11 +12,28 @@ from typing import Any, TypeVar
 
 import click
 
+from vumeter_server.access.organizations import NAME_PROBLEM, is_organization_name
 from vumeter_server.processes.errors import StartError
+from vumeter_server.times.steps import STEP_PROBLEM, read_step
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 PORT = click.IntRange(0, 65535)
+
+
+def organization_name(text: str) -> str:
+    """Read an option that names an organization."""
+    if not is_organization_name(text):
+        raise click.BadParameter(NAME_PROBLEM)
+    return text
+
+
+def duration(text: str) -> int:
+    """Read an option such as 90d, in microseconds."""
+    duration_us = read_step(text)
+    if duration_us is None:
+        raise click.BadParameter(STEP_PROBLEM)
+    return duration_us
 
 
 def db_option(function: Decorated) -> Decorated:

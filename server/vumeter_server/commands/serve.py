@@ -10,6 +10,7 @@ import click
 
 from vumeter_server.commands.options import one_line_errors, server_options
 from vumeter_server.logs import configure_logs
+from vumeter_server.processes.addresses import Address, check_free, ip_of
 from vumeter_server.settings import load_settings, require_admin_token
 
 
@@ -36,6 +37,8 @@ def serve(
     with one_line_errors():
         settings = load_settings(db=db, grpc_port=grpc_port, host=host, workers=workers)
         require_admin_token(settings)
+        # Asked before grpc, which would write a line of its own.
+        check_free(Address(host=ip_of(settings.host), port=settings.grpc_port), "gRPC")
         configure_logs(settings)
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415

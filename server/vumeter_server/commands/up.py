@@ -38,7 +38,34 @@ def up(
             db=db, rest_port=rest_port, grpc_port=grpc_port, host=host, workers=workers, demo=demo
         )
         require_admin_token(settings)
-        return run_supervisor(settings, on_ready=print_endpoints)
+        return run_supervisor(settings, on_ready=_on_ready(settings))
+
+
+def _on_ready(
+    settings: Settings,
+) -> Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]:
+    async def greet(endpoints: supervisor.Endpoints) -> None:
+        await print_endpoints(endpoints)
+        if settings.demo:
+            await load_demo_data(settings, endpoints)
+            await play_demo_data(settings, endpoints)
+
+    return greet
+
+
+async def load_demo_data(settings: Settings, endpoints: supervisor.Endpoints) -> None:
+    """Put demo data into a database that never had any."""
+    # A product without demo data has no use for a gRPC client.
+    from vumeter_server.demo.loading import load_demo  # noqa: PLC0415
+
+    await load_demo(settings, str(endpoints.grpc.from_here))
+
+
+async def play_demo_data(settings: Settings, endpoints: supervisor.Endpoints) -> None:
+    """Play demo data as long as the product runs."""
+    from vumeter_server.demo.loading import play_demo  # noqa: PLC0415
+
+    await play_demo(settings, str(endpoints.grpc.from_here))
 
 
 async def print_endpoints(endpoints: supervisor.Endpoints) -> None:

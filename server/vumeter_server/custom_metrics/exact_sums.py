@@ -2,79 +2,146 @@
 
 A value is split into whole units, units of 2^-30, units of 2^-60 and what is left. The first three
 are whole numbers, whose sums in doubles are exact up to 2^53, in whatever order and grouping they
-are added. The rest is below 2^-60 a point.
+are added; what they carry goes to the next larger unit. The rest is below 2^-60 a point.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 SCALE = 2.0**30
+FRACTIONS = 3
+
+N = TypeVar("N", np.int64, np.float64)
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Cells = npt.NDArray[np.integer]
 
 
 class ExactSums:
-    """Sums and counts of a fixed number of cells."""
+    """Sums and counts of a fixed number of cells.
 
-    __slots__ = ("counts", "fine", "finer", "rest", "whole")
+    Attributes:
+        counts: how many values each cell's sum is made of.
+        parts: the sums in whole units; and once there was a fraction, in units of 2^-30, of 2^-60
+            and of 2^-90.
+    """
 
-    def __init__(self, cells: int) -> None:
-        self.counts = np.zeros(cells, np.int64)
-        self.whole = np.zeros(cells)
-        # The parts of fractions, made when the first fraction comes: most values are whole.
-        self.fine: npt.NDArray[np.float64] | None = None
-        self.finer = self.rest = self.whole
+    __slots__ = ("counts", "parts")
 
-    def add(self, cells: npt.NDArray[np.integer], values: npt.NDArray[np.generic]) -> None:
+    def __init__(self, counts: Integers, parts: Sequence[Floats]) -> None:
+        self.counts = counts
+        self.parts = list(parts)
+
+    @classmethod
+    def zeros(cls, cells: int) -> ExactSums:
+        """Return the sums of nothing."""
+        return cls(np.zeros(cells, np.int64), [np.zeros(cells)])
+
+    @classmethod
+    def of(cls, cells: Cells, values: npt.NDArray[np.generic], size: int) -> ExactSums:
+        """Return the sums of `values`, each counted into its cell."""
+        sums = cls.zeros(size)
+        sums.add(cells, values)
+        return sums
+
+    @classmethod
+    def joined(cls, each: Sequence[ExactSums]) -> ExactSums:
+        """Return the cells of several sums one after another."""
+        width = max((len(sums.parts) for sums in each), default=1)
+        counts = np.concatenate([np.empty(0, np.int64), *(sums.counts for sums in each)])
+        parts = [
+            np.concatenate(
+                [
+                    np.empty(0),
+                    *(
+                        sums.parts[index] if index < len(sums.parts) else np.zeros(len(sums))
+                        for sums in each
+                    ),
+                ]
+            )
+            for index in range(width)
+        ]
+        return cls(counts, parts)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def add(self, cells: Cells, values: npt.NDArray[np.generic]) -> None:
         """Add one value to each of `cells`."""
         size = len(self.counts)
         self.counts += np.bincount(cells, minlength=size)
         if values.dtype.kind in "iu":
-            self.whole += np.bincount(cells, weights=values, minlength=size)
+            self.parts[0] += np.bincount(cells, weights=values, minlength=size)
             return
-        whole = np.trunc(values)
-        self.whole += np.bincount(cells, weights=whole, minlength=size)
-        scaled = (values - whole) * SCALE
+        units = np.trunc(values)
+        self.parts[0] += np.bincount(cells, weights=units, minlength=size)
+        scaled = (values - units) * SCALE
         if not scaled.any():
             return
-        if self.fine is None:
-            self.fine, self.finer, self.rest = np.zeros((3, size))
-        for parts in (self.fine, self.finer):
+        self._make_fractions()
+        for part in self.parts[1:-1]:
             units = np.trunc(scaled)
-            np.add(parts, np.bincount(cells, weights=units, minlength=size), out=parts)
+            np.add(part, np.bincount(cells, weights=units, minlength=size), out=part)
             scaled = (scaled - units) * SCALE
-        self.rest += np.bincount(cells, weights=scaled, minlength=size)
+        self.parts[-1] += np.bincount(cells, weights=scaled, minlength=size)
+        self._carry()
 
-    def totals(self) -> npt.NDArray[np.float64]:
-        """Return the sums as the nearest doubles."""
-        if self.fine is None:
-            return self.whole.copy()
-        # From the smallest part to the largest, each addition rounds once.
-        return self.whole + (self.fine + (self.finer + self.rest / SCALE) / SCALE) / SCALE
-
-    def merge(self, cells: npt.NDArray[np.integer], other: ExactSums) -> None:
-        """Add the sums of `other` to `cells`, one for each of its own."""
+    def merge(self, cells: Cells, other: ExactSums) -> None:
+        """Add the sums of `other`, one for each of its own cells, to `cells`."""
         size = len(self.counts)
+        self.counts += np.bincount(cells, weights=other.counts, minlength=size).astype(np.int64)
+        if len(other.parts) > 1:
+            self._make_fractions()
+        for mine, part in zip(self.parts, other.parts, strict=False):
+            np.add(mine, np.bincount(cells, weights=part, minlength=size), out=mine)
+        self._carry()
 
-        def by_cell(weights: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-            return np.bincount(cells, weights=weights, minlength=size).astype(np.float64)
+    def put(self, cells: Cells, other: ExactSums) -> None:
+        """Do as `merge` where no cell occurs twice, in time that depends on `other` alone."""
+        self.counts[cells] += other.counts.astype(np.int64)
+        if len(other.parts) > 1:
+            self._make_fractions()
+        for mine, part in zip(self.parts, other.parts, strict=False):
+            mine[cells] += part
 
-        self.counts += by_cell(other.counts).astype(np.int64)
-        self.whole += by_cell(other.whole)
-        if other.fine is None:
-            return
-        if self.fine is None:
-            self.fine, self.finer, self.rest = np.zeros((3, size))
-        self.fine += by_cell(other.fine)
-        self.finer += by_cell(other.finer)
-        self.rest += by_cell(other.rest)
-
-    def taken(self, cells: npt.NDArray[np.integer]) -> ExactSums:
+    def taken(self, cells: Cells) -> ExactSums:
         """Return the sums of some cells."""
-        taken = ExactSums(0)
-        taken.counts = self.counts[cells]
-        taken.whole = taken.finer = taken.rest = self.whole[cells]
-        if self.fine is not None:
-            taken.fine = self.fine[cells]
-            taken.finer, taken.rest = self.finer[cells], self.rest[cells]
-        return taken
+        return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
+
+    def between(self, positions: npt.NDArray[np.integer]) -> ExactSums:
+        """Return the sums of runs of neighbouring cells: from each position to the next one."""
+        starts, stops = positions[:-1], positions[1:]
+        some = starts < stops
+        # reduceat answers an empty run with the element where it would begin, and none at the end.
+        where = starts[some]
+
+        def reduced(column: npt.NDArray[N]) -> npt.NDArray[N]:
+            sums = np.zeros(len(starts), column.dtype)
+            if len(where):
+                sums[some] = np.add.reduceat(column[: positions[-1]], where)
+            return sums
+
+        return ExactSums(reduced(self.counts), [reduced(part) for part in self.parts])
+
+    def totals(self) -> Floats:
+        """Return the sums as the nearest doubles."""
+        # From the smallest part to the largest, each addition rounds once.
+        total = self.parts[-1].astype(np.float64)
+        for part in self.parts[-2::-1]:
+            total = part + total / SCALE
+        return total
+
+    def _make_fractions(self) -> None:
+        if len(self.parts) == 1:
+            self.parts.extend(np.zeros((FRACTIONS, len(self.counts))))
+
+    def _carry(self) -> None:
+        for smaller, larger in ((2, 1), (1, 0)) if len(self.parts) > 1 else ():
+            carried = np.trunc(self.parts[smaller] / SCALE)
+            self.parts[smaller] -= carried * SCALE
+            self.parts[larger] += carried

@@ -101,7 +101,7 @@ class Queries:
         Raises InvalidArgument for more than 100,000 cells.
         """
         if fill_zero and request.group_by:
-            raise InvalidArgument.of("fill", "must not be used together with group_by")
+            raise InvalidArgument.of("fill", "must not be used together with a grouping")
         days = day_bounds(request.time_range, zone)
         bounds_us = [day.start_us for day in days] + [request.time_range.end_us]
         sums = await self.store.sums(organization_id, _sum_query(request, bounds_us))

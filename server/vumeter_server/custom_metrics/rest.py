@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
-from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 
+from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.access.keys import Role
 from vumeter_server.custom_metrics.labels import (
     label_filter,
@@ -37,6 +38,7 @@ from vumeter_server.times.zones import find_zone
 
 QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 UNSET = msgspec.UNSET
+T = TypeVar("T")
 
 
 class PointBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -176,14 +178,18 @@ def _fill_zero(text: str) -> bool:
 def _columns(points: list[PointBody]) -> PointColumns:
     return PointColumns(
         names=[point.name for point in points],
-        types=[point.type or None for point in points],
-        values=[None if point.value is UNSET else point.value for point in points],
-        timestamps=[point.timestamp or None for point in points],
+        types=[_given(point.type) for point in points],
+        values=[_given(point.value) for point in points],
+        timestamps=[_given(point.timestamp) for point in points],
         agent_ids=[point.agent_id or None for point in points],
         environment_ids=[point.environment_id or None for point in points],
         session_ids=[point.session_id or None for point in points],
         tags=[point.tags or None for point in points],
     )
+
+
+def _given(value: T | msgspec.UnsetType) -> T | None:
+    return None if value is UNSET else value
 
 
 def _json(data: bytes) -> HttpBody:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.type import date_pb2
-from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 
+from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.keys import Role
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.labels import (

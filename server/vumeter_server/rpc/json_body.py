@@ -85,6 +85,8 @@ def _refusal(text: str) -> InvalidArgument:
         kinds = [_JSON_NAMES.get(kind.strip(), kind) for kind in expected["expected"].split("|")]
         problem = " or ".join(kinds)
         return InvalidArgument.of(path, f"must be {problem}{' for each key' if of_map else ''}")
+    if text.startswith("Number out of range"):
+        return InvalidArgument.of(path, "must be a finite number")
     return InvalidArgument.of(path, "has a value that is not allowed")
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import _async as reflection_async
 from grpc_reflection.v1alpha import reflection_pb2
 
+from vumeter_server.errors import NotFound
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import PUBLIC
 from vumeter_server.rpc.handlers import Pipeline, Servicer
@@ -37,6 +38,9 @@ DRAIN_NOTICE_SECONDS = 1.5
 DRAIN_SECONDS = 10.0
 
 
+_Status = health_pb2.HealthCheckResponse
+
+
 class HealthService:
     """grpc.health.v1.Health: per service, and "" for all of them."""
 
@@ -45,29 +49,52 @@ class HealthService:
     field_names: Mapping[str, str] = {}
 
     def __init__(self) -> None:
-        self._servicer = health.aio.HealthServicer()
+        self._statuses: dict[str, Any] = {}
+        self._changed = asyncio.Condition()
 
     async def set_serving(self, names: Sequence[str]) -> None:
         """Report SERVING for these services."""
-        for name in names:
-            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._set(dict.fromkeys(names, _Status.SERVING))
 
     async def set_not_serving(self) -> None:
         """Report NOT_SERVING for every service from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
 
-    async def Check(self, request: health_pb2.HealthCheckRequest, call: Call) -> Any:
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, call: Call
+    ) -> health_pb2.HealthCheckResponse:
         """Answer a service's status, NOT_FOUND for an unknown one."""
-        return await self._servicer.Check(request, call.context)
+        if request.service not in self._statuses:
+            raise NotFound(f"Unknown service {request.service}")
+        return health_pb2.HealthCheckResponse(status=self._statuses[request.service])
 
-    async def Watch(self, request: health_pb2.HealthCheckRequest, call: Call) -> AsyncIterator[Any]:
-        """Answer a service's status now and whenever it changes."""
-        async for response in self._servicer.Watch(request, call.context):
-            yield response
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, call: Call
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Answer a service's status now and whenever it changes; an unknown one is SERVICE_UNKNOWN."""
+        last: Any = None
+        while True:
+            async with self._changed:
+                while last == self._status(request.service):
+                    await self._changed.wait()
+                last = self._status(request.service)
+            yield health_pb2.HealthCheckResponse(status=last)
 
     async def List(self, request: Any, call: Call) -> Any:
         """Answer the status of every service."""
-        return await self._servicer.List(request, call.context)
+        statuses = {
+            name: health_pb2.HealthCheckResponse(status=status)
+            for name, status in self._statuses.items()
+        }
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+    def _status(self, service: str) -> Any:
+        return self._statuses.get(service, _Status.SERVICE_UNKNOWN)
+
+    async def _set(self, statuses: Mapping[str, Any]) -> None:
+        async with self._changed:
+            self._statuses.update(statuses)
+            self._changed.notify_all()
 
 
 class ReflectionService:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +37,25 @@ class Database:
     path: Path
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `job` in a transaction of its own, beside whatever else uses the file."""
-        with closing(connect_writer(self.path)) as connection:
+        """Run `job` in a transaction of its own, beside whatever else uses the file.
+
+        Raises DatabaseError if the file is busy for too long, full or failing.
+        """
+        with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
             return in_transaction(connection, job)
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` in a read transaction of its own."""
-        with closing(connect_reader(self.path)) as connection:
+        """Run `query` in a read transaction of its own; raises DatabaseError as `write` does."""
+        with self._one_line_errors(), closing(connect_reader(self.path)) as connection:
             connection.execute("BEGIN")
             return query(connection)
+
+    @contextlib.contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.InternalError) as error:
+            raise DatabaseError(f"{self.path} cannot be used now: {error}") from error
 
     def writer(self) -> Writer:
         """Start the writer thread of a server."""

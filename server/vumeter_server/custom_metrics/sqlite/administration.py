@@ -50,6 +50,8 @@ class SqliteMetricAdministration:
             for sql in (
                 "UPDATE metrics SET name = NULL WHERE organization_id = ? AND metric_code = ?",
                 "DELETE FROM metric_columns WHERE organization_id = ? AND metric_code = ?",
+                "DELETE FROM metric_cells WHERE organization_id = ? AND metric_code = ?",
+                "DELETE FROM series_sums WHERE organization_id = ? AND metric_code = ?",
             ):
                 connection.execute(sql, where)
             state = read_state(connection, organization_id)

@@ -1,17 +1,20 @@
 """How columns lie in blobs: little-endian numbers, each column in the narrowest type that holds it.
 
-A column blob is 8 bytes, of which the first names the type, and then the numbers. A batch of the
-log is a structured array. The points of a session are one byte that names the types, 8 bytes of the
-first time, and a structured array.
+A column blob is a byte that names the type, 7 bytes for the first of numbers written as
+differences, and then the numbers. A batch of the log is a structured array. The points of a session
+are one byte that names the types, 8 bytes of the first time, and a structured array.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from vumeter_server.custom_metrics.exact_sums import ExactSums
 
 DAY_US = 86_400_000_000
 
@@ -30,6 +33,8 @@ POINT = np.dtype(
 
 _HEADER_BYTES = 8
 _TYPES = ("<u1", "<u2", "<u4", "<i8", "<f8")
+# Numbers in ascending order, whose differences are of the type before.
+_DIFFERENCES = 1 << 4
 
 
 class Kind(IntEnum):
@@ -43,16 +48,29 @@ class Kind(IntEnum):
     """The session's code plus 1; 0 for none."""
 
 
-def encode(column: Array) -> bytes:
-    """Write a column of whole numbers from 0, or of doubles, in the narrowest type."""
+def encode(column: Array, *, ascending: bool = False) -> bytes:
+    """Write a column of whole numbers from 0, or of doubles, in the narrowest type.
+
+    Whole numbers in ascending order can be written as their differences, which are smaller.
+    """
+    flags, first = 0, 0
+    if ascending and len(column):
+        first = int(column[0])
+        column = np.diff(column, prepend=column[:1])
+        flags = _DIFFERENCES
     type_name = _narrowest(column)
-    header = bytes([_TYPES.index(type_name)]).ljust(_HEADER_BYTES, b"\0")
+    header = bytes([_TYPES.index(type_name) | flags]) + first.to_bytes(7, "little")
     return header + column.astype(type_name).tobytes()
 
 
-def decode(blob: bytes) -> Array:
-    """Read what `encode` wrote, without a copy."""
-    return np.frombuffer(blob, _TYPES[blob[0]], offset=_HEADER_BYTES)
+def decode(blob: bytes | memoryview) -> Array:
+    """Read what `encode` wrote, without a copy but for differences."""
+    column = np.frombuffer(blob, _TYPES[blob[0] & ~_DIFFERENCES], offset=_HEADER_BYTES)
+    if not blob[0] & _DIFFERENCES:
+        return column
+    whole = np.cumsum(column, dtype=np.int64)
+    whole += int.from_bytes(blob[1:_HEADER_BYTES], "little")
+    return whole
 
 
 def _narrowest(column: Array) -> str:
@@ -85,31 +103,48 @@ def _session_type(choice: int) -> np.dtype[np.void]:
 _SESSION_TYPES = [_session_type(choice) for choice in range(16)]
 
 
-def encode_session(points: npt.NDArray[np.void]) -> bytes:
-    """Write the points of one session, of type POINT, in the order in which they are kept."""
-    first_us = points["time_us"].min()
+def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64]) -> list[bytes]:
+    """Write runs of points of type POINT, each of one session, in the order in which they are.
+
+    `starts` has the position of each run's first point; there are no empty runs.
+    """
+    counts = np.diff(starts, append=len(points))
+    first_us = np.minimum.reduceat(points["time_us"], starts)
     columns = {
         "metric": points["metric"],
         "series": points["series"],
-        "after_us": points["time_us"] - first_us,
+        "after_us": points["time_us"] - np.repeat(first_us, counts),
         "value": points["value"],
     }
-    values = columns["value"]
+    value = columns["value"]
     is_wide = (
-        columns["metric"].max() >= 2**8,
-        columns["series"].max() >= 2**16,
-        columns["after_us"].max() >= 2**32,
-        not ((values >= 0) & (values < 2**8) & (values == np.trunc(values))).all(),
+        columns["metric"] >= 2**8,
+        columns["series"] >= 2**16,
+        columns["after_us"] >= 2**32,
+        ~((value >= 0) & (value < 2**8) & (value == np.trunc(value))),
     )
-    choice = sum(1 << bit for bit, wide in enumerate(is_wide) if wide)
-    written = np.empty(len(points), _SESSION_TYPES[choice])
-    for name, column in columns.items():
-        written[name] = column
-    return bytes([choice]) + int(first_us).to_bytes(8, "little", signed=True) + written.tobytes()
+    choices = sum(
+        np.logical_or.reduceat(wide, starts).astype(np.int64) << bit
+        for bit, wide in enumerate(is_wide)
+    )
+    choice_of_point = np.repeat(choices, counts)
+    firsts = first_us.astype("<i8").tobytes()
+    blobs = [b""] * len(starts)
+    for choice in np.unique(choices).tolist():
+        chosen = choice_of_point == choice
+        written = np.empty(int(chosen.sum()), _SESSION_TYPES[choice])
+        for name, column in columns.items():
+            written[name] = column[chosen]
+        data, size, at = written.tobytes(), written.itemsize, 0
+        for run in np.flatnonzero(choices == choice).tolist():
+            end = at + int(counts[run]) * size
+            blobs[run] = bytes([choice]) + firsts[8 * run : 8 * run + 8] + data[at:end]
+            at = end
+    return blobs
 
 
 def decode_session(blob: bytes, session_code: int) -> npt.NDArray[np.void]:
-    """Read what `encode_session` wrote."""
+    """Read one run that `encode_sessions` wrote."""
     read = np.frombuffer(blob, _SESSION_TYPES[blob[0]], offset=9)
     points = np.empty(len(read), POINT)
     points["metric"] = read["metric"]
@@ -119,3 +154,37 @@ def decode_session(blob: bytes, session_code: int) -> npt.NDArray[np.void]:
     points["time_us"] = read["after_us"].astype(np.int64) + first_us
     points["value"] = read["value"]
     return points
+
+
+def encode_table(columns: Sequence[Array]) -> bytes:
+    """Write columns of equal length side by side."""
+    blobs = [encode(column) for column in columns]
+    lengths = np.array([len(columns), *(len(blob) for blob in blobs)], "<i8")
+    # Each column begins at a multiple of 8 bytes, where processors read numbers fastest.
+    return lengths.tobytes() + b"".join(blob.ljust(-(-len(blob) // 8) * 8, b"\0") for blob in blobs)
+
+
+def decode_table(blob: bytes) -> list[Array]:
+    """Read what `encode_table` wrote, without a copy."""
+    view = memoryview(blob)
+    (count,) = np.frombuffer(view, "<i8", 1)
+    lengths = np.frombuffer(view, "<i8", count, offset=8).tolist()
+    columns = []
+    start = 8 + 8 * count
+    for length in lengths:
+        columns.append(decode(view[start : start + length]))
+        start += -(-length // 8) * 8
+    return columns
+
+
+def encode_sums(keys: Sequence[Array], sums: ExactSums) -> bytes:
+    """Write sums with the columns of their keys."""
+    return encode_table([*keys, sums.counts, *sums.parts])
+
+
+def decode_sums(blob: bytes, keys: int) -> tuple[list[Array], ExactSums]:
+    """Read what `encode_sums` wrote with that many columns of keys; nothing may be added to it."""
+    columns = decode_table(blob)
+    # Callers calculate with keys, which overflow in the types in which they are written.
+    wide = [column.astype(np.int64) for column in columns[:keys]]
+    return wide, ExactSums(columns[keys], columns[keys + 1 :])

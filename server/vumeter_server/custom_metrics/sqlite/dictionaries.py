@@ -33,6 +33,7 @@ class State:
     deletions: int = 0
     next_batch: int = 0
     sealed_through: int = -1
+    layout: int = 0
 
 
 STATE_COLUMNS = tuple(State.__dataclass_fields__)

@@ -6,13 +6,13 @@ the points in the log, after it in the days. A day that was sealed in many parts
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.sqlite import blocks
 from vumeter_server.custom_metrics.sqlite.columns import (
     DAY_US,
     POINT,
@@ -20,9 +20,11 @@ from vumeter_server.custom_metrics.sqlite.columns import (
     Kind,
     decode,
     encode,
-    encode_session,
+    encode_sessions,
 )
 from vumeter_server.custom_metrics.sqlite.dictionaries import read_state, write_state
+from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.summing import CellRow, LabelRow, runs_of, sum_part
 
 # The log of an organization is sealed when it holds this many points or batches: it is what every
 # query reads in full.
@@ -33,17 +35,41 @@ SEAL_AT_MOST = 524_288
 MERGE_AT_PARTS = 8
 
 ColumnRow = tuple[int, int, int, int, int, int, bytes]
+SessionRow = tuple[int, int, int, int, bytes]
+DayRow = tuple[int, int, int, int, int]
+
+_INSERTS = {
+    "columns": "INSERT INTO metric_columns VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "sessions": "INSERT INTO session_points VALUES (?, ?, ?, ?, ?)",
+    "days": "INSERT INTO metric_days VALUES (?, ?, ?, ?, ?)",
+    "cells": "INSERT INTO metric_cells VALUES (?, ?, ?, ?, ?)",
+    "labels": "INSERT INTO label_sums VALUES (?, ?, ?, ?, ?)",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Rows:
+    """What is written of sealed points: rows of the tables that `_INSERTS` names."""
+
+    columns: list[ColumnRow]
+    sessions: list[SessionRow]
+    days: list[DayRow]
+    cells: list[CellRow]
+    labels: list[LabelRow]
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write the rows."""
+        for name, statement in _INSERTS.items():
+            connection.executemany(statement, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sealing:
-    """What one sealing writes: rows of metric_columns, session_points and metric_days."""
+    """What one sealing writes; its batches are those up to number `part`."""
 
     organization_id: int
     part: int
-    columns: list[ColumnRow]
-    sessions: list[tuple[int, int, int, int, bytes]]
-    days: list[tuple[int, int, int, int]]
+    rows: Rows
 
 
 def due(connection: sqlite3.Connection, *, everything: bool = False) -> list[int]:
@@ -57,15 +83,15 @@ def due(connection: sqlite3.Connection, *, everything: bool = False) -> list[int
     return [organization_id for (organization_id,) in rows]
 
 
-def prepare(connection: sqlite3.Connection, organization_id: int) -> Sealing | None:
+def prepare(snapshot: Snapshot) -> Sealing | None:
     """Read the oldest batches of the log and lay their points out by day."""
     part = -1
     blobs: list[bytes] = []
     taken = 0
-    for number, points, columns in connection.execute(
+    for number, points, columns in snapshot.connection.execute(
         "SELECT batch_number, points, columns FROM metric_batches"
         " WHERE organization_id = ? ORDER BY batch_number",
-        (organization_id,),
+        (snapshot.organization_id,),
     ):
         if blobs and taken + points > SEAL_AT_MOST:
             break
@@ -75,31 +101,18 @@ def prepare(connection: sqlite3.Connection, organization_id: int) -> Sealing | N
     if not blobs:
         return None
     points = np.frombuffer(b"".join(blobs), POINT)
-    names = connection.execute(
-        "SELECT metric_code FROM metrics WHERE organization_id = ? AND name IS NOT NULL",
-        (organization_id,),
-    )
-    points = points[np.isin(points["metric"], [code for (code,) in names])]
-    days = points["time_us"] // DAY_US
+    # Nobody sees the points of deleted metrics; they go here.
+    points = points[np.isin(points["metric"], list(snapshot.metrics.names))]
     return Sealing(
-        organization_id=organization_id,
+        organization_id=snapshot.organization_id,
         part=part,
-        columns=_column_rows(organization_id, part, points, days),
-        sessions=_session_rows(organization_id, part, points, days),
-        days=[
-            (organization_id, int(day), part, int(count))
-            for day, count in zip(*np.unique(days, return_counts=True), strict=True)
-        ],
+        rows=_rows(snapshot, part, points),
     )
 
 
 def apply(connection: sqlite3.Connection, sealing: Sealing) -> None:
     """Write a sealing and take its points out of the log."""
-    connection.executemany(
-        "INSERT INTO metric_columns VALUES (?, ?, ?, ?, ?, ?, ?)", sealing.columns
-    )
-    connection.executemany("INSERT INTO session_points VALUES (?, ?, ?, ?, ?)", sealing.sessions)
-    connection.executemany("INSERT INTO metric_days VALUES (?, ?, ?, ?)", sealing.days)
+    sealing.rows.insert(connection)
     connection.execute(
         "DELETE FROM metric_batches WHERE organization_id = ? AND batch_number <= ?",
         (sealing.organization_id, sealing.part),
@@ -109,61 +122,85 @@ def apply(connection: sqlite3.Connection, sealing: Sealing) -> None:
     write_state(connection, sealing.organization_id, state)
 
 
-def _column_rows(
-    organization_id: int, part: int, points: npt.NDArray[np.void], days: npt.NDArray[np.int64]
-) -> list[ColumnRow]:
+def _rows(snapshot: Snapshot, part: int, points: npt.NDArray[np.void]) -> Rows:
+    days = points["time_us"] // DAY_US
+    sessions = _session_rows(snapshot.organization_id, part, points, days)
     order = np.lexsort((points["time_us"], points["metric"], days))
     points, days = points[order], days[order]
-    rows = []
-    for start, stop in _runs(days, points["metric"]):
-        day, metric = int(days[start]), int(points["metric"][start])
-        run = points[start:stop]
-        columns: dict[Kind, Array] = {
-            Kind.TIME: run["time_us"] - day * DAY_US,
-            Kind.VALUE: run["value"],
-            Kind.SERIES: run["series"],
-            Kind.SESSION: run["session"].astype(np.int64) + 1,
-        }
-        rows += [
-            (organization_id, metric, int(kind), day, part, stop - start, encode(column))
-            for kind, column in columns.items()
-        ]
+    rows = Rows(columns=[], sessions=sessions, days=[], cells=[], labels=[])
+    for day, start, stop in runs_of(days):
+        of_day = points[start:stop]
+        _add_day(
+            rows,
+            snapshot,
+            day,
+            part,
+            metrics=of_day["metric"],
+            columns={
+                Kind.TIME: of_day["time_us"] - day * DAY_US,
+                Kind.VALUE: of_day["value"],
+                Kind.SERIES: of_day["series"],
+                Kind.SESSION: of_day["session"].astype(np.int64) + 1,
+            },
+        )
     return rows
+
+
+def _add_day(
+    rows: Rows,
+    snapshot: Snapshot,
+    day: int,
+    part: int,
+    *,
+    metrics: Array,
+    columns: dict[Kind, Array],
+) -> None:
+    """Add the rows of a part of a day; the points are ordered by metric, then time."""
+    organization_id = snapshot.organization_id
+    for metric, start, stop in runs_of(metrics):
+        for kind, column in columns.items():
+            blob = encode(column[start:stop], ascending=kind is Kind.TIME)
+            rows.columns.append((organization_id, metric, int(kind), day, part, stop - start, blob))
+    sums = sum_part(
+        snapshot,
+        day,
+        part,
+        metrics,
+        columns[Kind.TIME],
+        columns[Kind.SERIES],
+        columns[Kind.VALUE],
+    )
+    rows.cells.extend(sums.cells)
+    rows.labels.extend(sums.labels)
+    rows.days.append((organization_id, day, part, len(metrics), 1))
 
 
 def _session_rows(
     organization_id: int, part: int, points: npt.NDArray[np.void], days: npt.NDArray[np.int64]
-) -> list[tuple[int, int, int, int, bytes]]:
+) -> list[SessionRow]:
     of_session = points["session"] >= 0
     points, days = points[of_session], days[of_session]
+    if not len(points):
+        return []
     order = np.lexsort((days, points["session"]))
     points, days = points[order], days[order]
+    sessions = points["session"]
+    changes = (sessions[1:] != sessions[:-1]) | (days[1:] != days[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    blobs = encode_sessions(points, starts)
     return [
-        (
-            organization_id,
-            int(points["session"][start]),
-            part,
-            int(days[start]),
-            encode_session(points[start:stop]),
+        (organization_id, session, part, day, blob)
+        for session, day, blob in zip(
+            sessions[starts].tolist(), days[starts].tolist(), blobs, strict=True
         )
-        for start, stop in _runs(points["session"], days)
     ]
 
 
-def _runs(first: Array, second: Array) -> list[tuple[int, int]]:
-    """Return the bounds of the runs in which neither column changes."""
-    if not len(first):
-        return []
-    changes = np.flatnonzero((first[1:] != first[:-1]) | (second[1:] != second[:-1])) + 1
-    bounds = [0, *changes.tolist(), len(first)]
-    return list(itertools.pairwise(bounds))
-
-
 def days_to_merge(connection: sqlite3.Connection, *, parts: int) -> list[tuple[int, int]]:
-    """Return the organizations and days with at least `parts` parts."""
+    """Return the organizations and days with at least `parts` parts, or without their sums."""
     return connection.execute(
         "SELECT organization_id, day FROM metric_days GROUP BY organization_id, day"
-        " HAVING count(*) >= ? ORDER BY organization_id, day",
+        " HAVING count(*) >= ? OR min(summed) = 0 ORDER BY organization_id, day",
         (parts,),
     ).fetchall()
 
@@ -175,45 +212,41 @@ class Merge:
     organization_id: int
     day: int
     part: int
-    points: int
-    columns: list[ColumnRow]
+    rows: Rows
 
 
-def prepare_merge(connection: sqlite3.Connection, organization_id: int, day: int) -> Merge:
+def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
     """Read all parts of a day and lay their points out as one, without those of deleted metrics."""
-    (last_part,) = connection.execute(
+    (part,) = snapshot.connection.execute(
         "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day = ?",
-        (organization_id, day),
+        (snapshot.organization_id, day),
     ).fetchone()
-    rows = []
-    total = 0
-    metrics = connection.execute(
-        "SELECT metric_code FROM metrics WHERE organization_id = ? AND name IS NOT NULL",
-        (organization_id,),
-    ).fetchall()
-    for (metric,) in metrics:
-        columns = {kind: _joined(connection, organization_id, metric, kind, day) for kind in Kind}
-        points = len(columns[Kind.TIME])
-        if not points:
-            continue
-        total += points
-        order = np.argsort(columns[Kind.TIME], kind="stable")
-        rows += [
-            (organization_id, metric, int(kind), day, last_part, points, encode(column[order]))
-            for kind, column in columns.items()
-        ]
-    return Merge(
-        organization_id=organization_id, day=day, part=last_part, points=total, columns=rows
-    )
+    metrics: list[Array] = []
+    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    for metric in sorted(snapshot.metrics.names):
+        joined = {kind: _joined(snapshot, metric, kind, day) for kind in Kind}
+        order = np.argsort(joined[Kind.TIME], kind="stable")
+        metrics.append(np.full(len(order), metric))
+        for kind, column in joined.items():
+            columns[kind].append(column[order])
+    rows = Rows(columns=[], sessions=[], days=[], cells=[], labels=[])
+    if sum(map(len, metrics)):
+        _add_day(
+            rows,
+            snapshot,
+            day,
+            part,
+            metrics=np.concatenate(metrics),
+            columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+        )
+    return Merge(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
-def _joined(
-    connection: sqlite3.Connection, organization_id: int, metric: int, kind: Kind, day: int
-) -> Array:
-    rows = connection.execute(
+def _joined(snapshot: Snapshot, metric: int, kind: Kind, day: int) -> Array:
+    rows = snapshot.connection.execute(
         "SELECT column FROM metric_columns WHERE organization_id = ? AND metric_code = ?"
         " AND kind = ? AND day = ? ORDER BY part",
-        (organization_id, metric, kind, day),
+        (snapshot.organization_id, metric, kind, day),
     )
     parts = [decode(column) for (column,) in rows]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
@@ -221,20 +254,29 @@ def _joined(
 
 def apply_merge(connection: sqlite3.Connection, merge: Merge) -> None:
     """Put the one part in the place of those that it was made of."""
-    where = (merge.organization_id, merge.day, merge.part)
-    # Naming every metric and kind lets the primary key find the rows.
-    connection.execute(
-        "DELETE FROM metric_columns WHERE organization_id = ?1 AND kind IN (0, 1, 2, 3)"
-        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-        " AND day = ?2 AND part <= ?3",
-        where,
-    )
-    connection.execute(
-        "DELETE FROM metric_days WHERE organization_id = ? AND day = ? AND part <= ?", where
-    )
-    connection.executemany("INSERT INTO metric_columns VALUES (?, ?, ?, ?, ?, ?, ?)", merge.columns)
-    if merge.points:
-        connection.execute(
-            "INSERT INTO metric_days VALUES (?, ?, ?, ?)",
-            (merge.organization_id, merge.day, merge.part, merge.points),
-        )
+    delete_day(connection, merge.organization_id, merge.day, merge.part)
+    merge.rows.insert(connection)
+
+
+# Naming every metric, kind and key lets the primary keys find the rows.
+_DELETES_OF_DAY = (
+    "DELETE FROM metric_columns WHERE organization_id = ?1"
+    " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
+    " AND kind IN (0, 1, 2, 3) AND day = ?2 AND part <= ?3",
+    "DELETE FROM metric_cells WHERE organization_id = ?1"
+    " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
+    " AND day = ?2 AND part <= ?3",
+    "DELETE FROM label_sums WHERE organization_id = ?1"
+    " AND key IN (SELECT DISTINCT key FROM labels WHERE organization_id = ?1)"
+    " AND day = ?2 AND part <= ?3",
+    "DELETE FROM metric_days WHERE organization_id = ?1 AND day = ?2 AND part <= ?3",
+)
+
+
+def delete_day(
+    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+) -> None:
+    """Delete the parts of a day up to number `through`, but not its sessions."""
+    for statement in _DELETES_OF_DAY:
+        connection.execute(statement, (organization_id, day, through))
+    blocks.delete_of_day(connection, organization_id, day)

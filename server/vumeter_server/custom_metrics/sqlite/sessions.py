@@ -46,9 +46,7 @@ def _entry(snapshot: Snapshot, points: Points) -> SessionMetric:
     metric_type = snapshot.metrics.types[metric_code]
     values = points["value"]
     if metric_type is MetricType.COUNTER:
-        sums = ExactSums(1)
-        sums.add(np.zeros(len(values), np.int64), values)
-        value = float(sums.totals()[0])
+        value = float(ExactSums.of(np.zeros(len(values), np.int64), values, 1).totals()[0])
     elif metric_type is MetricType.GAUGE:
         value = float(values[-1])
     else:

@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
+from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+from vumeter_server.custom_metrics.sqlite.totals import Totals
 
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
@@ -47,6 +49,11 @@ class Snapshot:
     labels: Labels
     log: Points
     """The points that are not sealed yet, of type POINT, in the order of recording."""
+    _organization: _Organization
+
+    def totals_between(self, metric_code: int, bounds: npt.NDArray[np.int64]) -> ExactSums:
+        """Return a metric's sums from each of the ascending cells `bounds` to the next one."""
+        return self._organization.totals_between(self, metric_code, bounds)
 
 
 class Labels:
@@ -172,14 +179,35 @@ class _Organization:
         # The log's batches: their numbers, and where each ends in the array.
         self._numbers: list[int] = []
         self._ends: list[int] = []
+        self._totals: dict[int, Totals] = {}
 
     @property
     def weight(self) -> int:
-        return self.labels.weight + len(self._log)
+        cells = sum(len(totals.cells) for totals in self._totals.values())
+        return self.labels.weight + len(self._log) + cells // 2
+
+    def totals_between(
+        self, snapshot: Snapshot, metric_code: int, bounds: npt.NDArray[np.int64]
+    ) -> ExactSums:
+        with self.lock:
+            if self.state.version != snapshot.state.version:
+                # The cache has gone on: what this snapshot sees is read from the file.
+                read = Totals.read(
+                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
+                )
+                return read.between(bounds)
+            totals = self._totals.get(metric_code)
+            if totals is None:
+                totals = self._totals[metric_code] = Totals.read(
+                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
+                )
+            return totals.between(bounds)
 
     def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
             self.metrics = _read_metrics(connection, organization_id)
+        if to.layout != self.state.layout:
+            self._totals.clear()
         self.labels.extend(connection, organization_id, to)
         if to.sealed_through > self.state.sealed_through:
             self._drop_sealed(to.sealed_through)
@@ -206,7 +234,10 @@ class _Organization:
             end += len(columns) // POINT.itemsize
             self._numbers.append(number)
             self._ends.append(end)
-        self._log.append(np.frombuffer(b"".join(row[1] for row in rows), POINT))
+        added = np.frombuffer(b"".join(row[1] for row in rows), POINT)
+        self._log.append(added)
+        for metric_code, totals in self._totals.items():
+            totals.add(added[added["metric"] == metric_code])
 
     def log(self) -> Points:
         return self._log.view()
@@ -241,6 +272,7 @@ class Snapshots:
                 metrics=organization.metrics,
                 labels=organization.labels,
                 log=organization.log(),
+                _organization=organization,
             )
 
     def _organization(self, organization_id: int) -> _Organization:

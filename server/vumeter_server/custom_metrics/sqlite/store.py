@@ -12,7 +12,8 @@ import structlog
 
 from vumeter_server.clock import Clock
 from vumeter_server.custom_metrics.batch import Batch, settle
-from vumeter_server.custom_metrics.sqlite import sealing
+from vumeter_server.custom_metrics.sqlite import blocks, sealing
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.labels import query_names, query_tags
 from vumeter_server.custom_metrics.sqlite.recording import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.sessions import query_session
@@ -133,25 +134,29 @@ class SqliteMetricStore:
             await asyncio.sleep(SEALING_LOOKS_EVERY_SECONDS)
 
     async def seal(self, *, everything: bool = False) -> None:
-        """Seal the logs that are long, and merge the days that have many parts.
+        """Seal the logs that are long, merge the days that have many parts, make blocks of days.
 
         With `everything` whatever is in a log is sealed, and every day becomes one part.
         """
         read, write = self._readers.run, self._writer.run
         for organization_id in await read(partial(sealing.due, everything=everything)):
-            while prepared := await read(
-                partial(sealing.prepare, organization_id=organization_id), heavy=True
-            ):
+            while prepared := await self._query(organization_id, sealing.prepare, heavy=True):
                 await write(partial(sealing.apply, sealing=prepared))
                 if not everything and organization_id not in await read(sealing.due):
                     break
         parts = 2 if everything else sealing.MERGE_AT_PARTS
         for organization_id, day in await read(partial(sealing.days_to_merge, parts=parts)):
-            merge = await read(
-                partial(sealing.prepare_merge, organization_id=organization_id, day=day),
-                heavy=True,
+            merge = await self._query(
+                organization_id, partial(sealing.prepare_merge, day=day), heavy=True
             )
             await write(partial(sealing.apply_merge, merge=merge))
+        today = self._clock() // DAY_US
+        for organization_id, level, block in await read(partial(blocks.to_make, today=today)):
+            new = await self._query(
+                organization_id, partial(blocks.prepare, level=level, block=block), heavy=True
+            )
+            if new is not None:
+                await write(partial(blocks.apply, new=new))
 
     async def _drop_idempotency_keys(self) -> None:
         now_us = self._clock()

@@ -1,243 +1,269 @@
-"""Sums by metric, group and period, from scanned points."""
+"""Sums by metric, group and period: from sums made before where there are some, else from points.
+
+What a query's filters and grouping are about decides:
+
+- no label: whole cells of 15 minutes come from the metrics' totals;
+- one label: whole days come from the days' sums by label value;
+- several labels: whole days come from blocks of days, summed by series;
+- sessions: everything comes from the points.
+
+What remains, such as the ends of a range within a cell or a day, comes from the points, as does the
+log. Every way adds up exactly the same numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.columns import Array
+from vumeter_server.custom_metrics.sqlite import blocks
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US, Array, decode_sums
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE
-from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Wanted, scan
+from vumeter_server.custom_metrics.sqlite.grouping import Grouping
+from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
+from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US
 from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
-from vumeter_server.storage import check_cancelled
 
-# Points are summed in lots of this many, so that memory is bounded and each pass is long enough.
-LOT = 1 << 20
-# Up to this many possible cells are summed in place; more are found by sorting.
-MAX_DENSE_CELLS = 1 << 21
+Integers = npt.NDArray[np.int64]
+
+_PARTS = "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?"
+_LABEL_SUMS = (
+    "SELECT day, part, sums FROM label_sums"
+    " WHERE organization_id = ? AND day >= ? AND day < ? AND key = ?"
+)
 
 
 def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
-    names = _metrics_asked_for(snapshot, query.metric_names)
-    codes = [snapshot.metrics.codes[name] for name in names if name in snapshot.metrics.codes]
-    slots = np.full(max(snapshot.state.metrics, 1), -1, np.int64)
-    slots[codes] = [index for index, name in enumerate(names) if name in snapshot.metrics.codes]
-    grouping = Grouping.of(snapshot, query.group_by)
-    bounds = np.array(query.bounds_us if query.bounds_us is not None else (), np.int64)
-    periods = max(len(bounds) - 1, 1)
-    keyed = KeyedSums(periods * grouping.groups * len(names))
-    wanted = Wanted(
-        series=grouping.of_series is not None,
-        sessions=grouping.by_session,
-        bounds_us=bounds[1:-1].tolist(),
+    names = (
+        sorted(snapshot.metrics.codes) if query.metric_names is None else list(query.metric_names)
     )
-    for points in scan(snapshot, query.selection, codes, wanted):
-        rows = _period_of(points, bounds) * grouping.groups + grouping.group_of(points)
-        slot = slots[points.metric_codes]
-        keys = np.broadcast_to(rows * len(names) + slot, len(points.values))
-        keyed.add(keys, points.values)
-    cells, sums = keyed.result()
-    found: npt.NDArray[np.int64]
-    found, row_of_cell = np.unique(cells // max(len(names), 1), return_inverse=True)
-    present = np.zeros(len(names), np.bool_)
-    present[cells % max(len(names), 1)] = True
-    check_cells(len(found), len(names) if query.metric_names is not None else int(present.sum()))
+    summing = _Summing(snapshot, query, names)
+    if summing.codes and query.selection.start_us < query.selection.end_us:
+        summing.run()
+    cells, sums = summing.keyed.result()
+    width = max(len(names), 1)
+    metric_of_cell = cells % width
+    found, row_of_cell = np.unique(cells // width, return_inverse=True)
+    if query.metric_names is None:
+        present, metric_of_cell = np.unique(metric_of_cell, return_inverse=True)
+        names = [names[index] for index in present.tolist()]
+    check_cells(len(found), len(names))
     table = np.zeros((len(found), len(names)))
-    table[row_of_cell, cells % max(len(names), 1)] = sums.totals()
-    groups = grouping.labels(found % grouping.groups)
-    answer = Sums(
-        metric_names=names,
-        periods=found // grouping.groups,
-        groups=groups,
-        sums=table,
-        totals=_row_totals(sums, row_of_cell, len(found)),
-    )
-    return answer if query.metric_names is not None else _only_present(answer, present)
-
-
-def _metrics_asked_for(snapshot: Snapshot, metric_names: Sequence[str] | None) -> list[str]:
-    return sorted(snapshot.metrics.codes) if metric_names is None else list(metric_names)
-
-
-def _period_of(points: Points, bounds: npt.NDArray[np.int64]) -> Array | int:
-    if len(bounds) <= 2:
-        return 0
-    first, last = np.searchsorted(bounds, points.bounds_us, "right") - 1
-    if first == last or points.times_us is None:
-        return int(first)
-    return np.searchsorted(bounds, points.times_us, "right") - 1
-
-
-def _row_totals(
-    sums: ExactSums, row_of_cell: npt.NDArray[np.intp], rows: int
-) -> npt.NDArray[np.float64]:
-    by_row = ExactSums(rows)
+    table[row_of_cell, metric_of_cell] = sums.totals()
+    by_row = ExactSums.zeros(len(found))
     by_row.merge(row_of_cell, sums)
-    return by_row.totals()
-
-
-def _only_present(answer: Sums, present: npt.NDArray[np.bool_]) -> Sums:
-    kept = np.flatnonzero(present).tolist()
     return Sums(
-        metric_names=[answer.metric_names[index] for index in kept],
-        periods=answer.periods,
-        groups=answer.groups,
-        sums=answer.sums[:, kept],
-        totals=answer.totals,
+        metric_names=names,
+        periods=found // summing.grouping.groups,
+        groups=summing.grouping.labels(found % summing.grouping.groups),
+        sums=table,
+        totals=by_row.totals(),
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Grouping:
-    """Numbers the groups of a query: by the labels of a point's series, and by its session.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Span:
+    """Whole days [first, end) of one period."""
 
-    Attributes:
-        values: for each group by series, its label values.
-        of_series: the group of each series; None if there is just one.
-        by_session: whether sessions make further groups.
-        session_position: where the session stands among the labels.
-    """
+    first: int
+    end: int
+    period: int
 
-    snapshot: Snapshot
-    values: list[tuple[str, ...]]
-    of_series: npt.NDArray[np.int64] | None
-    by_session: bool
-    session_position: int
 
-    @classmethod
-    def of(cls, snapshot: Snapshot, group_by: Sequence[str]) -> Grouping:
-        """Number the groups that `group_by` makes of the snapshot's series."""
-        keys = [key for key in group_by if key != SESSION]
-        by_session = len(keys) < len(group_by)
-        values: list[tuple[str, ...]] = [()]
-        of_series: npt.NDArray[np.int64] | None = None
-        if keys:
-            columns = np.stack([snapshot.labels.column(key) for key in keys])
-            of_series, members = _number(columns)
-            texts = snapshot.labels.texts
-            values = [
-                tuple("" if code == NO_CODE else texts[code] for code in member)
-                for member in members
-            ]
-        return cls(
-            snapshot=snapshot,
-            values=values,
-            of_series=of_series,
-            by_session=by_session,
-            session_position=list(group_by).index(SESSION) if by_session else 0,
+class _Summing:
+    """Sums a query's points into `keyed`, by (period, group, metric) in one number."""
+
+    def __init__(self, snapshot: Snapshot, query: SumQuery, names: Sequence[str]) -> None:
+        codes = snapshot.metrics.codes
+        self.snapshot = snapshot
+        self.selection = query.selection
+        self.codes = [codes[name] for name in names if name in codes]
+        self.width = max(len(names), 1)
+        self.slots = np.full(max(snapshot.state.metrics, 1), -1, np.int64)
+        self.slots[self.codes] = [index for index, name in enumerate(names) if name in codes]
+        self.grouping = Grouping.of(snapshot, query.group_by)
+        self.bounds = np.array(
+            query.bounds_us or (query.selection.start_us, query.selection.end_us), np.int64
         )
+        self.labels = {key for key, _ in query.selection.filters} | set(query.group_by)
+        self.keyed = KeyedSums((len(self.bounds) - 1) * self.grouping.groups * self.width)
+        wanted = Wanted(
+            series=self.grouping.of_series is not None,
+            sessions=self.grouping.by_session,
+            bounds_us=self.bounds[1:-1].tolist(),
+        )
+        self.scan = Scan(snapshot, query.selection, self.codes, wanted)
 
-    @property
-    def groups(self) -> int:
-        """How many groups there can be."""
-        sessions = self.snapshot.state.sessions + 1 if self.by_session else 1
-        return max(len(self.values), 1) * sessions
-
-    def group_of(self, points: Points) -> Array | int:
-        """Return the group of each point, or of all."""
-        group: Array | int = 0
-        if self.of_series is not None and points.series is not None:
-            group = self.of_series[points.series]
-        if self.by_session and points.sessions is not None:
-            group = group * (self.snapshot.state.sessions + 1) + points.sessions + 1
-        return group
-
-    def labels(self, groups: npt.NDArray[np.int64]) -> list[tuple[str, ...]]:
-        """Return the label values of groups."""
-        if not self.by_session:
-            return [self.values[group] for group in groups.tolist()]
-        sessions = self.snapshot.state.sessions + 1
-        names = _session_names(self.snapshot, np.unique(groups % sessions - 1).tolist())
-        position = self.session_position
-        labels = []
-        for group in groups.tolist():
-            values = self.values[group // sessions]
-            name = names[group % sessions - 1]
-            labels.append((*values[:position], name, *values[position:]))
-        return labels
-
-
-def _number(
-    columns: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int64], list[list[int]]]:
-    """Number the distinct columns of a matrix; return each column's number, and the members."""
-    numbers = np.zeros(columns.shape[1], np.int64)
-    for column in columns:
-        codes, code_numbers = np.unique(column, return_inverse=True)
-        # Renumbering after each label keeps the product of the counts from overflowing.
-        numbers = np.unique(numbers * len(codes) + code_numbers, return_inverse=True)[1]
-    _, first = np.unique(numbers, return_index=True)
-    return numbers, columns[:, first].T.tolist()
-
-
-def _session_names(snapshot: Snapshot, codes: list[int]) -> dict[int, str]:
-    names = {NO_CODE: ""}
-    select = "SELECT name FROM sessions WHERE organization_id = ? AND session_code = ?"
-    for index, code in enumerate(codes):
-        if index % 1000 == 0:
-            check_cancelled()
-        if code != NO_CODE:
-            row = snapshot.connection.execute(select, (snapshot.organization_id, code)).fetchone()
-            names[code] = row[0]
-    return names
-
-
-class KeyedSums:
-    """Sums by key, of which few or many may occur among `cells` possible ones."""
-
-    def __init__(self, cells: int) -> None:
-        self._dense = ExactSums(cells) if cells <= MAX_DENSE_CELLS else None
-        self._keys: list[Array] = []
-        self._values: list[Array] = []
-        self._waiting = 0
-        self._partial: list[tuple[npt.NDArray[np.int64], ExactSums]] = []
-
-    def add(self, keys: Array, values: Array) -> None:
-        """Add values to the sums of their keys."""
-        self._keys.append(keys)
-        self._values.append(values)
-        self._waiting += len(values)
-        if self._waiting >= LOT:
-            self._sum_waiting()
-
-    def result(self) -> tuple[npt.NDArray[np.int64], ExactSums]:
-        """Return the keys that occurred, in ascending order, and their sums."""
-        self._sum_waiting()
-        if self._dense is not None:
-            keys = np.flatnonzero(self._dense.counts)
-            return keys, self._dense.taken(keys)
-        if len(self._partial) != 1:
-            self._partial = [_merge(self._partial)]
-        return self._partial[0]
-
-    def _sum_waiting(self) -> None:
-        if not self._waiting:
+    def run(self) -> None:
+        """Sum everything that was asked for."""
+        if self.scan.matcher.matches_nothing:
             return
-        check_cancelled()
-        keys, values = np.concatenate(self._keys), np.concatenate(self._values)
-        self._keys, self._values, self._waiting = [], [], 0
-        if self._dense is not None:
-            self._dense.add(keys, values)
-            return
-        distinct, cells = np.unique(keys, return_inverse=True)
-        sums = ExactSums(len(distinct))
-        sums.add(cells, values)
-        self._partial.append((distinct, sums))
+        spans = self._whole_days()
+        if not self.labels and self._is_made_of_cells():
+            self._sum_cells()
+        elif SESSION in self.labels or not self.labels or not spans:
+            self._add_each(self.scan.all())
+        elif len(self.labels) == 1:
+            self._sum_labels(next(iter(self.labels)), spans)
+        elif len(self.bounds) == 2:
+            self._sum_blocks(spans[0])
+        else:
+            self._add_each(self.scan.all())
 
+    def _sum_cells(self) -> None:
+        start_us, end_us = self.selection.start_us, self.selection.end_us
+        cells = self.bounds // CELL_US
+        cells[0] = -(-start_us // CELL_US)
+        for code in self.codes:
+            sums = self.snapshot.totals_between(code, cells)
+            periods = np.flatnonzero(sums.counts)
+            self.keyed.add_sums(periods * self.width + self.slots[code], sums.taken(periods))
+        edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
+        edges = [(start, end) for start, end in edges if start < end]
+        for start, end in edges:
+            self._add_each(self.scan.days(start, end))
+        if edges:
+            self._add_each(self.scan.log(edges))
 
-def _merge(
-    partial: list[tuple[npt.NDArray[np.int64], ExactSums]],
-) -> tuple[npt.NDArray[np.int64], ExactSums]:
-    if not partial:
-        return np.empty(0, np.int64), ExactSums(0)
-    keys = np.unique(np.concatenate([distinct for distinct, _ in partial]))
-    merged = ExactSums(len(keys))
-    for distinct, sums in partial:
-        merged.merge(np.searchsorted(keys, distinct), sums)
-    return keys, merged
+    def _is_made_of_cells(self) -> bool:
+        """Whether every bound between periods, and some time within the range, is whole cells."""
+        inner = self.bounds[1:-1]
+        start_us, end_us = self.selection.start_us, self.selection.end_us
+        return -(-start_us // CELL_US) <= end_us // CELL_US and not (inner % CELL_US).any()
+
+    def _whole_days(self) -> list[_Span]:
+        firsts, ends = -(-self.bounds[:-1] // DAY_US), self.bounds[1:] // DAY_US
+        periods = np.flatnonzero(firsts < ends)
+        return [
+            _Span(first=first, end=end, period=period)
+            for first, end, period in zip(
+                firsts[periods].tolist(), ends[periods].tolist(), periods.tolist(), strict=True
+            )
+        ]
+
+    def _sum_outside(self, spans: list[_Span]) -> None:
+        """Sum the points outside of the whole days, and the log."""
+        start_us = self.selection.start_us
+        for span in spans:
+            self._add_each(self.scan.days(start_us, span.first * DAY_US))
+            start_us = span.end * DAY_US
+        self._add_each(self.scan.days(start_us, self.selection.end_us))
+        self._add_each(self.scan.log())
+
+    def _sum_labels(self, key: str, spans: list[_Span]) -> None:
+        group_of_label = self._groups_of_label(key)
+        period_of_day = {day: span.period for span in spans for day in range(span.first, span.end)}
+        where = (self.snapshot.organization_id, spans[0].first, spans[-1].end)
+        connection = self.snapshot.connection
+        days = set(connection.execute(_PARTS, where))
+        rows = connection.execute(_LABEL_SUMS, (*where, key))
+        metrics: list[Array] = []
+        groups: list[Array] = []
+        periods: list[int] = []
+        parts: list[ExactSums] = []
+        for day, part, blob in rows:
+            days.discard((day, part))
+            if day in period_of_day:
+                (metric, label), sums = decode_sums(blob, 2)
+                metrics.append(metric)
+                groups.append(group_of_label[label])
+                periods.append(period_of_day[day])
+                parts.append(sums)
+        for day, part in days:
+            # No point of this part has the label.
+            if day in period_of_day:
+                metric, sums = self._part_totals(day, part)
+                metrics.append(metric)
+                groups.append(np.full(len(metric), group_of_label[0]))
+                periods.append(period_of_day[day])
+                parts.append(sums)
+        if parts:
+            period = np.repeat(periods, [len(each) for each in metrics])
+            self._add_sums(
+                period,
+                np.concatenate(groups),
+                np.concatenate(metrics),
+                ExactSums.joined(parts),
+            )
+        self._sum_outside(spans)
+
+    def _groups_of_label(self, key: str) -> Integers:
+        """Return the group of each label code of `key` plus 1, -1 where it is not asked for."""
+        codes = self.snapshot.labels.codes
+        filters = [value for label, value in self.selection.filters if label == key]
+        if self.grouping.of_series is not None:
+            groups = self.grouping.group_of_label()
+        else:
+            groups = np.zeros(len(self.snapshot.labels.texts) + 1, np.int64)
+        for value in filters:
+            wanted = codes[key, value] + 1 if value else NO_CODE + 1
+            kept = groups[wanted]
+            groups[:] = -1
+            groups[wanted] = kept
+        return groups
+
+    def _part_totals(self, day: int, part: int) -> tuple[Array, ExactSums]:
+        rows = self.snapshot.connection.execute(
+            "SELECT metric_code, sums FROM metric_cells WHERE organization_id = ?1"
+            " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
+            " AND day = ?2 AND part = ?3",
+            (self.snapshot.organization_id, day, part),
+        ).fetchall()
+        cells = [decode_sums(blob, 1)[1] for _, blob in rows]
+        metrics = np.repeat([metric for metric, _ in rows], [len(each) for each in cells])
+        return metrics, ExactSums.joined(cells)
+
+    def _sum_blocks(self, span: _Span) -> None:
+        snapshot = self.snapshot
+        planned = blocks.plan(snapshot.connection, snapshot.organization_id, span.first, span.end)
+        group_of_series = self.grouping.of_series
+        mask = self.scan.matcher.series_mask
+        for metric in self.codes:
+            for block in planned.blocks:
+                found = blocks.read(snapshot, block, metric)
+                if found is None:
+                    continue
+                series, sums = found
+                if mask is not None:
+                    chosen = np.flatnonzero(mask[series])
+                    series, sums = series[chosen], sums.taken(chosen)
+                groups = (
+                    group_of_series[series]
+                    if group_of_series is not None
+                    else np.zeros(len(series), np.int64)
+                )
+                self._add_sums(0, groups, np.full(len(series), metric), sums)
+        for first, end, part in planned.pieces:
+            self._add_each(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
+        self._sum_outside([span])
+
+    def _add_sums(
+        self, periods: Integers | int, groups: Array, metrics: Array, sums: ExactSums
+    ) -> None:
+        """Add sums of metrics and groups; groups of -1 and metrics not asked for are left out."""
+        slots = self.slots[metrics]
+        chosen = np.flatnonzero((slots >= 0) & (groups >= 0))
+        rows = (periods * self.grouping.groups + groups)[chosen]
+        self.keyed.add_sums(rows * self.width + slots[chosen], sums.taken(chosen))
+
+    def _add_each(self, found: Iterable[Points]) -> None:
+        for points in found:
+            rows = self._period_of(points) * self.grouping.groups + self.grouping.group_of(points)
+            keys = rows * self.width + self.slots[points.metric_codes]
+            self.keyed.add(np.broadcast_to(keys, len(points.values)), points.values)
+
+    def _period_of(self, points: Points) -> Array | int:
+        if len(self.bounds) == 2:
+            return 0
+        first, last = np.searchsorted(self.bounds, points.bounds_us, "right") - 1
+        if first == last or points.times_us is None:
+            return int(first)
+        periods: Array = np.searchsorted(self.bounds, points.times_us, "right") - 1
+        return periods

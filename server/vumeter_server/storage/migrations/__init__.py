@@ -6,10 +6,20 @@ from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
     m0003_live_metrics,
+    m0005_metric_sums,
+    m0006_demo,
+)
+
+_MODULES = (
+    m0001_access,
+    m0002_custom_metrics,
+    m0003_live_metrics,
+    m0005_metric_sums,
+    m0006_demo,
 )
 
 MIGRATIONS = Migrations("vumeter")
-for _module in (m0001_access, m0002_custom_metrics, m0003_live_metrics):
+for _module in _MODULES:
     MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
 
 __all__ = ["MIGRATIONS"]

@@ -1,0 +1,27 @@
+"""The database as commands open it, beside a running server or without one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from vumeter_server.settings import Settings
+from vumeter_server.storage import Database, DatabaseError, open_database
+
+
+@contextlib.contextmanager
+def opened(db: Path | None, *, create: bool = False) -> Iterator[Database]:
+    """Open `db`, else the file that VUMETER_DB names, else the default.
+
+    What is wrong with it, then or while it is used, becomes one line on stderr and status 2.
+    """
+    # Only this setting is read: a command needs no valid port or token.
+    path = db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
+    try:
+        yield open_database(path, create=create)
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from error

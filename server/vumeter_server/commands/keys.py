@@ -1,0 +1,141 @@
+"""`vumeter keys`: API keys made, replaced, revoked and listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.access.store import KeyInfo
+from vumeter_server.clock import system_clock
+from vumeter_server.commands.database import opened
+from vumeter_server.commands.options import db_option, duration, organization_name
+from vumeter_server.commands.printing import (
+    Row,
+    format_option,
+    print_record,
+    print_rows,
+    time_text,
+)
+
+# Of what the JSON holds, what people look for.
+LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at")
+
+
+@click.group()
+def keys() -> None:
+    """API keys; a running server heeds every change within a second."""
+
+
+@keys.command()
+@db_option
+@click.option(
+    "--organization",
+    type=organization_name,
+    metavar="NAME",
+    required=True,
+    help="Whose key it is; an organization that does not exist is made.",
+)
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    required=True,
+    help="owner and admin may record and query, member may only record custom metrics.",
+)
+@click.option(
+    "--expires-in",
+    type=duration,
+    metavar="DURATION",
+    help="How long the key is good, such as 90d or 12h. [default: for ever]",
+)
+@format_option
+def create(
+    db: Path | None, organization: str, role: str, expires_in: int | None, output_format: str
+) -> None:
+    """Make a key and print it with its secret, which is shown only now.
+
+    The database is created if there is none.
+    """
+    with opened(db, create=True) as database:
+        administration = SqliteKeyAdministration(database)
+        expires_us = None if expires_in is None else system_clock() + expires_in
+        key = administration.create_key(organization, Role(role), expires_us)
+        _print_new(administration, key, output_format)
+
+
+@keys.command()
+@db_option
+@click.argument("key_id")
+@format_option
+def rotate(db: Path | None, key_id: str, output_format: str) -> None:
+    """Replace a key: make one of the same organization, role and lifetime, and revoke KEY_ID."""
+    with opened(db) as database:
+        administration = SqliteKeyAdministration(database)
+        key = administration.rotate_key(key_id)
+        if key is None:
+            raise click.ClickException(f"there is no key {key_id} that is still good")
+        _print_new(administration, key, output_format)
+
+
+@keys.command()
+@db_option
+@click.argument("key_id")
+def revoke(db: Path | None, key_id: str) -> None:
+    """Refuse a key from now on."""
+    with opened(db) as database:
+        if not SqliteKeyAdministration(database).revoke_key(key_id):
+            raise click.ClickException(f"there is no key {key_id}")
+    click.echo(f"{key_id} is revoked")
+
+
+@keys.command("list")
+@db_option
+@click.option(
+    "--organization", type=organization_name, metavar="NAME", help="Only keys of this one."
+)
+@format_option
+def list_keys(db: Path | None, organization: str | None, output_format: str) -> None:
+    """List keys by organization and time of making; secrets are not known."""
+    with opened(db) as database:
+        found = SqliteKeyAdministration(database).list_keys()
+    now_us = system_clock()
+    rows = [
+        _row(key, now_us)
+        for key in found
+        if organization is None or key.organization == organization
+    ]
+    print_rows(rows, LISTED, output_format)
+
+
+def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
+    (made,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
+    record = {
+        "key_id": key.key_id,
+        "secret": key.secret,
+        "bearer": key.bearer,
+        "organization": made.organization,
+        "role": made.role.value,
+        "expires_at": time_text(made.expires_us),
+    }
+    print_record(record, output_format)
+
+
+def _row(key: KeyInfo, now_us: int) -> Row:
+    if key.revoked_us is not None:
+        state = "revoked"
+    elif key.expires_us is not None and key.expires_us <= now_us:
+        state = "expired"
+    else:
+        state = "good"
+    return {
+        "key_id": key.key_id,
+        "organization": key.organization,
+        "role": key.role.value,
+        "state": state,
+        "created_at": time_text(key.created_us),
+        "expires_at": time_text(key.expires_us),
+        "revoked_at": time_text(key.revoked_us),
+        "last_used_at": time_text(key.last_used_us),
+    }

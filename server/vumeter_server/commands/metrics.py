@@ -1,0 +1,60 @@
+"""`vumeter metrics`: custom metrics listed and deleted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from vumeter_server.commands.database import opened
+from vumeter_server.commands.options import db_option, organization_name
+from vumeter_server.commands.printing import format_option, print_rows
+from vumeter_server.custom_metrics.sqlite.administration import SqliteMetricAdministration
+
+organization_option = click.option(
+    "--organization", type=organization_name, metavar="NAME", required=True, help="Whose metrics."
+)
+
+
+@click.group()
+def metrics() -> None:
+    """Custom metrics of an organization."""
+
+
+@metrics.command("list")
+@db_option
+@organization_option
+@format_option
+def list_metrics(db: Path | None, organization: str, output_format: str) -> None:
+    """List metrics by name, with their types."""
+    with opened(db) as database:
+        found = SqliteMetricAdministration(database).list_metrics(organization)
+    if found is None:
+        raise click.ClickException(f"there is no organization {organization}")
+    rows = [{"name": name, "type": metric_type.name.lower()} for name, metric_type in found]
+    print_rows(rows, ("name", "type"), output_format)
+
+
+@metrics.command()
+@db_option
+@organization_option
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(db: Path | None, organization: str, name: str, yes: bool) -> int:
+    """Delete the metric NAME with all its points; the name may then be recorded with any type."""
+    with opened(db) as database:
+        administration = SqliteMetricAdministration(database)
+        found = administration.list_metrics(organization)
+        if found is None:
+            raise click.ClickException(f"there is no organization {organization}")
+        if name not in dict(found):
+            raise click.ClickException(f"{organization} has no metric {name}")
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("give --yes: there is no terminal to ask at")
+            if not click.confirm(f"Delete {name} of {organization} with all its points?", err=True):
+                return 1
+        administration.delete_metric(organization, name)
+    click.echo(f"{name} of {organization} is deleted")
+    return 0

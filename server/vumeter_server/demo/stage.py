@@ -1,0 +1,57 @@
+"""What a family's demo data is given, and what it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc.aio
+
+ORGANIZATION = "demo"
+
+ShowProgress = Callable[[float], None]
+"""Is told which part has been recorded, from 0 to 1."""
+
+
+class DemoError(Exception):
+    """Demo data could not be recorded; the text says why in one line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A running server, and how to call it.
+
+    Attributes:
+        grpc_target: the server's own port.
+        bearer: a key of the organization `demo`, for as long as this start loads demo data.
+        admin_token: what live metrics ask for.
+        begun_us: when demo data of the family was first begun. Data that depends on nothing else
+            is the same when a start continues what another began.
+    """
+
+    grpc_target: str
+    bearer: str
+    admin_token: str
+    begun_us: int
+
+    def channel(self) -> grpc.aio.Channel:
+        """Open a channel to the server, which no proxy of the environment stands between."""
+        return grpc.aio.insecure_channel(self.grpc_target, options=[("grpc.enable_http_proxy", 0)])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demo:
+    """The demo data of one family.
+
+    Attributes:
+        family: its name, which stays.
+        load: records what is there from the beginning and returns how much that was. It runs once a
+            database; if it was interrupted it runs again within a day, so it must be repeatable.
+        what: what `load` counts, such as `points`.
+        play: records as long as the server runs, from every start on; cancelled at the end.
+    """
+
+    family: str
+    load: Callable[[Stage, ShowProgress], Awaitable[int]] | None = None
+    what: str = ""
+    play: Callable[[Stage], Awaitable[None]] | None = None

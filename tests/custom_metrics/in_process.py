@@ -1,0 +1,108 @@
+"""The documented paths answered in process: the REST service over a database, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
+from vumeter_server.custom_metrics.queries import Queries
+from vumeter_server.custom_metrics.record import Recording
+from vumeter_server.custom_metrics.rest import CustomMetricsRestService
+from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.storage import open_database
+
+PREFIX = "/v1/custom-metrics"
+NOW_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
+QUERIES: dict[str, tuple[str, Any]] = {
+    "names": ("GetNames", pb.GetNamesRequest),
+    "aggregate": ("GetAggregate", pb.GetAggregateRequest),
+    "daily": ("GetDaily", pb.GetDailyRequest),
+    "timeseries": ("GetTimeseries", pb.GetTimeseriesRequest),
+    "tags": ("GetTags", pb.GetTagsRequest),
+}
+
+
+class InProcess:
+    """A store in a new database, asked through the REST service, an organization at a time.
+
+    Errors come as exceptions, with fields spelled as callers spell them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.database = open_database(path)
+        self.writer, self.readers = self.database.writer(), self.database.readers()
+        self.store = SqliteMetricStore(self.writer, self.readers, lambda: NOW_US)
+        self.rest = CustomMetricsRestService(
+            queries=Queries(store=self.store),
+            recording=Recording(store=self.store, clock=lambda: NOW_US),
+        )
+        self.organization_id = 0
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+        self.readers.close()
+        self.writer.close()
+
+    def new_organization(self) -> None:
+        """Go on as an organization that has recorded nothing."""
+        self.organization_id += 1
+        name = f"Clinic {self.organization_id}"
+        self.database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, 0)",
+                (self.organization_id, name),
+            )
+        )
+
+    def record(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Record points in the form of the REST body."""
+        for start in range(0, len(points), 10_000):
+            self.post(json.dumps({"points": points[start : start + 10_000]}))
+
+    def seal(self) -> None:
+        """Seal what is in the log, so that the next answers come from columns."""
+        self.run(self.store.seal(everything=True))
+
+    def post(self, body: str) -> Any:
+        """Send a recording's body and return the answer."""
+        request = pb.RecordRequest(
+            body=HttpBody(content_type="application/json", data=body.encode())
+        )
+        return self._call("Record", request, self.organization_id)
+
+    def get(self, path: str, query: Mapping[str, str], organization_id: int | None = None) -> Any:
+        """Ask a documented path (already escaped) and return the answer."""
+        organization_id = organization_id or self.organization_id
+        endpoint, _, rest = path.removeprefix(PREFIX + "/").partition("/")
+        if endpoint == "sessions":
+            request = pb.GetSessionRequest(session_id=unquote(rest))
+            return self._call("GetSession", request, organization_id)
+        method, request_type = QUERIES[endpoint]
+        fields = {field.json_name: field.name for field in request_type.DESCRIPTOR.fields}
+        request = request_type(**{fields[name]: value for name, value in query.items()})
+        return self._call(method, request, organization_id)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for a coroutine."""
+        return self._runner.run(work)
+
+    def _call(self, method: str, request: Message, organization_id: int) -> Any:
+        call = SimpleNamespace(organization_id=organization_id)
+        answer = self.run(getattr(self.rest, method)(request, call))
+        if isinstance(answer, HttpBody):
+            return json.loads(answer.data)
+        return MessageToDict(answer, always_print_fields_with_no_presence=True)

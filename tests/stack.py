@@ -1,0 +1,122 @@
+"""A product started as its users start it: `vumeter up`, on ports that the system chooses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.storage import open_database
+
+ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
+STARTED_WITHIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stack:
+    """A running server and Envoy."""
+
+    process: subprocess.Popen[bytes]
+    rest_url: str
+    """Envoy's port, as a base URL."""
+    edge_target: str
+    """The same port, as a gRPC target."""
+    grpc_target: str
+    """The server's own port."""
+    db_path: Path
+    admin_token: str
+    log: Path
+    """What the processes wrote to stderr."""
+
+    def make_key(
+        self,
+        organization: str = "acme",
+        role: Role = Role.OWNER,
+        expires_us: int | None = None,
+    ) -> NewKey:
+        """Make a key, and its organization if there is none of that name."""
+        administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
+        return administration.create_key(organization, role, expires_us)
+
+    def stop(self, signal_number: signal.Signals = signal.SIGINT) -> int:
+        """End the product; return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until the product has ended; return its exit status."""
+        return self.process.wait(timeout=40)
+
+    def children(self) -> list[int]:
+        """Return the process ids of the server and Envoy."""
+        return children_of(self.process.pid)
+
+
+def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
+    """Start `vumeter up` with a database in `directory` and wait until it is ready."""
+    process, log = spawn_up(directory, *arguments, **environment)
+    deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+    found: dict[str, str] = {}
+    while len(found) < 2:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"vumeter up did not start: {log.read_text()}")
+        time.sleep(0.05)
+        output = (directory / "stdout.log").read_text()
+        found = dict(re.findall(r"^(REST|gRPC) +(\S+).*\n", output, re.MULTILINE))
+    return Stack(
+        process=process,
+        rest_url=found["REST"],
+        edge_target=found["REST"].removeprefix("http://"),
+        grpc_target=found["gRPC"],
+        db_path=directory / "vumeter.db",
+        admin_token=ADMIN_TOKEN,
+        log=log,
+    )
+
+
+def spawn_up(
+    directory: Path, *arguments: str, **environment: str
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start `vumeter up` without waiting; return the process and the file of its stderr."""
+    log = directory / "stderr.log"
+    with log.open("w") as stderr, (directory / "stdout.log").open("w") as stdout:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "vumeter_server.cli", "up"),
+                *("--db", str(directory / "vumeter.db")),
+                *("--rest-port", "0", "--grpc-port", "0"),
+                *arguments,
+            ],
+            env={**os.environ, "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN, **environment},
+            stdout=stdout,
+            stderr=stderr,
+        )
+    return process, log
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the process ids of the children of `pid`."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that id exists and has not ended; a zombie has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"

@@ -52,7 +52,7 @@ class LiveMetricsService:
         self, request: pb.RecordEventsRequest, call: Call
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
-        recorded = await self._recording.record([_report(event) for event in request.events])
+        recorded = await self._recording.record([report_of(event) for event in request.events])
         return pb.RecordEventsResponse(recorded=recorded)
 
     async def StreamEvents(
@@ -77,7 +77,7 @@ class LiveMetricsService:
         self, requests: Sequence[pb.StreamEventsRequest]
     ) -> list[int | VumeterError]:
         return await self._recording.record_each(
-            [[_report(event) for event in request.events] for request in requests]
+            [[report_of(event) for event in request.events] for request in requests]
         )
 
     async def GetLiveMetrics(
@@ -193,7 +193,8 @@ def _size(request: pb.StreamEventsRequest) -> int:
     return len(request.events)
 
 
-def _report(event: pb.CallEvent) -> record.Report:
+def report_of(event: pb.CallEvent) -> record.Report:
+    """Return a message as what was sent, to be checked."""
     kind: EventType | record.Unreadable | None = None
     if event.type:
         kind = _TYPES.get(event.type, record.UNREADABLE)

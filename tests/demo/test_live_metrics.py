@@ -1,0 +1,40 @@
+"""The demo's call server: what it reports is a plausible day, told in valid events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+
+from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
+from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer
+from vumeter_server.live_metrics.record import check
+from vumeter_server.live_metrics.service import report_of
+
+
+async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() -> None:
+    told: list[pb.CallEvent] = []
+    # The pauses are shrunk, so a second is about an hour.
+    server = CallServer(report=told.append, rng=random.Random(4), speed=3_600)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            await server.play()
+    events = check([report_of(event) for event in told[:10_000]], 2**60)
+    kinds = Counter(event.type.name for event in events)
+    assert kinds.keys() == {
+        "PENDING",
+        "ACCEPTED",
+        "REJECTED",
+        "STARTED",
+        "AUDIO",
+        "REFERRED",
+        "ENDED",
+        "INSTRUCTIONS_DB_ERROR",
+        "FALLBACK_INSTRUCTIONS_USED",
+    }
+    assert {event.tenant_id for event in events} == {
+        tenant.tenant_id for tenant in (*TENANTS, STRANGER)
+    }
+    assert all(event.tenant_id.startswith("demo_") for event in events)
+    assert len({event.event_id for event in events}) == len(events)

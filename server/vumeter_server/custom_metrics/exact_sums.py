@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 SCALE = 2.0**30
 FRACTIONS = 3
+# A sum in smaller units is exact for 2^23 values, each of which is below 2^30 of them.
+CARRY_AFTER = 2**21
 
 N = TypeVar("N", np.int64, np.float64)
 Floats = npt.NDArray[np.float64]
@@ -31,11 +33,12 @@ class ExactSums:
             and of 2^-90.
     """
 
-    __slots__ = ("counts", "parts")
+    __slots__ = ("_uncarried", "counts", "parts")
 
     def __init__(self, counts: Integers, parts: Sequence[Floats]) -> None:
         self.counts = counts
         self.parts = list(parts)
+        self._uncarried = 0
 
     @classmethod
     def zeros(cls, cells: int) -> ExactSums:
@@ -89,7 +92,7 @@ class ExactSums:
             np.add(part, np.bincount(cells, weights=units, minlength=size), out=part)
             scaled = (scaled - units) * SCALE
         self.parts[-1] += np.bincount(cells, weights=scaled, minlength=size)
-        self._carry()
+        self._added(len(values))
 
     def merge(self, cells: Cells, other: ExactSums) -> None:
         """Add the sums of `other`, one for each of its own cells, to `cells`."""
@@ -99,7 +102,7 @@ class ExactSums:
             self._make_fractions()
         for mine, part in zip(self.parts, other.parts, strict=False):
             np.add(mine, np.bincount(cells, weights=part, minlength=size), out=mine)
-        self._carry()
+        self._added(len(other))
 
     def put(self, cells: Cells, other: ExactSums) -> None:
         """Do as `merge` where no cell occurs twice, in time that depends on `other` alone."""
@@ -108,6 +111,7 @@ class ExactSums:
             self._make_fractions()
         for mine, part in zip(self.parts, other.parts, strict=False):
             mine[cells] += part
+        self._added(len(other))
 
     def taken(self, cells: Cells) -> ExactSums:
         """Return the sums of some cells."""
@@ -140,7 +144,14 @@ class ExactSums:
         if len(self.parts) == 1:
             self.parts.extend(np.zeros((FRACTIONS, len(self.counts))))
 
-    def _carry(self) -> None:
+    def _added(self, count: int) -> None:
+        self._uncarried += count
+        if self._uncarried >= CARRY_AFTER:
+            self.carry()
+
+    def carry(self) -> None:
+        """Give what the smaller units have in whole larger ones to these; no sum changes."""
+        self._uncarried = 0
         for smaller, larger in ((2, 1), (1, 0)) if len(self.parts) > 1 else ():
             carried = np.trunc(self.parts[smaller] / SCALE)
             self.parts[smaller] -= carried * SCALE

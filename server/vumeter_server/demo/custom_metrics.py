@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
-
 from vumeter_server.demo.sessions import Session, sessions_of_hour
 from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US

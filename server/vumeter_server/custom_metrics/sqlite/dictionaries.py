@@ -72,7 +72,7 @@ class Dictionaries:
     series: dict[bytes, int]
     label_sets: dict[LabelSet, int] = field(default_factory=dict)
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    uses: set[tuple[int, int, int]] = field(default_factory=set)
+    uses: set[int] = field(default_factory=set)
     seen: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     @classmethod
@@ -98,7 +98,10 @@ class Dictionaries:
                 label_codes: code
                 for code, label_codes in rows("SELECT series_code, label_codes FROM series")
             },
-            uses=set(rows("SELECT metric_code, agent_code, label_code FROM metric_uses")),
+            uses={
+                _use(*use)
+                for use in rows("SELECT metric_code, agent_code, label_code FROM metric_uses")
+            },
         )
 
     @property
@@ -209,11 +212,16 @@ class Dictionaries:
         labels = [self.labels[label] for label in label_set]
         agent = next((self.labels[label] for label in label_set if label[0] == AGENT), NO_CODE)
         for label in (NO_CODE, *labels):
-            use = (metric, agent, label)
+            use = _use(metric, agent, label)
             if use not in self.uses:
                 self.uses.add(use)
-                new_uses.append((self.organization_id, self.state.uses, *use))
+                new_uses.append((self.organization_id, self.state.uses, metric, agent, label))
                 self.state.uses += 1
+
+
+def _use(metric: int, agent: int, label: int) -> int:
+    """Return three codes as one number, which takes half the memory of a tuple."""
+    return (metric << 64) | (agent + 1 << 32) | (label + 1)
 
 
 def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:

@@ -25,6 +25,8 @@ from vumeter_server.custom_metrics.sqlite.totals import Totals
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
+# How many groupings of one organization's series are remembered.
+MAX_GROUPINGS = 16
 # What all organizations' caches may hold together, in entries of about 50 bytes.
 MAX_WEIGHT = 3_000_000
 
@@ -70,6 +72,7 @@ class Labels:
         self.series = 0
         self._uses: GrowingArray[np.int32] = GrowingArray(np.int32)
         self._columns: dict[str, Codes] = {}
+        self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
 
     def extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
         """Read what was added up to `state`."""
@@ -121,7 +124,8 @@ class Labels:
     @property
     def weight(self) -> int:
         """How many entries are held."""
-        return 3 * len(self.texts) + self.series + len(self._columns) * self.series // 10
+        columns = len(self._columns) + len(self._groups)
+        return 3 * len(self.texts) + self.series + columns * self.series // 10
 
     def column(self, key: str) -> Codes:
         """Return the label code of `key` for each series, NO_CODE where it has none."""
@@ -136,7 +140,7 @@ class Labels:
         start = 0
         if known is not None:
             column[: len(known)] = known
-            start = int(np.searchsorted(self._owners.view(), len(known)))
+            start = int(np.searchsorted(self._owners.view(), np.int32(len(known))))
         key_code = self.keys.get(key)
         if key_code is not None:
             members, owners = self._members.view()[start:], self._owners.view()[start:]
@@ -144,11 +148,28 @@ class Labels:
             column[owners[chosen]] = members[chosen]
         return column
 
+    def groups(self, keys: tuple[str, ...]) -> tuple[Codes, list[list[int]]]:
+        """Number the combinations of values that series have of some keys.
+
+        Returns the number of each series, and for each number the label codes, NO_CODE for none.
+        """
+        columns = [self.column(key) for key in keys]
+        series = min(len(column) for column in columns)
+        known = self._groups.get(keys)
+        if known is None or len(known[0]) < series:
+            known = number_groups([column[:series] for column in columns], len(self.texts))
+            self._groups[keys] = known
+            if len(self._groups) > MAX_GROUPINGS:
+                self._groups.pop(next(iter(self._groups)), None)
+        return known
+
     def of_series(self, series_code: int) -> dict[str, str]:
         """Return the labels of one series."""
         with self._lock:
             owners, members = self._owners.view(), self._members.view()
-            first, last = np.searchsorted(owners, (series_code, series_code + 1))
+            # Searching for another type than the array's would convert the array.
+            bounds = np.array((series_code, series_code + 1), owners.dtype)
+            first, last = np.searchsorted(owners, bounds)
             names = list(self.keys)
             return {
                 names[self._key_codes.view()[code]]: self.texts[code]
@@ -285,6 +306,36 @@ class Snapshots:
                 organization = self._organizations[organization_id] = _Organization()
             self._organizations.move_to_end(organization_id)
             return organization
+
+
+def number_groups(columns: list[Codes], labels: int) -> tuple[Codes, list[list[int]]]:
+    """Number the distinct rows of columns of label codes; see Labels.groups."""
+    numbers, count = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        codes, of_label = _number(column + 1, labels + 1)
+        combined = numbers * len(codes) + of_label
+        if count * len(codes) <= 8 * len(column) + 1024:
+            found, numbers = _number(combined, count * len(codes))
+        else:
+            found, numbers = np.unique(combined, return_inverse=True)
+        count = len(found)
+    first = np.zeros(count, np.int64)
+    # Of equal numbers the last series is kept; any of them will do.
+    first[numbers] = np.arange(len(numbers))
+    members = np.stack([column[first] for column in columns], axis=1)
+    return numbers.astype(np.int32), members.tolist()
+
+
+def _number(
+    elements: npt.NDArray[np.integer], limit: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Do as np.unique with the inverse, for numbers below `limit`, without sorting."""
+    occurs = np.zeros(limit, np.bool_)
+    occurs[elements] = True
+    found = np.flatnonzero(occurs)
+    numbers = np.zeros(limit, np.int64)
+    numbers[found] = np.arange(len(found))
+    return found, numbers[elements]
 
 
 def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:

@@ -29,6 +29,7 @@ from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Scan, Wan
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.totals import CELL_US
 from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
+from vumeter_server.storage import check_cancelled
 
 Integers = npt.NDArray[np.int64]
 
@@ -226,6 +227,9 @@ class _Summing:
         group_of_series = self.grouping.of_series
         mask = self.scan.matcher.series_mask
         for metric in self.codes:
+            check_cancelled()
+            keys: list[Array] = []
+            parts: list[ExactSums] = []
             for block in planned.blocks:
                 found = blocks.read(snapshot, block, metric)
                 if found is None:
@@ -234,12 +238,12 @@ class _Summing:
                 if mask is not None:
                     chosen = np.flatnonzero(mask[series])
                     series, sums = series[chosen], sums.taken(chosen)
-                groups = (
-                    group_of_series[series]
-                    if group_of_series is not None
-                    else np.zeros(len(series), np.int64)
-                )
-                self._add_sums(0, groups, np.full(len(series), metric), sums)
+                keys.append(series)
+                parts.append(sums)
+            if keys:
+                series = np.concatenate(keys)
+                rows = group_of_series[series] if group_of_series is not None else series * 0
+                self.keyed.add_sums(rows * self.width + self.slots[metric], ExactSums.joined(parts))
         for first, end, part in planned.pieces:
             self._add_each(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
         self._sum_outside([span])

@@ -259,7 +259,7 @@ class Bench:
             [
                 Measured(
                     what=f"{number} watchers, 1,000 events/s: last to know the true state",
-                    value=max(max(behind), 0.0),
+                    value=max(*behind, 0.0),
                     unit="s",
                     limit=5,
                 ),

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter.live_metrics.v1 import live_metrics_pb2_grpc
-
 from vumeter_server.demo.stage import Demo, Stage
 
 SECONDS_A_MINUTE = 60.0

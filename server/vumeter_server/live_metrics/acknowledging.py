@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
+from vumeter_server.errors import Unavailable
+
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
@@ -18,13 +20,17 @@ async def in_steps(
     requests: AsyncIterator[Request],
     size: Callable[[Request], int],
     work: Callable[[list[Request]], Awaitable[list[Result]]],
+    ending: asyncio.Event,
 ) -> AsyncIterator[list[Result]]:
     """Work on requests as they come and give their results, in order.
 
     What came in while the last step was done is the next step, up to a size of `MAX_STEP` or one
     request: so small requests share one commit. While requests of a size of `MAX_WAITING` wait no
-    more are read, so that the sender is held back.
+    more are read, so that the sender is held back. Once `ending` is set no more are read either;
+    what was read is done, and then Unavailable is raised.
     """
+    if ending.is_set():
+        raise Unavailable("Shutting down")
     waiting: deque[Request] = deque()
     waiting_size = 0
     read_all = False
@@ -45,6 +51,7 @@ async def in_steps(
             changed.set()
 
     reader = asyncio.create_task(read())
+    stopper = asyncio.create_task(_cancel_after(ending, reader))
     try:
         while True:
             step: list[Request] = []
@@ -61,7 +68,15 @@ async def in_steps(
             else:
                 await changed.wait()
                 changed.clear()
+        if ending.is_set():
+            raise Unavailable("Shutting down")
         # Raises what ended the reading.
         await reader
     finally:
         reader.cancel()
+        stopper.cancel()
+
+
+async def _cancel_after(event: asyncio.Event, task: asyncio.Task[None]) -> None:
+    await event.wait()
+    task.cancel()

@@ -64,7 +64,8 @@ class Board:
         self._tenants: dict[str, _Page] = {}
         self._listings: dict[str, Listing] = {}
         self._capacity: Capacity | None = None
-        self._closed = False
+        self.closing = asyncio.Event()
+        """Set when the server shuts down: what stays open for a caller's sake ends then."""
 
     def figures(self, tenant_id: str | None) -> Figures:
         """Return the counters of a tenant (zeros if it is unknown), of all tenants if None.
@@ -129,14 +130,9 @@ class Board:
             if tenant_id is not None and not page.flags and page.figures.totals == ZERO:
                 self._forget_if_empty(tenant_id, page)
 
-    @property
-    def closed(self) -> bool:
-        """Whether watching is over because the server shuts down."""
-        return self._closed
-
     def close(self) -> None:
-        """Wake all who watch, so that they see that it is over."""
-        self._closed = True
+        """Set `closing` and wake all who watch, so that they see it."""
+        self.closing.set()
         for page in (self._all, *self._tenants.values()):
             _raise(page)
 

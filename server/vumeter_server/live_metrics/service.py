@@ -60,7 +60,9 @@ class LiveMetricsService:
     ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Record batches, acknowledged in steps."""
         answer = pb.StreamEventsResponse()
-        async for results in in_steps(requests, _size, self._record_each):
+        async for results in in_steps(
+            requests, _size, self._record_each, self._store.board.closing
+        ):
             del answer.refused[:]
             for result in results:
                 answer.acknowledged_requests += 1
@@ -190,7 +192,8 @@ def _bucket(bucket: Bucket) -> pb.HistoryBucket:
 
 
 def _size(request: pb.StreamEventsRequest) -> int:
-    return len(request.events)
+    # A request without events, which is refused, takes room too.
+    return max(1, len(request.events))
 
 
 def report_of(event: pb.CallEvent) -> record.Report:

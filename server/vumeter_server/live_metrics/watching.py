@@ -29,12 +29,12 @@ async def watch(
     """
     loop = asyncio.get_running_loop()
     with board.watching(tenant_id) as changed:
-        while not board.closed:
+        while not board.closing.is_set():
             changed.clear()
             yield board.figures(tenant_id)
             pause_until = loop.time() + 1 / max_per_second
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(keepalive_seconds):
                     await changed.wait()
-            if not board.closed:
+            if not board.closing.is_set():
                 await asyncio.sleep(max(0.0, pause_until - loop.time()))

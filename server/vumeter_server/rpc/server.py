@@ -71,7 +71,7 @@ class HealthService:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer a service's status now and whenever it changes; an unknown one is SERVICE_UNKNOWN."""
+        """Answer a status now and whenever it changes; an unknown service is SERVICE_UNKNOWN."""
         last: Any = None
         while True:
             async with self._changed:

@@ -104,7 +104,7 @@ class ExactSums:
             np.add(mine, np.bincount(cells, weights=part, minlength=size), out=mine)
         self._added(len(other))
 
-    def put(self, cells: Cells, other: ExactSums) -> None:
+    def put(self, cells: Cells | slice, other: ExactSums) -> None:
         """Do as `merge` where no cell occurs twice, in time that depends on `other` alone."""
         self.counts[cells] += other.counts.astype(np.int64)
         if len(other.parts) > 1:

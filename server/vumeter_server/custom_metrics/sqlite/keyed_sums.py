@@ -45,6 +45,14 @@ class KeyedSums:
         merged.merge(where, sums)
         self._partial.append((distinct, merged))
 
+    def add_column(self, first: int, step: int, sums: ExactSums) -> None:
+        """Add sums to the keys `first`, `first + step`, and so on."""
+        if self._dense is not None:
+            self._dense.put(slice(first, None, step), sums)
+            return
+        occur = np.flatnonzero(sums.counts)
+        self._partial.append((first + step * occur, sums.taken(occur)))
+
     def result(self) -> tuple[Keys, ExactSums]:
         """Return the keys that occurred, in ascending order, and their sums."""
         self._sum_waiting()

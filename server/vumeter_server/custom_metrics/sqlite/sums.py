@@ -124,8 +124,7 @@ class _Summing:
         cells[0] = -(-start_us // CELL_US)
         for code in self.codes:
             sums = self.snapshot.totals_between(code, cells)
-            periods = np.flatnonzero(sums.counts)
-            self.keyed.add_sums(periods * self.width + self.slots[code], sums.taken(periods))
+            self.keyed.add_column(int(self.slots[code]), self.width, sums)
         edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
         edges = [(start, end) for start, end in edges if start < end]
         for start, end in edges:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ NINE = "2025-04-01T09:00:00Z"
 MANY = 500
 EVENTS_A_SECOND = 1_000
 SECONDS = 4
+AT_ONCE = 1_500
 
 
 def started(tenant_id: str, number: int) -> dict[str, Any]:
@@ -135,6 +137,33 @@ async def test_five_hundred_watchers_end_on_the_true_state(busy: LiveApi) -> Non
         await asyncio.wait_for(asyncio.gather(*watchers), 60)
     assert all(told is not None for told in last)
     assert memory_mb(busy) < 300
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 4 * AT_ONCE,
+    reason="not enough file descriptors for so many connections",
+)
+async def test_many_watchers_may_come_at_one_moment(busy: LiveApi) -> None:
+    host, _, port = busy.stack.edge_target.partition(":")
+
+    async def first_line() -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(
+                f"GET {PATHS}/watch HTTP/1.1\r\nHost: {host}\r\n"
+                f"X-Admin-Token: {busy.stack.admin_token}\r\n\r\n".encode()
+            )
+            status = await reader.readline()
+            await reader.readuntil(b"data: ")
+            await everybody_is_there.wait()
+        finally:
+            writer.close()
+        return status
+
+    everybody_is_there = asyncio.Barrier(AT_ONCE)
+    async with asyncio.timeout(30):
+        lines = await asyncio.gather(*(first_line() for _ in range(AT_ONCE)))
+    assert set(lines) == {b"HTTP/1.1 200 OK\r\n"}
 
 
 def memory_mb(live: LiveApi) -> float:

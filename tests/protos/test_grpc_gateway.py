@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from tools.generate import include_paths, own_protos
 
-
-# The generator takes one package at a time; Debian's is older than `optional`, which only the protos
+# The generator takes one package at a time; Debian's is older than `optional`, which only protos
 # without annotations use.
 ANNOTATED = [file for file in own_protos() if file.endswith("_rest.proto")]
 

@@ -19,12 +19,17 @@ from vumeter_server.rpc.credentials import PUBLIC
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_PENDING_REQUESTS = 10_000
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     # A second server on the same port must fail, not share it.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
+    # So many may come at one moment, such as all watchers after a restart; above grpc's own 1,000 it
+    # would cancel some of them at random, which a caller cannot tell from an answer.
+    ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),
     # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
     # without a call too, where grpc's own minimum of five minutes would end the connection.
     ("grpc.keepalive_time_ms", 60_000),

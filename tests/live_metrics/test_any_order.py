@@ -24,6 +24,8 @@ from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 TENANTS = ("clinic_münchen", "garage/5")
 # Few instants, on and beside the edges of minutes and hours, so that events often meet.
 INSTANTS = st.one_of(
+    st.sampled_from([0, MINUTE]),
+    st.sampled_from([0, MINUTE]),
     st.sampled_from([0, 1, MINUTE - 1, MINUTE, 5 * MINUTE, HOUR - 1, HOUR, HOUR + MINUTE]),
     st.integers(0, 12).map(lambda number: number * 20 * SECOND),
     st.integers(0, 2 * HOUR),

@@ -153,11 +153,13 @@ class SqliteLiveStore:
             tenant.append(_tenant(row))
             return Change(listings={}, totals={})
 
-        await self._book(write, self._clock())
-        if max_concurrent_calls is None:
-            self._limits.pop(tenant_id, None)
-        else:
-            self._limits[tenant_id] = max_concurrent_calls
+        def show() -> None:
+            if max_concurrent_calls is None:
+                self._limits.pop(tenant_id, None)
+            else:
+                self._limits[tenant_id] = max_concurrent_calls
+
+        await self._book(write, self._clock(), show)
         return tenant[0]
 
     async def drop_received_before(self, before_us: int) -> None:
@@ -193,8 +195,16 @@ class SqliteLiveStore:
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         return await self._writer.run(job, rolled_back=self._forget)
 
-    async def _book(self, book: Callable[[Booking], Change], received_us: int) -> None:
-        """Run one booking as a job, merged at its end and shown on the board once committed."""
+    async def _book(
+        self,
+        book: Callable[[Booking], Change],
+        received_us: int,
+        show: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run one booking as a job, merged at its end and shown on the board once committed.
+
+        `show` is called then too, in the event loop, even if the caller has gone.
+        """
         changes: list[Change] = []
 
         def job(connection: sqlite3.Connection) -> None:
@@ -211,6 +221,7 @@ class SqliteLiveStore:
         def committed() -> None:
             # Scheduled before anyone is answered, so the next answer shows it.
             self._loop.call_soon_threadsafe(self._board.apply, changes[0])
+            self._loop.call_soon_threadsafe(show)
 
         await self._writer.run(job, rolled_back=rolled_back, committed=committed)
 

@@ -26,7 +26,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
-    # So many may come at one moment, such as all watchers after a restart; above grpc's own 1,000 it
+    # So many may come at once, such as all watchers after a restart; above its own 1,000 grpc
     # would cancel some of them at random, which a caller cannot tell from an answer.
     ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),

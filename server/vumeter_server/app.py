@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite import SqliteKeyLookup
@@ -26,6 +27,7 @@ from vumeter_server.live_metrics.rest import LiveMetricsRestService
 from vumeter_server.live_metrics.service import LiveMetricsService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.live_metrics.upkeep import Upkeep
+from vumeter_server.rpc.forwarding import Forwarding
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
 from vumeter_server.settings import Settings
@@ -38,13 +40,22 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foundation:
-    """What every family is built on."""
+    """What every family is built on.
+
+    A process that does not write answers queries alone: it does no background work, and whatever
+    it is told to record it passes on.
+    """
 
     settings: Settings
     launch_id: str
     clock: Clock
     writer: Writer
     readers: Readers
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return not self.settings.writer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +68,8 @@ class Family:
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
+    forwarded: Sequence[ServiceDescriptor] = field(default=())
+    """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
 
 
@@ -79,6 +92,11 @@ def _custom_metrics(foundation: Foundation) -> Family:
 
 
 async def _live_metrics(foundation: Foundation) -> Family:
+    if not foundation.writes:
+        # The live figures are in the memory of the process that writes.
+        return Family(
+            servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
+        )
     store = await SqliteLiveStore.open(
         foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
     )
@@ -125,7 +143,8 @@ async def serve(
 async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port."""
     database = open_database(settings.db)
-    claim = database.lock_for_serving()
+    claim = None if settings.writer else database.lock_for_serving()
+    forwarding = Forwarding(settings.writer) if settings.writer else None
     writer, readers = database.writer(), database.readers()
     try:
         authenticator = Authenticator(
@@ -148,10 +167,16 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
             ),
             [servicer for family in built for servicer in family.servicers],
             reflection=settings.reflection,
+            forwarding=forwarding,
+            forwarded=[service for family in built for service in family.forwarded],
         )
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
-        background = [asyncio.create_task(task()) for family in built for task in family.background]
+        background = [
+            asyncio.create_task(task())
+            for family in built
+            for task in (family.background if foundation.writes else ())
+        ]
         background.append(asyncio.create_task(_save_last_used(authenticator)))
         try:
             yield port
@@ -164,7 +189,10 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
     finally:
         await asyncio.to_thread(writer.close)
         await asyncio.to_thread(readers.close)
-        os.close(claim)
+        if forwarding is not None:
+            await forwarding.close()
+        if claim is not None:
+            os.close(claim)
 
 
 async def _save_last_used(authenticator: Authenticator) -> None:

@@ -46,7 +46,7 @@ def vumeter() -> None:
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
     try:
-        status = vumeter.main(standalone_mode=False)
+        status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
@@ -56,7 +56,8 @@ def main() -> None:
             if isinstance(error, click.UsageError) and error.ctx
             else "vumeter"
         )
-        click.echo(f"{command}: {error.format_message()}", err=True)
+        message = " ".join(line.strip() for line in error.format_message().splitlines())
+        click.echo(f"{command}: {message}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
     query_timeout_seconds: float = Field(default=10, gt=0)
+    writer: str = ""
+    """The address of the process that writes; set by `vumeter up` for those that only query."""
     launch_id: str = ""
     """What the processes of one start of the service have in common; made by `vumeter up`."""
     demo: bool = False

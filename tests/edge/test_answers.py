@@ -338,7 +338,7 @@ async def test_a_server_that_is_gone_is_503_for_everybody_until_it_is_back() -> 
         again = Upstream()
         await again.start(first.port)
         await until_health(edge, 200)
-        assert (await names(edge, "agent_xyz")).json() == {"data": ["agent_xyz"]}
+        await until(edge, "/v1/custom-metrics/names", 200)
         await again.server.stop(0)
 
 
@@ -348,13 +348,18 @@ async def test_a_server_that_says_not_serving_gets_no_more_requests() -> None:
     async with run_edge(leaving.port, cors_origins=[]) as edge:
         await leaving.health.enter_graceful_shutdown()
         await until_health(edge, 503)
+        await until(edge, "/v1/custom-metrics/names", 503)
         is_status(await names(edge, "agent_xyz"), 503, 14, "Service unavailable")
     await leaving.server.stop(0)
 
 
 async def until_health(edge: Edge, status: int) -> None:
+    await until(edge, "/healthz", status)
+
+
+async def until(edge: Edge, path: str, status: int) -> None:
     async with asyncio.timeout(15):
-        while (await get(edge, "/healthz")).status_code != status:
+        while (await get(edge, path)).status_code != status:
             await asyncio.sleep(0.1)
 
 

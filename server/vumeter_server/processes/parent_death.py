@@ -1,27 +1,38 @@
-"""Children that end with their parent, however it ends."""
+"""Children that end with their parent, however it ends.
+
+This file is also a program of its own, between the parent and the child's program: it asks the
+kernel for a signal when the parent dies, and becomes the child's program. A function run between
+fork and exec (`preexec_fn`) would do, were it safe in a process that has threads.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(signal_number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
-    """Return what a child runs before its program, so that it gets a signal when its parent dies.
+def ending_with_parent(command: Sequence[str]) -> list[str]:
+    """Return the command that runs `command` and has it killed when this process dies.
 
-    Linux sends it when the thread ends that made the child: make children in the main thread.
+    Linux watches the thread that starts the child: start it in the main thread.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
-    def before_exec() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
-        # The parent may have died between the fork and here.
-        if os.getppid() != parent:
-            os._exit(1)
 
-    return before_exec
+def main() -> None:
+    """Ask for the signal, then run the command in the place of this program."""
+    parent, *command = sys.argv[1:]
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    # The parent may have died before the kernel was asked.
+    if os.getppid() != int(parent):
+        sys.exit(1)
+    os.execv(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from vumeter_server.errors import NotFound
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import PUBLIC
-from vumeter_server.rpc.handlers import Pipeline, Servicer
+from vumeter_server.rpc.forwarding import Forwarding
+from vumeter_server.rpc.handlers import Pipeline, Servicer, is_query
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_PENDING_REQUESTS = 10_000
@@ -76,7 +77,7 @@ class HealthService:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer a status now and whenever it changes; an unknown service is SERVICE_UNKNOWN."""
+        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN."""
         last: Any = None
         while True:
             async with self._changed:
@@ -124,23 +125,49 @@ class Server:
     """A gRPC server with our services, health and reflection."""
 
     def __init__(
-        self, pipeline: Pipeline, servicers: Sequence[Servicer], *, reflection: bool
+        self,
+        pipeline: Pipeline,
+        servicers: Sequence[Servicer],
+        *,
+        reflection: bool,
+        forwarding: Forwarding | None = None,
+        forwarded: Sequence[ServiceDescriptor] = (),
     ) -> None:
+        """Serve `servicers`.
+
+        With `forwarding`, only their queries are answered here; everything else, and the services
+        in `forwarded` altogether, is passed on.
+        """
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthService()
         self._names = [servicer.service.full_name for servicer in servicers]
+        self._names += [service.full_name for service in forwarded]
         served: list[tuple[str, Servicer]] = [
             (servicer.service.full_name, servicer) for servicer in (*servicers, self._health)
         ]
         if reflection:
             reflected = ReflectionService(
-                [*(name for name, _ in served), ReflectionService.service.full_name]
+                [*self._names, HealthService.service.full_name, ReflectionService.service.full_name]
             )
             served.append((ReflectionService.service.full_name, reflected))
             # The same messages under the name that clients ask for first.
             served.append(("grpc.reflection.v1.ServerReflection", reflected))
         for name, servicer in served:
-            self._server.add_registered_method_handlers(name, pipeline.handlers(servicer))
+            handlers = pipeline.handlers(servicer)
+            if forwarding is not None and servicer in servicers:
+                handlers |= {
+                    method.name: forwarding.handler(method)
+                    for method in servicer.service.methods
+                    if not is_query(method)
+                }
+            self._server.add_registered_method_handlers(name, handlers)
+        if forwarding is None:
+            return
+        for service in forwarded:
+            self._server.add_registered_method_handlers(
+                service.full_name,
+                {method.name: forwarding.handler(method) for method in service.methods},
+            )
 
     def listen(self, address: str) -> int:
         """Listen on `address`, such as `127.0.0.1:0`, and return the port.

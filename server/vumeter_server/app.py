@@ -31,6 +31,9 @@ from vumeter_server.rpc.forwarding import Forwarding
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
 from vumeter_server.settings import Settings
+from vumeter_server.simulation.rest import SimulationRestService
+from vumeter_server.simulation.service import SimulationService
+from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
@@ -75,7 +78,11 @@ class Family:
 
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
-    return [_custom_metrics(foundation), await _live_metrics(foundation)]
+    return [
+        _custom_metrics(foundation),
+        await _live_metrics(foundation),
+        _simulation(foundation),
+    ]
 
 
 def _custom_metrics(foundation: Foundation) -> Family:
@@ -114,6 +121,14 @@ async def _live_metrics(foundation: Foundation) -> Family:
         ],
         background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
         on_stopping=store.board.close,
+    )
+
+
+def _simulation(foundation: Foundation) -> Family:
+    store = SqliteSimulationStore(foundation.readers, foundation.writer)
+    return Family(
+        servicers=[SimulationService(store), SimulationRestService(store)],
+        background=[store.tidy],
     )
 
 

@@ -77,7 +77,6 @@ class ServerProcess:
 
         Raises ChildFailed if it ends instead, StartError if it does not begin in time.
         """
-        host = listen.host
         read_end, write_end = os.pipe()
         try:
             command = [
@@ -111,7 +110,7 @@ class ServerProcess:
             raise
         if port is None:
             raise ChildFailed(await process.wait())
-        return cls(process, Address(host=host, port=port))
+        return cls(process, Address(host=listen.host, port=port))
 
 
 async def run(

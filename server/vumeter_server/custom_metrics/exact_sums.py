@@ -117,6 +117,10 @@ class ExactSums:
         """Return the sums of some cells."""
         return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
 
+    def sliced(self, cells: slice) -> ExactSums:
+        """Return the sums of neighbouring cells, without a copy."""
+        return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
+
     def between(self, positions: npt.NDArray[np.integer]) -> ExactSums:
         """Return the sums of runs of neighbouring cells: from each position to the next one."""
         starts, stops = positions[:-1], positions[1:]

@@ -154,8 +154,12 @@ def _add_day(
     *,
     metrics: Array,
     columns: dict[Kind, Array],
+    summed: int = 1,
 ) -> None:
-    """Add the rows of a part of a day; the points are ordered by metric, then time."""
+    """Add the rows of a part of a day; the points are ordered by metric, then time.
+
+    `summed` counts how often a part of that number was written: a merge writes it again.
+    """
     organization_id = snapshot.organization_id
     for metric, start, stop in runs_of(metrics):
         for kind, column in columns.items():
@@ -172,7 +176,7 @@ def _add_day(
     )
     rows.cells.extend(sums.cells)
     rows.labels.extend(sums.labels)
-    rows.days.append((organization_id, day, part, len(metrics), 1))
+    rows.days.append((organization_id, day, part, len(metrics), summed))
 
 
 def _session_rows(
@@ -217,8 +221,8 @@ class Merge:
 
 def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
     """Read all parts of a day and lay their points out as one, without those of deleted metrics."""
-    (part,) = snapshot.connection.execute(
-        "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day = ?",
+    part, summed = snapshot.connection.execute(
+        "SELECT max(part), max(summed) FROM metric_days WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
     metrics: list[Array] = []
@@ -238,6 +242,7 @@ def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
             part,
             metrics=np.concatenate(metrics),
             columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            summed=summed + 1,
         )
     return Merge(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 

@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.totals import Totals
 
 Points = npt.NDArray[np.void]
@@ -27,6 +28,8 @@ Codes = npt.NDArray[np.int32]
 
 # How many groupings of one organization's series are remembered.
 MAX_GROUPINGS = 16
+# How many labels of one organization have their sums remembered.
+MAX_LABEL_TOTALS = 4
 # What all organizations' caches may hold together, in entries of about 50 bytes.
 MAX_WEIGHT = 3_000_000
 
@@ -52,6 +55,10 @@ class Snapshot:
     log: Points
     """The points that are not sealed yet, of type POINT, in the order of recording."""
     _organization: _Organization
+
+    def label_sums(self, key: str, first: int, end: int) -> LabelSums:
+        """Return the sums of sealed days [first, end) by metric and value of a label."""
+        return self._organization.label_sums(self, key, first, end)
 
     def totals_between(self, metric_code: int, bounds: npt.NDArray[np.int64]) -> ExactSums:
         """Return a metric's sums from each of the ascending cells `bounds` to the next one."""
@@ -201,11 +208,23 @@ class _Organization:
         self._numbers: list[int] = []
         self._ends: list[int] = []
         self._totals: dict[int, Totals] = {}
+        self._label_lock = threading.Lock()
+        self._label_totals: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
     def weight(self) -> int:
         cells = sum(len(totals.cells) for totals in self._totals.values())
-        return self.labels.weight + len(self._log) + cells // 2
+        entries = sum(map(len, self._label_totals.values()))
+        return self.labels.weight + len(self._log) + cells // 2 + entries
+
+    def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
+        with self._label_lock:
+            if key not in self._label_totals:
+                self._label_totals[key] = LabelTotals(snapshot.organization_id, key)
+            self._label_totals.move_to_end(key)
+            if len(self._label_totals) > MAX_LABEL_TOTALS:
+                self._label_totals.popitem(last=False)
+            return self._label_totals[key].read(snapshot.connection, first, end)
 
     def totals_between(
         self, snapshot: Snapshot, metric_code: int, bounds: npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite import blocks
-from vumeter_server.custom_metrics.sqlite.columns import DAY_US, Array, decode_sums
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE
 from vumeter_server.custom_metrics.sqlite.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
@@ -32,12 +32,6 @@ from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
 from vumeter_server.storage import check_cancelled
 
 Integers = npt.NDArray[np.int64]
-
-_PARTS = "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?"
-_LABEL_SUMS = (
-    "SELECT day, part, sums FROM label_sums"
-    " WHERE organization_id = ? AND day >= ? AND day < ? AND key = ?"
-)
 
 
 def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
@@ -159,39 +153,17 @@ class _Summing:
 
     def _sum_labels(self, key: str, spans: list[_Span]) -> None:
         group_of_label = self._groups_of_label(key)
-        period_of_day = {day: span.period for span in spans for day in range(span.first, span.end)}
-        where = (self.snapshot.organization_id, spans[0].first, spans[-1].end)
-        connection = self.snapshot.connection
-        days = set(connection.execute(_PARTS, where))
-        rows = connection.execute(_LABEL_SUMS, (*where, key))
-        metrics: list[Array] = []
-        groups: list[Array] = []
-        periods: list[int] = []
-        parts: list[ExactSums] = []
-        for day, part, blob in rows:
-            days.discard((day, part))
-            if day in period_of_day:
-                (metric, label), sums = decode_sums(blob, 2)
-                metrics.append(metric)
-                groups.append(group_of_label[label])
-                periods.append(period_of_day[day])
-                parts.append(sums)
-        for day, part in days:
-            # No point of this part has the label.
-            if day in period_of_day:
-                metric, sums = self._part_totals(day, part)
-                metrics.append(metric)
-                groups.append(np.full(len(metric), group_of_label[0]))
-                periods.append(period_of_day[day])
-                parts.append(sums)
-        if parts:
-            period = np.repeat(periods, [len(each) for each in metrics])
-            self._add_sums(
-                period,
-                np.concatenate(groups),
-                np.concatenate(metrics),
-                ExactSums.joined(parts),
-            )
+        found = self.snapshot.label_sums(key, spans[0].first, spans[-1].end)
+        periods: Integers | int = 0
+        groups = group_of_label[found.labels]
+        if len(self.bounds) > 2:
+            period_of_day = np.full(spans[-1].end - spans[0].first, -1, np.int64)
+            for span in spans:
+                days = slice(span.first - spans[0].first, span.end - spans[0].first)
+                period_of_day[days] = span.period
+            periods = period_of_day[found.days - spans[0].first]
+            groups = np.where(periods >= 0, groups, -1)
+        self._add_sums(periods, groups, found.metrics, found.sums)
         self._sum_outside(spans)
 
     def _groups_of_label(self, key: str) -> Integers:
@@ -208,17 +180,6 @@ class _Summing:
             groups[:] = -1
             groups[wanted] = kept
         return groups
-
-    def _part_totals(self, day: int, part: int) -> tuple[Array, ExactSums]:
-        rows = self.snapshot.connection.execute(
-            "SELECT metric_code, sums FROM metric_cells WHERE organization_id = ?1"
-            " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-            " AND day = ?2 AND part = ?3",
-            (self.snapshot.organization_id, day, part),
-        ).fetchall()
-        cells = [decode_sums(blob, 1)[1] for _, blob in rows]
-        metrics = np.repeat([metric for metric, _ in rows], [len(each) for each in cells])
-        return metrics, ExactSums.joined(cells)
 
     def _sum_blocks(self, span: _Span) -> None:
         snapshot = self.snapshot
@@ -252,9 +213,12 @@ class _Summing:
     ) -> None:
         """Add sums of metrics and groups; groups of -1 and metrics not asked for are left out."""
         slots = self.slots[metrics]
-        chosen = np.flatnonzero((slots >= 0) & (groups >= 0))
-        rows = (periods * self.grouping.groups + groups)[chosen]
-        self.keyed.add_sums(rows * self.width + slots[chosen], sums.taken(chosen))
+        keys = (periods * self.grouping.groups + groups) * self.width + slots
+        wanted = (slots >= 0) & (groups >= 0)
+        if not wanted.all():
+            chosen = np.flatnonzero(wanted)
+            keys, sums = keys[chosen], sums.taken(chosen)
+        self.keyed.add_sums(keys, sums)
 
     def _add_each(self, found: Iterable[Points]) -> None:
         for points in found:

@@ -6,6 +6,7 @@ from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
     m0003_live_metrics,
+    m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
 )
@@ -14,6 +15,7 @@ _MODULES = (
     m0001_access,
     m0002_custom_metrics,
     m0003_live_metrics,
+    m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
 )

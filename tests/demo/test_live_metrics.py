@@ -8,7 +8,7 @@ import random
 from collections import Counter
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
-from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer
+from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer, hang_up
 from vumeter_server.live_metrics.record import check
 from vumeter_server.live_metrics.service import report_of
 
@@ -38,3 +38,13 @@ async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() ->
     }
     assert all(event.tenant_id.startswith("demo_") for event in events)
     assert len({event.event_id for event in events}) == len(events)
+
+
+def test_calls_of_an_earlier_play_are_ended_and_nobody_elses() -> None:
+    left = pb.ListedCall(call_id="demo_1_7", tenant_id="demo_harbour_dental")
+    others = pb.ListedCall(call_id="call_1", tenant_id="clinic")
+    capacity = pb.GetCapacityResponse(
+        active_calls=[left, others], accepted_calls=[left, others], pending_calls=[others]
+    )
+    (event,) = check([report_of(event) for event in hang_up(capacity)], 2**60)
+    assert (event.call_id, event.type.name) == ("demo_1_7", "ENDED")

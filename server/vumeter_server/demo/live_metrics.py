@@ -146,12 +146,37 @@ async def play(stage: Stage) -> None:
                 ),
                 metadata=metadata,
             )
+        capacity = await stub.GetCapacity(pb.GetCapacityRequest(), metadata=metadata)
+        for event in hang_up(capacity):
+            waiting.put_nowait(event)
         playing = asyncio.create_task(server.play())
         try:
             async for _ in stub.StreamEvents(_requests(waiting), metadata=metadata):
                 pass
         finally:
             playing.cancel()
+
+
+def hang_up(capacity: pb.GetCapacityResponse) -> list[pb.CallEvent]:
+    """Return the ends of calls that were going on when an earlier play was cut off."""
+    left = {
+        call.call_id: call.tenant_id
+        for calls in (capacity.pending_calls, capacity.accepted_calls)
+        for call in calls
+        if call.call_id.startswith("demo_") and call.tenant_id.startswith("demo_")
+    }
+    events = []
+    for call_id, tenant_id in left.items():
+        event = pb.CallEvent(
+            event_id=f"{call_id}_cut_off",
+            type=pb.EVENT_TYPE_ENDED,
+            call_id=call_id,
+            tenant_id=tenant_id,
+            outcome=pb.CALL_OUTCOME_HUNG_UP,
+        )
+        event.occurred_at.FromMicroseconds(time.time_ns() // 1_000)
+        events.append(event)
+    return events
 
 
 async def _requests(waiting: asyncio.Queue[pb.CallEvent]) -> AsyncIterator[pb.StreamEventsRequest]:

@@ -8,7 +8,7 @@ are added; what they carry goes to the next larger unit. The rest is below 2^-60
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,12 @@ class ExactSums:
 
     def between(self, positions: npt.NDArray[np.integer]) -> ExactSums:
         """Return the sums of runs of neighbouring cells: from each position to the next one."""
+        if len(positions) == 2:
+            run = slice(int(positions[0]), int(positions[1]))
+            return ExactSums(
+                self.counts[run].sum(keepdims=True),
+                [part[run].sum(keepdims=True) for part in self.parts],
+            )
         starts, stops = positions[:-1], positions[1:]
         some = starts < stops
         # reduceat answers an empty run with the element where it would begin, and none at the end.
@@ -138,11 +144,7 @@ class ExactSums:
 
     def totals(self) -> Floats:
         """Return the sums as the nearest doubles."""
-        # From the smallest part to the largest, each addition rounds once.
-        total = self.parts[-1].astype(np.float64)
-        for part in self.parts[-2::-1]:
-            total = part + total / SCALE
-        return total
+        return join(self.parts)
 
     def _make_fractions(self) -> None:
         if len(self.parts) == 1:
@@ -160,3 +162,12 @@ class ExactSums:
             carried = np.trunc(self.parts[smaller] / SCALE)
             self.parts[smaller] -= carried * SCALE
             self.parts[larger] += carried
+
+
+def join(parts: Sequence[npt.NDArray[Any]]) -> Floats:
+    """Return sums in units of 1, 2^-30, 2^-60 and 2^-90, or in units of 1 alone, as doubles."""
+    total: Floats = parts[-1].astype(np.float64)
+    # From the smallest part to the largest, each addition rounds once.
+    for part in parts[-2::-1]:
+        total = part + total / SCALE
+    return total

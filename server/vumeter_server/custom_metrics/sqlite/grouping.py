@@ -75,6 +75,8 @@ class Grouping:
 
     def labels(self, groups: npt.NDArray[np.int64]) -> list[tuple[str, ...]]:
         """Return the label values of groups."""
+        if self.of_series is None and not self.by_session:
+            return [()] * len(groups)
         texts = self.snapshot.labels.texts
         values = {
             group: tuple("" if code == NO_CODE else texts[code] for code in self.members[group])

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, re
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.totals import Totals
+from vumeter_server.storage import check_cancelled
 
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
@@ -60,9 +62,11 @@ class Snapshot:
         """Return the sums of sealed days [first, end) by metric and value of a label."""
         return self._organization.label_sums(self, key, first, end)
 
-    def totals_between(self, metric_code: int, bounds: npt.NDArray[np.int64]) -> ExactSums:
-        """Return a metric's sums from each of the ascending cells `bounds` to the next one."""
-        return self._organization.totals_between(self, metric_code, bounds)
+    def totals_between(
+        self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[ExactSums]:
+        """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
+        return self._organization.totals_between(self, metric_codes, bounds)
 
 
 class Labels:
@@ -227,21 +231,21 @@ class _Organization:
             return self._label_totals[key].read(snapshot.connection, first, end)
 
     def totals_between(
-        self, snapshot: Snapshot, metric_code: int, bounds: npt.NDArray[np.int64]
-    ) -> ExactSums:
+        self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[ExactSums]:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.
-                read = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-                return read.between(bounds)
-            totals = self._totals.get(metric_code)
-            if totals is None:
-                totals = self._totals[metric_code] = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-            return totals.between(bounds)
+                return [self._read_totals(snapshot, code).between(bounds) for code in metric_codes]
+            for code in metric_codes:
+                if code not in self._totals:
+                    self._totals[code] = self._read_totals(snapshot, code)
+            return [self._totals[code].between(bounds) for code in metric_codes]
+
+    @staticmethod
+    def _read_totals(snapshot: Snapshot, metric_code: int) -> Totals:
+        check_cancelled()
+        return Totals.read(snapshot.connection, snapshot.organization_id, metric_code, snapshot.log)
 
     def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
@@ -314,6 +318,14 @@ class Snapshots:
                 log=organization.log(),
                 _organization=organization,
             )
+
+    def known_type(self, organization_id: int, metric_name: str) -> MetricType | None:
+        """Return the type of a metric if a snapshot that was taken has it, without asking."""
+        organization = self._organizations.get(organization_id)
+        if organization is None:
+            return None
+        metrics = organization.metrics
+        return metrics.types.get(metrics.codes.get(metric_name, NO_CODE))
 
     def _organization(self, organization_id: int) -> _Organization:
         with self._lock:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import structlog
 
 from vumeter_server.clock import Clock
-from vumeter_server.custom_metrics.batch import Batch, settle
+from vumeter_server.custom_metrics.batch import Batch, MetricType, settle
 from vumeter_server.custom_metrics.sqlite import blocks, sealing
 from vumeter_server.custom_metrics.sqlite.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.labels import query_names, query_tags
@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.sqlite.sessions import query_session
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot, Snapshots
 from vumeter_server.custom_metrics.sqlite.sums import query_sums
 from vumeter_server.custom_metrics.sqlite.timeseries import query_timeseries
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US
 from vumeter_server.custom_metrics.store import (
     Idempotency,
     SessionMetric,
@@ -41,6 +42,11 @@ IDEMPOTENCY_KEYS_DROPPED_EVERY_US = 600 * 1_000_000
 IDEMPOTENCY_KEYS_DROPPED_AT_ONCE = 10_000
 
 _log = structlog.get_logger(__name__)
+
+
+def _is_heavy(query: SumQuery) -> bool:
+    """Whether a query may have to read points, and not only sums made before."""
+    return bool(query.selection.filters or query.group_by)
 
 
 class SqliteMetricStore:
@@ -90,13 +96,24 @@ class SqliteMetricStore:
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum points by metric, group and period."""
         return await self._query(
-            organization_id, lambda snapshot: query_sums(snapshot, query), heavy=True
+            organization_id, lambda snapshot: query_sums(snapshot, query), heavy=_is_heavy(query)
         )
 
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Aggregate one metric by bucket."""
         return await self._query(
-            organization_id, lambda snapshot: query_timeseries(snapshot, query), heavy=True
+            organization_id,
+            lambda snapshot: query_timeseries(snapshot, query),
+            heavy=self._is_heavy_timeseries(organization_id, query),
+        )
+
+    def _is_heavy_timeseries(self, organization_id: int, query: TimeseriesQuery) -> bool:
+        """Whether a query may have to read points, as far as is known."""
+        of_points = (None, MetricType.HISTOGRAM)
+        return (
+            bool(query.selection.filters)
+            or query.step_us % CELL_US != 0
+            or self._snapshots.known_type(organization_id, query.metric_name) in of_points
         )
 
     async def tags(

@@ -42,24 +42,19 @@ def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
     summing = _Summing(snapshot, query, names)
     if summing.codes and query.selection.start_us < query.selection.end_us:
         summing.run()
-    cells, sums = summing.keyed.result()
-    width = max(len(names), 1)
-    metric_of_cell = cells % width
-    found, row_of_cell = np.unique(cells // width, return_inverse=True)
+    table = summing.keyed.table(summing.width)
+    sums = table.sums
     if query.metric_names is None:
-        present, metric_of_cell = np.unique(metric_of_cell, return_inverse=True)
-        names = [names[index] for index in present.tolist()]
-    check_cells(len(found), len(names))
-    table = np.zeros((len(found), len(names)))
-    table[row_of_cell, metric_of_cell] = sums.totals()
-    by_row = ExactSums.zeros(len(found))
-    by_row.merge(row_of_cell, sums)
+        present = np.flatnonzero(table.present).tolist()
+        sums = sums[:, present]
+        names = [names[index] for index in present]
+    check_cells(len(table.rows), len(names))
     return Sums(
         metric_names=names,
-        periods=found // summing.grouping.groups,
-        groups=summing.grouping.labels(found % summing.grouping.groups),
-        sums=table,
-        totals=by_row.totals(),
+        periods=table.rows // summing.grouping.groups,
+        groups=summing.grouping.labels(table.rows % summing.grouping.groups),
+        sums=sums[:, : len(names)],
+        totals=table.totals,
     )
 
 
@@ -116,8 +111,8 @@ class _Summing:
         start_us, end_us = self.selection.start_us, self.selection.end_us
         cells = self.bounds // CELL_US
         cells[0] = -(-start_us // CELL_US)
-        for code in self.codes:
-            sums = self.snapshot.totals_between(code, cells)
+        totals = self.snapshot.totals_between(self.codes, cells)
+        for code, sums in zip(self.codes, totals, strict=True):
             self.keyed.add_column(int(self.slots[code]), self.width, sums)
         edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
         edges = [(start, end) for start, end in edges if start < end]

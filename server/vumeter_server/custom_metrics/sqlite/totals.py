@@ -69,4 +69,4 @@ class Totals:
 
     def between(self, bounds: npt.NDArray[np.int64]) -> ExactSums:
         """Return the sums from each of the ascending cells `bounds` to the next one."""
-        return self.sums.between(np.searchsorted(self.cells, bounds))
+        return self.sums.between(self.cells.searchsorted(bounds))

@@ -70,7 +70,9 @@ def received(draw: st.DrawFn) -> list[list[Event]]:
 RANGES = st.tuples(
     st.sampled_from([NINE - HOUR, NINE, NINE + 1, NINE + 90 * SECOND, NINE + 17 * MINUTE]),
     st.sampled_from([0, 1, 30 * SECOND, 7 * MINUTE + 1, HOUR, 3 * HOUR]),
-    st.sampled_from([7 * SECOND, MINUTE, 90 * SECOND, 5 * MINUTE, 61 * MINUTE, HOUR, 2 * HOUR]),
+    st.sampled_from(
+        [7 * SECOND, MINUTE, 90 * SECOND, 150 * SECOND, 5 * MINUTE, 61 * MINUTE, HOUR, 2 * HOUR]
+    ),
 )
 
 

@@ -62,24 +62,24 @@ class Timelines:
                 whole = end // width_us * width_us
                 yield from self._cells(width, start, whole)
                 start = max(start, whole)
-        if step < 2 * MINUTE_US or start % MINUTE_US == 0:
-            yield from self._marks(start, end)
+        if step < 2 * MINUTE_US:
+            yield from self._marks(start, end, buckets)
         else:
-            yield from self._around_edges(start, end, step)
+            yield from self._around_edges(start, buckets)
 
-    def _around_edges(self, start: int, end: int, step: int) -> Iterator[Span]:
+    def _around_edges(self, start: int, buckets: Buckets) -> Iterator[Span]:
         """Read whole minutes as cells and only the minutes that hold an edge as marks."""
-        edge = start
+        edge, end = start, buckets.end_us
         while edge < end:
-            following = min(edge + step, end)
+            following = min(edge + buckets.step_us, end)
             first_whole = -(-edge // MINUTE_US) * MINUTE_US
             last_whole = following // MINUTE_US * MINUTE_US
             if first_whole >= last_whole:
-                yield from self._marks(edge, following)
+                yield from self._marks(edge, following, buckets)
             else:
-                yield from self._marks(edge, first_whole)
+                yield from self._marks(edge, first_whole, buckets)
                 yield from self._cells(MINUTE, first_whole, last_whole)
-                yield from self._marks(last_whole, following)
+                yield from self._marks(last_whole, following, buckets)
             edge = following
 
     def _cells(self, width: int, start_us: int, end_us: int) -> Iterator[Span]:
@@ -109,39 +109,53 @@ class Timelines:
             ),
         )
 
-    def _marks(self, start_us: int, end_us: int) -> Iterator[Span]:
-        """Read single instants; one at which anything happened is a span of a microsecond."""
+    def _marks(self, start_us: int, end_us: int, buckets: Buckets) -> Iterator[Span]:
+        """Read single instants, as one span for each bucket in which anything happened.
+
+        SQLite adds up: other threads go on meanwhile, which a loop in Python would hold up.
+        """
         if start_us >= end_us:
             return
-        at: int | None = None
-        amounts: list[tuple[Kind, int]] = []
-        net = 0
-        for us, kind, amount in self.connection.execute(
-            "SELECT us, kind, amount FROM live_marks"
-            f" WHERE us >= ? AND us < ? {self._and_tenant()} ORDER BY us",
-            (start_us, end_us),
+        grid = (buckets.start_us, buckets.step_us)
+        amounts: dict[int, list[tuple[Kind, int]]] = defaultdict(list)
+        first_us: dict[int, int] = {}
+        for bucket, kind, number, amount, us in self.connection.execute(
+            "SELECT (us - ?) / ? AS bucket, kind, count(*), sum(amount), min(us) FROM live_marks"
+            f" WHERE us >= ? AND us < ? {self._and_tenant()} GROUP BY bucket, kind",
+            (*grid, start_us, end_us),
         ):
-            if us != at:
-                if at is not None:
-                    yield Span(at, at + 1, counters(amounts), net, net)
-                at, amounts, net = us, [], 0
-            counted, change = counted_as(Kind(kind), amount)
-            amounts += counted
-            net += change
-        if at is not None:
-            yield Span(at, at + 1, counters(amounts), net, net)
+            amounts[bucket] += counted_as(Kind(kind), number, amount)
+            first_us[bucket] = min(us, first_us.get(bucket, us))
+        active = {
+            bucket: (first, last, net, peak)
+            for bucket, first, last, net, peak in self.connection.execute(
+                "SELECT (us - ?) / ? AS bucket, min(us), max(us), sum(net), max(active)"
+                " FROM (SELECT us, net, sum(net) OVER (ORDER BY us) AS active"
+                "       FROM (SELECT us, sum(amount) AS net FROM live_marks"
+                f"             WHERE us >= ? AND us < ? AND {_IS_START_OR_END}"
+                f"             {self._and_tenant()} GROUP BY us))"
+                " GROUP BY bucket",
+                (*grid, start_us, end_us),
+            )
+        }
+        before = 0
+        for bucket in sorted(amounts):
+            us = first_us[bucket]
+            first, last, net, peak = active.get(bucket, (us, us, 0, before))
+            yield Span(first, last + 1, counters(amounts[bucket]), net, peak - before)
+            before += net
 
     def _and_tenant(self) -> str:
         return "" if self.tenant_no == ALL_TENANTS else f"AND tenant_no = {self.tenant_no:d}"
 
 
-def counted_as(kind: Kind, amount: int) -> tuple[list[tuple[Kind, int]], int]:
-    """Return what a mark counts as, and by how much it changes the number of active calls."""
+def counted_as(kind: Kind, number: int, amount: int) -> list[tuple[Kind, int]]:
+    """Return what marks of a kind count as, by how many they are and the sum of their amounts."""
     if kind is Kind.MINUTES:
-        return [(kind, amount)], 0
+        return [(kind, amount)]
     if kind is Kind.FAILED:
-        return [(Kind.ENDED, 1), (kind, 1)], amount
-    return [(kind, 1)], amount if kind in {Kind.STARTED, Kind.ENDED} else 0
+        return [(Kind.ENDED, number), (kind, number)]
+    return [(kind, number)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@
 
     what    what it shows
     as      "nobody" for a caller without a credential
+    fresh   true for a product of which nobody has seen anything
     record  calls made first, each as `ask`
     ask     "rpc" and "request" in proto JSON, a list of them for a stream of requests
     status  the name of gRPC's status
@@ -46,6 +47,10 @@ class Example:
     @property
     def is_typed(self) -> bool:
         return "rpc" in self.ask
+
+    @property
+    def is_fresh(self) -> bool:
+        return bool(self.content.get("fresh"))
 
     @property
     def is_success(self) -> bool:

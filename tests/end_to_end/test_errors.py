@@ -79,7 +79,7 @@ def test_every_path_asks_for_a_credential_before_it_looks_at_parameters(
     path = re.sub(r"\{\w+\}", "x", method.path)
     is_refused(anybody.rest(method.verb, path), 401, UNAUTHENTICATED)
     if method.query_parameters and method.verb == "GET":
-        nonsense = {name: "%&{" for name in method.query_parameters}
+        nonsense = dict.fromkeys(method.query_parameters, "%&{")
         is_refused(anybody.rest(method.verb, path, nonsense), 401, UNAUTHENTICATED)
 
 

@@ -88,7 +88,12 @@ async def families(foundation: Foundation) -> list[Family]:
 
 
 def _custom_metrics(foundation: Foundation) -> Family:
-    store = SqliteMetricStore(foundation.writer, foundation.readers, foundation.clock)
+    store = SqliteMetricStore(
+        foundation.writer,
+        foundation.readers,
+        foundation.clock,
+        seal_at_points=foundation.settings.seal_at_points,
+    )
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
     return Family(

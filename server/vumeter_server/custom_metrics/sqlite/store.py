@@ -83,10 +83,18 @@ def _cost_of_timeseries(query: TimeseriesQuery, known_type: MetricType | None) -
 class SqliteMetricStore:
     """Implements MetricStore on a database's writer and readers."""
 
-    def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        clock: Clock,
+        *,
+        seal_at_points: int = sealing.SEAL_AT_POINTS,
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._clock = clock
+        self._seal_at_points = seal_at_points
         self._recorder = Recorder()
         self._snapshots = Snapshots()
         self._keys_dropped_us = 0
@@ -185,10 +193,11 @@ class SqliteMetricStore:
         With `everything` whatever is in a log is sealed, and every day becomes one part.
         """
         read, write = self._readers.run, self._writer.run
-        for organization_id in await read(partial(sealing.due, everything=everything)):
+        due = partial(sealing.due, at_points=0 if everything else self._seal_at_points)
+        for organization_id in await read(due):
             while prepared := await self._query(organization_id, sealing.prepare, Cost.HEAVY):
                 await write(partial(sealing.apply, sealing=prepared))
-                if not everything and organization_id not in await read(sealing.due):
+                if not everything and organization_id not in await read(due):
                     break
         parts = 2 if everything else sealing.MERGE_AT_PARTS
         for organization_id, day in await read(partial(sealing.days_to_merge, parts=parts)):

@@ -28,7 +28,8 @@ def test_64_callers_at_once_lose_nothing_and_disturb_nobody(owner: Caller) -> No
         return [owner.rpc(RECORD, {"points": LATENCIES}).code for _ in range(CALLS)]
 
     def read(number: int) -> list[int]:
-        codes, last = [], 0
+        codes: list[int] = []
+        last = 0
         while not recorded.is_set() or not codes:
             path = READS[(number + len(codes)) % len(READS)]
             query = TEN_YEARS if path in ("aggregate", "daily") else {}

@@ -57,6 +57,7 @@ class HealthService:
     def __init__(self) -> None:
         self._statuses: dict[str, Any] = {}
         self._changed = asyncio.Condition()
+        self._is_ending = False
 
     async def set_serving(self, names: Sequence[str]) -> None:
         """Report SERVING for these services."""
@@ -65,6 +66,12 @@ class HealthService:
     async def set_not_serving(self) -> None:
         """Report NOT_SERVING for every service from now on."""
         await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
+
+    async def end_watches(self) -> None:
+        """End every watch, now and from now on, once it has told the status as it is."""
+        async with self._changed:
+            self._is_ending = True
+            self._changed.notify_all()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, call: Call
@@ -77,12 +84,17 @@ class HealthService:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN."""
+        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN.
+
+        A server that ends does not wait for those who watch it.
+        """
         last: Any = None
         while True:
             async with self._changed:
-                while last == self._status(request.service):
+                while last == self._status(request.service) and not self._is_ending:
                     await self._changed.wait()
+                if last == self._status(request.service):
+                    return
                 last = self._status(request.service)
             yield health_pb2.HealthCheckResponse(status=last)
 
@@ -202,4 +214,5 @@ class Server:
         await asyncio.sleep(notice_seconds)
         for notice in on_notice:
             notice()
+        await self._health.end_watches()
         await self._server.stop(DRAIN_SECONDS)

@@ -23,8 +23,8 @@ from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 
 SERVICES = sorted({method.name.split("/")[0] for method in METHODS})
-# A server that takes offence at a ping each 10 seconds says so at the third.
-PINGED_FOR_SECONDS = 33
+# A server that takes offence at a ping each 10 seconds says so at the fourth.
+PINGED_FOR_SECONDS = 43
 AGGREGATE = "vumeter.custom_metrics.v1.CustomMetricsService/AggregateMetrics"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -13,7 +13,7 @@ from vumeter_server.simulation.compare import (
     compare,
 )
 from vumeter_server.simulation.figures import Execution, Totals
-from vumeter_server.simulation.record import NUMBER_NAMES, ExecutionReport
+from vumeter_server.simulation.reports import NUMBER_NAMES, ExecutionReport
 
 
 def execution(percentiles: tuple[float, float, float] | None = None, **numbers: float) -> Execution:

@@ -246,7 +246,7 @@ def test_executions_can_be_made_on_the_way(
 def test_a_server_that_cannot_be_reached_is_2(
     import_file: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vumeter_server.commands.imports.RETRY_AFTER_SECONDS", (0.0,))
+    monkeypatch.setattr("vumeter_server.commands.import_simulation.RETRY_AFTER_SECONDS", (0.0,))
     path = ndjson(tmp_path / "calls.ndjson", call(1))
     status, printed, told = import_file(path, target="127.0.0.1:1")
     assert (status, printed) == (2, "")

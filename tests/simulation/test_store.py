@@ -17,13 +17,13 @@ from tests.simulation import reference
 from vumeter_server.errors import Conflict, NotFound
 from vumeter_server.simulation.figures import MEANS, Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
-from vumeter_server.simulation.record import (
+from vumeter_server.simulation.reports import (
     CALL_STATUSES,
     NUMBER_NAMES,
     CallReport,
     ExecutionReport,
 )
-from vumeter_server.simulation.sqlite import SqliteSimulationStore, recording
+from vumeter_server.simulation.sqlite import SqliteSimulationStore, latencies, recording
 from vumeter_server.simulation.store import ExecutionsPage, SimulationStore
 from vumeter_server.storage import Database, open_database
 
@@ -180,11 +180,11 @@ def check(found: Execution, calls: Sequence[CallReport]) -> None:
     for figure in MEANS:
         expected = reference.mean(reported(figure.source), figure.decimals)
         assert found.figure(figure.group, figure.name) == expected
-    latencies = reported("avg_agent_latency_ms")
+    values = reported("avg_agent_latency_ms")
     assert found.percentiles == tuple(
-        (wanted, reference.percentile(latencies, wanted))
+        (wanted, reference.percentile(values, wanted))
         for wanted in (0.0, 12.5, *DOCUMENTED)
-        if latencies
+        if values
     )
     for status in CALL_STATUSES:
         assert found.totals.calls_with(status) == sum(each.status == status for each in calls)
@@ -357,9 +357,9 @@ async def test_percentiles_of_many_calls_are_kept_until_a_latency_changes(
     store: SimulationStore, database: Database
 ) -> None:
     await store.record_execution(ACME, execution())
-    latencies = [float(number) for number in range(2_000)]
+    reported = [float(number) for number in range(2_000)]
     await store.record_calls(
-        ACME, [call(n, avg_agent_latency_ms=value) for n, value in enumerate(latencies)]
+        ACME, [call(n, avg_agent_latency_ms=value) for n, value in enumerate(reported)]
     )
     first = await figures(store)
     await until(lambda: _kept(database) == (1, 1899.1))
@@ -369,10 +369,37 @@ async def test_percentiles_of_many_calls_are_kept_until_a_latency_changes(
     await store.record_calls(ACME, [call(7, avg_agent_latency_ms=5_000.0)])
     assert _kept(database)[0] == 0
     changed = await figures(store)
-    latencies[7] = 5_000.0
+    reported[7] = 5_000.0
     assert [value for _, value in changed.percentiles] == [
-        reference.percentile(latencies, wanted) for wanted in DOCUMENTED
+        reference.percentile(reported, wanted) for wanted in DOCUMENTED
     ]
+
+
+async def test_a_process_that_does_not_write_computes_percentiles_once(
+    store: SimulationStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+
+    def load(connection: Any, execution_key: int) -> Any:
+        computed.append(execution_key)
+        return loaded(connection, execution_key)
+
+    loaded = latencies.load
+    monkeypatch.setattr(latencies, "load", load)
+    await store.record_execution(ACME, execution())
+    await store.record_calls(ACME, [call(n, avg_agent_latency_ms=float(n)) for n in range(1_000)])
+    writer, readers = database.writer(), database.readers()
+    queries_alone = SqliteSimulationStore(readers, writer)
+    for count in (1, 2):
+        assert (await figures(queries_alone)).percentiles[0] == (
+            50.0,
+            499.5 if count == 1 else 500.5,
+        )
+        assert (await figures(queries_alone)).percentiles[2][0] == 99.0
+        assert len(computed) == count
+        await store.record_calls(ACME, [call(0, avg_agent_latency_ms=2_000.0)])
+    writer.close()
+    readers.close()
 
 
 async def test_an_execution_of_100000_calls_answers_within_200_ms_after_a_change(
@@ -411,6 +438,6 @@ async def test_writers_and_readers_at_once_lose_nothing(store: SimulationStore) 
     )
     for number in range(4):
         found = await figures(store, number)
-        latencies = [float(1_000 * number + 100 * p + n) for p in range(4) for n in range(25)]
+        reported = [float(1_000 * number + 100 * p + n) for p in range(4) for n in range(25)]
         assert found.total_calls == 100
-        assert found.percentiles[1][1] == reference.percentile(latencies, 95)
+        assert found.percentiles[1][1] == reference.percentile(reported, 95)

@@ -16,12 +16,8 @@ from google.api.httpbody_pb2 import HttpBody
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.rpc import json_body
 from vumeter_server.simulation.bodies import CallBody, add_call
-from vumeter_server.simulation.record import (
-    NUMBER_NAMES,
-    OBJECT_PATHS,
-    CallChecker,
-    CallReport,
-)
+from vumeter_server.simulation.record import CallChecker
+from vumeter_server.simulation.reports import NUMBER_NAMES, OBJECT_PATHS, CallReport
 
 OBJECT_NAMES = tuple(path.rpartition(".")[2] for path in OBJECT_PATHS)
 COLUMNS = (
@@ -29,7 +25,6 @@ COLUMNS = (
     *NUMBER_NAMES,
     *OBJECT_NAMES,
 )
-FORMATS = ("ndjson", "csv")
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 

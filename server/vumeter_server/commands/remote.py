@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import grpc
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 KEY_VARIABLE = "VUMETER_API_KEY"
 SECRET_VARIABLE = "VUMETER_SECRET_KEY"  # noqa: S105 - the name, not the secret
@@ -27,22 +25,6 @@ class Remote:
 
     channel: grpc.Channel
     metadata: tuple[tuple[str, str], ...]
-
-
-def remote_options(function: Decorated) -> Decorated:
-    """Add --target and --tls."""
-    for option in (
-        click.option("--tls", is_flag=True, help="Speak TLS, and trust what this machine trusts."),
-        click.option(
-            "--target",
-            default="127.0.0.1:50051",
-            show_default=True,
-            metavar="HOST:PORT",
-            help="Where the server, or Envoy before it, takes gRPC.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 @contextlib.contextmanager

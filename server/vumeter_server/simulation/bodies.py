@@ -6,14 +6,12 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vumeter_server.simulation.record import (
+from vumeter_server.simulation.record import CallChecker, check_batch_size, checked_execution
+from vumeter_server.simulation.reports import (
     NUMBERS_BY_GROUP,
     OBJECT_PATHS,
-    CallChecker,
     CallReport,
     ExecutionReport,
-    check_batch_size,
-    checked_execution,
 )
 from vumeter_server.times.rfc3339 import parse_rfc3339
 

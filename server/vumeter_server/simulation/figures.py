@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from vumeter_server.simulation.decimals import MICRO, mean_of_micros, to_micros
-from vumeter_server.simulation.record import CALL_STATUSES, NUMBER_NAMES, ExecutionReport
+from vumeter_server.simulation.reports import CALL_STATUSES, NUMBER_NAMES, ExecutionReport
 
 _PLACE = {name: place for place, name in enumerate(NUMBER_NAMES)}
 _STATUS_PLACE = {status: place for place, status in enumerate(CALL_STATUSES)}

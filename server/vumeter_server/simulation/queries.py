@@ -10,7 +10,8 @@ from vumeter_server.simulation import pages
 from vumeter_server.simulation.compare import Comparison, Threshold, check_thresholds, compare
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
-from vumeter_server.simulation.record import CallReport, checked_uuid
+from vumeter_server.simulation.record import checked_uuid
+from vumeter_server.simulation.reports import CallReport
 from vumeter_server.simulation.store import (
     CALL_NOT_FOUND,
     EXECUTION_NOT_FOUND,

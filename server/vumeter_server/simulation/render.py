@@ -10,7 +10,7 @@ import orjson
 from vumeter_server.simulation import pages
 from vumeter_server.simulation.compare import Comparison
 from vumeter_server.simulation.figures import MEANS, Execution
-from vumeter_server.simulation.record import NUMBER_NAMES, NUMBERS_BY_GROUP, CallReport
+from vumeter_server.simulation.reports import NUMBER_NAMES, NUMBERS_BY_GROUP, CallReport
 from vumeter_server.simulation.store import ExecutionsPage
 from vumeter_server.times.rfc3339 import format_rfc3339
 

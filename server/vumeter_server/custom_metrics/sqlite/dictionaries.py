@@ -39,6 +39,7 @@ class State:
 STATE_COLUMNS = tuple(State.__dataclass_fields__)
 # Made of the names above, nothing from outside.
 _READ_STATE = f"SELECT {', '.join(STATE_COLUMNS)} FROM metric_states WHERE organization_id = ?"  # noqa: S608
+_READ_VERSION = "SELECT version FROM metric_states WHERE organization_id = ?"
 _WRITE_STATE = (
     f"INSERT OR REPLACE INTO metric_states (organization_id, {', '.join(STATE_COLUMNS)})"  # noqa: S608
     f" VALUES ({', '.join('?' * (len(STATE_COLUMNS) + 1))})"
@@ -49,6 +50,12 @@ def read_state(connection: sqlite3.Connection, organization_id: int) -> State:
     """Return the organization's state; a fresh one if nothing was ever recorded."""
     row = connection.execute(_READ_STATE, (organization_id,)).fetchone()
     return State() if row is None else State(*row)
+
+
+def read_version(connection: sqlite3.Connection, organization_id: int) -> int:
+    """Return the version of the organization's state."""
+    row = connection.execute(_READ_VERSION, (organization_id,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def write_state(connection: sqlite3.Connection, organization_id: int, state: State) -> None:

@@ -10,21 +10,23 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
-from vumeter_server.custom_metrics.sqlite.totals import Totals
+from vumeter_server.custom_metrics.sqlite.totals import Matrix, Totals
+from vumeter_server.custom_metrics.sqlite.uses import Uses, View
 from vumeter_server.storage import check_cancelled
 
+T = TypeVar("T")
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
@@ -58,13 +60,17 @@ class Snapshot:
     """The points that are not sealed yet, of type POINT, in the order of recording."""
     _organization: _Organization
 
+    def used(self, metric_code: int | None, agent_code: int | None) -> View:
+        """Return what the points of a metric, of an agent, or of both use."""
+        return self._organization.used(self, metric_code, agent_code)
+
     def label_sums(self, key: str, first: int, end: int) -> LabelSums:
         """Return the sums of sealed days [first, end) by metric and value of a label."""
         return self._organization.label_sums(self, key, first, end)
 
     def totals_between(
         self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[ExactSums]:
+    ) -> list[Matrix]:
         """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
         return self._organization.totals_between(self, metric_codes, bounds)
 
@@ -81,7 +87,8 @@ class Labels:
         self._members: GrowingArray[np.int32] = GrowingArray(np.int32)
         self._owners: GrowingArray[np.int32] = GrowingArray(np.int32)
         self.series = 0
-        self._uses: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self.uses = Uses()
+        self._key_names: list[str] = []
         self._columns: dict[str, Codes] = {}
         self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
 
@@ -94,13 +101,13 @@ class Labels:
         self._extend_labels(connection, organization_id)
         if self.series < state.series:
             self._extend_series(connection, organization_id)
-        if self.uses < state.uses:
+        if len(self.uses) < state.uses:
             rows = connection.execute(
                 "SELECT metric_code, agent_code, label_code FROM metric_uses"
                 " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, self.uses),
+                (organization_id, len(self.uses)),
             ).fetchall()
-            self._uses.append(np.array(rows, np.int32).reshape(-1))
+            self.uses.append(rows)
 
     def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
         rows = connection.execute(
@@ -112,7 +119,10 @@ class Labels:
         for key, value in rows:
             self.codes[key, value] = len(self.texts)
             self.texts.append(value)
-            key_codes.append(self.keys.setdefault(key, len(self.keys)))
+            if key not in self.keys:
+                self.keys[key] = len(self.keys)
+                self._key_names.append(key)
+            key_codes.append(self.keys[key])
         self._key_codes.append(np.array(key_codes, np.int32))
 
     def _extend_series(self, connection: sqlite3.Connection, organization_id: int) -> None:
@@ -126,11 +136,6 @@ class Labels:
         self._owners.append(np.repeat(owners, counts))
         self._members.append(np.frombuffer(b"".join(row[0] for row in rows), "<i4"))
         self.series += len(rows)
-
-    @property
-    def uses(self) -> int:
-        """How many uses are known."""
-        return len(self._uses) // 3
 
     @property
     def weight(self) -> int:
@@ -181,29 +186,31 @@ class Labels:
             # Searching for another type than the array's would convert the array.
             bounds = np.array((series_code, series_code + 1), owners.dtype)
             first, last = np.searchsorted(owners, bounds)
-            names = list(self.keys)
-            return {
-                names[self._key_codes.view()[code]]: self.texts[code]
-                for code in members[first:last].tolist()
-            }
+            return dict(self.name(code) for code in members[first:last].tolist())
 
-    def used(self, metric_code: int | None, agent_code: int | None) -> Codes:
-        """Return the distinct (metric, label) codes in use, as two rows, under the filters."""
-        uses = self._uses.view().reshape(-1, 3)
-        if metric_code is not None:
-            uses = uses[uses[:, 0] == metric_code]
-        if agent_code is not None:
-            uses = uses[uses[:, 1] == agent_code]
-        return uses[:, (0, 2)].T
+    def name(self, label_code: int) -> tuple[str, str]:
+        """Return the key and the value of a label."""
+        key_code = int(self._key_codes.view()[label_code])
+        return self._key_names[key_code], self.texts[label_code]
 
-    def key_codes_of(self, label_codes: Codes) -> Codes:
-        """Return the codes of the keys of labels."""
-        return self._key_codes.view()[label_codes]
+
+class NotAtHand(Exception):
+    """What a query needs is not in memory."""
+
+
+class _NothingToRead:
+    """Stands where a connection would; whatever is read from it is not at hand."""
+
+    def execute(self, *_: object) -> NoReturn:
+        raise NotAtHand
+
+
+NOTHING_TO_READ = cast(sqlite3.Connection, _NothingToRead())
 
 
 class _Organization:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.state = State(version=-1, deletions=-1)
         self.metrics = Metrics({}, {}, {})
         self.labels = Labels()
@@ -221,6 +228,16 @@ class _Organization:
         entries = sum(map(len, self._label_totals.values()))
         return self.labels.weight + len(self._log) + cells // 2 + entries
 
+    def used(self, snapshot: Snapshot, metric_code: int | None, agent_code: int | None) -> View:
+        with self.lock:
+            return self.labels.uses.view(
+                metric_code,
+                agent_code,
+                self.labels.name,
+                snapshot.metrics.names,
+                snapshot.state.deletions,
+            )
+
     def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
         with self._label_lock:
             if key not in self._label_totals:
@@ -232,7 +249,7 @@ class _Organization:
 
     def totals_between(
         self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[ExactSums]:
+    ) -> list[Matrix]:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.
@@ -283,8 +300,16 @@ class _Organization:
         for metric_code, totals in self._totals.items():
             totals.add(added[added["metric"] == metric_code])
 
-    def log(self) -> Points:
-        return self._log.view()
+    def snapshot(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
+        return Snapshot(
+            connection=connection,
+            organization_id=organization_id,
+            state=self.state,
+            metrics=self.metrics,
+            labels=self.labels,
+            log=self._log.view(),
+            _organization=self,
+        )
 
 
 class Snapshots:
@@ -309,15 +334,22 @@ class Snapshots:
                 state = read_state(connection, organization_id)
             if state.version > organization.state.version:
                 organization.bring_up_to(connection, organization_id, state)
-            return Snapshot(
-                connection=connection,
-                organization_id=organization_id,
-                state=state,
-                metrics=organization.metrics,
-                labels=organization.labels,
-                log=organization.log(),
-                _organization=organization,
-            )
+            return organization.snapshot(connection, organization_id)
+
+    def at_hand(self, version: int, organization_id: int, query: Callable[[Snapshot], T]) -> T:
+        """Run `query` on what is known, if that is of `version`, and nothing has to be read.
+
+        Raises NotAtHand otherwise, or if another thread is using the caches.
+        """
+        organization = self._organizations.get(organization_id)
+        if organization is None or not organization.lock.acquire(blocking=False):
+            raise NotAtHand
+        try:
+            if organization.state.version != version:
+                raise NotAtHand
+            return query(organization.snapshot(NOTHING_TO_READ, organization_id))
+        finally:
+            organization.lock.release()
 
     def known_type(self, organization_id: int, metric_name: str) -> MetricType | None:
         """Return the type of a metric if a snapshot that was taken has it, without asking."""

@@ -21,15 +21,13 @@ from vumeter_server.simulation.compare import (
     Verdict,
 )
 from vumeter_server.simulation.figures import MEANS, Execution
-from vumeter_server.simulation.record import (
+from vumeter_server.simulation.record import CallChecker, check_batch_size, checked_execution
+from vumeter_server.simulation.reports import (
     CALL_STATUSES,
     EXECUTION_STATUSES,
     NUMBERS_BY_GROUP,
-    CallChecker,
     CallReport,
     ExecutionReport,
-    check_batch_size,
-    checked_execution,
 )
 from vumeter_server.simulation.store import RunTest
 

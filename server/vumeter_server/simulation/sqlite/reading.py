@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED, percentiles
-from vumeter_server.simulation.record import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.reports import NUMBER_NAMES, CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import latencies, totals
 from vumeter_server.simulation.sqlite.recording import id_to_bytes, id_to_text
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
@@ -88,17 +88,23 @@ class Computed:
 
 
 class Reader:
-    """Reads executions, and remembers in `computed` which percentiles are worth keeping.
+    """Reads executions, and collects in `computed` which percentiles are worth keeping.
 
-    Unless `may_compute`, an execution of many calls whose percentiles are not kept raises
-    NeedsLatencies.
+    Unless `may_compute`, an execution of many calls whose percentiles are neither kept nor
+    `remembered` raises NeedsLatencies.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, wanted: Sequence[float], *, may_compute: bool
+        self,
+        connection: sqlite3.Connection,
+        wanted: Sequence[float],
+        *,
+        remembered: Mapping[int, Computed],
+        may_compute: bool,
     ) -> None:
         self._connection = connection
         self._wanted = tuple(wanted)
+        self._remembered = remembered
         self._may_compute = may_compute
         self.computed: list[Computed] = []
 
@@ -166,6 +172,10 @@ class Reader:
         documented = self._wanted == DOCUMENTED
         if documented and kept_revision == latency_revision:
             return tuple(zip(DOCUMENTED, values, strict=True)) if values[0] is not None else ()
+        remembered = self._remembered.get(execution_key)
+        if documented and remembered and remembered.latency_revision == latency_revision:
+            values = list(remembered.values)
+            return tuple(zip(DOCUMENTED, values, strict=True)) if values else ()
         if slots > FEW_SLOTS and not self._may_compute:
             raise NeedsLatencies
         computed = percentiles(latencies.load(self._connection, execution_key), self._wanted)

@@ -9,7 +9,7 @@ from typing import Any
 
 from vumeter_server.errors import Conflict, NotFound, Violation
 from vumeter_server.simulation.figures import Totals
-from vumeter_server.simulation.record import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.reports import NUMBER_NAMES, CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import latencies, totals
 from vumeter_server.simulation.store import EXECUTION_NOT_FOUND
 

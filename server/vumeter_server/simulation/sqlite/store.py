@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.simulation.figures import Execution
-from vumeter_server.simulation.record import CallReport, ExecutionReport
+from vumeter_server.simulation.reports import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import reading, recording
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
 from vumeter_server.storage import Readers, Writer
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+# So many executions' percentiles are remembered; each is a few numbers.
+MAX_REMEMBERED = 10_000
 # Few enough for other writers not to wait long.
 CALLS_DELETED_AT_ONCE = 1_000
 
@@ -26,14 +28,16 @@ CALLS_DELETED_AT_ONCE = 1_000
 class SqliteSimulationStore:
     """Keeps run tests, executions and calls in SQLite; see SimulationStore.
 
-    `tidy` must run beside it: it keeps percentiles that a query computed, and removes the calls of
-    deleted executions.
+    Percentiles over many calls are computed once: they are remembered here, which is all that a
+    process needs that does not write, and `tidy`, which runs beside the store in the process that
+    writes, keeps them in the database. It also removes the calls of deleted executions.
     """
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
-        self._computed: dict[int, reading.Computed] = {}
+        self._remembered: dict[int, reading.Computed] = {}
+        self._unkept: set[int] = set()
         self._untidy = asyncio.Event()
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
@@ -110,7 +114,9 @@ class SqliteSimulationStore:
 
     async def _read(self, percentiles: Sequence[float], ask: Callable[[reading.Reader], T]) -> T:
         def query(connection: sqlite3.Connection, *, may_compute: bool) -> T:
-            reader = reading.Reader(connection, percentiles, may_compute=may_compute)
+            reader = reading.Reader(
+                connection, percentiles, remembered=self._remembered, may_compute=may_compute
+            )
             answer = ask(reader)
             computed.extend(reader.computed)
             return answer
@@ -122,20 +128,31 @@ class SqliteSimulationStore:
             answer = await self._readers.run(
                 lambda connection: query(connection, may_compute=True), heavy=True
             )
-        if computed:
-            self._computed |= {each.execution_key: each for each in computed}
-            self._untidy.set()
+        self._remember(computed)
         return answer
 
+    def _remember(self, computed: Sequence[reading.Computed]) -> None:
+        for each in computed:
+            self._remembered.pop(each.execution_key, None)
+            self._remembered[each.execution_key] = each
+            self._unkept.add(each.execution_key)
+        while len(self._remembered) > MAX_REMEMBERED:
+            oldest = next(iter(self._remembered))
+            del self._remembered[oldest]
+            self._unkept.discard(oldest)
+        if computed:
+            self._untidy.set()
+
     async def _keep_computed(self) -> None:
-        computed, self._computed = self._computed, {}
+        computed = [self._remembered[key] for key in self._unkept]
         if not computed:
             return
 
         def job(connection: sqlite3.Connection) -> None:
-            for each in computed.values():
+            for each in computed:
                 reading.keep(connection, each)
 
+        self._unkept.clear()
         await self._writer.run(job)
 
     async def _finish_deletions(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vumeter_server.simulation.figures import Totals
-from vumeter_server.simulation.record import CALL_STATUSES, NUMBER_NAMES
+from vumeter_server.simulation.reports import CALL_STATUSES, NUMBER_NAMES
 
 _NAMES = (
     *(f"{status}_calls" for status in CALL_STATUSES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import uuid
@@ -37,6 +38,7 @@ from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
+GARBAGE_LOOKED_FOR_AFTER = 50_000
 
 _log = structlog.get_logger(__name__)
 
@@ -149,6 +151,11 @@ async def serve(
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
     async with running(settings, clock=clock) as port:
+        # What was loaded to serve stays: looking through it for garbage again and again would stop
+        # every call for as long as that takes. Calls leave little that reference counts do not free.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")

@@ -77,7 +77,7 @@ class Bench:
         self._stub = SimulationServiceStub(channel)
         self._empty = health_pb2_grpc.HealthStub(channel).Check
         self._empty_through_envoy = health_pb2_grpc.HealthStub(through_envoy).Check
-        self._random = random.Random(1)  # noqa: S311 - the same calls every time
+        self._random = random.Random(1)
         self.executions: list[str] = []
 
     def record(self, executions: int, calls: int) -> Measured:

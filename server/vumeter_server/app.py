@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import uuid
@@ -22,6 +23,11 @@ from vumeter_server.custom_metrics.record import Recording
 from vumeter_server.custom_metrics.rest import CustomMetricsRestService
 from vumeter_server.custom_metrics.service import CustomMetricsService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.live_metrics.recording import Recording as LiveRecording
+from vumeter_server.live_metrics.rest import LiveMetricsRestService
+from vumeter_server.live_metrics.service import LiveMetricsService
+from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.upkeep import Upkeep
 from vumeter_server.rpc.forwarding import Forwarding
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
@@ -32,6 +38,7 @@ from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
+GARBAGE_LOOKED_FOR_AFTER = 50_000
 
 _log = structlog.get_logger(__name__)
 
@@ -60,18 +67,24 @@ class Foundation:
 class Family:
     """What a family gives to the server: its services, and the work it does beside calls.
 
-    A background task runs until it is cancelled, after the last call was answered.
+    A background task runs until it is cancelled, after the last call was answered. `on_stopping`
+    ends what would otherwise stay open for as long as a caller likes.
     """
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
+    on_stopping: Callable[[], None] = lambda: None
 
 
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
-    return [_custom_metrics(foundation), _simulation(foundation)]
+    return [
+        _custom_metrics(foundation),
+        await _live_metrics(foundation),
+        _simulation(foundation),
+    ]
 
 
 def _custom_metrics(foundation: Foundation) -> Family:
@@ -84,6 +97,32 @@ def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsRestService(queries=queries, recording=recording),
         ],
         background=[store.keep_in_order],
+    )
+
+
+async def _live_metrics(foundation: Foundation) -> Family:
+    if not foundation.writes:
+        # The live figures are in the memory of the process that writes.
+        return Family(
+            servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
+        )
+    store = await SqliteLiveStore.open(
+        foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
+    )
+    recording = LiveRecording(store=store, clock=foundation.clock)
+    upkeep = Upkeep(
+        store=store,
+        clock=foundation.clock,
+        call_ttl_us=foundation.settings.call_ttl_us,
+        retention_days=foundation.settings.retention_days,
+    )
+    return Family(
+        servicers=[
+            LiveMetricsService(store, recording),
+            LiveMetricsRestService(store, recording),
+        ],
+        background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
+        on_stopping=store.board.close,
     )
 
 
@@ -112,6 +151,11 @@ async def serve(
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
     async with running(settings, clock=clock) as port:
+        # What was loaded to serve stays: looking through it for garbage again and again would stop
+        # every call for as long as that takes. Calls leave little that reference counts do not free.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
@@ -159,7 +203,7 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
         try:
             yield port
         finally:
-            await server.stop()
+            await server.stop(on_notice=[family.on_stopping for family in built])
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)

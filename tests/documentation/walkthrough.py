@@ -127,5 +127,6 @@ def _environment(stack: Stack) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(stack.db_path.parent),
         "LC_ALL": "C.UTF-8",
+        "VUMETER_ADMIN_TOKEN": stack.admin_token,
         "VUMETER_DB": str(stack.db_path),
     }

@@ -8,7 +8,7 @@ are added; what they carry goes to the next larger unit. The rest is below 2^-60
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ FRACTIONS = 3
 # A sum in smaller units is exact for 2^23 values, each of which is below 2^30 of them.
 CARRY_AFTER = 2**21
 
-N = TypeVar("N", np.int64, np.float64)
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.integer]
@@ -120,27 +119,6 @@ class ExactSums:
     def sliced(self, cells: slice) -> ExactSums:
         """Return the sums of neighbouring cells, without a copy."""
         return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
-
-    def between(self, positions: npt.NDArray[np.integer]) -> ExactSums:
-        """Return the sums of runs of neighbouring cells: from each position to the next one."""
-        if len(positions) == 2:
-            run = slice(int(positions[0]), int(positions[1]))
-            return ExactSums(
-                self.counts[run].sum(keepdims=True),
-                [part[run].sum(keepdims=True) for part in self.parts],
-            )
-        starts, stops = positions[:-1], positions[1:]
-        some = starts < stops
-        # reduceat answers an empty run with the element where it would begin, and none at the end.
-        where = starts[some]
-
-        def reduced(column: npt.NDArray[N]) -> npt.NDArray[N]:
-            sums = np.zeros(len(starts), column.dtype)
-            if len(where):
-                sums[some] = np.add.reduceat(column[: positions[-1]], where)
-            return sums
-
-        return ExactSums(reduced(self.counts), [reduced(part) for part in self.parts])
 
     def totals(self) -> Floats:
         """Return the sums as the nearest doubles."""

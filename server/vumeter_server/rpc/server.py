@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -20,12 +20,17 @@ from vumeter_server.rpc.forwarding import Forwarding
 from vumeter_server.rpc.handlers import Pipeline, Servicer, is_query
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_PENDING_REQUESTS = 10_000
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     # A second server on the same port must fail, not share it.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
+    # So many may come at once, such as all watchers after a restart; above its own 1,000 grpc
+    # would cancel some of them at random, which a caller cannot tell from an answer.
+    ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),
     # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
     # without a call too, where grpc's own minimum of five minutes would end the connection.
     ("grpc.keepalive_time_ms", 60_000),
@@ -182,8 +187,19 @@ class Server:
         await self._server.start()
         await self._health.set_serving(["", *self._names])
 
-    async def stop(self, *, notice_seconds: float = DRAIN_NOTICE_SECONDS) -> None:
-        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish."""
+    async def stop(
+        self,
+        *,
+        notice_seconds: float = DRAIN_NOTICE_SECONDS,
+        on_notice: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish.
+
+        `on_notice` is called once proxies have noticed: streams that are ended there come back to
+        another server, not to this one.
+        """
         await self._health.set_not_serving()
         await asyncio.sleep(notice_seconds)
+        for notice in on_notice:
+            notice()
         await self._server.stop(DRAIN_SECONDS)

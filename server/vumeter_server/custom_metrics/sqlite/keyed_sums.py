@@ -64,13 +64,13 @@ class KeyedSums:
         merged.merge(where, sums)
         self._partial.append((distinct, merged))
 
-    def add_column(self, first: int, step: int, sums: ExactSums) -> None:
-        """Add sums to the keys `first`, `first + step`, and so on."""
+    def add_all(self, sums: ExactSums) -> None:
+        """Add sums for all keys."""
         if self._dense is not None:
-            self._dense.put(slice(first, None, step), sums)
-            return
-        occur = np.flatnonzero(sums.counts)
-        self._partial.append((first + step * occur, sums.taken(occur)))
+            self._dense.put(slice(None), sums)
+        else:
+            keys = np.flatnonzero(sums.counts)
+            self._partial.append((keys, sums.taken(keys)))
 
     def table(self, width: int) -> Table:
         """Return the sums as rows of `width` keys."""

@@ -18,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
-from vumeter_server.custom_metrics.sqlite.totals import Totals
+from vumeter_server.custom_metrics.sqlite.totals import Matrix, Totals
 from vumeter_server.custom_metrics.sqlite.uses import Uses, View
 from vumeter_server.storage import check_cancelled
 
@@ -71,7 +70,7 @@ class Snapshot:
 
     def totals_between(
         self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[ExactSums]:
+    ) -> list[Matrix]:
         """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
         return self._organization.totals_between(self, metric_codes, bounds)
 
@@ -250,7 +249,7 @@ class _Organization:
 
     def totals_between(
         self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[ExactSums]:
+    ) -> list[Matrix]:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.

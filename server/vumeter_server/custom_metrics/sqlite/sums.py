@@ -27,7 +27,7 @@ from vumeter_server.custom_metrics.sqlite.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
 from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US, of_matrix
 from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
 from vumeter_server.storage import check_cancelled
 
@@ -95,10 +95,11 @@ class _Summing:
         """Sum everything that was asked for."""
         if self.scan.matcher.matches_nothing:
             return
-        spans = self._whole_days()
         if not self.labels and self._is_made_of_cells():
             self._sum_cells()
-        elif SESSION in self.labels or not self.labels or not spans:
+            return
+        spans = self._whole_days()
+        if SESSION in self.labels or not self.labels or not spans:
             self._add_each(self.scan.all())
         elif len(self.labels) == 1:
             self._sum_labels(next(iter(self.labels)), spans)
@@ -112,8 +113,10 @@ class _Summing:
         cells = self.bounds // CELL_US
         cells[0] = -(-start_us // CELL_US)
         totals = self.snapshot.totals_between(self.codes, cells)
-        for code, sums in zip(self.codes, totals, strict=True):
-            self.keyed.add_column(int(self.slots[code]), self.width, sums)
+        table = np.zeros((max(map(len, totals)), len(cells) - 1, self.width))
+        for slot, sums in zip(self.slots[self.codes].tolist(), totals, strict=True):
+            table[: len(sums), :, slot] = sums
+        self.keyed.add_all(of_matrix(table.reshape(len(table), -1)))
         edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
         edges = [(start, end) for start, end in edges if start < end]
         for start, end in edges:

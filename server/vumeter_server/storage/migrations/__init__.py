@@ -5,6 +5,7 @@ from sqlite_utils.migrations import Migrations
 from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
+    m0003_live_metrics,
     m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
@@ -13,6 +14,7 @@ from vumeter_server.storage.migrations import (
 _MODULES = (
     m0001_access,
     m0002_custom_metrics,
+    m0003_live_metrics,
     m0004_simulation,
     m0005_metric_sums,
     m0006_demo,

@@ -151,9 +151,8 @@ async def serve(
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
     async with running(settings, clock=clock) as port:
-        # What was loaded to serve stays: looking through it for garbage again and again would stop
-        # every call for as long as that takes. Calls leave little that reference counts do not
-        # free.
+        # What was loaded to serve stays. Looking through it for garbage again and again would stop
+        # every call for as long as that takes; calls leave little that counting does not free.
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)

@@ -16,6 +16,8 @@ from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.storage import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
+# The documents' examples are of 2025; a product that is not told otherwise drops days so old.
+RETENTION_DAYS = "36500"
 STARTED_WITHIN_SECONDS = 60.0
 
 
@@ -102,7 +104,12 @@ def spawn_up(
                 *("--rest-port", "0", "--grpc-port", "0"),
                 *arguments,
             ],
-            env={**os.environ, "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN, **environment},
+            env={
+                **os.environ,
+                "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
+                "VUMETER_RETENTION_DAYS": RETENTION_DAYS,
+                **environment,
+            },
             stdout=stdout,
             stderr=stderr,
         )

@@ -56,6 +56,8 @@ class Foundation:
     clock: Clock
     writer: Writer
     readers: Readers
+    on_progress: Callable[[int, int], None]
+    """Is told how many of how many days of an earlier version's database are laid out anew."""
 
     @property
     def writes(self) -> bool:
@@ -81,19 +83,22 @@ class Family:
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
     return [
-        _custom_metrics(foundation),
+        await _custom_metrics(foundation),
         await _live_metrics(foundation),
         _simulation(foundation),
     ]
 
 
-def _custom_metrics(foundation: Foundation) -> Family:
+async def _custom_metrics(foundation: Foundation) -> Family:
     store = SqliteMetricStore(
         foundation.writer,
         foundation.readers,
         foundation.clock,
+        retention_days=foundation.settings.retention_days,
         seal_at_points=foundation.settings.seal_at_points,
     )
+    if foundation.writes:
+        await store.upkeep.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
     return Family(
@@ -101,7 +106,7 @@ def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsService(queries=queries, recording=recording),
             CustomMetricsRestService(queries=queries, recording=recording),
         ],
-        background=[store.keep_in_order],
+        background=[store.upkeep.keep_in_order],
     )
 
 
@@ -145,8 +150,12 @@ async def serve(
     on_ready: Callable[[int], None],
     stop: asyncio.Event | None = None,
     clock: Clock = system_clock,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+
+    `on_progress` is told how many of how many days are done where the database of an earlier
+    version has to be laid out anew.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin.
     """
@@ -155,9 +164,9 @@ async def serve(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
-    async with running(settings, clock=clock) as port:
-        # What was loaded to serve stays: looking through it for garbage again and again would stop
-        # every call for as long as that takes. Calls leave little that reference counts do not free.
+    async with running(settings, clock=clock, on_progress=on_progress) as port:
+        # What was loaded to serve stays. Looking through it for garbage again and again would stop
+        # every call for as long as that takes; calls leave little that counting does not free.
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
@@ -167,7 +176,12 @@ async def serve(
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[int]:
+async def running(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port."""
     database = open_database(settings.db)
     claim = None if settings.writer else database.lock_for_serving()
@@ -185,6 +199,7 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
             clock=clock,
             writer=writer,
             readers=readers,
+            on_progress=on_progress,
         )
         built = await families(foundation)
         server = Server(

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
+    "db": "vumeter_server.commands.db:db",
     "simulation": "vumeter_server.commands.simulation:simulation",
     "import": "vumeter_server.commands.imports:import_group",
 }

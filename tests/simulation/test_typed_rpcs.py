@@ -257,6 +257,24 @@ def test_a_stream_is_acknowledged_batch_by_batch(acme: Organization) -> None:
     assert last.latency.avg_agent_latency_ms == 39
 
 
+def test_of_two_reports_in_a_stream_the_later_wins_however_long_their_batches(
+    acme: Organization,
+) -> None:
+    ask(acme, "RecordExecution", execution=execution())
+    sizes = [2_000, 1, 300, 1, 1, 1_000, 1]
+    batches = [
+        pb.StreamCallsRequest(calls=[call(n, **answering_in(number)) for n in range(size)])
+        for number, size in enumerate(sizes)
+    ]
+    stream = acme.stub.StreamCalls(iter(batches), metadata=acme.metadata, timeout=20)
+    assert [each.recorded for each in stream] == sizes
+    latencies = [
+        ask(acme, "GetCallMetrics", call_execution_id=call_id(n)).call.latency.avg_agent_latency_ms
+        for n in (0, 299, 999, 1_999)
+    ]
+    assert latencies == [6, 5, 5, 0]
+
+
 def test_a_refused_batch_is_answered_and_the_stream_goes_on(acme: Organization) -> None:
     ask(acme, "RecordExecution", execution=execution())
     batches = [[call(1)], [call(2), call(3, of=9)], [call(4, duration_seconds=-1)], [call(5)]]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import structlog
 
 from vumeter_server.commands.options import one_line_errors, server_options
 from vumeter_server.commands.up import run_supervisor
@@ -58,9 +62,34 @@ def serve(
                 click.echo(f"gRPC on {settings.host}:{port}")
 
         try:
-            asyncio.run(app.serve(settings, on_ready=on_ready))
+            with upgrade_progress() as on_progress:
+                asyncio.run(app.serve(settings, on_ready=on_ready, on_progress=on_progress))
         except DatabaseError as error:
             raise click.ClickException(str(error)) from error
+
+
+@contextlib.contextmanager
+def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how far the database of an earlier version has been laid out anew, if it has to be."""
+    if not sys.stderr.isatty():
+        log = structlog.get_logger(__name__)
+        yield lambda done, total: log.info("database_upgrade", days_done=done, days=total)
+        return
+    from rich.progress import Progress  # noqa: PLC0415 - hardly ever needed
+
+    with contextlib.ExitStack() as shown:
+        progress: Progress | None = None
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal progress
+            if progress is None:
+                progress = shown.enter_context(Progress(transient=True))
+                progress.add_task("upgrading the database", total=total)
+            progress.update(progress.task_ids[0], completed=done)
+            if done == total:
+                shown.close()
+
+        yield on_progress
 
 
 async def _print_servers(endpoints: Endpoints) -> None:

@@ -178,7 +178,7 @@ class Dictionaries:
                     )
                     connection.execute(
                         "INSERT INTO session_hashes VALUES (?, ?, ?)",
-                        (_session_hash(self.organization_id, name), self.organization_id, code),
+                        (session_hash(self.organization_id, name), self.organization_id, code),
                     )
                 self.sessions[name] = code
                 if len(self.sessions) > MAX_SESSIONS_KNOWN:
@@ -237,11 +237,12 @@ def find_session(connection: sqlite3.Connection, organization_id: int, name: str
         "SELECT session_code FROM session_hashes"
         " JOIN sessions USING (organization_id, session_code)"
         " WHERE hash = ? AND organization_id = ? AND name = ?",
-        (_session_hash(organization_id, name), organization_id, name),
+        (session_hash(organization_id, name), organization_id, name),
     ).fetchone()
     return None if row is None else int(row[0])
 
 
-def _session_hash(organization_id: int, name: str) -> int:
+def session_hash(organization_id: int, name: str) -> int:
+    """Return what a session is found by; see the migration that makes its table."""
     digest = hashlib.blake2b(f"{organization_id}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -65,10 +65,11 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sealing:
-    """What one sealing writes; its batches are those up to number `part`."""
+    """What one sealing writes; its batches are those up to number `part` of those to `through`."""
 
     organization_id: int
     part: int
+    through: int
     rows: Rows
 
 
@@ -82,15 +83,19 @@ def due(connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS) -> l
     return [organization_id for (organization_id,) in rows]
 
 
-def prepare(snapshot: Snapshot) -> Sealing | None:
-    """Read the oldest batches of the log and lay their points out by day."""
+def prepare(snapshot: Snapshot, through: int | None = None) -> Sealing | None:
+    """Read the oldest batches of the log, up to number `through`, and lay their points out by day.
+
+    None if there are no such batches.
+    """
+    last = snapshot.state.next_batch - 1 if through is None else through
     part = -1
     blobs: list[bytes] = []
     taken = 0
     for number, points, columns in snapshot.connection.execute(
         "SELECT batch_number, points, columns FROM metric_batches"
-        " WHERE organization_id = ? ORDER BY batch_number",
-        (snapshot.organization_id,),
+        " WHERE organization_id = ? AND batch_number <= ? ORDER BY batch_number",
+        (snapshot.organization_id, last),
     ):
         if blobs and taken + points > SEAL_AT_MOST:
             break
@@ -105,6 +110,7 @@ def prepare(snapshot: Snapshot) -> Sealing | None:
     return Sealing(
         organization_id=snapshot.organization_id,
         part=part,
+        through=last,
         rows=_rows(snapshot, part, points),
     )
 

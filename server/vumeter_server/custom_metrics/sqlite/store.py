@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import sqlite3
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 from typing import TypeVar
-
-import structlog
 
 from vumeter_server.clock import Clock
 from vumeter_server.custom_metrics.batch import Batch, MetricType, settle
-from vumeter_server.custom_metrics.sqlite import blocks, sealing
-from vumeter_server.custom_metrics.sqlite.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.dictionaries import read_version
 from vumeter_server.custom_metrics.sqlite.labels import query_names, query_tags
 from vumeter_server.custom_metrics.sqlite.recording import Recorder, earlier_answer
+from vumeter_server.custom_metrics.sqlite.sealing import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.sessions import query_session
 from vumeter_server.custom_metrics.sqlite.snapshots import NotAtHand, Snapshot, Snapshots
 from vumeter_server.custom_metrics.sqlite.sums import query_sums
 from vumeter_server.custom_metrics.sqlite.timeseries import query_timeseries
 from vumeter_server.custom_metrics.sqlite.totals import CELL_US
+from vumeter_server.custom_metrics.sqlite.upkeep import Upkeep
 from vumeter_server.custom_metrics.store import (
     Idempotency,
     SessionMetric,
@@ -33,18 +28,9 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
-from vumeter_server.errors import Unavailable
 from vumeter_server.storage import Readers, Writer
 
 T = TypeVar("T")
-
-SEALING_LOOKS_EVERY_SECONDS = 1.0
-# Twice the 24 hours that callers are promised.
-IDEMPOTENCY_KEYS_KEPT_US = 48 * 3_600 * 1_000_000
-IDEMPOTENCY_KEYS_DROPPED_EVERY_US = 600 * 1_000_000
-IDEMPOTENCY_KEYS_DROPPED_AT_ONCE = 10_000
-
-_log = structlog.get_logger(__name__)
 
 
 class Cost(Enum):
@@ -89,15 +75,22 @@ class SqliteMetricStore:
         readers: Readers,
         clock: Clock,
         *,
-        seal_at_points: int = sealing.SEAL_AT_POINTS,
+        retention_days: int = 400,
+        seal_at_points: int = SEAL_AT_POINTS,
     ) -> None:
         self._writer = writer
         self._readers = readers
-        self._clock = clock
-        self._seal_at_points = seal_at_points
         self._recorder = Recorder()
         self._snapshots = Snapshots()
-        self._keys_dropped_us = 0
+        self.upkeep = Upkeep(
+            writer,
+            readers,
+            self._snapshots,
+            clock,
+            retention_days=retention_days,
+            seal_at_points=seal_at_points,
+            forget=self._recorder.forget,
+        )
 
     async def record(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
@@ -174,58 +167,3 @@ class SqliteMetricStore:
             lambda connection: query(self._snapshots.take(connection, organization_id)),
             heavy=cost is Cost.HEAVY,
         )
-
-    async def keep_in_order(self) -> None:
-        """Seal the log and drop old idempotency keys, until cancelled."""
-        while True:
-            try:
-                await self.seal()
-                await self._drop_idempotency_keys()
-            except Unavailable:
-                _log.warning("sealing_put_off")
-            except Exception:
-                _log.exception("sealing_failed")
-            await asyncio.sleep(SEALING_LOOKS_EVERY_SECONDS)
-
-    async def seal(self, *, everything: bool = False) -> None:
-        """Seal the logs that are long, merge the days that have many parts, make blocks of days.
-
-        With `everything` whatever is in a log is sealed, and every day becomes one part.
-        """
-        read, write = self._readers.run, self._writer.run
-        due = partial(sealing.due, at_points=0 if everything else self._seal_at_points)
-        for organization_id in await read(due):
-            while prepared := await self._query(organization_id, sealing.prepare, Cost.HEAVY):
-                await write(partial(sealing.apply, sealing=prepared))
-                if not everything and organization_id not in await read(due):
-                    break
-        parts = 2 if everything else sealing.MERGE_AT_PARTS
-        for organization_id, day in await read(partial(sealing.days_to_merge, parts=parts)):
-            merge = await self._query(
-                organization_id, partial(sealing.prepare_merge, day=day), Cost.HEAVY
-            )
-            await write(partial(sealing.apply_merge, merge=merge))
-        today = self._clock() // DAY_US
-        for organization_id, level, block in await read(partial(blocks.to_make, today=today)):
-            new = await self._query(
-                organization_id, partial(blocks.prepare, level=level, block=block), Cost.HEAVY
-            )
-            if new is not None:
-                await write(partial(blocks.apply, new=new))
-
-    async def _drop_idempotency_keys(self) -> None:
-        now_us = self._clock()
-        if now_us - self._keys_dropped_us < IDEMPOTENCY_KEYS_DROPPED_EVERY_US:
-            return
-        before_us = now_us - IDEMPOTENCY_KEYS_KEPT_US
-
-        def drop(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "DELETE FROM idempotency_keys WHERE (organization_id, idempotency_key) IN ("
-                " SELECT organization_id, idempotency_key FROM idempotency_keys"
-                " WHERE created_us < ? LIMIT ?)",
-                (before_us, IDEMPOTENCY_KEYS_DROPPED_AT_ONCE),
-            ).rowcount
-
-        if await self._writer.run(drop) < IDEMPOTENCY_KEYS_DROPPED_AT_ONCE:
-            self._keys_dropped_us = now_us

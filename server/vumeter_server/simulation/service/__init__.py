@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from google.protobuf.descriptor import ServiceDescriptor
 
@@ -12,10 +13,20 @@ from vumeter_server.rpc.credentials import KEY_PAIR
 from vumeter_server.rpc.streams import answer_in_order
 from vumeter_server.simulation import queries
 from vumeter_server.simulation.record import checked_run_test_name
+from vumeter_server.simulation.reports import CallReport
 from vumeter_server.simulation.service import messages
 from vumeter_server.simulation.store import SimulationStore
 
 MAX_BATCHES_IN_FLIGHT = 16
+
+# Reading more calls than these at once would hold up other callers by milliseconds.
+READ_AT_ONCE = 100
+
+
+async def _read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
+    if len(calls) <= READ_AT_ONCE:
+        return messages.read_calls(calls)
+    return await asyncio.to_thread(messages.read_calls, calls)
 
 
 class SimulationService:
@@ -48,7 +59,7 @@ class SimulationService:
         self, request: pb.RecordCallsRequest, call: Call
     ) -> pb.RecordCallsResponse:
         """Record calls, all of them or none."""
-        reports = messages.read_calls(request.calls)
+        reports = await _read_calls(request.calls)
         await self._store.record_calls(call.organization_id, reports)
         return pb.RecordCallsResponse(recorded=len(reports))
 
@@ -56,9 +67,12 @@ class SimulationService:
         self, requests: AsyncIterator[pb.StreamCallsRequest], call: Call
     ) -> AsyncIterator[pb.StreamCallsResponse]:
         """Record batch after batch, and answer each once it is on disk."""
+        # Batches are read in turn, so that they are recorded in the order in which they came.
+        reading = asyncio.Lock()
 
         async def record(request: pb.StreamCallsRequest) -> int:
-            reports = messages.read_calls(request.calls)
+            async with reading:
+                reports = await _read_calls(request.calls)
             await self._store.record_calls(call.organization_id, reports)
             return len(reports)
 

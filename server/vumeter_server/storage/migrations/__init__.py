@@ -20,8 +20,9 @@ _MODULES = (
     m0006_demo,
 )
 
+NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
 MIGRATIONS = Migrations("vumeter")
-for _module in _MODULES:
-    MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
+for _name, _module in zip(NAMES, _MODULES, strict=True):
+    MIGRATIONS(name=_name)(_module.migrate)
 
-__all__ = ["MIGRATIONS"]
+__all__ = ["MIGRATIONS", "NAMES"]

@@ -187,8 +187,10 @@ def with_ids(agent_id: str, environment_id: str, tags: LabelSet) -> LabelSet:
     """Return the labels of a point, system labels among them, sorted by key."""
     if not agent_id and not environment_id:
         return tags
-    ids = (("agent_id", agent_id), ("environment_id", environment_id))
-    return tuple(sorted((*(pair for pair in ids if pair[1]), *tags)))
+    ids = [("agent_id", agent_id)] if agent_id else []
+    if environment_id:
+        ids.append(("environment_id", environment_id))
+    return tuple(sorted([*ids, *tags]))
 
 
 def check_idempotency_key(key: str | None, field: str = "idempotency_key") -> str | None:

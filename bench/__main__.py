@@ -122,25 +122,12 @@ async def _over_network(report: Report, dataset: Dataset, directory: Path, full:
                 "Queries over REST, parameters varied from request to request",
                 await over_rest.measure(served, dataset, directory, 5 if full else 2),
             )
-            if full:
-                report.add(
-                    "Queries over REST against FastAPI on naive SQLite, 2 workers",
-                    await asyncio.to_thread(
-                        lambda: list(over_rest.against_naive(served, dataset, directory, 5))
-                    ),
-                )
         else:
             print("no queries over REST: wrk is not installed", file=sys.stderr)
         report.add(
             "Quick beside heavy",
             [await recording.names_beside_heavy_queries(served, dataset)],
         )
-    if full and over_rest.is_possible():
-        async with product.running(db, directory, workers=2) as served:
-            report.add(
-                "Queries over REST, 2 server processes",
-                await over_rest.measure(served, dataset, directory, 5),
-            )
     async with product.running(directory / "recorded.db", directory) as served:
         lines = await recording.measure(served, dataset, 400 if full else 150)
         fsync = recording.fsync_milliseconds(directory)

@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH_BIN := build/bench-venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
+	--custom-compile-command "make lock"
 
 REST_PORT ?= 8080
 GRPC_PORT ?= 50051
@@ -52,9 +55,19 @@ generate: setup ## write generated/ from protos/
 check-generated: setup ## fail if generated/ is not what protos/ gives
 	@$(BIN)/python tools/generate.py --check
 
-bench: setup ## measure, in ratios within one run
-	@$(BIN)/python bench/run.py $(ARGS)
+bench: build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
+	@$(BENCH_BIN)/python -m bench $(ARGS)
 
-lock: setup ## renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
-		--extra dev --upgrade --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+# What the product is set against is installed apart from it.
+build/bench-venv/ready: bench/requirements.lock
+	@echo "setting up build/bench-venv"
+	@rm -rf build/bench-venv
+	@$(PYTHON) -m venv build/bench-venv
+	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@printf '%s\n' "$(CURDIR)/server" "$(CURDIR)/generated" > \
+		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
+	@touch $@
+
+lock: setup ## renew requirements.lock and bench/requirements.lock from pyproject.toml
+	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
+	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import uuid
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite import SqliteKeyLookup
@@ -21,45 +23,81 @@ from vumeter_server.custom_metrics.record import Recording
 from vumeter_server.custom_metrics.rest import CustomMetricsRestService
 from vumeter_server.custom_metrics.service import CustomMetricsService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.live_metrics.recording import Recording as LiveRecording
+from vumeter_server.live_metrics.rest import LiveMetricsRestService
+from vumeter_server.live_metrics.service import LiveMetricsService
+from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.upkeep import Upkeep
+from vumeter_server.rpc.forwarding import Forwarding
 from vumeter_server.rpc.handlers import Pipeline, Servicer
 from vumeter_server.rpc.server import Server
 from vumeter_server.settings import Settings
+from vumeter_server.simulation.rest import SimulationRestService
+from vumeter_server.simulation.service import SimulationService
+from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
+GARBAGE_LOOKED_FOR_AFTER = 50_000
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foundation:
-    """What every family is built on."""
+    """What every family is built on.
+
+    A process that does not write answers queries alone: it does no background work, and whatever
+    it is told to record it passes on.
+    """
 
     settings: Settings
     launch_id: str
     clock: Clock
     writer: Writer
     readers: Readers
+    on_progress: Callable[[int, int], None]
+    """Is told how many of how many days of an earlier version's database are laid out anew."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return not self.settings.writer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
     """What a family gives to the server: its services, and the work it does beside calls.
 
-    A background task runs until it is cancelled, after the last call was answered.
+    A background task runs until it is cancelled, after the last call was answered. `on_stopping`
+    ends what would otherwise stay open for as long as a caller likes.
     """
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
+    forwarded: Sequence[ServiceDescriptor] = field(default=())
+    """Services that only the process that writes can answer, in one that does not."""
+    on_stopping: Callable[[], None] = lambda: None
 
 
 async def families(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
-    return [_custom_metrics(foundation)]
+    return [
+        await _custom_metrics(foundation),
+        await _live_metrics(foundation),
+        _simulation(foundation),
+    ]
 
 
-def _custom_metrics(foundation: Foundation) -> Family:
-    store = SqliteMetricStore(foundation.writer, foundation.readers, foundation.clock)
+async def _custom_metrics(foundation: Foundation) -> Family:
+    store = SqliteMetricStore(
+        foundation.writer,
+        foundation.readers,
+        foundation.clock,
+        retention_days=foundation.settings.retention_days,
+    )
+    if foundation.writes:
+        await store.upkeep.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
     return Family(
@@ -67,7 +105,41 @@ def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsService(queries=queries, recording=recording),
             CustomMetricsRestService(queries=queries, recording=recording),
         ],
-        background=[store.keep_in_order],
+        background=[store.upkeep.keep_in_order],
+    )
+
+
+async def _live_metrics(foundation: Foundation) -> Family:
+    if not foundation.writes:
+        # The live figures are in the memory of the process that writes.
+        return Family(
+            servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
+        )
+    store = await SqliteLiveStore.open(
+        foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
+    )
+    recording = LiveRecording(store=store, clock=foundation.clock)
+    upkeep = Upkeep(
+        store=store,
+        clock=foundation.clock,
+        call_ttl_us=foundation.settings.call_ttl_us,
+        retention_days=foundation.settings.retention_days,
+    )
+    return Family(
+        servicers=[
+            LiveMetricsService(store, recording),
+            LiveMetricsRestService(store, recording),
+        ],
+        background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
+        on_stopping=store.board.close,
+    )
+
+
+def _simulation(foundation: Foundation) -> Family:
+    store = SqliteSimulationStore(foundation.readers, foundation.writer)
+    return Family(
+        servicers=[SimulationService(store), SimulationRestService(store)],
+        background=[store.tidy],
     )
 
 
@@ -77,8 +149,12 @@ async def serve(
     on_ready: Callable[[int], None],
     stop: asyncio.Event | None = None,
     clock: Clock = system_clock,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+
+    `on_progress` is told how many of how many days are done where the database of an earlier
+    version has to be laid out anew.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin.
     """
@@ -87,17 +163,28 @@ async def serve(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
-    async with running(settings, clock=clock) as port:
+    async with running(settings, clock=clock, on_progress=on_progress) as port:
+        # What was loaded to serve stays. Looking through it for garbage again and again would stop
+        # every call for as long as that takes; calls leave little that counting does not free.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[int]:
+async def running(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port."""
     database = open_database(settings.db)
-    claim = database.lock_for_serving()
+    claim = None if settings.writer else database.lock_for_serving()
+    forwarding = Forwarding(settings.writer) if settings.writer else None
     writer, readers = database.writer(), database.readers()
     try:
         authenticator = Authenticator(
@@ -111,6 +198,7 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
             clock=clock,
             writer=writer,
             readers=readers,
+            on_progress=on_progress,
         )
         built = await families(foundation)
         server = Server(
@@ -120,15 +208,21 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
             ),
             [servicer for family in built for servicer in family.servicers],
             reflection=settings.reflection,
+            forwarding=forwarding,
+            forwarded=[service for family in built for service in family.forwarded],
         )
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
-        background = [asyncio.create_task(task()) for family in built for task in family.background]
+        background = [
+            asyncio.create_task(task())
+            for family in built
+            for task in (family.background if foundation.writes else ())
+        ]
         background.append(asyncio.create_task(_save_last_used(authenticator)))
         try:
             yield port
         finally:
-            await server.stop()
+            await server.stop(on_notice=[family.on_stopping for family in built])
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -136,7 +230,10 @@ async def running(settings: Settings, *, clock: Clock = system_clock) -> AsyncIt
     finally:
         await asyncio.to_thread(writer.close)
         await asyncio.to_thread(readers.close)
-        os.close(claim)
+        if forwarding is not None:
+            await forwarding.close()
+        if claim is not None:
+            os.close(claim)
 
 
 async def _save_last_used(authenticator: Authenticator) -> None:

@@ -18,6 +18,9 @@ COMMANDS: Mapping[str, str] = {
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
+    "db": "vumeter_server.commands.db:db",
+    "simulation": "vumeter_server.commands.simulation:simulation",
+    "import": "vumeter_server.commands.imports:import_group",
 }
 
 
@@ -56,7 +59,8 @@ def main() -> None:
             if isinstance(error, click.UsageError) and error.ctx
             else "vumeter"
         )
-        click.echo(f"{command}: {error.format_message()}", err=True)
+        message = " ".join(line.strip() for line in error.format_message().splitlines())
+        click.echo(f"{command}: {message}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

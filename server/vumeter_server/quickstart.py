@@ -33,6 +33,7 @@ from vumeter_server.storage import open_database
 
 ORGANIZATION = "demo"
 KEY_DAYS = 30
+SIMULATION = "/sdk/api/v1/simulation"
 
 TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
 
@@ -99,6 +100,8 @@ def _requests_text(url: str, key: NewKey) -> str:
   curl -H "$AUTH" '{paths}/daily?metricNames=booking_attempt,booking_completed&{span}'
   curl -H "$AUTH" '{paths}/aggregate?metricNames=faq_query&{span}&groupBy=topic'
   curl -H "$AUTH" '{paths}/timeseries?metricName=e2e_latency_ms&{span}&step=1d'
+  export ID='X-Api-Key: {key.key_id}' SECRET='X-Secret-Key: {key.secret}'
+  curl -H "$ID" -H "$SECRET" '{url}{SIMULATION}/metrics/?run_test_name=My%20Agent%20Test&limit=3'
 
 Ctrl-C ends server and Envoy."""
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vumeter_server.processes.errors import StartError
+from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
 
 ADMIN_TOKEN_CHARACTERS = 32
 
@@ -43,10 +44,25 @@ class Settings(BaseSettings):
     """A loopback port for Envoy's admin interface; without, a socket only this user can open."""
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
+    """How long nothing may be heard of a call before it is closed."""
     query_timeout_seconds: float = Field(default=10, gt=0)
+    writer: str = ""
+    """The address of the process that writes; set by `vumeter up` for those that only query."""
     launch_id: str = ""
     """What the processes of one start of the service have in common; made by `vumeter up`."""
     demo: bool = False
+
+    @field_validator("call_ttl")
+    @classmethod
+    def _check_call_ttl(cls, text: str) -> str:
+        if read_step(text) is None:
+            raise ValueError(STEP_PROBLEM)
+        return text
+
+    @property
+    def call_ttl_us(self) -> int:
+        """`call_ttl` in microseconds."""
+        return parse_step(self.call_ttl, default=self.call_ttl)
 
     @field_validator("cors_origins", mode="before")
     @classmethod

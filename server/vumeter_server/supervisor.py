@@ -43,15 +43,23 @@ class ChildFailed(StartError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoints:
-    """Where a started product answers."""
+    """Where a started product answers.
 
-    rest: Address
-    grpc: Address
+    `servers` are the gRPC ports of the server processes, the one that writes first.
+    """
+
+    rest: Address | None
+    servers: Sequence[Address]
+
+    @property
+    def grpc(self) -> Address:
+        """The gRPC port that the settings name."""
+        return self.servers[0]
 
     @property
     def rest_url(self) -> str:
         """The base URL of the REST face, as reached from this machine."""
-        return f"http://{self.rest.from_here}"
+        return f"http://{self.rest.from_here}" if self.rest is not None else ""
 
 
 class ServerProcess:
@@ -62,21 +70,20 @@ class ServerProcess:
         self.address = address
 
     @classmethod
-    async def start(cls, settings: Settings, *, launch_id: str, worker: int) -> ServerProcess:
-        """Start a server and wait until it answers.
-
-        Worker 0 listens where the settings say, the others on loopback ports of their own.
+    async def start(
+        cls, settings: Settings, listen: Address, *, launch_id: str, writer: Address | None
+    ) -> ServerProcess:
+        """Start a server and wait until it answers; without `writer` it is the one that writes.
 
         Raises ChildFailed if it ends instead, StartError if it does not begin in time.
         """
-        host = ip_of(settings.host) if worker == 0 else "127.0.0.1"
         read_end, write_end = os.pipe()
         try:
             command = [
                 *(sys.executable, "-m", "vumeter_server.cli", "serve"),
                 *("--db", str(settings.db)),
-                *("--host", host),
-                *("--grpc-port", str(settings.grpc_port if worker == 0 else 0)),
+                *("--host", listen.host),
+                *("--grpc-port", str(listen.port)),
                 *("--ready-fd", str(write_end)),
             ]
             process = await asyncio.create_subprocess_exec(
@@ -85,6 +92,7 @@ class ServerProcess:
                     **os.environ,
                     "VUMETER_LAUNCH_ID": launch_id,
                     "VUMETER_WORKERS": "1",
+                    "VUMETER_WRITER": str(writer.from_here) if writer is not None else "",
                 },
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[write_end],
@@ -102,15 +110,18 @@ class ServerProcess:
             raise
         if port is None:
             raise ChildFailed(await process.wait())
-        return cls(process, Address(host=host, port=port))
+        return cls(process, Address(host=listen.host, port=port))
 
 
 async def run(
-    settings: Settings, *, on_ready: Callable[[Endpoints], Coroutine[Any, Any, None]] | None = None
+    settings: Settings,
+    *,
+    with_edge: bool = True,
+    on_ready: Callable[[Endpoints], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
-    """Run servers and Envoy until SIGINT, SIGTERM or the end of one of them.
+    """Run servers, and Envoy in front of them, until SIGINT, SIGTERM or the end of one of them.
 
-    `on_ready` is awaited once both answer, and cancelled when the end comes first.
+    `on_ready` is awaited once they answer, and cancelled when the end comes first.
 
     Returns the exit status: 0 after a signal, 1 when a child ended by itself.
 
@@ -118,14 +129,15 @@ async def run(
     """
     stop = asyncio.Event()
     async with _signals_set(stop):
-        starting = asyncio.create_task(_start(settings))
+        starting = asyncio.create_task(_start(settings, with_edge))
         if not await _unless(stop, starting):
             return 0
         servers, envoy, rest = starting.result()
         children = {f"server {n}" if n else "the server": s.process for n, s in enumerate(servers)}
-        children["Envoy"] = envoy.process
+        if envoy is not None:
+            children["Envoy"] = envoy.process
         try:
-            endpoints = Endpoints(rest=rest, grpc=servers[0].address)
+            endpoints = Endpoints(rest=rest, servers=[server.address for server in servers])
             ended = await _watch(stop, children, on_ready(endpoints) if on_ready else None)
         finally:
             await _stop(servers, envoy, stop)
@@ -136,18 +148,26 @@ async def run(
     return 0
 
 
-async def _start(settings: Settings) -> tuple[Sequence[ServerProcess], Envoy, Address]:
+async def _start(
+    settings: Settings, with_edge: bool
+) -> tuple[Sequence[ServerProcess], Envoy | None, Address | None]:
     launch_id = settings.launch_id or uuid.uuid4().hex
-    listen = Address(host=ip_of(settings.host), port=settings.rest_port)
-    Envoy.check_ports(listen, settings.envoy_admin_port)
     servers: list[ServerProcess] = []
     envoy: Envoy | None = None
+    rest = Address(host=ip_of(settings.host), port=settings.rest_port) if with_edge else None
     try:
-        for worker in range(settings.workers):
-            servers.append(await ServerProcess.start(settings, launch_id=launch_id, worker=worker))
+        if rest is not None:
+            Envoy.check_ports(rest, settings.envoy_admin_port)
+        for listen in _listens(settings, with_edge):
+            writer = servers[0].address if servers else None
+            servers.append(
+                await ServerProcess.start(settings, listen, launch_id=launch_id, writer=writer)
+            )
+        if rest is None:
+            return servers, None, None
         envoy = await Envoy.start(
             EdgeConfig(
-                listen=listen,
+                listen=rest,
                 upstreams=[server.address.from_here for server in servers],
                 cors_origins=settings.cors_origins,
                 access_log=settings.access_log,
@@ -162,6 +182,25 @@ async def _start(settings: Settings) -> tuple[Sequence[ServerProcess], Envoy, Ad
         if envoy is not None:
             await envoy.stop()
         raise
+
+
+def _listens(settings: Settings, with_edge: bool) -> list[Address]:
+    """Return where the servers listen: the writer as the settings say, the others beside it.
+
+    Behind our own Envoy the others take any loopback port. For somebody else's proxy they take the
+    ports that follow the writer's.
+    """
+    host, first = ip_of(settings.host), settings.grpc_port
+    others = range(1, settings.workers)
+    if with_edge:
+        return [
+            Address(host=host, port=first),
+            *(Address(host="127.0.0.1", port=0) for _ in others),
+        ]
+    return [
+        Address(host=host, port=first),
+        *(Address(host=host, port=first + number if first else 0) for number in others),
+    ]
 
 
 async def _watch(
@@ -192,13 +231,14 @@ async def _watch(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _stop(servers: Sequence[ServerProcess], envoy: Envoy, stop: asyncio.Event) -> None:
+async def _stop(servers: Sequence[ServerProcess], envoy: Envoy | None, stop: asyncio.Event) -> None:
     stop.clear()
     # A second Ctrl-C is somebody who does not want to wait.
     hurry = asyncio.create_task(stop.wait())
     try:
         await asyncio.gather(*(_end(server.process, hurry) for server in servers))
-        await envoy.stop()
+        if envoy is not None:
+            await envoy.stop()
     finally:
         hurry.cancel()
 

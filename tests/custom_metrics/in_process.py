@@ -75,7 +75,7 @@ class InProcess:
 
     def seal(self) -> None:
         """Seal what is in the log, so that the next answers come from columns."""
-        self.run(self.store.seal(everything=True))
+        self.run(self.store.upkeep.seal(everything=True))
 
     def post(self, body: str) -> Any:
         """Send a recording's body and return the answer."""

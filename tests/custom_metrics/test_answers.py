@@ -121,3 +121,17 @@ def answer_of(server: InProcess, ask: Ask) -> Any:
 def canonical(answer: Any) -> str:
     """Return JSON as text, since == takes 1 and 1.0 for equal."""
     return json.dumps(answer, sort_keys=True)
+
+
+def test_a_merged_day_is_read_anew_though_its_sums_are_remembered(server: InProcess) -> None:
+    server.new_organization()
+    query = {"startDate": "2025-04-01", "endDate": "2025-04-03", "groupBy": "company_id"}
+    booked = {"name": "booking_attempt", "tags": {"company_id": "abc"}}
+    for number in range(1, 4):
+        # Each time one part more, which is merged with what there was.
+        server.record([{**booked, "timestamp": f"2025-04-01T0{number}:00:00Z"}])
+        for _ in range(2):
+            assert server.get("/v1/custom-metrics/aggregate", query) == {
+                "data": [{"company_id": "abc", "metrics": {"booking_attempt": number}}]
+            }
+            server.seal()

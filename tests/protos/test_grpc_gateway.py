@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 from tools.generate import include_paths, own_protos
 
+# The generator takes one package at a time; Debian's is older than `optional`, which only protos
+# without annotations use.
+ANNOTATED = [file for file in own_protos() if file.endswith("_rest.proto")]
 
-def test_grpc_gateway_generates_a_gateway_from_our_protos(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("file", ANNOTATED)
+def test_grpc_gateway_generates_a_gateway_from_our_protos(file: str, tmp_path: Path) -> None:
     missing = [
         f"{program} (Debian: {package})"
         for program, package in (
@@ -21,14 +26,13 @@ def test_grpc_gateway_generates_a_gateway_from_our_protos(tmp_path: Path) -> Non
     ]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    files = own_protos()
     result = subprocess.run(
         [
             "protoc",
             *(f"--proto_path={path}" for path in include_paths()),
             # Our protos name no Go package: vumeter has no Go code.
-            f"--grpc-gateway_out={','.join(go_packages(files))}:{tmp_path}",
-            *files,
+            f"--grpc-gateway_out=M{file}=example.com/{Path(file).parent}:{tmp_path}",
+            file,
         ],
         capture_output=True,
         text=True,
@@ -36,9 +40,5 @@ def test_grpc_gateway_generates_a_gateway_from_our_protos(tmp_path: Path) -> Non
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    generated = {path.name.partition(".")[0] for path in tmp_path.rglob("*.pb.gw.go")}
-    assert generated == {Path(file).stem for file in files if file.endswith("_rest.proto")}
-
-
-def go_packages(files: list[str]) -> list[str]:
-    return [f"M{file}=example.com/{Path(file).parent}" for file in files]
+    generated = [path.name.partition(".")[0] for path in tmp_path.rglob("*.pb.gw.go")]
+    assert generated == [Path(file).stem]

@@ -65,6 +65,22 @@ def server_options(function: Decorated) -> Decorated:
     return function
 
 
+def remote_options(function: Decorated) -> Decorated:
+    """Add --target and --tls."""
+    for option in (
+        click.option("--tls", is_flag=True, help="Speak TLS, and trust what this machine trusts."),
+        click.option(
+            "--target",
+            default="127.0.0.1:50051",
+            show_default=True,
+            metavar="HOST:PORT",
+            help="Where the server, or Envoy before it, takes gRPC.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn what an operator can mend into one line on stderr and status 2."""

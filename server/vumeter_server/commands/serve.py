@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import structlog
 
 from vumeter_server.commands.options import one_line_errors, server_options
+from vumeter_server.commands.up import run_supervisor
 from vumeter_server.logs import configure_logs
 from vumeter_server.processes.addresses import Address, check_free, ip_of
 from vumeter_server.settings import load_settings, require_admin_token
+from vumeter_server.supervisor import Endpoints
 
 
 @click.command()
@@ -32,13 +38,17 @@ def serve(
     """Run the gRPC server until Ctrl-C or SIGTERM.
 
     VUMETER_ADMIN_TOKEN must be set, to at least 32 characters. envoy.yaml and generated/api.binpb
-    put an Envoy of your own in front of it.
+    put an Envoy of your own in front of it. With --workers N further processes answer queries, on
+    the ports that follow --grpc-port: give your Envoy all of them.
     """
     with one_line_errors():
         settings = load_settings(db=db, grpc_port=grpc_port, host=host, workers=workers)
         require_admin_token(settings)
         # Asked before grpc, which would write a line of its own.
         check_free(Address(host=ip_of(settings.host), port=settings.grpc_port), "gRPC")
+        if settings.workers > 1 and ready_fd is None:
+            ctx = click.get_current_context()
+            ctx.exit(run_supervisor(settings, with_edge=False, on_ready=_print_servers))
         configure_logs(settings)
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415
@@ -52,6 +62,36 @@ def serve(
                 click.echo(f"gRPC on {settings.host}:{port}")
 
         try:
-            asyncio.run(app.serve(settings, on_ready=on_ready))
+            with upgrade_progress() as on_progress:
+                asyncio.run(app.serve(settings, on_ready=on_ready, on_progress=on_progress))
         except DatabaseError as error:
             raise click.ClickException(str(error)) from error
+
+
+@contextlib.contextmanager
+def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how far the database of an earlier version has been laid out anew, if it has to be."""
+    if not sys.stderr.isatty():
+        log = structlog.get_logger(__name__)
+        yield lambda done, total: log.info("database_upgrade", days_done=done, days=total)
+        return
+    from rich.progress import Progress  # noqa: PLC0415 - hardly ever needed
+
+    with contextlib.ExitStack() as shown:
+        progress: Progress | None = None
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal progress
+            if progress is None:
+                progress = shown.enter_context(Progress(transient=True))
+                progress.add_task("upgrading the database", total=total)
+            progress.update(progress.task_ids[0], completed=done)
+            if done == total:
+                shown.close()
+
+        yield on_progress
+
+
+async def _print_servers(endpoints: Endpoints) -> None:
+    for address in endpoints.servers:
+        click.echo(f"gRPC on {address}")

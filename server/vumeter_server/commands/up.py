@@ -75,13 +75,16 @@ async def print_endpoints(endpoints: supervisor.Endpoints) -> None:
 
 
 def run_supervisor(
-    settings: Settings, *, on_ready: Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]
+    settings: Settings,
+    *,
+    on_ready: Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]],
+    with_edge: bool = True,
 ) -> int:
-    """Run server and Envoy; return the exit status.
+    """Run servers, and Envoy unless told otherwise; return the exit status.
 
     Raises StartError if they could not be started, unless a child has said so itself.
     """
     try:
-        return asyncio.run(supervisor.run(settings, on_ready=on_ready))
+        return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
     except supervisor.ChildFailed as failed:
         return 2 if failed.status == 2 else 1

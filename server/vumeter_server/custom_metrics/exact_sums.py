@@ -8,15 +8,16 @@ are added; what they carry goes to the next larger unit. The rest is below 2^-60
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 SCALE = 2.0**30
 FRACTIONS = 3
+# A sum in smaller units is exact for 2^23 values, each of which is below 2^30 of them.
+CARRY_AFTER = 2**21
 
-N = TypeVar("N", np.int64, np.float64)
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Cells = npt.NDArray[np.integer]
@@ -31,11 +32,12 @@ class ExactSums:
             and of 2^-90.
     """
 
-    __slots__ = ("counts", "parts")
+    __slots__ = ("_uncarried", "counts", "parts")
 
     def __init__(self, counts: Integers, parts: Sequence[Floats]) -> None:
         self.counts = counts
         self.parts = list(parts)
+        self._uncarried = 0
 
     @classmethod
     def zeros(cls, cells: int) -> ExactSums:
@@ -89,7 +91,7 @@ class ExactSums:
             np.add(part, np.bincount(cells, weights=units, minlength=size), out=part)
             scaled = (scaled - units) * SCALE
         self.parts[-1] += np.bincount(cells, weights=scaled, minlength=size)
-        self._carry()
+        self._added(len(values))
 
     def merge(self, cells: Cells, other: ExactSums) -> None:
         """Add the sums of `other`, one for each of its own cells, to `cells`."""
@@ -99,49 +101,51 @@ class ExactSums:
             self._make_fractions()
         for mine, part in zip(self.parts, other.parts, strict=False):
             np.add(mine, np.bincount(cells, weights=part, minlength=size), out=mine)
-        self._carry()
+        self._added(len(other))
 
-    def put(self, cells: Cells, other: ExactSums) -> None:
+    def put(self, cells: Cells | slice, other: ExactSums) -> None:
         """Do as `merge` where no cell occurs twice, in time that depends on `other` alone."""
         self.counts[cells] += other.counts.astype(np.int64)
         if len(other.parts) > 1:
             self._make_fractions()
         for mine, part in zip(self.parts, other.parts, strict=False):
             mine[cells] += part
+        self._added(len(other))
 
     def taken(self, cells: Cells) -> ExactSums:
         """Return the sums of some cells."""
         return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
 
-    def between(self, positions: npt.NDArray[np.integer]) -> ExactSums:
-        """Return the sums of runs of neighbouring cells: from each position to the next one."""
-        starts, stops = positions[:-1], positions[1:]
-        some = starts < stops
-        # reduceat answers an empty run with the element where it would begin, and none at the end.
-        where = starts[some]
-
-        def reduced(column: npt.NDArray[N]) -> npt.NDArray[N]:
-            sums = np.zeros(len(starts), column.dtype)
-            if len(where):
-                sums[some] = np.add.reduceat(column[: positions[-1]], where)
-            return sums
-
-        return ExactSums(reduced(self.counts), [reduced(part) for part in self.parts])
+    def sliced(self, cells: slice) -> ExactSums:
+        """Return the sums of neighbouring cells, without a copy."""
+        return ExactSums(self.counts[cells], [part[cells] for part in self.parts])
 
     def totals(self) -> Floats:
         """Return the sums as the nearest doubles."""
-        # From the smallest part to the largest, each addition rounds once.
-        total = self.parts[-1].astype(np.float64)
-        for part in self.parts[-2::-1]:
-            total = part + total / SCALE
-        return total
+        return join(self.parts)
 
     def _make_fractions(self) -> None:
         if len(self.parts) == 1:
             self.parts.extend(np.zeros((FRACTIONS, len(self.counts))))
 
-    def _carry(self) -> None:
+    def _added(self, count: int) -> None:
+        self._uncarried += count
+        if self._uncarried >= CARRY_AFTER:
+            self.carry()
+
+    def carry(self) -> None:
+        """Give what the smaller units have in whole larger ones to these; no sum changes."""
+        self._uncarried = 0
         for smaller, larger in ((2, 1), (1, 0)) if len(self.parts) > 1 else ():
             carried = np.trunc(self.parts[smaller] / SCALE)
             self.parts[smaller] -= carried * SCALE
             self.parts[larger] += carried
+
+
+def join(parts: Sequence[npt.NDArray[Any]]) -> Floats:
+    """Return sums in units of 1, 2^-30, 2^-60 and 2^-90, or in units of 1 alone, as doubles."""
+    total: Floats = parts[-1].astype(np.float64)
+    # From the smallest part to the largest, each addition rounds once.
+    for part in parts[-2::-1]:
+        total = part + total / SCALE
+    return total

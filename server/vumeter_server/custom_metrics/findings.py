@@ -12,9 +12,11 @@ class Findings:
     """Collects violations such as `points[3].value must be a finite number`.
 
     The first ten are kept: by point, and for one point in the order in which they were noted.
+    `field` is the repeated field whose elements are spoken of; an attribute of "" is an element.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, field: str = "points") -> None:
+        self._field = field
         self._found: list[tuple[int, Violation]] = []
 
     def wants(self, index: int) -> bool:
@@ -25,7 +27,9 @@ class Findings:
         """Note a problem of one attribute of one point."""
         if not self.wants(index):
             return
-        violation = Violation(field=f"points[{index}].{attribute}", problem=problem)
+        violation = Violation(
+            field=f"{self._field}[{index}]{attribute and '.'}{attribute}", problem=problem
+        )
         insort_right(self._found, (index, violation), key=_point)
         del self._found[MAX_VIOLATIONS:]
 

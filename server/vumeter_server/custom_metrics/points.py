@@ -40,6 +40,9 @@ _TYPE_CODES: Final[Mapping[str | None, int]] = {
     None: 0,
     **{each.name.lower(): int(each) for each in MetricType},
 }
+NAME_PROBLEM: Final = (
+    f"must match [a-zA-Z_][a-zA-Z0-9_.:]* and have at most {MAX_METRIC_NAME} characters"
+)
 K = TypeVar("K", str, tuple[str, str, int])
 
 
@@ -118,12 +121,12 @@ def validate(columns: PointColumns, now_us: int) -> Batch:
     if len(columns.names) > MAX_POINTS:
         raise InvalidArgument.of("points", f"must be at most {MAX_POINTS:,} a call")
     findings = Findings()
-    _check_names(columns.names, findings)
+    check_names(columns.names, findings)
     _check_types(columns.types, findings)
     _check_values(columns.values, columns.types, findings)
     timestamps_us = _read_timestamps(columns.timestamps, now_us, findings)
     ids = [
-        _read_ids(column, attribute, findings)
+        read_ids(column, attribute, findings)
         for attribute, column in (
             ("agent_id", columns.agent_ids),
             ("environment_id", columns.environment_ids),
@@ -150,7 +153,7 @@ def validate(columns: PointColumns, now_us: int) -> Batch:
             [ABSENT_TIME if each is None else each for each in timestamps_us], np.int64
         ),
         label_sets=[
-            _with_ids(agent_id, environment_id, tag_sets[index])
+            with_ids(agent_id, environment_id, tag_sets[index])
             for agent_id, environment_id, index in combinations
         ],
         label_set_indexes=label_set_indexes,
@@ -180,7 +183,7 @@ def _without_empty(
     return texts[:empty] + texts[empty + 1 :], renumbered[indexes]
 
 
-def _with_ids(agent_id: str, environment_id: str, tags: LabelSet) -> LabelSet:
+def with_ids(agent_id: str, environment_id: str, tags: LabelSet) -> LabelSet:
     """Return the labels of a point, system labels among them, sorted by key."""
     if not agent_id and not environment_id:
         return tags
@@ -197,13 +200,13 @@ def check_idempotency_key(key: str | None, field: str = "idempotency_key") -> st
     return key
 
 
-def _check_names(names: Sequence[str], findings: Findings) -> None:
+def check_names(names: Sequence[str], findings: Findings) -> None:
     wrong = {name for name in set(names) if not is_metric_name(name)}
     if wrong:
         findings.add_each(
             (index for index, name in enumerate(names) if name in wrong),
             "name",
-            f"must match [a-zA-Z_][a-zA-Z0-9_.:]* and have at most {MAX_METRIC_NAME} characters",
+            NAME_PROBLEM,
         )
 
 
@@ -256,9 +259,9 @@ def _read_timestamps(
     return read
 
 
-def _read_ids(ids: Sequence[str | None], attribute: str, findings: Findings) -> list[str]:
+def read_ids(ids: Sequence[str | None], attribute: str, findings: Findings) -> list[str]:
     read = [each or "" for each in ids]
-    wrong = {each for each in set(read) if len(each) > MAX_ID or not _is_unicode(each)}
+    wrong = {each for each in set(read) if len(each) > MAX_ID or not is_unicode(each)}
     if wrong:
         findings.add_each(
             (index for index, each in enumerate(read) if each in wrong),
@@ -282,7 +285,7 @@ def _read_tags(
         if index is None:
             if not findings.wants(point):
                 break
-            right = _check_labels(pairs, point, checked_names, findings)
+            right = check_labels(pairs, point, checked_names, findings)
             label_set = tuple(sorted([pair for pair in pairs if pair[1]]))
             index = indexes.setdefault(label_set, len(indexes))
             if right:
@@ -291,7 +294,7 @@ def _read_tags(
     return list(indexes), label_set_of
 
 
-def _check_labels(pairs: LabelSet, point: int, checked_names: set[str], findings: Findings) -> bool:
+def check_labels(pairs: LabelSet, point: int, checked_names: set[str], findings: Findings) -> bool:
     """Note what is wrong with the tags of a point, and return whether nothing is."""
     right = True
     if len(pairs) > MAX_TAGS and sum(1 for _, value in pairs if value) > MAX_TAGS:
@@ -311,14 +314,14 @@ def _check_labels(pairs: LabelSet, point: int, checked_names: set[str], findings
                 right = False
                 continue
             checked_names.add(name)
-        if len(value) > MAX_TAG_VALUE or not (value.isascii() or _is_unicode(value)):
+        if len(value) > MAX_TAG_VALUE or not (value.isascii() or is_unicode(value)):
             problem = f"must be text of at most {MAX_TAG_VALUE} characters"
             findings.add(point, f"tags.{name}", problem)
             right = False
     return right
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether the text can be encoded: a lone surrogate cannot."""
     try:
         text.encode()

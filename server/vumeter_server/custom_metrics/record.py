@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vumeter_server.clock import Clock
+from vumeter_server.custom_metrics.columnar import Columns, validate_columns
 from vumeter_server.custom_metrics.points import PointColumns, check_idempotency_key, validate
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
 
@@ -19,7 +20,7 @@ class Recording:
     async def record(
         self,
         organization_id: int,
-        columns: PointColumns,
+        points: PointColumns | Columns,
         *,
         idempotency_key: str | None = None,
         dry_run: bool = False,
@@ -32,7 +33,10 @@ class Recording:
         """
         now_us = self.clock()
         key = check_idempotency_key(idempotency_key)
-        batch = validate(columns, now_us)
+        if isinstance(points, Columns):
+            batch = validate_columns(points, now_us)
+        else:
+            batch = validate(points, now_us)
         idempotency = key and Idempotency(key=key, content_sha256=batch.digest())
         act = self.store.check if dry_run else self.store.record
         return await act(organization_id, batch, idempotency=idempotency or None, now_us=now_us)

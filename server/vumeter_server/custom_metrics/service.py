@@ -12,6 +12,7 @@ from google.type import date_pb2
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.keys import Role
 from vumeter_server.custom_metrics.batch import MetricType
+from vumeter_server.custom_metrics.columnar import Columns, Labels
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
     check_metric_names,
@@ -31,7 +32,7 @@ from vumeter_server.times.units import HOUR_US, SECOND_US
 from vumeter_server.times.zones import find_zone
 
 QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
-RECORDINGS = ("RecordPoints", "StreamPoints")
+RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
 MAX_BATCHES_IN_FLIGHT = 64
 
 
@@ -64,7 +65,7 @@ class CustomMetricsService:
         """Record points, all of them or none."""
         recorded = await self.recording.record(
             call.organization_id,
-            _columns(request.points),
+            _points(request.points),
             idempotency_key=request.idempotency_key,
             dry_run=request.dry_run,
         )
@@ -78,16 +79,41 @@ class CustomMetricsService:
         async def record(request: pb.StreamPointsRequest) -> int:
             return await self.recording.record(
                 call.organization_id,
-                _columns(request.points),
+                _points(request.points),
                 idempotency_key=request.idempotency_key,
             )
 
-        sequence = 0
-        async for recorded, error in answer_in_order(
-            requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names
-        ):
-            sequence += 1
+        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
+        async for sequence, recorded, error in answers:
             yield pb.StreamPointsResponse(sequence=sequence, recorded=recorded, error=error)
+
+    async def RecordColumns(
+        self, request: pb.RecordColumnsRequest, call: Call
+    ) -> pb.RecordColumnsResponse:
+        """Record points given as columns, all of them or none."""
+        recorded = await self.recording.record(
+            call.organization_id,
+            _columns(request.columns),
+            idempotency_key=request.idempotency_key,
+            dry_run=request.dry_run,
+        )
+        return pb.RecordColumnsResponse(recorded=recorded)
+
+    async def StreamColumns(
+        self, requests: AsyncIterator[pb.StreamColumnsRequest], call: Call
+    ) -> AsyncIterator[pb.StreamColumnsResponse]:
+        """Record batch after batch of columns, and answer each once it is on disk."""
+
+        async def record(request: pb.StreamColumnsRequest) -> int:
+            return await self.recording.record(
+                call.organization_id,
+                _columns(request.columns),
+                idempotency_key=request.idempotency_key,
+            )
+
+        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
+        async for sequence, recorded, error in answers:
+            yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def ListMetricNames(
         self, request: pb.ListMetricNamesRequest, call: Call
@@ -183,7 +209,24 @@ _TYPE_NAMES: Mapping[int, str | None] = {
 }
 
 
-def _columns(points: Sequence[pb.Point]) -> PointColumns:
+def _columns(columns: pb.PointColumns) -> Columns:
+    return Columns(
+        names=columns.names,
+        types=columns.types,
+        name_indexes=columns.name_indexes,
+        values=columns.values,
+        times_us=columns.times_us,
+        label_sets=[
+            Labels(agent_id=each.agent_id, environment_id=each.environment_id, tags=each.tags)
+            for each in columns.label_sets
+        ],
+        label_set_indexes=columns.label_set_indexes,
+        sessions=columns.sessions,
+        session_indexes=columns.session_indexes,
+    )
+
+
+def _points(points: Sequence[pb.Point]) -> PointColumns:
     return PointColumns(
         names=[point.name for point in points],
         # A number that the enum does not have is told from the known ones by its text.

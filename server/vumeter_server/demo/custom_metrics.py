@@ -6,10 +6,15 @@ idempotency key names the hour. So a load that was interrupted goes on where it 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+import grpc.aio
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
@@ -27,14 +32,16 @@ async def load(stage: Stage, show_progress: ShowProgress) -> int:
     recorded = 0
     async with stage.channel() as channel:
         stub = custom_metrics_pb2_grpc.CustomMetricsServiceStub(channel)
-        answers = stub.StreamPoints(
-            _requests(hours), metadata=(("authorization", f"Bearer {stage.bearer}"),)
-        )
-        async for answer in answers:
-            if answer.HasField("error"):
-                raise DemoError(answer.error.message)
-            recorded += answer.recorded
-            show_progress(answer.sequence / len(hours))
+        call = stub.StreamPoints(metadata=(("authorization", f"Bearer {stage.bearer}"),))
+        writing = asyncio.create_task(_write(call, hours))
+        try:
+            async for answer in call:
+                if answer.HasField("error"):
+                    raise DemoError(answer.error.message)
+                recorded += answer.recorded
+                show_progress(answer.sequence / len(hours))
+        finally:
+            writing.cancel()
     return recorded
 
 
@@ -59,9 +66,12 @@ def request_of_hour(hour_us: int) -> pb.StreamPointsRequest:
     return request
 
 
-async def _requests(hours: Sequence[int]) -> AsyncIterator[pb.StreamPointsRequest]:
-    for hour_us in hours:
-        yield request_of_hour(hour_us)
+async def _write(call: grpc.aio.StreamStreamCall[Any, Any], hours: Sequence[int]) -> None:
+    # A call that has ended refuses to be written to; why it ended is told to who reads it.
+    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        for hour_us in hours:
+            await call.write(request_of_hour(hour_us))
+        await call.done_writing()
 
 
 def _record_gauges(

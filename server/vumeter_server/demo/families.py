@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vumeter_server.demo import custom_metrics
+from vumeter_server.demo import custom_metrics, live_metrics, simulation
 from vumeter_server.demo.stage import Demo
 
-DEMOS: Sequence[Demo] = (custom_metrics.DEMO,)
+DEMOS: Sequence[Demo] = (custom_metrics.DEMO, live_metrics.DEMO, simulation.DEMO)

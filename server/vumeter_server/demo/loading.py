@@ -79,7 +79,7 @@ async def _load(
         return
     if now_us - begun_us < CONTINUED_WITHIN_US:
         stage = _stage(settings, grpc_target, begun_us=begun_us)
-        async with _key(database, clock) as bearer:
+        async with _key(database) as bearer:
             with _progress(demo) as show:
                 loaded = await demo.load(replace(stage, bearer=bearer), show)
         click.echo(f"Demo data: {loaded:,} {demo.what} of the organization {ORGANIZATION}")
@@ -97,10 +97,10 @@ def _stage(settings: Settings, grpc_target: str, *, begun_us: int) -> Stage:
 
 
 @contextlib.asynccontextmanager
-async def _key(database: Database, clock: Clock) -> AsyncIterator[str]:
-    administration = SqliteKeyAdministration(database, clock)
+async def _key(database: Database) -> AsyncIterator[str]:
+    administration = SqliteKeyAdministration(database)
     key = await asyncio.to_thread(
-        administration.create_key, ORGANIZATION, Role.MEMBER, clock() + KEY_GOOD_FOR_US
+        administration.create_key, ORGANIZATION, Role.MEMBER, system_clock() + KEY_GOOD_FOR_US
     )
     try:
         yield key.bearer

@@ -79,6 +79,12 @@ class Pipeline:
         return grpc.unary_unary_rpc_method_handler(wrapped.unary)
 
 
+def is_query(method: MethodDescriptor) -> bool:
+    """Whether a method changes nothing, by its own option."""
+    level: int = method.GetOptions().idempotency_level
+    return level == MethodOptions.NO_SIDE_EFFECTS
+
+
 class _Method:
     def __init__(self, pipeline: Pipeline, servicer: Servicer, method: MethodDescriptor) -> None:
         self._authenticator = pipeline.authenticator
@@ -89,8 +95,7 @@ class _Method:
         self._access = access if isinstance(access, Access) else access[method.name]
         self._request_type = GetMessageClass(method.input_type)
         self._client_streaming = method.client_streaming
-        is_query = method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-        self._timeout = pipeline.query_timeout_seconds if is_query else None
+        self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
 
     async def unary(self, request: Any, context: _Context) -> bytes:
         """Answer with one message."""

@@ -82,8 +82,10 @@ def _refusal(text: str) -> InvalidArgument:
     if expected := _EXPECTED.match(text):
         if expected["got"] == "null":
             return InvalidArgument.of(path, "must not be null")
-        kinds = [_JSON_NAMES.get(kind.strip(), kind) for kind in expected["expected"].split("|")]
-        problem = " or ".join(kinds)
+        kinds = [kind.strip() for kind in expected["expected"].split("|")]
+        # Where null is the same as absent, nobody is told to send it.
+        names = [_JSON_NAMES.get(kind, kind) for kind in kinds if kind != "null"]
+        problem = " or ".join(names)
         return InvalidArgument.of(path, f"must be {problem}{' for each key' if of_map else ''}")
     if text.startswith("Number out of range"):
         return InvalidArgument.of(path, "must be a finite number")

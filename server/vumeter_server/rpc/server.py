@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -16,15 +16,21 @@ from grpc_reflection.v1alpha import reflection_pb2
 from vumeter_server.errors import NotFound
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import PUBLIC
-from vumeter_server.rpc.handlers import Pipeline, Servicer
+from vumeter_server.rpc.forwarding import Forwarding
+from vumeter_server.rpc.handlers import Pipeline, Servicer, is_query
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
+MAX_PENDING_REQUESTS = 10_000
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     # A second server on the same port must fail, not share it.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
+    # So many may come at once, such as all watchers after a restart; above its own 1,000 grpc
+    # would cancel some of them at random, which a caller cannot tell from an answer.
+    ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),
     # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
     # without a call too, where grpc's own minimum of five minutes would end the connection.
     ("grpc.keepalive_time_ms", 60_000),
@@ -71,7 +77,7 @@ class HealthService:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer a service's status now and whenever it changes."""
+        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN."""
         last: Any = None
         while True:
             async with self._changed:
@@ -119,23 +125,49 @@ class Server:
     """A gRPC server with our services, health and reflection."""
 
     def __init__(
-        self, pipeline: Pipeline, servicers: Sequence[Servicer], *, reflection: bool
+        self,
+        pipeline: Pipeline,
+        servicers: Sequence[Servicer],
+        *,
+        reflection: bool,
+        forwarding: Forwarding | None = None,
+        forwarded: Sequence[ServiceDescriptor] = (),
     ) -> None:
+        """Serve `servicers`.
+
+        With `forwarding`, only their queries are answered here; everything else, and the services
+        in `forwarded` altogether, is passed on.
+        """
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthService()
         self._names = [servicer.service.full_name for servicer in servicers]
+        self._names += [service.full_name for service in forwarded]
         served: list[tuple[str, Servicer]] = [
             (servicer.service.full_name, servicer) for servicer in (*servicers, self._health)
         ]
         if reflection:
             reflected = ReflectionService(
-                [*(name for name, _ in served), ReflectionService.service.full_name]
+                [*self._names, HealthService.service.full_name, ReflectionService.service.full_name]
             )
             served.append((ReflectionService.service.full_name, reflected))
             # The same messages under the name that clients ask for first.
             served.append(("grpc.reflection.v1.ServerReflection", reflected))
         for name, servicer in served:
-            self._server.add_registered_method_handlers(name, pipeline.handlers(servicer))
+            handlers = pipeline.handlers(servicer)
+            if forwarding is not None and servicer in servicers:
+                handlers |= {
+                    method.name: forwarding.handler(method)
+                    for method in servicer.service.methods
+                    if not is_query(method)
+                }
+            self._server.add_registered_method_handlers(name, handlers)
+        if forwarding is None:
+            return
+        for service in forwarded:
+            self._server.add_registered_method_handlers(
+                service.full_name,
+                {method.name: forwarding.handler(method) for method in service.methods},
+            )
 
     def listen(self, address: str) -> int:
         """Listen on `address`, such as `127.0.0.1:0`, and return the port.
@@ -155,8 +187,19 @@ class Server:
         await self._server.start()
         await self._health.set_serving(["", *self._names])
 
-    async def stop(self, *, notice_seconds: float = DRAIN_NOTICE_SECONDS) -> None:
-        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish."""
+    async def stop(
+        self,
+        *,
+        notice_seconds: float = DRAIN_NOTICE_SECONDS,
+        on_notice: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish.
+
+        `on_notice` is called once proxies have noticed: streams that are ended there come back to
+        another server, not to this one.
+        """
         await self._health.set_not_serving()
         await asyncio.sleep(notice_seconds)
+        for notice in on_notice:
+            notice()
         await self._server.stop(DRAIN_SECONDS)

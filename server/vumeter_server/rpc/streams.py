@@ -22,12 +22,12 @@ async def answer_in_order(
     record: Callable[[R], Awaitable[int]],
     in_flight: int,
     field_names: Mapping[str, str],
-) -> AsyncIterator[tuple[int, Status | None]]:
+) -> AsyncIterator[tuple[int, int, Status | None]]:
     """Record each request, up to `in_flight` at a time, and yield its answers in order.
 
-    An answer is how much was recorded and None, or 0 and the status of what was raised; one refused
-    batch does not end the stream. No further request is read while `in_flight` are unanswered, so a
-    sender that does not read its answers is held back.
+    An answer is its number from 1, how much was recorded and None, or 0 and the status of what was
+    raised; one refused batch does not end the stream. No further request is read while `in_flight`
+    are unanswered, so a sender that does not read its answers is held back.
     """
     started: asyncio.Queue[asyncio.Task[int] | None] = asyncio.Queue(in_flight)
 
@@ -40,14 +40,16 @@ async def answer_in_order(
 
     reading = asyncio.create_task(start_each())
     try:
+        sequence = 0
         while (task := await started.get()) is not None:
+            sequence += 1
             try:
-                yield await task, None
+                yield sequence, await task, None
             except VumeterError as error:
-                yield 0, status_of(error, field_names)
+                yield sequence, 0, status_of(error, field_names)
             except Exception as error:
                 _log.exception("batch_failed")
-                yield 0, status_of(error, field_names)
+                yield sequence, 0, status_of(error, field_names)
         await reading
     finally:
         reading.cancel()

@@ -15,7 +15,7 @@ from typing import TypeVar
 import sqlite_utils
 
 from vumeter_server.storage.connections import connect_reader, connect_writer
-from vumeter_server.storage.migrations import MIGRATIONS
+from vumeter_server.storage.migrations import MIGRATIONS, NAMES
 from vumeter_server.storage.readers import Readers
 from vumeter_server.storage.writer import Writer, in_transaction
 
@@ -49,6 +49,12 @@ class Database:
         with self._one_line_errors(), closing(connect_reader(self.path)) as connection:
             connection.execute("BEGIN")
             return query(connection)
+
+    def vacuum(self) -> None:
+        """Write the whole file anew, without what is free; nobody else may be using it."""
+        with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _one_line_errors(self) -> Iterator[None]:
@@ -112,8 +118,7 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     known = {migration.name for migration in MIGRATIONS.pending(db)} | {
         migration.name for migration in MIGRATIONS.applied(db)
     }
-    ours = {migration.name for migration in MIGRATIONS._migrations}
-    if known - ours:
+    if known - set(NAMES):
         raise DatabaseError(f"{path} was written by a newer version of vumeter")
     if not MIGRATIONS.applied(db) and db.table_names():
         raise DatabaseError(f"{path} is a database of another program")

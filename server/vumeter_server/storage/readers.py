@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -17,11 +16,10 @@ from vumeter_server.errors import Unavailable
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
 
-QUICK_THREADS = 2
+# Threads share the interpreter's lock: more of them wait for each other more than they do.
+QUICK_THREADS = 1
 HEAVY_THREADS = 2
 MAX_QUERIES_WAITING = 1_000
-# Heavy queries yield the processor to the event loop, the writer and the quick queries.
-HEAVY_NICENESS = 10
 
 
 class Cancelled(Exception):
@@ -53,8 +51,9 @@ class Readers:
     """Runs queries in threads, each in one read transaction: a snapshot of the file."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._quick = _Lane("quick", QUICK_THREADS, 0, connect)
-        self._heavy = _Lane("heavy", HEAVY_THREADS, HEAVY_NICENESS, connect)
+        self._peeking = connect()
+        self._quick = _Lane("quick", QUICK_THREADS, connect)
+        self._heavy = _Lane("heavy", HEAVY_THREADS, connect)
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -65,19 +64,26 @@ class Readers:
         answer: T = await (self._heavy if heavy else self._quick).run(query)
         return answer
 
+    def peek(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` in the caller's thread: one row, of a page that every commit writes.
+
+        Handing such a query to a thread costs ten times what it does. Not for what may have to be
+        read from a disk.
+        """
+        return query(self._peeking)
+
     def close(self) -> None:
         """Let the running queries finish and close the connections."""
         self._quick.close()
         self._heavy.close()
+        self._peeking.close()
 
 
 class _Lane:
-    def __init__(
-        self, name: str, threads: int, niceness: int, connect: Callable[[], sqlite3.Connection]
-    ) -> None:
+    def __init__(self, name: str, threads: int, connect: Callable[[], sqlite3.Connection]) -> None:
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._threads = [
-            _ReaderThread(f"vumeter-{name}-{number}", niceness, connect, self._asked)
+            _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked)
             for number in range(threads)
         ]
 
@@ -106,12 +112,10 @@ class _ReaderThread(threading.Thread):
     def __init__(
         self,
         name: str,
-        niceness: int,
         connect: Callable[[], sqlite3.Connection],
         asked: queue.SimpleQueue[_Asked | None],
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self._niceness = niceness
         self._connection = connect()
         self._queue = asked
         self._current: _Asked | None = None
@@ -124,11 +128,6 @@ class _ReaderThread(threading.Thread):
                 self._connection.interrupt()
 
     def run(self) -> None:
-        if self._niceness:
-            # On Linux a priority belongs to the thread; elsewhere it would be the whole process's.
-            with contextlib.suppress(OSError, AttributeError):
-                if os.uname().sysname == "Linux":
-                    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._niceness)
         while (asked := self._queue.get()) is not None:
             if not asked.cancelled:
                 self._answer(asked)

@@ -92,6 +92,79 @@ class StreamPointsResponse(_message.Message):
     error: _status_pb2.Status
     def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
+class LabelSet(_message.Message):
+    __slots__ = ("agent_id", "environment_id", "tags")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    environment_id: str
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class PointColumns(_message.Message):
+    __slots__ = ("names", "types", "name_indexes", "values", "times_us", "label_sets", "label_set_indexes", "sessions", "session_indexes")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    NAME_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SETS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SET_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    types: _containers.RepeatedScalarFieldContainer[MetricType]
+    name_indexes: _containers.RepeatedScalarFieldContainer[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    times_us: _containers.RepeatedScalarFieldContainer[int]
+    label_sets: _containers.RepeatedCompositeFieldContainer[LabelSet]
+    label_set_indexes: _containers.RepeatedScalarFieldContainer[int]
+    sessions: _containers.RepeatedScalarFieldContainer[str]
+    session_indexes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[_Union[MetricType, str]]] = ..., name_indexes: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., times_us: _Optional[_Iterable[int]] = ..., label_sets: _Optional[_Iterable[_Union[LabelSet, _Mapping]]] = ..., label_set_indexes: _Optional[_Iterable[int]] = ..., sessions: _Optional[_Iterable[str]] = ..., session_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RecordColumnsRequest(_message.Message):
+    __slots__ = ("columns", "idempotency_key", "dry_run")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    columns: PointColumns
+    idempotency_key: str
+    dry_run: bool
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class RecordColumnsResponse(_message.Message):
+    __slots__ = ("recorded",)
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    recorded: int
+    def __init__(self, recorded: _Optional[int] = ...) -> None: ...
+
+class StreamColumnsRequest(_message.Message):
+    __slots__ = ("columns", "idempotency_key")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    columns: PointColumns
+    idempotency_key: str
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class StreamColumnsResponse(_message.Message):
+    __slots__ = ("sequence", "recorded", "error")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    recorded: int
+    error: _status_pb2.Status
+    def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
 class ListMetricNamesRequest(_message.Message):
     __slots__ = ("agent_id",)
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -90,11 +90,11 @@ def to_make(connection: sqlite3.Connection, today: int) -> list[tuple[int, int, 
     due = []
     for level in LEVELS:
         rows = connection.execute(
-            "SELECT d.organization_id, d.day / ?1 AS block FROM metric_days d"
+            "SELECT d.organization_id, d.day / ?1 AS number FROM metric_days d"
             " LEFT JOIN series_blocks b ON b.organization_id = d.organization_id"
             " AND b.level = ?1 AND b.block = d.day / ?1"
             " GROUP BY d.organization_id, d.day / ?1"
-            " HAVING (block + 1) * ?1 + ?2 <= ?3"
+            " HAVING (number + 1) * ?1 + ?2 <= ?3"
             " AND count(CASE WHEN b.through IS NULL OR d.part > b.through THEN 1 END) >="
             " CASE WHEN max(b.through) IS NULL THEN 1 ELSE ?4 END",
             (level, CLOSED_FOR_DAYS, today, LATE_PARTS),

@@ -179,6 +179,7 @@ def decode_table(blob: bytes) -> list[Array]:
 
 def encode_sums(keys: Sequence[Array], sums: ExactSums) -> bytes:
     """Write sums with the columns of their keys."""
+    sums.carry()
     return encode_table([*keys, sums.counts, *sums.parts])
 
 

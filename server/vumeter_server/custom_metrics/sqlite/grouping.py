@@ -28,7 +28,7 @@ class Grouping:
 
     snapshot: Snapshot
     members: list[list[int]]
-    of_series: npt.NDArray[np.int64] | None
+    of_series: npt.NDArray[np.int32] | None
     by_session: bool
     session_position: int
 
@@ -38,9 +38,9 @@ class Grouping:
         keys = [key for key in group_by if key != SESSION]
         by_session = len(keys) < len(group_by)
         members: list[list[int]] = [[]]
-        of_series: npt.NDArray[np.int64] | None = None
+        of_series: npt.NDArray[np.int32] | None = None
         if keys:
-            of_series, members = _number(np.stack([snapshot.labels.column(key) for key in keys]))
+            of_series, members = snapshot.labels.groups(tuple(keys))
         return cls(
             snapshot=snapshot,
             members=members,
@@ -75,6 +75,8 @@ class Grouping:
 
     def labels(self, groups: npt.NDArray[np.int64]) -> list[tuple[str, ...]]:
         """Return the label values of groups."""
+        if self.of_series is None and not self.by_session:
+            return [()] * len(groups)
         texts = self.snapshot.labels.texts
         values = {
             group: tuple("" if code == NO_CODE else texts[code] for code in self.members[group])
@@ -91,21 +93,6 @@ class Grouping:
             name = names[group % sessions - 1]
             labels.append((*of_series[:position], name, *of_series[position:]))
         return labels
-
-
-def _number(
-    columns: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int64], list[list[int]]]:
-    """Number the distinct columns of a matrix; return each column's number, and the members."""
-    numbers = np.zeros(columns.shape[1], np.int64)
-    first = np.zeros(min(columns.shape[1], 1), np.int64)
-    for column in columns:
-        codes, code_numbers = np.unique(column, return_inverse=True)
-        # Renumbering after each label keeps the product of the counts from overflowing.
-        _, first, numbers = np.unique(
-            numbers * len(codes) + code_numbers, return_index=True, return_inverse=True
-        )
-    return numbers, columns[:, first].T.tolist()
 
 
 def _session_names(snapshot: Snapshot, codes: list[int]) -> dict[int, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.exact_sums import ExactSums, join
 from vumeter_server.custom_metrics.sqlite.columns import Array
 from vumeter_server.storage import check_cancelled
 
@@ -15,6 +17,23 @@ LOT = 1 << 20
 MAX_DENSE_CELLS = 1 << 21
 
 Keys = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Table:
+    """Rows of sums.
+
+    Attributes:
+        rows: the numbers of the rows that have a value, in ascending order.
+        sums: rows x width.
+        totals: the sum of each row.
+        present: whether a column has a value.
+    """
+
+    rows: Keys
+    sums: npt.NDArray[np.float64]
+    totals: npt.NDArray[np.float64]
+    present: npt.NDArray[np.bool_]
 
 
 class KeyedSums:
@@ -45,15 +64,20 @@ class KeyedSums:
         merged.merge(where, sums)
         self._partial.append((distinct, merged))
 
-    def result(self) -> tuple[Keys, ExactSums]:
-        """Return the keys that occurred, in ascending order, and their sums."""
+    def add_all(self, sums: ExactSums) -> None:
+        """Add sums for all keys."""
+        if self._dense is not None:
+            self._dense.put(slice(None), sums)
+        else:
+            keys = np.flatnonzero(sums.counts)
+            self._partial.append((keys, sums.taken(keys)))
+
+    def table(self, width: int) -> Table:
+        """Return the sums as rows of `width` keys."""
         self._sum_waiting()
         if self._dense is not None:
-            keys = np.flatnonzero(self._dense.counts)
-            return keys, self._dense.taken(keys)
-        if len(self._partial) != 1:
-            self._partial = [_merge(self._partial)]
-        return self._partial[0]
+            return _dense_table(self._dense, width)
+        return _sparse_table(*_merge(self._partial), width)
 
     def _sum_waiting(self) -> None:
         if not self._waiting:
@@ -66,6 +90,29 @@ class KeyedSums:
             return
         distinct, where = np.unique(keys, return_inverse=True)
         self._partial.append((distinct, ExactSums.of(where, values, len(distinct))))
+
+
+def _dense_table(sums: ExactSums, width: int) -> Table:
+    counts = sums.counts.reshape(-1, width)
+    rows = np.flatnonzero(counts.any(axis=1))
+    parts = [part.reshape(-1, width)[rows] for part in sums.parts]
+    return Table(
+        rows=rows,
+        sums=join(parts),
+        totals=join([part.sum(axis=1) for part in parts]),
+        present=counts.sum(axis=0) > 0,
+    )
+
+
+def _sparse_table(keys: Keys, sums: ExactSums, width: int) -> Table:
+    rows, row_of_key = np.unique(keys // width, return_inverse=True)
+    table = np.zeros((len(rows), width))
+    table[row_of_key, keys % width] = sums.totals()
+    by_row = ExactSums.zeros(len(rows))
+    by_row.merge(row_of_key, sums)
+    present = np.zeros(width, np.bool_)
+    present[keys % width] = True
+    return Table(rows=rows, sums=table, totals=by_row.totals(), present=present)
 
 
 def _merge(partial: list[tuple[Keys, ExactSums]]) -> tuple[Keys, ExactSums]:

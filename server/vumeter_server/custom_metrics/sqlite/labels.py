@@ -1,11 +1,9 @@
-"""Names and tags: which metrics and labels there are, from the table of uses."""
+"""Names and tags: which metrics and labels there are."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from vumeter_server.custom_metrics.sqlite.dictionaries import AGENT
-from vumeter_server.custom_metrics.sqlite.snapshots import Codes, Snapshot
+from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.store import TagValues
 
 SYSTEM_LABELS = (AGENT, "environment_id")
@@ -19,37 +17,26 @@ def query_names(snapshot: Snapshot, agent_id: str | None) -> list[str]:
     agent_code = snapshot.labels.codes.get((AGENT, agent_id))
     if agent_code is None:
         return []
-    used, _ = snapshot.labels.used(None, agent_code)
-    names = (metrics.names.get(code) for code in np.unique(used).tolist())
-    return sorted(name for name in names if name is not None)
+    used = snapshot.used(None, agent_code).metrics
+    return sorted(metrics.names[code] for code in used)
 
 
 def query_tags(
     snapshot: Snapshot, metric_name: str | None, agent_id: str | None, limit: int
 ) -> dict[str, TagValues]:
     """Return user labels in use, sorted by key, with their first `limit` values."""
-    labels = snapshot.labels
     metric_code = agent_code = None
     if metric_name is not None:
         metric_code = snapshot.metrics.codes.get(metric_name)
         if metric_code is None:
             return {}
     if agent_id is not None:
-        agent_code = labels.codes.get((AGENT, agent_id))
+        agent_code = snapshot.labels.codes.get((AGENT, agent_id))
         if agent_code is None:
             return {}
-    metric_codes, label_codes = labels.used(metric_code, agent_code)
-    known = np.zeros(snapshot.state.metrics + 1, np.bool_)
-    known[list(snapshot.metrics.names)] = True
-    label_codes = np.unique(label_codes[known[metric_codes] & (label_codes >= 0)])
-    key_codes = labels.key_codes_of(label_codes)
+    values = snapshot.used(metric_code, agent_code).values
     return {
-        key: _values(snapshot, label_codes[key_codes == key_code], limit)
-        for key, key_code in sorted(labels.keys.items())
-        if key not in SYSTEM_LABELS and (key_codes == key_code).any()
+        key: TagValues(values=values[key][:limit], truncated=len(values[key]) > limit)
+        for key in sorted(values)
+        if key not in SYSTEM_LABELS
     }
-
-
-def _values(snapshot: Snapshot, label_codes: Codes, limit: int) -> TagValues:
-    texts = sorted(snapshot.labels.texts[code] for code in label_codes.tolist())
-    return TagValues(values=texts[:limit], truncated=len(texts) > limit)

@@ -65,10 +65,11 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sealing:
-    """What one sealing writes; its batches are those up to number `part`."""
+    """What one sealing writes; its batches are those up to number `part` of those to `through`."""
 
     organization_id: int
     part: int
+    through: int
     rows: Rows
 
 
@@ -83,15 +84,19 @@ def due(connection: sqlite3.Connection, *, everything: bool = False) -> list[int
     return [organization_id for (organization_id,) in rows]
 
 
-def prepare(snapshot: Snapshot) -> Sealing | None:
-    """Read the oldest batches of the log and lay their points out by day."""
+def prepare(snapshot: Snapshot, through: int | None = None) -> Sealing | None:
+    """Read the oldest batches of the log, up to number `through`, and lay their points out by day.
+
+    None if there are no such batches.
+    """
+    last = snapshot.state.next_batch - 1 if through is None else through
     part = -1
     blobs: list[bytes] = []
     taken = 0
     for number, points, columns in snapshot.connection.execute(
         "SELECT batch_number, points, columns FROM metric_batches"
-        " WHERE organization_id = ? ORDER BY batch_number",
-        (snapshot.organization_id,),
+        " WHERE organization_id = ? AND batch_number <= ? ORDER BY batch_number",
+        (snapshot.organization_id, last),
     ):
         if blobs and taken + points > SEAL_AT_MOST:
             break
@@ -106,6 +111,7 @@ def prepare(snapshot: Snapshot) -> Sealing | None:
     return Sealing(
         organization_id=snapshot.organization_id,
         part=part,
+        through=last,
         rows=_rows(snapshot, part, points),
     )
 
@@ -154,8 +160,12 @@ def _add_day(
     *,
     metrics: Array,
     columns: dict[Kind, Array],
+    summed: int = 1,
 ) -> None:
-    """Add the rows of a part of a day; the points are ordered by metric, then time."""
+    """Add the rows of a part of a day; the points are ordered by metric, then time.
+
+    `summed` counts how often a part of that number was written: a merge writes it again.
+    """
     organization_id = snapshot.organization_id
     for metric, start, stop in runs_of(metrics):
         for kind, column in columns.items():
@@ -172,7 +182,7 @@ def _add_day(
     )
     rows.cells.extend(sums.cells)
     rows.labels.extend(sums.labels)
-    rows.days.append((organization_id, day, part, len(metrics), 1))
+    rows.days.append((organization_id, day, part, len(metrics), summed))
 
 
 def _session_rows(
@@ -217,8 +227,8 @@ class Merge:
 
 def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
     """Read all parts of a day and lay their points out as one, without those of deleted metrics."""
-    (part,) = snapshot.connection.execute(
-        "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day = ?",
+    part, summed = snapshot.connection.execute(
+        "SELECT max(part), max(summed) FROM metric_days WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
     metrics: list[Array] = []
@@ -238,6 +248,7 @@ def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
             part,
             metrics=np.concatenate(metrics),
             columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            summed=summed + 1,
         )
     return Merge(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 

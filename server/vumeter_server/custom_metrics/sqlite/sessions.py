@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.percentiles import nearest_rank
+from vumeter_server.custom_metrics.percentiles import rank_of
 from vumeter_server.custom_metrics.sqlite.columns import POINT, decode_session
 from vumeter_server.custom_metrics.sqlite.dictionaries import find_session
-from vumeter_server.custom_metrics.sqlite.snapshots import Points, Snapshot
+from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.timeseries import PERCENT
 from vumeter_server.custom_metrics.store import SessionMetric
+from vumeter_server.storage import check_cancelled
 
 
 def query_session(snapshot: Snapshot, session_id: str) -> list[SessionMetric]:
@@ -27,36 +30,33 @@ def query_session(snapshot: Snapshot, session_id: str) -> list[SessionMetric]:
     sealed = [decode_session(columns, code) for (columns,) in rows]
     log = snapshot.log
     points = np.concatenate([np.empty(0, POINT), *sealed, log[log["session"] == code]])
-    entries = points["metric"].astype(np.int64) << 32 | points["series"]
     # A stable sort keeps the order of recording among equal times.
-    order = np.lexsort((points["time_us"], entries))
-    points, entries = points[order], entries[order]
-    _, starts = np.unique(entries, return_index=True)
-    metrics = [
-        _entry(snapshot, entry)
-        for entry in np.split(points, starts[1:])
-        if len(entry) and int(entry["metric"][0]) in snapshot.metrics.names
-    ]
+    points = points[np.lexsort((points["time_us"], points["series"], points["metric"]))]
+    columns = (points[name].tolist() for name in ("metric", "series", "time_us", "value"))
+    metrics = []
+    for (metric_code, series_code), entry in itertools.groupby(
+        zip(*columns, strict=True), key=lambda point: point[:2]
+    ):
+        check_cancelled()
+        if metric_code in snapshot.metrics.names:
+            times_us, values = zip(*((point[2], point[3]) for point in entry), strict=True)
+            metrics.append(
+                SessionMetric(
+                    metric_name=snapshot.metrics.names[metric_code],
+                    type=snapshot.metrics.types[metric_code],
+                    labels=snapshot.labels.of_series(series_code),
+                    last_time_us=times_us[-1],
+                    value=_value(snapshot.metrics.types[metric_code], values),
+                    count=len(values),
+                )
+            )
     return sorted(metrics, key=lambda metric: (metric.metric_name, sorted(metric.labels.items())))
 
 
-def _entry(snapshot: Snapshot, points: Points) -> SessionMetric:
-    """Aggregate the points of one metric and series, which are in the order of time."""
-    metric_code = int(points["metric"][0])
-    metric_type = snapshot.metrics.types[metric_code]
-    values = points["value"]
+def _value(metric_type: MetricType, values: tuple[float, ...]) -> float:
+    """Aggregate values that are in the order of time."""
     if metric_type is MetricType.COUNTER:
-        value = float(ExactSums.of(np.zeros(len(values), np.int64), values, 1).totals()[0])
-    elif metric_type is MetricType.GAUGE:
-        value = float(values[-1])
-    else:
-        _, percentiles, _ = nearest_rank(values, np.zeros(len(values), np.int64), PERCENT)
-        value = float(percentiles[0])
-    return SessionMetric(
-        metric_name=snapshot.metrics.names[metric_code],
-        type=metric_type,
-        labels=snapshot.labels.of_series(int(points["series"][0])),
-        last_time_us=int(points["time_us"][-1]),
-        value=value,
-        count=len(values),
-    )
+        return math.fsum(values)
+    if metric_type is MetricType.GAUGE:
+        return values[-1]
+    return sorted(values)[rank_of(len(values), PERCENT) - 1]

@@ -10,21 +10,30 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
-from vumeter_server.custom_metrics.sqlite.totals import Totals
+from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
+from vumeter_server.custom_metrics.sqlite.totals import Matrix, Totals
+from vumeter_server.custom_metrics.sqlite.uses import Uses, View
+from vumeter_server.storage import check_cancelled
 
+T = TypeVar("T")
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
+# How many groupings of one organization's series are remembered.
+MAX_GROUPINGS = 16
+# How many labels of one organization have their sums remembered.
+MAX_LABEL_TOTALS = 4
 # What all organizations' caches may hold together, in entries of about 50 bytes.
 MAX_WEIGHT = 3_000_000
 
@@ -51,9 +60,19 @@ class Snapshot:
     """The points that are not sealed yet, of type POINT, in the order of recording."""
     _organization: _Organization
 
-    def totals_between(self, metric_code: int, bounds: npt.NDArray[np.int64]) -> ExactSums:
-        """Return a metric's sums from each of the ascending cells `bounds` to the next one."""
-        return self._organization.totals_between(self, metric_code, bounds)
+    def used(self, metric_code: int | None, agent_code: int | None) -> View:
+        """Return what the points of a metric, of an agent, or of both use."""
+        return self._organization.used(self, metric_code, agent_code)
+
+    def label_sums(self, key: str, first: int, end: int) -> LabelSums:
+        """Return the sums of sealed days [first, end) by metric and value of a label."""
+        return self._organization.label_sums(self, key, first, end)
+
+    def totals_between(
+        self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[Matrix]:
+        """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
+        return self._organization.totals_between(self, metric_codes, bounds)
 
 
 class Labels:
@@ -68,8 +87,10 @@ class Labels:
         self._members: GrowingArray[np.int32] = GrowingArray(np.int32)
         self._owners: GrowingArray[np.int32] = GrowingArray(np.int32)
         self.series = 0
-        self._uses: GrowingArray[np.int32] = GrowingArray(np.int32)
+        self.uses = Uses()
+        self._key_names: list[str] = []
         self._columns: dict[str, Codes] = {}
+        self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
 
     def extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
         """Read what was added up to `state`."""
@@ -80,13 +101,13 @@ class Labels:
         self._extend_labels(connection, organization_id)
         if self.series < state.series:
             self._extend_series(connection, organization_id)
-        if self.uses < state.uses:
+        if len(self.uses) < state.uses:
             rows = connection.execute(
                 "SELECT metric_code, agent_code, label_code FROM metric_uses"
                 " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, self.uses),
+                (organization_id, len(self.uses)),
             ).fetchall()
-            self._uses.append(np.array(rows, np.int32).reshape(-1))
+            self.uses.append(rows)
 
     def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
         rows = connection.execute(
@@ -98,7 +119,10 @@ class Labels:
         for key, value in rows:
             self.codes[key, value] = len(self.texts)
             self.texts.append(value)
-            key_codes.append(self.keys.setdefault(key, len(self.keys)))
+            if key not in self.keys:
+                self.keys[key] = len(self.keys)
+                self._key_names.append(key)
+            key_codes.append(self.keys[key])
         self._key_codes.append(np.array(key_codes, np.int32))
 
     def _extend_series(self, connection: sqlite3.Connection, organization_id: int) -> None:
@@ -114,14 +138,10 @@ class Labels:
         self.series += len(rows)
 
     @property
-    def uses(self) -> int:
-        """How many uses are known."""
-        return len(self._uses) // 3
-
-    @property
     def weight(self) -> int:
         """How many entries are held."""
-        return 3 * len(self.texts) + self.series + len(self._columns) * self.series // 10
+        columns = len(self._columns) + len(self._groups)
+        return 3 * len(self.texts) + self.series + columns * self.series // 10
 
     def column(self, key: str) -> Codes:
         """Return the label code of `key` for each series, NO_CODE where it has none."""
@@ -136,7 +156,7 @@ class Labels:
         start = 0
         if known is not None:
             column[: len(known)] = known
-            start = int(np.searchsorted(self._owners.view(), len(known)))
+            start = int(np.searchsorted(self._owners.view(), np.int32(len(known))))
         key_code = self.keys.get(key)
         if key_code is not None:
             members, owners = self._members.view()[start:], self._owners.view()[start:]
@@ -144,34 +164,53 @@ class Labels:
             column[owners[chosen]] = members[chosen]
         return column
 
+    def groups(self, keys: tuple[str, ...]) -> tuple[Codes, list[list[int]]]:
+        """Number the combinations of values that series have of some keys.
+
+        Returns the number of each series, and for each number the label codes, NO_CODE for none.
+        """
+        columns = [self.column(key) for key in keys]
+        series = min(len(column) for column in columns)
+        known = self._groups.get(keys)
+        if known is None or len(known[0]) < series:
+            known = number_groups([column[:series] for column in columns], len(self.texts))
+            self._groups[keys] = known
+            if len(self._groups) > MAX_GROUPINGS:
+                self._groups.pop(next(iter(self._groups)), None)
+        return known
+
     def of_series(self, series_code: int) -> dict[str, str]:
         """Return the labels of one series."""
         with self._lock:
             owners, members = self._owners.view(), self._members.view()
-            first, last = np.searchsorted(owners, (series_code, series_code + 1))
-            names = list(self.keys)
-            return {
-                names[self._key_codes.view()[code]]: self.texts[code]
-                for code in members[first:last].tolist()
-            }
+            # Searching for another type than the array's would convert the array.
+            bounds = np.array((series_code, series_code + 1), owners.dtype)
+            first, last = np.searchsorted(owners, bounds)
+            return dict(self.name(code) for code in members[first:last].tolist())
 
-    def used(self, metric_code: int | None, agent_code: int | None) -> Codes:
-        """Return the distinct (metric, label) codes in use, as two rows, under the filters."""
-        uses = self._uses.view().reshape(-1, 3)
-        if metric_code is not None:
-            uses = uses[uses[:, 0] == metric_code]
-        if agent_code is not None:
-            uses = uses[uses[:, 1] == agent_code]
-        return uses[:, (0, 2)].T
+    def name(self, label_code: int) -> tuple[str, str]:
+        """Return the key and the value of a label."""
+        key_code = int(self._key_codes.view()[label_code])
+        return self._key_names[key_code], self.texts[label_code]
 
-    def key_codes_of(self, label_codes: Codes) -> Codes:
-        """Return the codes of the keys of labels."""
-        return self._key_codes.view()[label_codes]
+
+class NotAtHand(Exception):
+    """What a query needs is not in memory."""
+
+
+class _NothingToRead:
+    """Stands where a connection would; whatever is read from it is not at hand."""
+
+    def execute(self, *_: object) -> NoReturn:
+        raise NotAtHand
+
+
+NOTHING_TO_READ = cast(sqlite3.Connection, _NothingToRead())
 
 
 class _Organization:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.state = State(version=-1, deletions=-1)
         self.metrics = Metrics({}, {}, {})
         self.labels = Labels()
@@ -180,28 +219,50 @@ class _Organization:
         self._numbers: list[int] = []
         self._ends: list[int] = []
         self._totals: dict[int, Totals] = {}
+        self._label_lock = threading.Lock()
+        self._label_totals: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
     def weight(self) -> int:
         cells = sum(len(totals.cells) for totals in self._totals.values())
-        return self.labels.weight + len(self._log) + cells // 2
+        entries = sum(map(len, self._label_totals.values()))
+        return self.labels.weight + len(self._log) + cells // 2 + entries
+
+    def used(self, snapshot: Snapshot, metric_code: int | None, agent_code: int | None) -> View:
+        with self.lock:
+            return self.labels.uses.view(
+                metric_code,
+                agent_code,
+                self.labels.name,
+                snapshot.metrics.names,
+                snapshot.state.deletions,
+            )
+
+    def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
+        with self._label_lock:
+            if key not in self._label_totals:
+                self._label_totals[key] = LabelTotals(snapshot.organization_id, key)
+            self._label_totals.move_to_end(key)
+            if len(self._label_totals) > MAX_LABEL_TOTALS:
+                self._label_totals.popitem(last=False)
+            return self._label_totals[key].read(snapshot.connection, first, end)
 
     def totals_between(
-        self, snapshot: Snapshot, metric_code: int, bounds: npt.NDArray[np.int64]
-    ) -> ExactSums:
+        self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
+    ) -> list[Matrix]:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.
-                read = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-                return read.between(bounds)
-            totals = self._totals.get(metric_code)
-            if totals is None:
-                totals = self._totals[metric_code] = Totals.read(
-                    snapshot.connection, snapshot.organization_id, metric_code, snapshot.log
-                )
-            return totals.between(bounds)
+                return [self._read_totals(snapshot, code).between(bounds) for code in metric_codes]
+            for code in metric_codes:
+                if code not in self._totals:
+                    self._totals[code] = self._read_totals(snapshot, code)
+            return [self._totals[code].between(bounds) for code in metric_codes]
+
+    @staticmethod
+    def _read_totals(snapshot: Snapshot, metric_code: int) -> Totals:
+        check_cancelled()
+        return Totals.read(snapshot.connection, snapshot.organization_id, metric_code, snapshot.log)
 
     def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
@@ -239,8 +300,16 @@ class _Organization:
         for metric_code, totals in self._totals.items():
             totals.add(added[added["metric"] == metric_code])
 
-    def log(self) -> Points:
-        return self._log.view()
+    def snapshot(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
+        return Snapshot(
+            connection=connection,
+            organization_id=organization_id,
+            state=self.state,
+            metrics=self.metrics,
+            labels=self.labels,
+            log=self._log.view(),
+            _organization=self,
+        )
 
 
 class Snapshots:
@@ -265,15 +334,30 @@ class Snapshots:
                 state = read_state(connection, organization_id)
             if state.version > organization.state.version:
                 organization.bring_up_to(connection, organization_id, state)
-            return Snapshot(
-                connection=connection,
-                organization_id=organization_id,
-                state=state,
-                metrics=organization.metrics,
-                labels=organization.labels,
-                log=organization.log(),
-                _organization=organization,
-            )
+            return organization.snapshot(connection, organization_id)
+
+    def at_hand(self, version: int, organization_id: int, query: Callable[[Snapshot], T]) -> T:
+        """Run `query` on what is known, if that is of `version`, and nothing has to be read.
+
+        Raises NotAtHand otherwise, or if another thread is using the caches.
+        """
+        organization = self._organizations.get(organization_id)
+        if organization is None or not organization.lock.acquire(blocking=False):
+            raise NotAtHand
+        try:
+            if organization.state.version != version:
+                raise NotAtHand
+            return query(organization.snapshot(NOTHING_TO_READ, organization_id))
+        finally:
+            organization.lock.release()
+
+    def known_type(self, organization_id: int, metric_name: str) -> MetricType | None:
+        """Return the type of a metric if a snapshot that was taken has it, without asking."""
+        organization = self._organizations.get(organization_id)
+        if organization is None:
+            return None
+        metrics = organization.metrics
+        return metrics.types.get(metrics.codes.get(metric_name, NO_CODE))
 
     def _organization(self, organization_id: int) -> _Organization:
         with self._lock:
@@ -285,6 +369,36 @@ class Snapshots:
                 organization = self._organizations[organization_id] = _Organization()
             self._organizations.move_to_end(organization_id)
             return organization
+
+
+def number_groups(columns: list[Codes], labels: int) -> tuple[Codes, list[list[int]]]:
+    """Number the distinct rows of columns of label codes; see Labels.groups."""
+    numbers, count = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        codes, of_label = _number(column + 1, labels + 1)
+        combined = numbers * len(codes) + of_label
+        if count * len(codes) <= 8 * len(column) + 1024:
+            found, numbers = _number(combined, count * len(codes))
+        else:
+            found, numbers = np.unique(combined, return_inverse=True)
+        count = len(found)
+    first = np.zeros(count, np.int64)
+    # Of equal numbers the last series is kept; any of them will do.
+    first[numbers] = np.arange(len(numbers))
+    members = np.stack([column[first] for column in columns], axis=1)
+    return numbers.astype(np.int32), members.tolist()
+
+
+def _number(
+    elements: npt.NDArray[np.integer], limit: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Do as np.unique with the inverse, for numbers below `limit`, without sorting."""
+    occurs = np.zeros(limit, np.bool_)
+    occurs[elements] = True
+    found = np.flatnonzero(occurs)
+    numbers = np.zeros(limit, np.int64)
+    numbers[found] = np.arange(len(found))
+    return found, numbers[elements]
 
 
 def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:

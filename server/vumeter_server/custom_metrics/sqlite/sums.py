@@ -21,22 +21,17 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite import blocks
-from vumeter_server.custom_metrics.sqlite.columns import DAY_US, Array, decode_sums
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE
 from vumeter_server.custom_metrics.sqlite.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
 from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US, of_matrix
 from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
+from vumeter_server.storage import check_cancelled
 
 Integers = npt.NDArray[np.int64]
-
-_PARTS = "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?"
-_LABEL_SUMS = (
-    "SELECT day, part, sums FROM label_sums"
-    " WHERE organization_id = ? AND day >= ? AND day < ? AND key = ?"
-)
 
 
 def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
@@ -47,24 +42,19 @@ def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
     summing = _Summing(snapshot, query, names)
     if summing.codes and query.selection.start_us < query.selection.end_us:
         summing.run()
-    cells, sums = summing.keyed.result()
-    width = max(len(names), 1)
-    metric_of_cell = cells % width
-    found, row_of_cell = np.unique(cells // width, return_inverse=True)
+    table = summing.keyed.table(summing.width)
+    sums = table.sums
     if query.metric_names is None:
-        present, metric_of_cell = np.unique(metric_of_cell, return_inverse=True)
-        names = [names[index] for index in present.tolist()]
-    check_cells(len(found), len(names))
-    table = np.zeros((len(found), len(names)))
-    table[row_of_cell, metric_of_cell] = sums.totals()
-    by_row = ExactSums.zeros(len(found))
-    by_row.merge(row_of_cell, sums)
+        present = np.flatnonzero(table.present).tolist()
+        sums = sums[:, present]
+        names = [names[index] for index in present]
+    check_cells(len(table.rows), len(names))
     return Sums(
         metric_names=names,
-        periods=found // summing.grouping.groups,
-        groups=summing.grouping.labels(found % summing.grouping.groups),
-        sums=table,
-        totals=by_row.totals(),
+        periods=table.rows // summing.grouping.groups,
+        groups=summing.grouping.labels(table.rows % summing.grouping.groups),
+        sums=sums[:, : len(names)],
+        totals=table.totals,
     )
 
 
@@ -105,10 +95,11 @@ class _Summing:
         """Sum everything that was asked for."""
         if self.scan.matcher.matches_nothing:
             return
-        spans = self._whole_days()
         if not self.labels and self._is_made_of_cells():
             self._sum_cells()
-        elif SESSION in self.labels or not self.labels or not spans:
+            return
+        spans = self._whole_days()
+        if SESSION in self.labels or not self.labels or not spans:
             self._add_each(self.scan.all())
         elif len(self.labels) == 1:
             self._sum_labels(next(iter(self.labels)), spans)
@@ -121,10 +112,11 @@ class _Summing:
         start_us, end_us = self.selection.start_us, self.selection.end_us
         cells = self.bounds // CELL_US
         cells[0] = -(-start_us // CELL_US)
-        for code in self.codes:
-            sums = self.snapshot.totals_between(code, cells)
-            periods = np.flatnonzero(sums.counts)
-            self.keyed.add_sums(periods * self.width + self.slots[code], sums.taken(periods))
+        totals = self.snapshot.totals_between(self.codes, cells)
+        table = np.zeros((max(map(len, totals)), len(cells) - 1, self.width))
+        for slot, sums in zip(self.slots[self.codes].tolist(), totals, strict=True):
+            table[: len(sums), :, slot] = sums
+        self.keyed.add_all(of_matrix(table.reshape(len(table), -1)))
         edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
         edges = [(start, end) for start, end in edges if start < end]
         for start, end in edges:
@@ -159,39 +151,17 @@ class _Summing:
 
     def _sum_labels(self, key: str, spans: list[_Span]) -> None:
         group_of_label = self._groups_of_label(key)
-        period_of_day = {day: span.period for span in spans for day in range(span.first, span.end)}
-        where = (self.snapshot.organization_id, spans[0].first, spans[-1].end)
-        connection = self.snapshot.connection
-        days = set(connection.execute(_PARTS, where))
-        rows = connection.execute(_LABEL_SUMS, (*where, key))
-        metrics: list[Array] = []
-        groups: list[Array] = []
-        periods: list[int] = []
-        parts: list[ExactSums] = []
-        for day, part, blob in rows:
-            days.discard((day, part))
-            if day in period_of_day:
-                (metric, label), sums = decode_sums(blob, 2)
-                metrics.append(metric)
-                groups.append(group_of_label[label])
-                periods.append(period_of_day[day])
-                parts.append(sums)
-        for day, part in days:
-            # No point of this part has the label.
-            if day in period_of_day:
-                metric, sums = self._part_totals(day, part)
-                metrics.append(metric)
-                groups.append(np.full(len(metric), group_of_label[0]))
-                periods.append(period_of_day[day])
-                parts.append(sums)
-        if parts:
-            period = np.repeat(periods, [len(each) for each in metrics])
-            self._add_sums(
-                period,
-                np.concatenate(groups),
-                np.concatenate(metrics),
-                ExactSums.joined(parts),
-            )
+        found = self.snapshot.label_sums(key, spans[0].first, spans[-1].end)
+        periods: Integers | int = 0
+        groups = group_of_label[found.labels]
+        if len(self.bounds) > 2:
+            period_of_day = np.full(spans[-1].end - spans[0].first, -1, np.int64)
+            for span in spans:
+                days = slice(span.first - spans[0].first, span.end - spans[0].first)
+                period_of_day[days] = span.period
+            periods = period_of_day[found.days - spans[0].first]
+            groups = np.where(periods >= 0, groups, -1)
+        self._add_sums(periods, groups, found.metrics, found.sums)
         self._sum_outside(spans)
 
     def _groups_of_label(self, key: str) -> Integers:
@@ -209,23 +179,15 @@ class _Summing:
             groups[wanted] = kept
         return groups
 
-    def _part_totals(self, day: int, part: int) -> tuple[Array, ExactSums]:
-        rows = self.snapshot.connection.execute(
-            "SELECT metric_code, sums FROM metric_cells WHERE organization_id = ?1"
-            " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-            " AND day = ?2 AND part = ?3",
-            (self.snapshot.organization_id, day, part),
-        ).fetchall()
-        cells = [decode_sums(blob, 1)[1] for _, blob in rows]
-        metrics = np.repeat([metric for metric, _ in rows], [len(each) for each in cells])
-        return metrics, ExactSums.joined(cells)
-
     def _sum_blocks(self, span: _Span) -> None:
         snapshot = self.snapshot
         planned = blocks.plan(snapshot.connection, snapshot.organization_id, span.first, span.end)
         group_of_series = self.grouping.of_series
         mask = self.scan.matcher.series_mask
         for metric in self.codes:
+            check_cancelled()
+            keys: list[Array] = []
+            parts: list[ExactSums] = []
             for block in planned.blocks:
                 found = blocks.read(snapshot, block, metric)
                 if found is None:
@@ -234,12 +196,12 @@ class _Summing:
                 if mask is not None:
                     chosen = np.flatnonzero(mask[series])
                     series, sums = series[chosen], sums.taken(chosen)
-                groups = (
-                    group_of_series[series]
-                    if group_of_series is not None
-                    else np.zeros(len(series), np.int64)
-                )
-                self._add_sums(0, groups, np.full(len(series), metric), sums)
+                keys.append(series)
+                parts.append(sums)
+            if keys:
+                series = np.concatenate(keys)
+                rows = group_of_series[series] if group_of_series is not None else series * 0
+                self.keyed.add_sums(rows * self.width + self.slots[metric], ExactSums.joined(parts))
         for first, end, part in planned.pieces:
             self._add_each(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
         self._sum_outside([span])
@@ -249,9 +211,12 @@ class _Summing:
     ) -> None:
         """Add sums of metrics and groups; groups of -1 and metrics not asked for are left out."""
         slots = self.slots[metrics]
-        chosen = np.flatnonzero((slots >= 0) & (groups >= 0))
-        rows = (periods * self.grouping.groups + groups)[chosen]
-        self.keyed.add_sums(rows * self.width + slots[chosen], sums.taken(chosen))
+        keys = (periods * self.grouping.groups + groups) * self.width + slots
+        wanted = (slots >= 0) & (groups >= 0)
+        if not wanted.all():
+            chosen = np.flatnonzero(wanted)
+            keys, sums = keys[chosen], sums.taken(chosen)
+        self.keyed.add_sums(keys, sums)
 
     def _add_each(self, found: Iterable[Points]) -> None:
         for points in found:

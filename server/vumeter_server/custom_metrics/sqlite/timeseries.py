@@ -11,7 +11,7 @@ from vumeter_server.custom_metrics.percentiles import nearest_rank
 from vumeter_server.custom_metrics.sqlite.columns import Array
 from vumeter_server.custom_metrics.sqlite.scan import Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US, of_matrix
 from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
 PERCENT = 95
@@ -55,7 +55,7 @@ def _sums(snapshot: Snapshot, query: TimeseriesQuery, code: int, scan: Scan) -> 
     bounds = np.arange(buckets + 1, dtype=np.int64) * (query.step_us // CELL_US)
     bounds += start_us // CELL_US
     bounds[-1] = end_us // CELL_US
-    sums = snapshot.totals_between(code, bounds)
+    sums = of_matrix(*snapshot.totals_between([code], bounds))
     rest_us = end_us // CELL_US * CELL_US
     if rest_us < end_us:
         for points in (*scan.days(rest_us, end_us), *scan.log([(rest_us, end_us)])):

@@ -22,12 +22,16 @@ CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US
 
 
+Matrix = npt.NDArray[np.float64]
+"""Sums as rows of one matrix, added up in one go: the counts, then the parts of ExactSums."""
+
+
 class Totals:
     """One metric's sums by cell; a cell is numbered by its start in units of 15 minutes."""
 
     def __init__(self) -> None:
         self.cells: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self.sums = ExactSums.zeros(0)
+        self._sums: Matrix = np.empty((2, 0))
 
     @classmethod
     def read(
@@ -43,12 +47,10 @@ class Totals:
         parts = [(day, *decode_sums(sums, 1)) for day, sums in rows]
         if parts:
             cells = np.concatenate([keys[0] + day * CELLS_A_DAY for day, keys, _ in parts])
-            totals.cells, where = np.unique(cells, return_inverse=True)
-            totals.sums = ExactSums.zeros(len(totals.cells))
-            start = 0
-            for _, _, sums in parts:
-                totals.sums.put(where[start : start + len(sums)], sums)
-                start += len(sums)
+            distinct, where = np.unique(cells, return_inverse=True)
+            sums = ExactSums.zeros(len(distinct))
+            sums.merge(where, ExactSums.joined([each for _, _, each in parts]))
+            totals.cells, totals._sums = distinct, as_matrix(sums)
         totals.add(log[log["metric"] == metric_code])
         return totals
 
@@ -57,16 +59,36 @@ class Totals:
         if not len(points):
             return
         cells, where = np.unique(points["time_us"] // CELL_US, return_inverse=True)
+        added = as_matrix(ExactSums.of(where, points["value"], len(cells)))
         new = cells[~np.isin(cells, self.cells, assume_unique=True)]
-        if len(new):
+        height = max(len(added), len(self._sums))
+        if len(new) or height > len(self._sums):
             grown = np.union1d(self.cells, new)
-            sums = ExactSums.zeros(len(grown))
-            sums.put(np.searchsorted(grown, self.cells), self.sums)
-            self.cells, self.sums = grown, sums
-        self.sums.put(
-            np.searchsorted(self.cells, cells), ExactSums.of(where, points["value"], len(cells))
-        )
+            sums = np.zeros((height, len(grown)))
+            sums[: len(self._sums), grown.searchsorted(self.cells)] = self._sums
+            self.cells, self._sums = grown, sums
+        self._sums[: len(added), self.cells.searchsorted(cells)] += added
 
-    def between(self, bounds: npt.NDArray[np.int64]) -> ExactSums:
+    def between(self, bounds: npt.NDArray[np.int64]) -> Matrix:
         """Return the sums from each of the ascending cells `bounds` to the next one."""
-        return self.sums.between(np.searchsorted(self.cells, bounds))
+        positions = self.cells.searchsorted(bounds)
+        if len(bounds) == 2:
+            total: Matrix = self._sums[:, positions[0] : positions[1]].sum(axis=1, keepdims=True)
+            return total
+        sums = np.zeros((len(self._sums), len(bounds) - 1))
+        some = positions[:-1] < positions[1:]
+        # reduceat answers an empty run with the element where it would begin, and none at the end.
+        where = positions[:-1][some]
+        if len(where):
+            sums[:, some] = np.add.reduceat(self._sums[:, : positions[-1]], where, axis=1)
+        return sums
+
+
+def as_matrix(sums: ExactSums) -> Matrix:
+    """Return sums as rows of a matrix."""
+    return np.stack([sums.counts, *sums.parts]).astype(np.float64)
+
+
+def of_matrix(matrix: Matrix) -> ExactSums:
+    """Return the sums that are rows of a matrix."""
+    return ExactSums(matrix[0].astype(np.int64), list(matrix[1:]))

@@ -5,6 +5,8 @@ from sqlite_utils.migrations import Migrations
 from vumeter_server.storage.migrations import (
     m0001_access,
     m0002_custom_metrics,
+    m0003_live_metrics,
+    m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
 )
@@ -12,12 +14,15 @@ from vumeter_server.storage.migrations import (
 _MODULES = (
     m0001_access,
     m0002_custom_metrics,
+    m0003_live_metrics,
+    m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
 )
 
+NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
 MIGRATIONS = Migrations("vumeter")
-for _module in _MODULES:
-    MIGRATIONS(name=_module.__name__.rpartition(".")[2])(_module.migrate)
+for _name, _module in zip(NAMES, _MODULES, strict=True):
+    MIGRATIONS(name=_name)(_module.migrate)
 
-__all__ = ["MIGRATIONS"]
+__all__ = ["MIGRATIONS", "NAMES"]

@@ -49,6 +49,7 @@ def migrate(db: Database) -> None:
             PRIMARY KEY (organization_id, metric_code, level, block)
         ) STRICT
     """)
-    # Whether a part's sums were made; and a number that changes when days are laid out anew.
+    # How often a part was written together with its sums, 0 for one from before there were any; and
+    # a number that changes when days go.
     db.execute("ALTER TABLE metric_days ADD COLUMN summed INTEGER NOT NULL DEFAULT 0")
     db.execute("ALTER TABLE metric_states ADD COLUMN layout INTEGER NOT NULL DEFAULT 0")

@@ -1,0 +1,1 @@
+"""The engines: the product and what it is set against, each behind the same small interface."""

@@ -1,0 +1,95 @@
+"""`vumeter simulation`: what a pipeline asks about simulated calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from vumeter_server.commands.options import remote_options
+
+_LIMIT = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<percent>%?)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """A limit as written: `bound` is the field of the proto's Threshold that it stands for."""
+
+    metric: str
+    bound: str
+    number: float
+
+
+class LimitType(click.ParamType[Limit]):
+    """METRIC=LIMIT, where LIMIT is `+10%`, `-5%`, `+150`, or a value such as `3500`."""
+
+    name = "METRIC=LIMIT"
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Limit:
+        """Return the threshold that the text stands for."""
+        if isinstance(value, Limit):
+            return value
+        metric, _, limit = str(value).partition("=")
+        read = _LIMIT.fullmatch(limit)
+        if not metric or read is None or (read["percent"] and not read["sign"]):
+            self.fail(
+                f"{value} is not METRIC=LIMIT with a limit such as +10%, -5%, +150 or 3500",
+                param,
+                ctx,
+            )
+        number = float(read["sign"] + read["number"])
+        kind = "change_percent" if read["percent"] else "change" if read["sign"] else "value"
+        return Limit(metric=metric, bound=f"{self._side}_{kind}", number=number)
+
+
+@click.group()
+def simulation() -> None:
+    """Simulated calls: judge a run against an earlier one."""
+
+
+@simulation.command()
+@remote_options
+@click.option("--baseline", required=True, metavar="ID", help="Execution to compare against.")
+@click.option("--candidate", required=True, metavar="ID", help="Execution to judge.")
+@click.option(
+    "--max",
+    "most",
+    type=LimitType("max"),
+    multiple=True,
+    help="Highest that a metric may be: +10% or +150 from the baseline, or a value. Repeatable.",
+)
+@click.option(
+    "--min",
+    "least",
+    type=LimitType("min"),
+    multiple=True,
+    help="Lowest that a metric may be, written the same way. Repeatable.",
+)
+def gate(
+    target: str,
+    tls: bool,
+    baseline: str,
+    candidate: str,
+    most: Sequence[Limit],
+    least: Sequence[Limit],
+) -> int:
+    """Compare two executions; exit 0 within the limits, 1 when worse, 2 if it could not compare.
+
+    \b
+    vumeter simulation gate --target 127.0.0.1:50051 --baseline ID --candidate ID \\
+        --max latency.percentiles.p95=+10% --min chat.avg_csat_score=-5%
+
+    Without limits, any metric that got worse counts. The key is read from VUMETER_API_KEY and
+    VUMETER_SECRET_KEY.
+    """  # noqa: D301 - click reads the backspace
+    # gRPC is loaded by the command, not by its help.
+    from vumeter_server.commands.simulation_gate import run_gate  # noqa: PLC0415
+
+    return run_gate(target, tls=tls, baseline=baseline, candidate=candidate, limits=[*most, *least])

@@ -1,0 +1,180 @@
+"""What a store does beside answering: seals, merges, sums blocks of days, drops what is old."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from vumeter_server.clock import Clock
+from vumeter_server.custom_metrics.sqlite import blocks, retention, sealing
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot, Snapshots
+from vumeter_server.errors import Unavailable
+from vumeter_server.storage import Readers, Writer
+
+T = TypeVar("T")
+
+LOOKS_EVERY_SECONDS = 1.0
+# What changes only with days and with sealings is looked at as often as this.
+TIDIES_EVERY_US = 600 * 1_000_000
+# Twice the 24 hours that callers are promised.
+IDEMPOTENCY_KEYS_KEPT_US = 48 * 3_600 * 1_000_000
+IDEMPOTENCY_KEYS_AT_ONCE = 10_000
+EVERY_PART_COUNT = 2**31
+
+_log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """Keeps a database of custom metrics in order; one at a time."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        snapshots: Snapshots,
+        clock: Clock,
+        *,
+        retention_days: int,
+        forget: Callable[[int], None],
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._snapshots = snapshots
+        self._clock = clock
+        self._retention_days = retention_days
+        self._forget = forget
+        self._tidied_us = 0
+
+    async def keep_in_order(self) -> None:
+        """Do what is due, again and again, until cancelled."""
+        while True:
+            try:
+                sealed = await self._seal_logs(everything=False)
+                now_us = self._clock()
+                if sealed or abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
+                    await self._lay_out(everything=False)
+                if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
+                    await self.drop_expired()
+                    await self._drop_idempotency_keys()
+                    self._tidied_us = now_us
+            except Unavailable:
+                _log.warning("upkeep_put_off")
+            except Exception:
+                _log.exception("upkeep_failed")
+            await asyncio.sleep(LOOKS_EVERY_SECONDS)
+
+    async def seal(self, *, everything: bool = False) -> None:
+        """Seal the logs that are long, merge the days that have many parts, make blocks of days.
+
+        With `everything` whatever is in a log is sealed, and every day becomes one part.
+        """
+        await self._seal_logs(everything=everything)
+        await self._lay_out(everything=everything)
+
+    async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
+        """Sum the days that an earlier version sealed, a transaction a day.
+
+        `on_progress` is told how many of how many days are done. What was done is not done again.
+        """
+        days = await self._readers.run(
+            partial(sealing.days_to_merge, parts=EVERY_PART_COUNT), heavy=True
+        )
+        for done, (organization_id, day) in enumerate(days):
+            on_progress(done, len(days))
+            await self._merge(organization_id, day)
+        if days:
+            on_progress(len(days), len(days))
+
+    async def drop_expired(self) -> None:
+        """Drop the days that are older than they are kept, and give their space back."""
+        before_day = self._clock() // DAY_US - self._retention_days
+        dropped = False
+        for organization_id, sessions in await self._readers.run(retention.organizations):
+            if await self._query(
+                organization_id, partial(retention.log_is_expired, before_day=before_day)
+            ):
+                await self._seal_log(organization_id)
+            days = await self._readers.run(
+                partial(
+                    retention.expired_days, organization_id=organization_id, before_day=before_day
+                )
+            )
+            for day in days:
+                await self._writer.run(
+                    partial(retention.drop_day, organization_id=organization_id, day=day)
+                )
+            for first in range(0, sessions if days else 0, retention.SESSIONS_AT_ONCE):
+                await self._writer.run(
+                    partial(
+                        retention.drop_sessions,
+                        organization_id=organization_id,
+                        before_day=before_day,
+                        first=first,
+                        forget=self._forget,
+                    )
+                )
+            if days:
+                dropped = True
+                _log.info("days_dropped", organization_id=organization_id, days=len(days))
+        # Each step is a transaction of its own, between which others write.
+        more = dropped
+        while more:
+            more = await self._writer.run(retention.give_back)
+
+    async def _seal_logs(self, *, everything: bool) -> bool:
+        due = await self._readers.run(partial(sealing.due, everything=everything))
+        for organization_id in due:
+            await self._seal_log(organization_id)
+        return bool(due)
+
+    async def _seal_log(self, organization_id: int) -> None:
+        through = None
+        while prepared := await self._query(
+            organization_id, partial(sealing.prepare, through=through)
+        ):
+            # What is recorded meanwhile waits for the next time.
+            through = prepared.through
+            await self._writer.run(partial(sealing.apply, sealing=prepared))
+
+    async def _lay_out(self, *, everything: bool) -> None:
+        read, write = self._readers.run, self._writer.run
+        parts = 2 if everything else sealing.MERGE_AT_PARTS
+        for organization_id, day in await read(partial(sealing.days_to_merge, parts=parts)):
+            await self._merge(organization_id, day)
+        today = self._clock() // DAY_US
+        for organization_id, level, block in await read(partial(blocks.to_make, today=today)):
+            new = await self._query(
+                organization_id, partial(blocks.prepare, level=level, block=block)
+            )
+            if new is not None:
+                await write(partial(blocks.apply, new=new))
+
+    async def _merge(self, organization_id: int, day: int) -> None:
+        merge = await self._query(organization_id, partial(sealing.prepare_merge, day=day))
+        await self._writer.run(partial(sealing.apply_merge, merge=merge))
+
+    async def _query(self, organization_id: int, query: Callable[[Snapshot], T]) -> T:
+        return await self._readers.run(
+            lambda connection: query(self._snapshots.take(connection, organization_id)), heavy=True
+        )
+
+    async def _drop_idempotency_keys(self) -> None:
+        before_us = self._clock() - IDEMPOTENCY_KEYS_KEPT_US
+
+        def drop(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM idempotency_keys WHERE (organization_id, idempotency_key) IN ("
+                " SELECT organization_id, idempotency_key FROM idempotency_keys"
+                " WHERE created_us < ? LIMIT ?)",
+                (before_us, IDEMPOTENCY_KEYS_AT_ONCE),
+            ).rowcount
+
+        dropped = IDEMPOTENCY_KEYS_AT_ONCE
+        while dropped == IDEMPOTENCY_KEYS_AT_ONCE:
+            dropped = await self._writer.run(drop)

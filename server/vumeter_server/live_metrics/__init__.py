@@ -1,0 +1,1 @@
+"""Live metrics: what voice-call servers do this second, per tenant, and what they did before."""

@@ -1,0 +1,77 @@
+"""What call servers report: one record for every type of event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+MILLISECONDS_A_MINUTE = 60_000
+
+
+class EventType(IntEnum):
+    """What happened; the numbers are those of the proto and of the stored rows."""
+
+    PENDING = 1
+    ACCEPTED = 2
+    REJECTED = 3
+    STARTED = 4
+    AUDIO = 5
+    REFERRED = 6
+    ENDED = 7
+    INSTRUCTIONS_DB_ERROR = 8
+    FALLBACK_INSTRUCTIONS_USED = 9
+    CLOSED = 10
+    """The server's own: a call of which nothing was heard for too long."""
+
+
+CALL_EVENTS = frozenset(
+    {
+        EventType.PENDING,
+        EventType.ACCEPTED,
+        EventType.REJECTED,
+        EventType.STARTED,
+        EventType.AUDIO,
+        EventType.REFERRED,
+        EventType.ENDED,
+    }
+)
+
+
+class RejectionReason(IntEnum):
+    """Why a call was turned away."""
+
+    CAPACITY = 1
+    TENANT_NOT_CONFIGURED = 2
+    INSTRUCTIONS_MISSING = 3
+
+
+class CallOutcome(IntEnum):
+    """How a call ended."""
+
+    COMPLETED = 1
+    HUNG_UP = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One reported event, checked: fields that its type does not use are None.
+
+    `occurred_us` is in microseconds since the epoch; `minutes` is the call's total so far.
+    """
+
+    event_id: str
+    type: EventType
+    tenant_id: str
+    occurred_us: int
+    call_id: str | None = None
+    reason: RejectionReason | None = None
+    outcome: CallOutcome | None = None
+    minutes: float | None = None
+
+    @property
+    def minutes_ms(self) -> int | None:
+        """The reported minutes in whole milliseconds, halves rounded up."""
+        if self.minutes is None:
+            return None
+        return int(self.minutes * MILLISECONDS_A_MINUTE + 0.5)

@@ -1,0 +1,225 @@
+"""History read from SQLite: cells of an hour or a minute, and marks where a cell is cut."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vumeter_server.live_metrics.counters import COLUMNS, Kind, counters
+from vumeter_server.live_metrics.history import (
+    Bucket,
+    Buckets,
+    Span,
+    fold,
+    joined_peak,
+    relative_peak,
+)
+from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, HOUR, MINUTE, MINUTE_US
+
+_HOUR_US = HOUR * MINUTE_US
+_IS_START_OR_END = f"kind IN ({Kind.STARTED:d}, {Kind.ENDED:d}, {Kind.FAILED:d})"
+
+
+@dataclass(frozen=True, slots=True)
+class Timelines:
+    """The history of one tenant, or of all (`ALL_TENANTS`), in one snapshot of the file."""
+
+    connection: sqlite3.Connection
+    tenant_no: int
+
+    def buckets(self, buckets: Buckets) -> list[Bucket]:
+        """Return every bucket."""
+        if buckets.number == 0:
+            return []
+        return fold(buckets, self._active_before(buckets.start_us), self._spans(buckets))
+
+    def _active_before(self, us: int) -> int:
+        """Return how many calls were active just before `us`."""
+        hour = us // _HOUR_US * HOUR
+        minute = us // MINUTE_US
+        active = self._net(HOUR, 0, hour) + self._net(MINUTE, hour, minute)
+        (change,) = self.connection.execute(
+            "SELECT coalesce(sum(amount), 0) FROM live_marks"
+            f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} {self._and_tenant()}",
+            (minute * MINUTE_US, us),
+        ).fetchone()
+        return active + int(change)
+
+    def _net(self, width: int, start: int, end: int) -> int:
+        (net,) = self.connection.execute(
+            "SELECT coalesce(sum(net), 0) FROM live_cells"
+            " WHERE tenant_no = ? AND width = ? AND start >= ? AND start < ?",
+            (self.tenant_no, width, start, end),
+        ).fetchone()
+        return int(net)
+
+    def _spans(self, buckets: Buckets) -> Iterator[Span]:
+        start, end, step = buckets.start_us, buckets.end_us, buckets.step_us
+        for width_us, width in ((_HOUR_US, HOUR), (MINUTE_US, MINUTE)):
+            if step % width_us == 0 and buckets.start_us % width_us == 0:
+                whole = end // width_us * width_us
+                yield from self._cells(width, start, whole)
+                start = max(start, whole)
+        if step < 2 * MINUTE_US:
+            yield from self._marks(start, end, buckets)
+        else:
+            yield from self._around_edges(start, buckets)
+
+    def _around_edges(self, start: int, buckets: Buckets) -> Iterator[Span]:
+        """Read whole minutes as cells and only the minutes that hold an edge as marks."""
+        edge, end = start, buckets.end_us
+        while edge < end:
+            following = min(edge + buckets.step_us, end)
+            first_whole = -(-edge // MINUTE_US) * MINUTE_US
+            last_whole = following // MINUTE_US * MINUTE_US
+            if first_whole >= last_whole:
+                yield from self._marks(edge, following, buckets)
+            else:
+                yield from self._marks(edge, first_whole, buckets)
+                yield from self._cells(MINUTE, first_whole, last_whole)
+                yield from self._marks(last_whole, following, buckets)
+            edge = following
+
+    def _cells(self, width: int, start_us: int, end_us: int) -> Iterator[Span]:
+        if start_us >= end_us:
+            return
+        for start, net, known_peak, *sums in self.connection.execute(
+            f"SELECT start, net, peak, {', '.join(COLUMNS)} FROM live_cells"
+            " WHERE tenant_no = ? AND width = ? AND start >= ? AND start < ? ORDER BY start",
+            (self.tenant_no, width, start_us // MINUTE_US, end_us // MINUTE_US),
+        ):
+            peak = self.peak(width, start) if known_peak is None else known_peak
+            cell_us = start * MINUTE_US
+            yield Span(cell_us, cell_us + width * MINUTE_US, tuple(sums), net, peak)
+
+    def peak(self, width: int, start: int) -> int:
+        """Work out the peak of a cell, relative to the number of active calls before it."""
+        start_us = start * MINUTE_US
+        if width == HOUR:
+            return joined_peak(start_us, self._cells(MINUTE, start_us, start_us + _HOUR_US))
+        return relative_peak(
+            start_us,
+            self.connection.execute(
+                "SELECT us, sum(amount) FROM live_marks"
+                f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} {self._and_tenant()}"
+                " GROUP BY us ORDER BY us",
+                (start_us, start_us + MINUTE_US),
+            ),
+        )
+
+    def _marks(self, start_us: int, end_us: int, buckets: Buckets) -> Iterator[Span]:
+        """Read single instants, as one span for each bucket in which anything happened.
+
+        SQLite adds up: other threads go on meanwhile, which a loop in Python would hold up.
+        """
+        if start_us >= end_us:
+            return
+        grid = (buckets.start_us, buckets.step_us)
+        amounts: dict[int, list[tuple[Kind, int]]] = defaultdict(list)
+        first_us: dict[int, int] = {}
+        for bucket, kind, number, amount, us in self.connection.execute(
+            "SELECT (us - ?) / ? AS bucket, kind, count(*), sum(amount), min(us) FROM live_marks"
+            f" WHERE us >= ? AND us < ? {self._and_tenant()} GROUP BY bucket, kind",
+            (*grid, start_us, end_us),
+        ):
+            amounts[bucket] += counted_as(Kind(kind), number, amount)
+            first_us[bucket] = min(us, first_us.get(bucket, us))
+        active = {
+            bucket: (first, last, net, peak)
+            for bucket, first, last, net, peak in self.connection.execute(
+                "SELECT (us - ?) / ? AS bucket, min(us), max(us), sum(net), max(active)"
+                " FROM (SELECT us, net, sum(net) OVER (ORDER BY us) AS active"
+                "       FROM (SELECT us, sum(amount) AS net FROM live_marks"
+                f"             WHERE us >= ? AND us < ? AND {_IS_START_OR_END}"
+                f"             {self._and_tenant()} GROUP BY us))"
+                " GROUP BY bucket",
+                (*grid, start_us, end_us),
+            )
+        }
+        before = 0
+        for bucket in sorted(amounts):
+            us = first_us[bucket]
+            first, last, net, peak = active.get(bucket, (us, us, 0, before))
+            yield Span(first, last + 1, counters(amounts[bucket]), net, peak - before)
+            before += net
+
+    def _and_tenant(self) -> str:
+        return "" if self.tenant_no == ALL_TENANTS else f"AND tenant_no = {self.tenant_no:d}"
+
+
+def counted_as(kind: Kind, number: int, amount: int) -> list[tuple[Kind, int]]:
+    """Return what marks of a kind count as, by how many they are and the sum of their amounts."""
+    if kind is Kind.MINUTES:
+        return [(kind, amount)]
+    if kind is Kind.FAILED:
+        return [(Kind.ENDED, number), (kind, number)]
+    return [(kind, number)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkedOut:
+    """The peak of a cell as it was after `changes` changes."""
+
+    tenant_no: int
+    width: int
+    start: int
+    changes: int
+    peak: int
+
+
+def work_out(
+    connection: sqlite3.Connection, width: int, before: int, limit: int
+) -> list[WorkedOut]:
+    """Work out the peaks that are missing in cells of `width` that ended before minute `before`."""
+    missing = connection.execute(
+        "SELECT tenant_no, start, changes FROM live_cells"
+        " WHERE peak IS NULL AND width = ? AND start <= ? ORDER BY start, tenant_no LIMIT ?",
+        (width, before - width, limit),
+    ).fetchall()
+    if width == HOUR:
+        return [
+            WorkedOut(
+                tenant_no=tenant_no,
+                width=width,
+                start=start,
+                changes=changes,
+                peak=Timelines(connection, tenant_no).peak(width, start),
+            )
+            for tenant_no, start, changes in missing
+        ]
+    found = []
+    by_minute = defaultdict(list)
+    for tenant_no, start, changes in missing:
+        by_minute[start].append((tenant_no, changes))
+    for start, cells in by_minute.items():
+        # All tenants of a minute in one pass over its marks.
+        changes_by_tenant = _changes(connection, start)
+        for tenant_no, changes in cells:
+            peak = relative_peak(start * MINUTE_US, changes_by_tenant[tenant_no].items())
+            found.append(
+                WorkedOut(tenant_no=tenant_no, width=width, start=start, changes=changes, peak=peak)
+            )
+    return found
+
+
+def _changes(connection: sqlite3.Connection, minute: int) -> dict[int, dict[int, int]]:
+    changes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for us, tenant_no, amount in connection.execute(
+        "SELECT us, tenant_no, amount FROM live_marks"
+        f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} ORDER BY us",
+        (minute * MINUTE_US, (minute + 1) * MINUTE_US),
+    ):
+        changes[tenant_no][us] += amount
+        changes[ALL_TENANTS][us] += amount
+    return changes
+
+
+def store_peaks(connection: sqlite3.Connection, peaks: list[WorkedOut]) -> None:
+    """Keep peaks, but for cells that changed since they were worked out."""
+    connection.executemany(
+        "UPDATE live_cells SET peak = ? WHERE tenant_no = ? AND width = ? AND start = ?"
+        " AND changes = ?",
+        [(each.peak, each.tenant_no, each.width, each.start, each.changes) for each in peaks],
+    )

@@ -1,0 +1,100 @@
+"""The rows of live metrics: calls and tenants as stored, and the statements for them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from vumeter_server.live_metrics.calls import Call, First
+from vumeter_server.live_metrics.counters import COLUMNS
+from vumeter_server.live_metrics.events import CallOutcome, RejectionReason
+
+# Of a call: what Call holds, in its order, with the tenant's number in place of its id.
+_STORED = tuple(name for name in Call.__struct_fields__ if name not in {"call_id", "tenant_id"})
+_CALL_COLUMNS = ("call_no", "call_id", "tenant_no", *_STORED)
+
+SELECT_CALL = f"SELECT {', '.join(_CALL_COLUMNS)} FROM live_calls"
+
+UPSERT_CALL = f"""
+    INSERT INTO live_calls ({", ".join(_CALL_COLUMNS)}, state)
+    VALUES ({", ".join("?" for _ in _CALL_COLUMNS)}, ?)
+    ON CONFLICT (call_no) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in (*_CALL_COLUMNS[2:], "state"))}
+"""
+
+INSERT_EVENT = """
+    INSERT INTO live_events (event_no, event_id, type, call_no, tenant_no, occurred_us, received_us,
+                             reason, outcome, minutes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (event_id) DO NOTHING
+"""
+
+INSERT_MARK = """
+    INSERT INTO live_marks (us, call_no, kind, tenant_no, amount) VALUES (?, ?, ?, ?, ?)
+"""
+DELETE_MARK = "DELETE FROM live_marks WHERE us = ? AND call_no = ? AND kind = ?"
+
+INSERT_REPORT = "INSERT INTO live_reports (call_no, us, minutes_ms) VALUES (?, ?, ?)"
+DELETE_REPORT = "DELETE FROM live_reports WHERE call_no = ? AND us = ?"
+
+ADD_TO_TOTALS = f"""
+    INSERT INTO live_totals (launch_no, tenant_no, {", ".join(COLUMNS)})
+    VALUES (?, ?, {", ".join("?" for _ in COLUMNS)})
+    ON CONFLICT (launch_no, tenant_no) DO UPDATE SET
+    {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)}
+"""
+
+# A cell without starts and ends has no need to be worked out: nothing changes its peak.
+ADD_TO_CELL = f"""
+    INSERT INTO live_cells (tenant_no, width, start, {", ".join(COLUMNS)}, net, peak, changes)
+    VALUES (?, ?, ?, {", ".join("?" for _ in COLUMNS)}, ?, ?, 1)
+    ON CONFLICT (tenant_no, width, start) DO UPDATE SET
+    {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)},
+    net = net + excluded.net,
+    peak = CASE WHEN excluded.peak IS NULL THEN NULL ELSE peak END,
+    changes = changes + 1
+"""
+
+DROP_EMPTY_CELL = f"""
+    DELETE FROM live_cells WHERE tenant_no = ? AND width = ? AND start = ?
+    AND {" AND ".join(f"{name} = 0" for name in COLUMNS)}
+"""
+
+UPSERT_TENANT = """
+    INSERT INTO live_tenants (tenant_no, tenant_id, last_occurred_us, last_received_us)
+    VALUES (?, ?, ?, ?)
+    ON CONFLICT (tenant_no) DO UPDATE SET
+    last_occurred_us = max(coalesce(last_occurred_us, excluded.last_occurred_us),
+                           excluded.last_occurred_us),
+    last_received_us = excluded.last_received_us
+"""
+
+
+def call_parameters(call_no: int, tenant_no: int, call: Call) -> tuple[Any, ...]:
+    """Return the parameters of UPSERT_CALL."""
+    values = [getattr(call, name) for name in _STORED]
+    return (call_no, call.call_id, tenant_no, *values, call.state)
+
+
+def read_call(row: tuple[Any, ...], tenant_id: str) -> Call:
+    """Return the call of a row of SELECT_CALL, whose tenant is `tenant_id`."""
+    known = dict(zip(_STORED, row[3:], strict=True))
+    known["lapsed"] = bool(known["lapsed"])
+    known["first"] = First(known["first"])
+    if known["reason"] is not None:
+        known["reason"] = RejectionReason(known["reason"])
+    if known["outcome"] is not None:
+        known["outcome"] = CallOutcome(known["outcome"])
+    return Call(call_id=row[1], tenant_id=tenant_id, **known)
+
+
+def select_calls(
+    connection: sqlite3.Connection, call_ids: Iterable[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of SELECT_CALL for `call_ids`, those of them that exist."""
+    yield from connection.execute(
+        f"{SELECT_CALL} WHERE call_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(call_ids)),),
+    )

@@ -1,0 +1,108 @@
+"""Passes calls on to the process that writes, unopened.
+
+Of several server processes one writes. The others answer queries; whatever else they are asked they
+pass on, with its metadata and deadline, and give back what comes, so that every process can be
+asked everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_Metadata = Sequence[tuple[str, str | bytes]]
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # The writer allows pings each 10 seconds.
+    ("grpc.keepalive_time_ms", 30_000),
+)
+DETAILS = "grpc-status-details-bin"
+
+
+class Forwarding:
+    """Handlers that pass calls on to the server at `target`."""
+
+    def __init__(self, target: str) -> None:
+        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._channel.close()
+
+    def handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return grpc's handler for `method`."""
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        channel = self._channel
+        if method.server_streaming:
+            if method.client_streaming:
+                streaming = _streaming(channel.stream_stream(path))
+                return grpc.stream_stream_rpc_method_handler(streaming)
+            return grpc.unary_stream_rpc_method_handler(_streaming(channel.unary_stream(path)))
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(_unary(channel.stream_unary(path)))
+        return grpc.unary_unary_rpc_method_handler(_unary(channel.unary_unary(path)))
+
+
+def _unary(ask: Callable[..., Any]) -> Callable[[Any, _Context], Any]:
+    async def handler(request: Any, context: _Context) -> bytes:
+        call = ask(request, metadata=_passed_on(context), timeout=context.time_remaining())
+        try:
+            answer: bytes = await call
+            context.set_trailing_metadata(_of_ours(await call.trailing_metadata()))
+        except grpc.aio.AioRpcError as error:
+            await _fail(error, context)
+            raise
+        return answer
+
+    return handler
+
+
+def _streaming(ask: Callable[..., Any]) -> Callable[[Any, _Context], AsyncIterator[bytes]]:
+    async def handler(request: Any, context: _Context) -> AsyncIterator[bytes]:
+        call = ask(request, metadata=_passed_on(context), timeout=context.time_remaining())
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            await _fail(error, context)
+        finally:
+            call.cancel()
+
+    return handler
+
+
+async def _fail(error: grpc.aio.AioRpcError, context: _Context) -> None:
+    """End the call as the writer did; that it cannot be reached is told in our words."""
+    initial = _of_ours(error.initial_metadata())
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not _has_details(error):
+        initial = (("retry-after", "1"),)
+        details = "Service unavailable"
+    else:
+        details = error.details() or ""
+    if initial:
+        await context.send_initial_metadata(initial)
+    await context.abort(error.code(), details, _of_ours(error.trailing_metadata()))
+
+
+def _has_details(error: grpc.aio.AioRpcError) -> bool:
+    return any(name == DETAILS for name, _ in error.trailing_metadata() or ())
+
+
+def _passed_on(context: _Context) -> _Metadata:
+    return [
+        (name, value)
+        for name, value in context.invocation_metadata() or ()
+        if not name.startswith(("grpc-", ":")) and name not in ("user-agent", "te")
+    ]
+
+
+def _of_ours(metadata: Any) -> _Metadata:
+    names = ("x-request-id", "retry-after", DETAILS)
+    return tuple((name, value) for name, value in metadata or () if name in names)

@@ -1,0 +1,1 @@
+"""Simulation metrics: run tests, their executions, and the calls of an execution."""

@@ -1,0 +1,50 @@
+"""The demo's call server: what it reports is a plausible day, told in valid events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+
+from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
+from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer, hang_up
+from vumeter_server.live_metrics.record import check
+from vumeter_server.live_metrics.service import report_of
+
+
+async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() -> None:
+    told: list[pb.CallEvent] = []
+    # The pauses are shrunk, so a second is about an hour.
+    server = CallServer(report=told.append, rng=random.Random(4), speed=3_600)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            await server.play()
+    events = check([report_of(event) for event in told[:10_000]], 2**60)
+    kinds = Counter(event.type.name for event in events)
+    assert kinds.keys() == {
+        "PENDING",
+        "ACCEPTED",
+        "REJECTED",
+        "STARTED",
+        "AUDIO",
+        "REFERRED",
+        "ENDED",
+        "INSTRUCTIONS_DB_ERROR",
+        "FALLBACK_INSTRUCTIONS_USED",
+    }
+    assert {event.tenant_id for event in events} == {
+        tenant.tenant_id for tenant in (*TENANTS, STRANGER)
+    }
+    assert all(event.tenant_id.startswith("demo_") for event in events)
+    assert len({event.event_id for event in events}) == len(events)
+
+
+def test_calls_of_an_earlier_play_are_ended_and_nobody_elses() -> None:
+    left = pb.ListedCall(call_id="demo_1_7", tenant_id="demo_harbour_dental")
+    others = pb.ListedCall(call_id="call_1", tenant_id="clinic")
+    capacity = pb.GetCapacityResponse(
+        active_calls=[left, others], accepted_calls=[left, others], pending_calls=[others]
+    )
+    (event,) = check([report_of(event) for event in hang_up(capacity)], 2**60)
+    assert (event.call_id, event.type.name) == ("demo_1_7", "ENDED")

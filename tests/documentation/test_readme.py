@@ -1,0 +1,83 @@
+"""What the README shows is what comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.documentation.walkthrough import Step, run, steps_of
+from tests.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STEPS = steps_of((ROOT / "README.md").read_text())
+
+
+@pytest.fixture(scope="module")
+def printed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Run the whole README once."""
+    return run(STEPS, stack, ROOT, tmp_path_factory.mktemp("readme"))
+
+
+@pytest.mark.parametrize("number", range(len(STEPS)), ids=[step.name for step in STEPS])
+def test_every_block_prints_its_answer(printed: list[str], number: int) -> None:
+    step = STEPS[number]
+    if step.answer is None:
+        assert printed[number] == ""
+    else:
+        assert step.is_answered_by(printed[number]), printed[number]
+
+
+PAGE = """
+```sh
+export NAME=vumeter
+```
+
+Some text.
+
+```sh
+echo '{"a": 1}'
+```
+
+```json
+{"a": 1}
+```
+
+```console
+$ make run
+```
+
+```python
+print(1)
+```
+More text.
+
+```text
+not an answer
+```
+"""
+
+
+def test_an_answer_stands_right_behind_its_block() -> None:
+    assert steps_of(PAGE) == [
+        Step(
+            line=2,
+            language="sh",
+            code="export NAME=vumeter\n",
+            answer_language=None,
+            answer=None,
+        ),
+        Step(
+            line=8,
+            language="sh",
+            code="echo '{\"a\": 1}'\n",
+            answer_language="json",
+            answer='{"a": 1}\n',
+        ),
+        Step(line=20, language="python", code="print(1)\n", answer_language=None, answer=None),
+    ]
+
+
+def test_json_on_one_line_is_compared_word_for_word() -> None:
+    (step,) = [each for each in steps_of(PAGE) if each.answer is not None]
+    assert step.is_answered_by('{"a": 1}\n')
+    assert not step.is_answered_by('{"a":1}\n')

@@ -1,0 +1,96 @@
+"""A live store on a file of its own, with a clock that tests set, and how its answers compare."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from vumeter_server.live_metrics.board import Board
+from vumeter_server.live_metrics.calls import State
+from vumeter_server.live_metrics.counters import COLUMNS
+from vumeter_server.live_metrics.history import Bucket, Buckets
+from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.storage import open_database
+
+NINE = 1_743_498_000_000_000  # 2025-04-01T09:00:00Z
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+@dataclass
+class SetClock:
+    """A clock that stands where a test puts it."""
+
+    now_us: int = NINE + HOUR
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+@dataclass
+class Ground:
+    """A database file and a clock on which one store after another is opened."""
+
+    path: Path
+    clock: SetClock = field(default_factory=SetClock)
+
+    @asynccontextmanager
+    async def store(self, launch_id: str = "launch-1") -> AsyncIterator[SqliteLiveStore]:
+        database = open_database(self.path)
+        writer, readers = database.writer(), database.readers()
+        try:
+            yield await SqliteLiveStore.open(writer, readers, self.clock, launch_id)
+        finally:
+            writer.close()
+            readers.close()
+
+
+@cache
+def _migrated() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="vumeter-live-")) / "template.db"
+    open_database(path)
+    return path
+
+
+def ground(directory: Path) -> Ground:
+    """Return a new, empty database in `directory`."""
+    path = directory / "vumeter.db"
+    shutil.copy(_migrated(), path)
+    return Ground(path)
+
+
+def totals(board: Board, tenant_id: str | None = None) -> dict[str, int]:
+    return dict(zip(COLUMNS, board.figures(tenant_id).totals, strict=True))
+
+
+def lists(board: Board) -> dict[str, tuple[str, str]]:
+    """Listed calls with their tenant and the list that says most."""
+    capacity = board.capacity()
+    found = {call: (tenant, "pending") for call, tenant in capacity.pending}
+    found |= {call: (tenant, "accepted") for call, tenant in capacity.accepted}
+    return found | {call: (tenant, "active") for call, tenant in capacity.active}
+
+
+async def history(
+    store: SqliteLiveStore, tenant_id: str | None, start: int, end: int, step: int
+) -> list[dict[str, int]]:
+    buckets = Buckets(start_us=start, end_us=end, step_us=step)
+    return [as_row(bucket) for bucket in await store.history(tenant_id, buckets)]
+
+
+def as_row(bucket: Bucket) -> dict[str, int]:
+    return {
+        "start_us": bucket.start_us,
+        **dict(zip(COLUMNS, bucket.counted, strict=True)),
+        "active_calls": bucket.active_calls,
+        "peak_active_calls": bucket.peak_active_calls,
+    }
+
+
+__all__ = ["HOUR", "MINUTE", "NINE", "SECOND", "Ground", "State", "ground", "history", "lists"]

@@ -1,0 +1,182 @@
+"""The rules of one call, each in every order of its events."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from tests.live_metrics.making import event
+from tests.live_metrics.stores import NINE, SECOND
+
+from vumeter_server.live_metrics.calls import Call, State, new_call
+from vumeter_server.live_metrics.counters import COLUMNS
+from vumeter_server.live_metrics.events import (
+    CallOutcome,
+    Event,
+    EventType,
+    RejectionReason,
+)
+
+T = EventType
+LAUNCH = 1
+
+
+def fold(*events: Event) -> Call:
+    """Fold events in every order, make sure that all give the same, and return it."""
+    results = []
+    for order in permutations(events):
+        call = new_call(order[0], LAUNCH, 0)
+        for each in order:
+            call.receive(each, LAUNCH, 0)
+        results.append(call)
+    assert all(result == results[0] for result in results)
+    return results[0]
+
+
+def counted(call: Call, launch: int = LAUNCH) -> dict[str, int]:
+    totals = dict(zip(COLUMNS, call.totals(launch), strict=True))
+    return {name: amount for name, amount in totals.items() if amount}
+
+
+def test_started_implies_accepted() -> None:
+    call = fold(event(T.STARTED, at=3))
+    assert call.state is State.ACTIVE
+    assert counted(call) == {"accepted_calls": 1, "started_calls": 1}
+
+
+def test_accepted_and_started_are_one_accepted_call() -> None:
+    call = fold(event(T.ACCEPTED, at=2), event(T.STARTED, at=3), event(T.PENDING, at=1))
+    assert counted(call) == {"accepted_calls": 1, "started_calls": 1}
+
+
+def test_a_rejection_that_something_contradicts_does_not_count() -> None:
+    for contradiction in (T.ACCEPTED, T.STARTED, T.ENDED):
+        call = fold(event(T.REJECTED, at=5), event(contradiction, at=1))
+        assert "rejected_calls_capacity" not in counted(call)
+
+
+def test_a_rejected_call_is_not_pending_any_more() -> None:
+    call = fold(event(T.PENDING), event(T.REJECTED, at=1, reason=RejectionReason.CAPACITY))
+    assert call.state is State.UNLISTED
+    assert counted(call) == {"rejected_calls_capacity": 1}
+
+
+def test_an_ended_call_never_comes_back() -> None:
+    call = fold(event(T.ENDED, at=9), event(T.STARTED, at=60), event(T.PENDING, at=70))
+    assert call.state is State.UNLISTED
+
+
+def test_a_call_known_only_by_audio_or_a_transfer_is_in_no_list() -> None:
+    call = fold(event(T.AUDIO, minutes=1.5), event(T.REFERRED), event(T.REFERRED, at=5))
+    assert call.state is State.UNLISTED
+    assert counted(call) == {"referred_calls": 1, "minutes_ms": 90_000}
+
+
+@pytest.mark.parametrize("at", [0, 4])
+def test_of_conflicting_reasons_the_smallest_time_and_then_the_smallest_id_wins(at: int) -> None:
+    call = fold(
+        event(T.REJECTED, at=at, event_id="b", reason=RejectionReason.CAPACITY),
+        event(T.REJECTED, at=4, event_id="a", reason=RejectionReason.INSTRUCTIONS_MISSING),
+        event(T.REJECTED, at=9, event_id="0", reason=RejectionReason.TENANT_NOT_CONFIGURED),
+    )
+    wins = RejectionReason.CAPACITY if at == 0 else RejectionReason.INSTRUCTIONS_MISSING
+    assert call.reason is wins
+
+
+@pytest.mark.parametrize("at", [0, 4])
+def test_of_conflicting_outcomes_the_smallest_time_and_then_the_smallest_id_wins(at: int) -> None:
+    call = fold(
+        event(T.ENDED, at=at, event_id="b", outcome=CallOutcome.COMPLETED),
+        event(T.ENDED, at=4, event_id="a", outcome=CallOutcome.FAILED),
+    )
+    assert counted(call).get("failed_calls", 0) == (0 if at == 0 else 1)
+    assert call.ended_us == NINE + at * SECOND
+
+
+@pytest.mark.parametrize("at", [0, 4])
+def test_of_conflicting_tenants_the_smallest_time_and_then_the_smallest_id_wins(at: int) -> None:
+    call = fold(
+        event(T.PENDING, at=at, event_id="b", tenant_id="clinic"),
+        event(T.ACCEPTED, at=4, event_id="a", tenant_id="garage"),
+    )
+    assert call.tenant_id == ("clinic" if at == 0 else "garage")
+
+
+def test_minutes_are_the_largest_reported_and_a_smaller_report_is_no_error() -> None:
+    call = fold(
+        event(T.AUDIO, at=60, minutes=4.5),
+        event(T.AUDIO, at=90, minutes=3),
+        event(T.ENDED, at=600, minutes=4.25),
+        event(T.STARTED),
+    )
+    assert call.minutes_ms == 270_000
+
+
+def test_without_reported_minutes_they_run_from_start_to_end() -> None:
+    assert fold(event(T.STARTED, at=30), event(T.ENDED, at=120)).minutes_ms == 90_000
+    assert fold(event(T.STARTED, at=120), event(T.ENDED, at=30)).minutes_ms == 0
+    assert fold(event(T.ACCEPTED, at=30), event(T.ENDED, at=120)).minutes_ms == 0
+
+
+def test_a_report_of_no_minutes_is_a_report() -> None:
+    call = fold(event(T.STARTED), event(T.ENDED, at=120, minutes=0))
+    assert call.minutes_ms == 0
+
+
+def test_minutes_are_kept_in_whole_milliseconds() -> None:
+    assert fold(event(T.AUDIO, minutes=0.1)).minutes_ms == 6_000
+    assert fold(event(T.AUDIO, minutes=1 / 3)).minutes_ms == 20_000
+    assert fold(event(T.AUDIO, minutes=0.000_01)).minutes_ms == 1
+
+
+def test_an_earlier_launch_keeps_what_it_counted() -> None:
+    call = fold(event(T.STARTED), event(T.AUDIO, at=60, minutes=1))
+    call.receive(event(T.ENDED, at=180, minutes=3), LAUNCH + 1, 0)
+    assert counted(call, LAUNCH) == {}
+    assert counted(call, LAUNCH + 1) == {"ended_calls": 1, "minutes_ms": 120_000}
+
+
+def test_a_rejection_taken_back_in_a_later_launch_takes_nothing_off_that_one() -> None:
+    call = fold(event(T.REJECTED))
+    call.receive(event(T.ACCEPTED), LAUNCH + 1, 0)
+    assert counted(call, LAUNCH + 1) == {"accepted_calls": 1}
+
+
+def test_failed_stays_with_the_launch_of_the_first_end() -> None:
+    call = fold(event(T.ENDED, at=60, outcome=CallOutcome.COMPLETED))
+    call.receive(event(T.ENDED, at=30, outcome=CallOutcome.FAILED), LAUNCH + 1, 0)
+    assert call.is_failed
+    assert counted(call, LAUNCH + 1) == {}
+
+
+def test_fewer_minutes_in_a_later_launch_take_nothing_off_it() -> None:
+    call = fold(event(T.STARTED), event(T.ENDED, at=600))
+    call.receive(event(T.AUDIO, at=500, minutes=3), LAUNCH + 1, 0)
+    assert call.minutes_ms == 180_000
+    assert counted(call, LAUNCH + 1) == {}
+
+
+def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
+    call = fold(event(T.STARTED), event(T.AUDIO, at=60, minutes=1))
+    call.close(NINE + 5 * 3600 * SECOND, LAUNCH)
+    assert counted(call) == {
+        "accepted_calls": 1,
+        "started_calls": 1,
+        "ended_calls": 1,
+        "failed_calls": 1,
+        "minutes_ms": 60_000,
+    }
+    call.receive(event(T.ENDED, at=300, outcome=CallOutcome.HUNG_UP, minutes=5), LAUNCH, 0)
+    assert counted(call) == {
+        "accepted_calls": 1,
+        "started_calls": 1,
+        "ended_calls": 1,
+        "minutes_ms": 300_000,
+    }
+    assert call.effective_end_us == NINE + 300 * SECOND
+
+
+def test_a_closed_call_without_reports_has_no_minutes() -> None:
+    call = fold(event(T.STARTED))
+    call.close(NINE + 5 * 3600 * SECOND, LAUNCH)
+    assert call.minutes_ms == 0

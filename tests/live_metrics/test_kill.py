@@ -1,0 +1,165 @@
+"""`kill -9` at any moment: what was acknowledged is there, whole, and nothing by half."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from tests.live_metrics.conftest import PATHS, LiveApi, live_api
+from tests.live_metrics.oracle import Oracle
+from tests.stack import start_stack
+
+from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
+from vumeter_server.live_metrics.events import CallOutcome, Event, EventType, RejectionReason
+
+NINE = 1_743_498_000
+KINDS = (
+    pb.EVENT_TYPE_PENDING,
+    pb.EVENT_TYPE_ACCEPTED,
+    pb.EVENT_TYPE_STARTED,
+    pb.EVENT_TYPE_REJECTED,
+    pb.EVENT_TYPE_ENDED,
+)
+EVENTS_A_REQUEST = 20
+
+
+def some_events(chance: random.Random, request: int) -> list[pb.CallEvent]:
+    events = []
+    for number in range(EVENTS_A_REQUEST):
+        event = pb.CallEvent(
+            event_id=f"{request}-{number}",
+            type=chance.choice(KINDS),
+            call_id=f"call_{chance.randrange(400)}",
+            tenant_id=chance.choice(["clinic", "garage"]),
+        )
+        event.occurred_at.FromSeconds(NINE + chance.randrange(3_600))
+        if event.type == pb.EVENT_TYPE_REJECTED:
+            event.reason = pb.REJECTION_REASON_CAPACITY
+        if event.type == pb.EVENT_TYPE_ENDED:
+            event.outcome = pb.CALL_OUTCOME_COMPLETED
+        events.append(event)
+    return events
+
+
+def as_event(event: pb.CallEvent) -> Event:
+    return Event(
+        event_id=event.event_id,
+        type=EventType(event.type),
+        tenant_id=event.tenant_id,
+        occurred_us=event.occurred_at.seconds * 1_000_000,
+        call_id=event.call_id,
+        reason=RejectionReason(event.reason) if event.reason else None,
+        outcome=CallOutcome(event.outcome) if event.outcome else None,
+    )
+
+
+def lists(live: LiveApi) -> dict[str, tuple[str, str]]:
+    answer = live.stub.GetCapacity(pb.GetCapacityRequest(), metadata=live.metadata)
+    found = {call.call_id: (call.tenant_id, "pending") for call in answer.pending_calls}
+    found |= {call.call_id: (call.tenant_id, "accepted") for call in answer.accepted_calls}
+    return found | {call.call_id: (call.tenant_id, "active") for call in answer.active_calls}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_kill_9_the_lists_are_those_of_the_acknowledged_events(
+    seed: int, tmp_path: Path
+) -> None:
+    chance = random.Random(seed)
+    sent: list[list[pb.CallEvent]] = []
+    acknowledged = 0
+    stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false")
+    live = live_api(stack)
+
+    def requests() -> Iterator[pb.StreamEventsRequest]:
+        while True:
+            sent.append(some_events(chance, len(sent)))
+            yield pb.StreamEventsRequest(events=sent[-1])
+
+    def kill() -> None:
+        time.sleep(0.3 + seed / 10)
+        for child in stack.children():
+            os.kill(child, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+
+    def send() -> None:
+        nonlocal acknowledged
+        for answer in live.stub.StreamEvents(requests(), metadata=live.metadata):
+            if not acknowledged:
+                killer.start()
+            acknowledged = answer.acknowledged_requests
+
+    with pytest.raises(grpc.RpcError):
+        send()
+    killer.join()
+    stack.wait()
+    live.channel.close()
+    assert acknowledged > 0
+
+    stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false")
+    live = live_api(stack)
+    try:
+        # A request that was not acknowledged may be there too, but only as a whole.
+        stored = acknowledged + unacknowledged(live, sent[acknowledged:])
+        oracle = Oracle()
+        for request in sent[:stored]:
+            oracle.receive([as_event(event) for event in request])
+        assert lists(live) == oracle.lists()
+        # Sent again after the restart, everything is there once.
+        for first in range(0, len(sent), 100):
+            batch = [event for request in sent[first : first + 100] for event in request]
+            live.stub.RecordEvents(pb.RecordEventsRequest(events=batch), metadata=live.metadata)
+        oracle.receive([as_event(event) for request in sent for event in request])
+        assert lists(live) == oracle.lists()
+        total: dict[str, Any] = live.get(f"{PATHS}/live").json()
+        assert total["active_calls"] == sum(name == "active" for _, name in lists(live).values())
+    finally:
+        live.channel.close()
+        stack.stop()
+
+
+def unacknowledged(live: LiveApi, requests: list[list[pb.CallEvent]]) -> int:
+    """Return how many of these requests are stored nevertheless, from the first one on.
+
+    They are the first ones of a stream, and a stream is recorded in order.
+    """
+    stored = 0
+    for request in requests:
+        known = {is_known(live, event) for event in request}
+        assert len(known) == 1, "a request is stored by half"
+        if known == {False}:
+            break
+        stored += 1
+    return stored
+
+
+def is_known(live: LiveApi, event: pb.CallEvent) -> bool:
+    probe = pb.CallEvent()
+    probe.CopyFrom(event)
+    probe.occurred_at.seconds -= 1
+    other = pb.CallEvent(
+        event_id=f"probe-{event.event_id}",
+        type=pb.EVENT_TYPE_FALLBACK_INSTRUCTIONS_USED,
+        tenant_id="probe",
+    )
+    other.occurred_at.FromSeconds(NINE)
+    # Two contents under one id: the batch is refused whether or not the event is known, and the
+    # place that is named tells which.
+    again = pb.CallEvent()
+    again.CopyFrom(other)
+    again.occurred_at.seconds += 1
+    try:
+        live.stub.RecordEvents(
+            pb.RecordEventsRequest(events=[probe, other, again]), metadata=live.metadata
+        )
+    except grpc.RpcError as error:
+        return "events[0]" in (error.details() or "")
+    raise AssertionError("two contents under one id were taken")

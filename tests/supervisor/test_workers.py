@@ -1,0 +1,101 @@
+"""Several server processes: one writes, all answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import requests
+from tests.stack import ADMIN_TOKEN, Stack, children_of, is_running, start_stack
+
+from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc as stubs
+from vumeter_server.access.keys import Role
+from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.storage import open_database
+
+PATH = "/v1/custom-metrics"
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("workers")
+    started = start_stack(directory, "--workers", "3", VUMETER_ACCESS_LOG="false")
+    yield started
+    assert started.stop() == 0
+
+
+def body(name: str, value: int) -> dict[str, Any]:
+    return {"points": [{"name": name, "value": value, "timestamp": "2025-04-01T10:00:00Z"}]}
+
+
+def test_what_one_process_recorded_every_process_answers_at_once(workers: Stack) -> None:
+    headers = {"Authorization": f"Bearer {workers.make_key('dentists').bearer}"}
+    url = workers.rest_url + PATH
+    query = f"{url}/aggregate?startDate=2025-04-01&endDate=2025-04-02"
+    for recorded in range(1, 31):
+        # A connection of its own each time, so that Envoy chooses anew.
+        answer = requests.post(url, json=body("booking_attempt", 1), headers=headers, timeout=10)
+        assert answer.json() == {"data": {"recorded": 1}}
+        for _ in range(3):
+            found = requests.get(query, headers=headers, timeout=10).json()
+            assert found == {"data": {"booking_attempt": recorded}}
+
+
+def test_a_recording_that_is_passed_on_is_refused_in_the_same_words(workers: Stack) -> None:
+    headers = {"Authorization": f"Bearer {workers.make_key('clinic').bearer}"}
+    url = workers.rest_url + PATH
+    for _ in range(6):
+        refused = requests.post(url, json=body("booking_attempt", -1), headers=headers, timeout=10)
+        assert refused.status_code == 400
+        assert refused.json()["message"] == "points[0].value must not be negative for a counter"
+        unknown = requests.post(url, json=body("booking_attempt", 1), timeout=10)
+        assert unknown.status_code == 401
+
+
+@contextlib.contextmanager
+def servers_of(directory: Path, count: int) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    command = [
+        *(sys.executable, "-m", "vumeter_server.cli", "serve", "--workers", str(count)),
+        *("--db", str(directory / "vumeter.db"), "--grpc-port", "0"),
+    ]
+    environment = {"VUMETER_ADMIN_TOKEN": ADMIN_TOKEN}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(count)]
+        try:
+            yield process, [line.removeprefix("gRPC on ").strip() for line in lines]
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def test_every_process_of_serve_takes_streams_and_queries(tmp_path: Path) -> None:
+    with servers_of(tmp_path, 2) as (process, targets):
+        administration = SqliteKeyAdministration(open_database(tmp_path / "vumeter.db"))
+        key = administration.create_key("acme", Role.OWNER, None)
+        metadata = (("authorization", f"Bearer {key.bearer}"),)
+        for target in targets:
+            with grpc.insecure_channel(target) as channel:
+                stub = stubs.CustomMetricsServiceStub(channel)
+                batch = pb.StreamPointsRequest(points=[pb.Point(name="booking_attempt")] * 5)
+                answers = stub.StreamPoints(iter([batch, batch]), metadata=metadata)
+                assert [answer.recorded for answer in answers] == [5, 5]
+                names = stub.ListMetricNames(pb.ListMetricNamesRequest(), metadata=metadata)
+                assert list(names.names) == ["booking_attempt"]
+    assert process.returncode == 0
+
+
+def test_when_the_process_that_writes_is_killed_all_end(tmp_path: Path) -> None:
+    with servers_of(tmp_path, 2) as (process, _):
+        writer, reader = children_of(process.pid)
+        os.kill(writer, signal.SIGKILL)
+        assert process.wait(timeout=30) == 1
+    assert not is_running(reader)

@@ -91,8 +91,8 @@ def main() -> None:
         if full:
             _grown(report, dataset, directory)
     if full:
-        for module, options in (("simulation", []), ("live_metrics", [])):
-            subprocess.run([sys.executable, "-m", f"bench.{module}", *options], check=False)
+        for module in ("simulation", "live_metrics"):
+            subprocess.run([sys.executable, "-m", f"bench.{module}"], check=False)
     report.write("full" if full else "short")
 
 

@@ -34,7 +34,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 
-TOKEN = "token-of-the-benchmark-0123456789abcdef"  # noqa: S105
+TOKEN = "token-of-the-benchmark-0123456789abcdef"
 METADATA = (("x-admin-token", TOKEN),)
 TENANTS = 50
 REQUESTS = 400

@@ -53,7 +53,7 @@ async def running(db: Path, directory: Path, workers: int = 1) -> AsyncIterator[
         for _ in range(workers):
             writer = f"127.0.0.1:{servers[0][1]}" if servers else ""
             servers.append(children.enter_context(_server(db, writer)))
-        edge_process.edge_files = lambda: _files(directory)
+        setattr(edge_process, "edge_files", lambda: _files(directory))  # noqa: B010
         listen = Address(host="127.0.0.1", port=0)
         envoy = await edge_process.Envoy.start(
             EdgeConfig(

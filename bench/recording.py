@@ -56,7 +56,7 @@ def points_of(dataset: Dataset, part: slice) -> list[pb.Point]:
         labels = dataset.label_sets[label_set]
         point = pb.Point(
             name=METRIC_NAMES[metric],
-            type=int(METRICS[metric].type),
+            type=METRICS[metric].type.name_in_proto,
             value=value,
             agent_id=labels.agent_id,
             environment_id=labels.environment_id,
@@ -75,7 +75,7 @@ def columns_of(dataset: Dataset, part: slice) -> pb.PointColumns:
     sessions, session_indexes = np.unique(dataset.sessions[part], return_inverse=True)
     return pb.PointColumns(
         names=[METRIC_NAMES[code] for code in names.tolist()],
-        types=[int(METRICS[code].type) for code in names.tolist()],
+        types=[METRICS[code].type.name_in_proto for code in names.tolist()],
         name_indexes=name_indexes.tolist(),
         values=dataset.values[part].tolist(),
         times_us=dataset.times_us[part].tolist(),
@@ -247,7 +247,9 @@ async def names_beside_heavy_queries(product: Product, dataset: Dataset) -> Meas
 
 async def _ask_until(product: Product, path: str, stop: asyncio.Event) -> None:
     headers = {"Authorization": f"Bearer {product.bearer}"}
-    get: Callable[[], Any] = lambda: requests.get(product.rest_url + path, headers=headers)  # noqa: E731
+    get: Callable[[], Any] = lambda: requests.get(  # noqa: E731
+        product.rest_url + path, headers=headers, timeout=60
+    )
     while not stop.is_set():
         await asyncio.to_thread(get)
 

@@ -16,6 +16,8 @@ from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.storage import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
+# The documents' examples are of 2025; a product that is not told otherwise drops days so old.
+RETENTION_DAYS = "36500"
 STARTED_WITHIN_SECONDS = 60.0
 
 
@@ -44,6 +46,11 @@ class Stack:
         """Make a key, and its organization if there is none of that name."""
         administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
         return administration.create_key(organization, role, expires_us)
+
+    def revoke_key(self, key: NewKey) -> None:
+        """Revoke a key, as another process does it."""
+        administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
+        assert administration.revoke_key(key.key_id)
 
     def stop(self, signal_number: signal.Signals = signal.SIGINT) -> int:
         """End the product; return its exit status."""
@@ -97,7 +104,12 @@ def spawn_up(
                 *("--rest-port", "0", "--grpc-port", "0"),
                 *arguments,
             ],
-            env={**os.environ, "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN, **environment},
+            env={
+                **os.environ,
+                "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
+                "VUMETER_RETENTION_DAYS": RETENTION_DAYS,
+                **environment,
+            },
             stdout=stdout,
             stderr=stderr,
         )

@@ -73,13 +73,12 @@ class Sealing:
     rows: Rows
 
 
-def due(connection: sqlite3.Connection, *, everything: bool = False) -> list[int]:
-    """Return the organizations whose log should be sealed."""
-    points, batches = (0, 0) if everything else (SEAL_AT_POINTS, SEAL_AT_BATCHES)
+def due(connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS) -> list[int]:
+    """Return the organizations whose log should be sealed; with 0 those that have one."""
     rows = connection.execute(
         "SELECT organization_id FROM metric_batches GROUP BY organization_id"
         " HAVING sum(points) > ? OR count(*) > ? ORDER BY organization_id",
-        (points, batches),
+        (at_points, SEAL_AT_BATCHES),
     )
     return [organization_id for (organization_id,) in rows]
 

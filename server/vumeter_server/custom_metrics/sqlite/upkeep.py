@@ -41,6 +41,7 @@ class Upkeep:
         clock: Clock,
         *,
         retention_days: int,
+        seal_at_points: int,
         forget: Callable[[int], None],
     ) -> None:
         self._writer = writer
@@ -48,6 +49,7 @@ class Upkeep:
         self._snapshots = snapshots
         self._clock = clock
         self._retention_days = retention_days
+        self._seal_at_points = seal_at_points
         self._forget = forget
         self._tidied_us = 0
 
@@ -128,7 +130,8 @@ class Upkeep:
             more = await self._writer.run(retention.give_back)
 
     async def _seal_logs(self, *, everything: bool) -> bool:
-        due = await self._readers.run(partial(sealing.due, everything=everything))
+        at_points = 0 if everything else self._seal_at_points
+        due = await self._readers.run(partial(sealing.due, at_points=at_points))
         for organization_id in due:
             await self._seal_log(organization_id)
         return bool(due)

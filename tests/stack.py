@@ -16,8 +16,6 @@ from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.storage import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
-# The documents' examples are of 2025; a product that is not told otherwise drops days so old.
-RETENTION_DAYS = "36500"
 STARTED_WITHIN_SECONDS = 60.0
 
 
@@ -107,7 +105,6 @@ def spawn_up(
             env={
                 **os.environ,
                 "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
-                "VUMETER_RETENTION_DAYS": RETENTION_DAYS,
                 **environment,
             },
             stdout=stdout,

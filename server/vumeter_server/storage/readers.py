@@ -7,6 +7,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ Query = Callable[[sqlite3.Connection], Any]
 QUICK_THREADS = 1
 HEAVY_THREADS = 2
 MAX_QUERIES_WAITING = 1_000
+# Answers wait for those that were asked with them for no longer than this.
+ANSWERED_TOGETHER_FOR_SECONDS = 0.001
 
 
 class Cancelled(Exception):
@@ -32,6 +35,8 @@ class _Asked:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     cancelled: bool = False
+    result: Any = None
+    error: BaseException | None = None
 
 
 _running = threading.local()
@@ -52,8 +57,8 @@ class Readers:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._peeking = connect()
-        self._quick = _Lane("quick", QUICK_THREADS, connect)
-        self._heavy = _Lane("heavy", HEAVY_THREADS, connect)
+        self._quick = _Lane("quick", QUICK_THREADS, connect, together=True)
+        self._heavy = _Lane("heavy", HEAVY_THREADS, connect, together=False)
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -80,19 +85,48 @@ class Readers:
 
 
 class _Lane:
-    def __init__(self, name: str, threads: int, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+    """Threads that answer queries.
+
+    Waking a thread, and waking the loop again, costs more than a quick query does. So what is asked
+    in one turn of the loop is handed over together where `together` is set.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        together: bool,
+    ) -> None:
+        self._asked: queue.SimpleQueue[list[_Asked] | None] = queue.SimpleQueue()
+        self._together = together
+        self._collected: list[_Asked] = []
+        self._waiting = 0
         self._threads = [
             _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked)
             for number in range(threads)
         ]
 
     async def run(self, query: Query) -> Any:
-        if self._asked.qsize() >= MAX_QUERIES_WAITING:
+        if self._waiting >= MAX_QUERIES_WAITING:
             raise Unavailable("Storage is busy")
+        self._waiting += 1
+        try:
+            return await self._answer(query)
+        finally:
+            self._waiting -= 1
+
+    async def _answer(self, query: Query) -> Any:
         loop = asyncio.get_running_loop()
         asked = _Asked(query, loop, loop.create_future())
-        self._asked.put(asked)
+        if not self._together:
+            self._asked.put([asked])
+        else:
+            if not self._collected or self._collected[0].loop is not loop:
+                self._collected = []
+                loop.call_soon(self._hand_over)
+            self._collected.append(asked)
         try:
             return await asked.future
         except asyncio.CancelledError:
@@ -100,6 +134,10 @@ class _Lane:
             for thread in self._threads:
                 thread.interrupt(asked)
             raise
+
+    def _hand_over(self) -> None:
+        collected, self._collected = self._collected, []
+        self._asked.put(collected)
 
     def close(self) -> None:
         for _ in self._threads:
@@ -113,7 +151,7 @@ class _ReaderThread(threading.Thread):
         self,
         name: str,
         connect: Callable[[], sqlite3.Connection],
-        asked: queue.SimpleQueue[_Asked | None],
+        asked: queue.SimpleQueue[list[_Asked] | None],
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._connection = connect()
@@ -128,29 +166,44 @@ class _ReaderThread(threading.Thread):
                 self._connection.interrupt()
 
     def run(self) -> None:
-        while (asked := self._queue.get()) is not None:
-            if not asked.cancelled:
-                self._answer(asked)
+        while (together := self._queue.get()) is not None:
+            answered: list[_Asked] = []
+            until = time.monotonic() + ANSWERED_TOGETHER_FOR_SECONDS
+            for asked in together:
+                if not asked.cancelled:
+                    self._answer(asked)
+                    answered.append(asked)
+                if time.monotonic() > until:
+                    _hand_back(answered)
+                    answered = []
+            _hand_back(answered)
         self._connection.close()
 
     def _answer(self, asked: _Asked) -> None:
         with self._lock:
             self._current = _running.asked = asked
-        result: Any = None
-        error: BaseException | None = None
         try:
             self._connection.execute("BEGIN")
-            result = asked.query(self._connection)
+            asked.result = asked.query(self._connection)
         except BaseException as raised:
-            error = raised
+            asked.error = raised
         finally:
             with self._lock:
                 self._current = _running.asked = None
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
+
+
+def _hand_back(answered: list[_Asked]) -> None:
+    if answered:
         # The loop may be gone after a hard stop; then nobody waits either.
         with contextlib.suppress(RuntimeError):
-            asked.loop.call_soon_threadsafe(_resolve, asked.future, result, error)
+            answered[0].loop.call_soon_threadsafe(_resolve_all, answered)
+
+
+def _resolve_all(answered: list[_Asked]) -> None:
+    for asked in answered:
+        _resolve(asked.future, asked.result, asked.error)
 
 
 def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import importlib.util
 import shutil
 import sys
 import tempfile
-from importlib import resources
 from pathlib import Path
 
 from grpc_tools import protoc
@@ -32,9 +32,16 @@ ERROR_PROTOS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
 
 def include_paths() -> list[Path]:
     """Return the directories that imports are looked up in, our own first."""
-    common = Path(str(resources.files("google.rpc").joinpath(""))).parent.parent
-    well_known = Path(str(resources.files("grpc_tools").joinpath("_proto")))
-    return [PROTOS, common, well_known]
+    common = directory_of("google.rpc").parent.parent
+    return [PROTOS, common, directory_of("grpc_tools") / "_proto"]
+
+
+def directory_of(package: str) -> Path:
+    """Return where an installed package lies; protos lie beside its modules."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"{package} is not installed: run make setup")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def own_protos() -> list[str]:

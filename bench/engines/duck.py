@@ -15,7 +15,7 @@ from bench.engines.engine import Engine
 from bench.engines.rows import TYPE_NAMES, TYPE_OF, answer_of_rows, reduce_session
 
 _TABLE = """
-CREATE TABLE points (
+CREATE TABLE IF NOT EXISTS points (
     time_us BIGINT, name VARCHAR, type VARCHAR, value DOUBLE, agent_id VARCHAR,
     environment_id VARCHAR, session_id VARCHAR, tags MAP(VARCHAR, VARCHAR))
 """
@@ -43,59 +43,37 @@ class DuckDb(Engine):
     def load(self, dataset: Dataset) -> None:
         """Load arrays and dictionaries, and join them."""
         db = self._connection
-        _register(
-            db,
-            "arrays",
-            {
-                "time_us": dataset.times_us,
-                "metric": dataset.metrics.astype(np.int32),
-                "label_set": dataset.label_set_indexes,
-                "session": dataset.sessions,
-                "value": dataset.values,
-            },
-        )
-        _register(
-            db,
-            "metric_names",
-            {
-                "code": np.arange(len(METRICS), dtype=np.int32),
-                "name": np.array(METRIC_NAMES, object),
-                "type": np.array([TYPE_NAMES[metric.type] for metric in METRICS], object),
-            },
-        )
-        _register(
-            db,
-            "session_ids",
-            {
-                "code": np.arange(len(dataset.session_ids), dtype=np.int32),
-                "session_id": np.array(dataset.session_ids, object),
-            },
-        )
-        _register(
-            db,
-            "pairs",
-            {
-                "code": np.repeat(
-                    np.arange(len(dataset.label_sets), dtype=np.int32),
-                    [len(each.tags) for each in dataset.label_sets],
-                ),
-                "k": np.array([key for each in dataset.label_sets for key in each.tags], object),
-                "v": np.array(
-                    [v for each in dataset.label_sets for v in each.tags.values()], object
-                ),
-            },
-        )
-        _register(
-            db,
-            "ids",
-            {
-                "code": np.arange(len(dataset.label_sets), dtype=np.int32),
-                "agent_id": np.array([each.agent_id for each in dataset.label_sets], object),
-                "environment_id": np.array(
-                    [each.environment_id for each in dataset.label_sets], object
-                ),
-            },
-        )
+        _register(db, "arrays", {
+            "time_us": dataset.times_us,
+            "metric": dataset.metrics.astype(np.int32),
+            "label_set": dataset.label_set_indexes,
+            "session": dataset.sessions,
+            "value": dataset.values,
+        })
+        _register(db, "metric_names", {
+            "code": np.arange(len(METRICS), dtype=np.int32),
+            "name": np.array(METRIC_NAMES, object),
+            "type": np.array([TYPE_NAMES[metric.type] for metric in METRICS], object),
+        })
+        _register(db, "session_ids", {
+            "code": np.arange(len(dataset.session_ids), dtype=np.int32),
+            "session_id": np.array(dataset.session_ids, object),
+        })
+        _register(db, "pairs", {
+            "code": np.repeat(
+                np.arange(len(dataset.label_sets), dtype=np.int32),
+                [len(each.tags) for each in dataset.label_sets],
+            ),
+            "k": np.array([key for each in dataset.label_sets for key in each.tags], object),
+            "v": np.array([v for each in dataset.label_sets for v in each.tags.values()], object),
+        })
+        _register(db, "ids", {
+            "code": np.arange(len(dataset.label_sets), dtype=np.int32),
+            "agent_id": np.array([each.agent_id for each in dataset.label_sets], object),
+            "environment_id": np.array(
+                [each.environment_id for each in dataset.label_sets], object
+            ),
+        })
         db.execute(
             "CREATE TEMP TABLE label_sets AS SELECT code, agent_id, environment_id, tags FROM ids"
             " JOIN (SELECT code, map(list(k), list(v)) AS tags FROM pairs GROUP BY code)"
@@ -117,7 +95,10 @@ class DuckDb(Engine):
                 ).fetchall()
             )
         sql, parameters = _sql(ask)
-        return db.execute(sql, parameters).fetchall()
+        rows = db.execute(sql, parameters).fetchall()
+        if ask.kind is Kind.TAGS:
+            return [(pair["key"], pair["value"]) for (pair,) in rows]
+        return rows
 
     def answer_of(self, ask: Ask, raw: Any) -> Answer:
         """Read the rows."""
@@ -142,12 +123,7 @@ def _sql(ask: Ask) -> tuple[str, list[Any]]:
         case Kind.NAMES:
             return f"SELECT DISTINCT name FROM points{where}", parameters
         case Kind.TAGS:
-            return (
-                "SELECT DISTINCT e.key, e.value FROM"
-                f" (SELECT unnest(map_entries(tags)) AS e FROM"
-                f" (SELECT DISTINCT tags FROM points{where}))",
-                parameters,
-            )
+            return f"SELECT DISTINCT unnest(map_entries(tags)) FROM points{where}", parameters
         case Kind.AGGREGATE:
             keys = "".join(f"tags['{key}'], " for key in ask.group_by)
             return f"SELECT {keys}name, sum(value) FROM points{where} GROUP BY ALL", parameters

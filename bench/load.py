@@ -13,6 +13,7 @@ import shutil
 import statistics
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ class Target:
         """
         if shutil.which("wrk") is None:
             return asyncio.run(self._send_slowly(clients, seconds, offset))
-        script = directory / "load.lua"
+        # Several loads may be sent at once.
+        script = directory / f"{uuid.uuid4().hex}.lua"
         script.write_text(
             _SCRIPT
             % {

@@ -6,7 +6,7 @@ import importlib
 
 from bench.run import Section
 
-MODULES = ("bench.in_process", "bench.over_rest")
+MODULES = ("bench.in_process", "bench.over_rest", "bench.recording", "bench.resources")
 
 
 def all_sections() -> list[Section]:

@@ -40,8 +40,8 @@ request = function()
 end
 done = function(summary, latency)
   local errors = summary.errors
-  io.write(string.format("\\nresult {\\"requests\\": %%d, \\"seconds\\": %%f, \\"failed\\": %%d, " ..
-    "\\"p50_ms\\": %%f, \\"p99_ms\\": %%f}\\n", summary.requests, summary.duration / 1e6,
+  io.write(string.format("\\nresult {\\"requests\\": %%d, \\"seconds\\": %%f, " ..
+    "\\"failed\\": %%d, \\"p50_ms\\": %%f, \\"p99_ms\\": %%f}\\n", summary.requests, summary.duration / 1e6,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
@@ -88,7 +88,11 @@ class Target:
         done = subprocess.run(
             [
                 *("wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"),
-                *(option for name, value in self.headers.items() for option in _header(name, value)),
+                *(
+                    option
+                    for name, value in self.headers.items()
+                    for option in _header(name, value)
+                ),
                 *("-s", str(script), self.base_url),
             ],
             capture_output=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,17 +53,17 @@ class Draw:
         """Return `count` of the items."""
         return tuple(items[i] for i in self._random.choice(len(items), count, replace=False))
 
-    def hours(self, days: int) -> dict[str, int]:
+    def hours(self, days: int) -> dict[str, Any]:
         """Return a range of so many days that begins at a whole hour."""
         start_us = self.dataset.start_us + self.below((DAYS - days) * 24 + 1) * HOUR_US
         return {"start_us": start_us, "end_us": start_us + days * DAY_US}
 
-    def anywhere(self, days: int) -> dict[str, int]:
+    def anywhere(self, days: int) -> dict[str, Any]:
         """Return a range of so many days that begins at any microsecond."""
         start_us = self.dataset.start_us + self.below((DAYS - days) * DAY_US)
         return {"start_us": start_us, "end_us": start_us + days * DAY_US}
 
-    def nearly_all_days(self) -> dict[str, int]:
+    def nearly_all_days(self) -> dict[str, Any]:
         """Return a range of 84 to 90 whole days."""
         dataset = self.dataset
         return {
@@ -115,7 +116,7 @@ def _q9(draw: Draw) -> Ask:
     )
 
 
-def _timeseries(draw: Draw, names: tuple[str, ...], **more: str) -> Ask:
+def _timeseries(draw: Draw, names: tuple[str, ...], **more: Any) -> Ask:
     return Ask(kind=Kind.TIMESERIES, metric_name=draw.one(names), **draw.hours(7), **more)
 
 

@@ -43,14 +43,12 @@ class _Connections:
 _connections = _Connections()
 
 
-@api.get("/names")
 def names(agentId: str = "") -> Any:  # noqa: N803
     """List metric names."""
     rows = _connections.rows(Ask(kind=Kind.NAMES, agent_id=agentId))
     return {"data": sorted(name for (name,) in rows)}
 
 
-@api.get("/aggregate")
 def aggregate(
     startDate: str,  # noqa: N803
     endDate: str,  # noqa: N803
@@ -82,7 +80,6 @@ def aggregate(
     }
 
 
-@api.get("/daily")
 def daily(
     startDate: str,  # noqa: N803
     endDate: str,  # noqa: N803
@@ -111,7 +108,6 @@ def daily(
     }
 
 
-@api.get("/timeseries")
 def timeseries(
     metricName: str,  # noqa: N803
     startDate: str,  # noqa: N803
@@ -134,7 +130,6 @@ def timeseries(
     return {"data": {"resultType": "matrix", "result": [{"metric": metric, "values": values}]}}
 
 
-@api.get("/sessions/{session_id}")
 def session(session_id: str) -> Any:
     """Read one session."""
     entries = _connections.rows(Ask(kind=Kind.SESSION, session_id=session_id))
@@ -157,6 +152,16 @@ def _instant_us(text: str, zone: str) -> int:
     if instant.tzinfo is not None:
         return round(instant.timestamp() * 1_000_000)
     return round(instant.replace(tzinfo=UTC).timestamp() * 1_000_000) - ZONE_OFFSETS_US[zone]
+
+
+for _path, _answer in {
+    "/names": names,
+    "/aggregate": aggregate,
+    "/daily": daily,
+    "/timeseries": timeseries,
+    "/sessions/{session_id}": session,
+}.items():
+    api.add_api_route(_path, _answer)
 
 
 @contextlib.contextmanager

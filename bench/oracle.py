@@ -93,7 +93,8 @@ class Oracle:
         for key, value in (*ask.filters, *([("agent_id", ask.agent_id)] if ask.agent_id else [])):
             texts, codes = self._column(key)
             keep &= codes == texts.index(value)
-        return np.flatnonzero(keep[dataset.label_set_indexes[start:end]]) + start
+        points: Codes = np.flatnonzero(keep[dataset.label_set_indexes[start:end]]) + start
+        return points
 
     def _sums(self, ask: Ask) -> Answer:
         dataset = self._dataset

@@ -53,8 +53,8 @@ def sections() -> list[Section]:
             title="Queries over REST against an empty RPC",
             note=(
                 "Requests in closed loops, with parameters that differ from request to request, in"
-                " turns with an RPC that does nothing, through the same pipeline (without a key) and"
-                " the same Envoy. Rates are with 8 clients, times are medians of one client."
+                " turns with an RPC that does nothing, through the same pipeline (without a key)"
+                " and the same Envoy. Rates are with 8 clients, times are medians of one client."
             ),
             measure=measure,
         ),
@@ -131,7 +131,8 @@ def _in_turns(
     """Return what came of the empty RPC and of the asks, second by second in turns."""
     ours = target(stack, asks)
     empty = replace(ours, paths=[EMPTY_PATH])
-    base, sent = [], []
+    base: list[Sent] = []
+    sent: list[Sent] = []
     for number in range(6 if run.full else 2):
         base.append(empty.send(run.directory, clients=clients, seconds=1))
         offset = sum(each.requests for each in sent) if number else 0
@@ -142,9 +143,7 @@ def _in_turns(
 def measure_fastapi(run: Run) -> Iterator[Measured]:
     """Measure the small answers of both, in turns."""
     ours_at, theirs_at = run.loaded(Vumeter), run.loaded(NaiveSqlite)
-    with running(ours_at / "vumeter.db") as stack, naive_api.running(
-        theirs_at / "naive.db"
-    ) as url:
+    with running(ours_at / "vumeter.db") as stack, naive_api.running(theirs_at / "naive.db") as url:
         for query in AGAINST_FASTAPI:
             asks = query.asks(run.dataset, PARAMETERS)
             for ask in asks[:CHECKED_ASKS]:
@@ -154,9 +153,8 @@ def measure_fastapi(run: Run) -> Iterator[Measured]:
             ours = target(stack, asks)
             theirs = Target(base_url=url, headers={}, paths=[ask.path() for ask in asks])
             seconds = 3 if run.full else 1
-            sent = [
+            of_ours, of_theirs = (
                 each.send(run.directory, clients=CLIENTS, seconds=seconds).rate
                 for each in (ours, theirs)
-            ]
-            yield share(f"{query.name} {query.what}", *sent, "requests/s", "FastAPI")
-
+            )
+            yield share(f"{query.name} {query.what}", of_ours, of_theirs, "requests/s", "FastAPI")

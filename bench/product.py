@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 
 from vumeter_server import cli
 from vumeter_server.edge import process as edge_process
-from vumeter_server.edge.config import EdgeFiles, load, transcoder
+from vumeter_server.edge.config import EdgeFiles, edge_files, load, transcoder
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import PUBLIC
 
@@ -75,7 +75,7 @@ def _serve_empty_too() -> None:
 
 
 def _route_empty_too(directory: Path) -> None:
-    files = edge_process.edge_files()
+    files = edge_files()
     bootstrap = load(files.envoy_yaml)
     transcoder(bootstrap)["services"].append(SERVICE)
     descriptors = descriptor_pb2.FileDescriptorSet.FromString(files.descriptor_set.read_bytes())
@@ -83,7 +83,8 @@ def _route_empty_too(directory: Path) -> None:
     ours = EdgeFiles(envoy_yaml=directory / "envoy.yaml", descriptor_set=directory / "api.binpb")
     ours.envoy_yaml.write_text(yaml.safe_dump(bootstrap, sort_keys=False))
     ours.descriptor_set.write_bytes(descriptors.SerializeToString())
-    edge_process.edge_files = lambda: ours
+    # What the product has bound to this name is what has to answer otherwise.
+    setattr(edge_process, "edge_files", lambda: ours)  # noqa: B010
 
 
 def _start_servers_from_here() -> None:

@@ -168,16 +168,12 @@ def _beside(quick: Target, heavy: Target, directory: Path, seconds: int) -> Sent
     return sent
 
 
-def _beside_recording(
-    run: Run, stack: Stack, directory: Path, seconds: int
-) -> Iterator[Measured]:
+def _beside_recording(run: Run, stack: Stack, directory: Path, seconds: int) -> Iterator[Measured]:
     run.say("Q5 at rest and beside recording")
     batches = (seconds + 2) * POINTS_AT_LEAST // messages.BATCH // 2
     points = messages.first_points(run.dataset, batches)
     points = messages.as_of_now(points, int(time.time() * 1_000_000))
-    encoded = [
-        messages.of_points(points, part) for part in messages.parts(points, batches)
-    ]
+    encoded = [messages.of_points(points, part) for part in messages.parts(points, batches)]
     quick = target(stack, Q5.asks(run.dataset, 300))
     at_rest = quick.send(directory, clients=1, seconds=seconds)
     recorded: list[streams.Recorded] = []

@@ -6,13 +6,16 @@ import importlib
 
 from bench.run import Section
 
-MODULES = ("bench.in_process", "bench.over_rest", "bench.recording", "bench.resources")
+MODULES = (
+    "bench.in_process",
+    "bench.over_rest",
+    "bench.recording",
+    "bench.resources",
+    "bench.live_metrics",
+    "bench.simulation",
+)
 
 
 def all_sections() -> list[Section]:
     """Return the sections of every family."""
-    return [
-        section
-        for module in MODULES
-        for section in importlib.import_module(module).sections()
-    ]
+    return [section for module in MODULES for section in importlib.import_module(module).sections()]

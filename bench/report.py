@@ -128,6 +128,21 @@ def figure(what: str, value: float, unit: str, at_most: float | None = None) -> 
     )
 
 
+def bounded(
+    what: str, value: float, unit: str, limit: float, *, higher_is_better: bool = False
+) -> Measured:
+    """Show a figure, whatever it is, with its bound."""
+    shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+    return Measured(
+        what=what,
+        value=f"{shown} {unit}",
+        ratio=value,
+        at_least=limit if higher_is_better else None,
+        at_most=None if higher_is_better else limit,
+        must_hold=f"{'at least' if higher_is_better else 'at most'} {limit:,g}",
+    )
+
+
 def _short(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 20 else f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
 
@@ -157,7 +172,11 @@ class Report:
     def markdown(self) -> str:
         """Return the whole report."""
         text = [f"# {self.title}", "", *(f"- {fact}" for fact in self.facts)]
-        text += ["", f"{self.summary()}. Read the ratios: times differ from machine to machine.", ""]
+        text += [
+            "",
+            f"{self.summary()}. Read the ratios: times differ from machine to machine.",
+            "",
+        ]
         for title, note, lines in self.tables:
             text += [f"## {title}", "", *([note, ""] if note else [])]
             text += [_row(HEADER), _row(["---"] * len(HEADER))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +51,8 @@ def sections() -> list[Section]:
             name="memory",
             title="Memory",
             note=(
-                "Resident memory of all processes (supervisor, server, Envoy) when it was most;"
-                " pages of the database file that are mapped count."
+                "Resident memory of supervisor and server when it was most; pages of the database"
+                " file that are mapped count."
             ),
             measure=measure_memory,
             full_only=True,
@@ -72,9 +71,7 @@ def _disk_and_start(directory: Path, points: int) -> Iterator[Measured]:
         with running(directory / "vumeter.db", module=PRODUCT) as stack:
             ready.append(stack.ready_after_seconds)
     size = sum(file.stat().st_size for file in directory.glob("vumeter.db*"))
-    yield figure(
-        f"disk a point, {points:,} points", size / points, "bytes", BYTES_A_POINT_AT_MOST
-    )
+    yield figure(f"disk a point, {points:,} points", size / points, "bytes", BYTES_A_POINT_AT_MOST)
     yield figure(
         f"start of `vumeter up` to ready, {points:,} points",
         statistics.median(ready),
@@ -127,10 +124,9 @@ def _memory_recording(run: Run) -> Measured:
             streams.record(
                 stack, "StreamColumns", (messages.of_columns(dataset, part) for part in parts)
             )
-    run.say(_shown(most))
     return figure(
-        f"while recording {RECORDED_POINTS:,} points ({most.anonymous:.0f} MB of it anonymous)",
-        most.total,
+        f"while recording {RECORDED_POINTS:,} points {_beside(most)}",
+        most.of_servers,
         "MB",
         RECORDING_AT_MOST_MB,
     )
@@ -141,16 +137,16 @@ def _memory_querying(run: Run) -> Measured:
     dataset = generate(LONG_POINTS, first_day=run.first_day, places=PLACES_OF_100K_LABEL_SETS)
     with run.scratch() as directory:
         _load(run, dataset, directory)
-        with running(directory / "vumeter.db", module=PRODUCT) as stack:
-            with watched_memory(stack) as most:
-                for query in MIX:
-                    asks = varied_asks(query, dataset)
-                    target(stack, asks).send(directory, clients=4, seconds=4)
-    run.say(_shown(most))
+        with (
+            running(directory / "vumeter.db", module=PRODUCT) as stack,
+            watched_memory(stack) as most,
+        ):
+            for query in MIX:
+                asks = varied_asks(query, dataset)
+                target(stack, asks).send(directory, clients=4, seconds=4)
     return figure(
-        f"asked all queries, {LONG_POINTS:,} points, 100,008 label sets"
-        f" ({most.anonymous:.0f} MB of it anonymous)",
-        most.total,
+        f"asked all queries, {LONG_POINTS:,} points, 100,008 label sets {_beside(most)}",
+        most.of_servers,
         "MB",
         MEMORY_AT_MOST_MB,
     )
@@ -163,5 +159,5 @@ def _load(run: Run, dataset: Dataset, directory: Path) -> None:
     engine.close()
 
 
-def _shown(memory: Memory) -> str:
-    return json.dumps({name: round(each) for name, each in memory.by_process.items()})
+def _beside(memory: Memory) -> str:
+    return f"({memory.anonymous:.0f} MB of it anonymous; Envoy {memory.of_envoy:.0f} MB beside)"

@@ -8,18 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+
+import requests
 
 from bench.asks import Ask
 from vumeter_server.access.keys import Role
 from vumeter_server.access.sqlite import SqliteKeyAdministration
 from vumeter_server.storage import open_database
 
-ADMIN_TOKEN = "token-of-the-benchmark-0123456789abcdef"  # noqa: S105
+ADMIN_TOKEN = "token-of-the-benchmark-0123456789abcdef"
 PATHS = "/v1/custom-metrics"
 ORGANIZATION = "bench"
 
@@ -59,12 +60,10 @@ class Stack:
 
 def get(url: str, headers: dict[str, str]) -> bytes:
     """Return what a URL answers; raises RuntimeError unless that is 200."""
-    request = urllib.request.Request(url, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return bytes(answer.read())
-    except urllib.error.HTTPError as error:
-        raise RuntimeError(f"{url}: {error.code} {error.read().decode()}") from None
+    answer = requests.get(url, headers=headers, timeout=60)
+    if answer.status_code != HTTPStatus.OK:
+        raise RuntimeError(f"{url}: {answer.status_code} {answer.text}")
+    return answer.content
 
 
 @contextlib.contextmanager
@@ -84,9 +83,7 @@ def running(
         "VUMETER_LOG_LEVEL": "error",
     }
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             found: dict[str, str] = {}
             while len(found) < 2:
@@ -123,9 +120,11 @@ def children_of(pid: int) -> list[int]:
 class Memory:
     """What processes had resident in memory at the moment when it was most, in MB."""
 
-    total: float = 0.0
+    of_servers: float = 0.0
+    """Supervisor and servers."""
     anonymous: float = 0.0
-    by_process: dict[str, float] = field(default_factory=dict)
+    """What of that is not pages of files."""
+    of_envoy: float = 0.0
 
 
 @contextlib.contextmanager
@@ -136,10 +135,10 @@ def watched_memory(stack: Stack, every_seconds: float = 0.2) -> Iterator[Memory]
 
     def look() -> None:
         while True:
-            now = _resident(stack.pids())
-            if now.total > most.total:
-                most.total, most.anonymous = now.total, now.anonymous
-                most.by_process = now.by_process
+            now = resident(stack.pids())
+            if now.of_servers > most.of_servers:
+                most.of_servers, most.anonymous = now.of_servers, now.anonymous
+            most.of_envoy = max(most.of_envoy, now.of_envoy)
             if stop.wait(every_seconds):
                 return
 
@@ -152,7 +151,8 @@ def watched_memory(stack: Stack, every_seconds: float = 0.2) -> Iterator[Memory]
         thread.join()
 
 
-def _resident(pids: list[int]) -> Memory:
+def resident(pids: list[int]) -> Memory:
+    """Return what processes have resident in memory now."""
     memory = Memory()
     for pid in pids:
         try:
@@ -160,8 +160,10 @@ def _resident(pids: list[int]) -> Memory:
         except (FileNotFoundError, ProcessLookupError):
             continue
         lines = dict(line.split(":", 1) for line in status.splitlines())
-        resident = int(lines.get("VmRSS", "0").split()[0]) / 1_000
-        memory.total += resident
-        memory.anonymous += int(lines.get("RssAnon", "0").split()[0]) / 1_000
-        memory.by_process[f"{lines['Name'].strip()} {pid}"] = resident
+        megabytes = int(lines.get("VmRSS", "0").split()[0]) / 1_000
+        if lines["Name"].strip() == "envoy":
+            memory.of_envoy += megabytes
+        else:
+            memory.of_servers += megabytes
+            memory.anonymous += int(lines.get("RssAnon", "0").split()[0]) / 1_000
     return memory

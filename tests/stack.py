@@ -45,6 +45,11 @@ class Stack:
         administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
         return administration.create_key(organization, role, expires_us)
 
+    def revoke_key(self, key: NewKey) -> None:
+        """Revoke a key, as another process does it."""
+        administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
+        assert administration.revoke_key(key.key_id)
+
     def stop(self, signal_number: signal.Signals = signal.SIGINT) -> int:
         """End the product; return its exit status."""
         if self.process.poll() is None:
@@ -97,7 +102,11 @@ def spawn_up(
                 *("--rest-port", "0", "--grpc-port", "0"),
                 *arguments,
             ],
-            env={**os.environ, "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN, **environment},
+            env={
+                **os.environ,
+                "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
+                **environment,
+            },
             stdout=stdout,
             stderr=stderr,
         )

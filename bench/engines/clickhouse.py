@@ -59,7 +59,9 @@ class ClickHouse(Engine):
         points["t"], points["v"] = dataset.times_us, dataset.values
         points["l"], points["s"] = dataset.label_set_indexes, dataset.sessions
         points["m"] = dataset.metrics
-        files = {name: self._directory / name for name in ("points", "metrics", "label_sets", "sessions")}
+        files = {
+            name: self._directory / name for name in ("points", "metrics", "label_sets", "sessions")
+        }
         points.tofile(files["points"])
         _write_lines(
             files["metrics"],

@@ -43,37 +43,59 @@ class DuckDb(Engine):
     def load(self, dataset: Dataset) -> None:
         """Load arrays and dictionaries, and join them."""
         db = self._connection
-        _register(db, "arrays", {
-            "time_us": dataset.times_us,
-            "metric": dataset.metrics.astype(np.int32),
-            "label_set": dataset.label_set_indexes,
-            "session": dataset.sessions,
-            "value": dataset.values,
-        })
-        _register(db, "metric_names", {
-            "code": np.arange(len(METRICS), dtype=np.int32),
-            "name": np.array(METRIC_NAMES, object),
-            "type": np.array([TYPE_NAMES[metric.type] for metric in METRICS], object),
-        })
-        _register(db, "session_ids", {
-            "code": np.arange(len(dataset.session_ids), dtype=np.int32),
-            "session_id": np.array(dataset.session_ids, object),
-        })
-        _register(db, "pairs", {
-            "code": np.repeat(
-                np.arange(len(dataset.label_sets), dtype=np.int32),
-                [len(each.tags) for each in dataset.label_sets],
-            ),
-            "k": np.array([key for each in dataset.label_sets for key in each.tags], object),
-            "v": np.array([v for each in dataset.label_sets for v in each.tags.values()], object),
-        })
-        _register(db, "ids", {
-            "code": np.arange(len(dataset.label_sets), dtype=np.int32),
-            "agent_id": np.array([each.agent_id for each in dataset.label_sets], object),
-            "environment_id": np.array(
-                [each.environment_id for each in dataset.label_sets], object
-            ),
-        })
+        _register(
+            db,
+            "arrays",
+            {
+                "time_us": dataset.times_us,
+                "metric": dataset.metrics.astype(np.int32),
+                "label_set": dataset.label_set_indexes,
+                "session": dataset.sessions,
+                "value": dataset.values,
+            },
+        )
+        _register(
+            db,
+            "metric_names",
+            {
+                "code": np.arange(len(METRICS), dtype=np.int32),
+                "name": np.array(METRIC_NAMES, object),
+                "type": np.array([TYPE_NAMES[metric.type] for metric in METRICS], object),
+            },
+        )
+        _register(
+            db,
+            "session_ids",
+            {
+                "code": np.arange(len(dataset.session_ids), dtype=np.int32),
+                "session_id": np.array(dataset.session_ids, object),
+            },
+        )
+        _register(
+            db,
+            "pairs",
+            {
+                "code": np.repeat(
+                    np.arange(len(dataset.label_sets), dtype=np.int32),
+                    [len(each.tags) for each in dataset.label_sets],
+                ),
+                "k": np.array([key for each in dataset.label_sets for key in each.tags], object),
+                "v": np.array(
+                    [v for each in dataset.label_sets for v in each.tags.values()], object
+                ),
+            },
+        )
+        _register(
+            db,
+            "ids",
+            {
+                "code": np.arange(len(dataset.label_sets), dtype=np.int32),
+                "agent_id": np.array([each.agent_id for each in dataset.label_sets], object),
+                "environment_id": np.array(
+                    [each.environment_id for each in dataset.label_sets], object
+                ),
+            },
+        )
         db.execute(
             "CREATE TEMP TABLE label_sets AS SELECT code, agent_id, environment_id, tags FROM ids"
             " JOIN (SELECT code, map(list(k), list(v)) AS tags FROM pairs GROUP BY code)"

@@ -59,9 +59,7 @@ def answer_of_rows(ask: Ask, rows: Sequence[Any]) -> Answer:
         case Kind.DAILY:
             return {(_date(int(day)), name): value for day, name, value in rows if value}
         case Kind.AGGREGATE:
-            return {
-                tuple(text or "" for text in row[:-1]): row[-1] for row in rows if row[-1]
-            }
+            return {tuple(text or "" for text in row[:-1]): row[-1] for row in rows if row[-1]}
 
 
 def _date(day: int) -> str:

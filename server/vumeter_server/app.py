@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import signal
@@ -95,6 +96,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
+        seal_at_points=foundation.settings.seal_at_points,
     )
     if foundation.writes:
         await store.upkeep.upgrade(foundation.on_progress)
@@ -163,6 +165,7 @@ async def serve(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
+    _keep_one_heap()
     async with running(settings, clock=clock, on_progress=on_progress) as port:
         # What was loaded to serve stays. Looking through it for garbage again and again would stop
         # every call for as long as that takes; calls leave little that counting does not free.
@@ -172,6 +175,14 @@ async def serve(
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
+
+
+def _keep_one_heap() -> None:
+    """Let glibc's threads share one heap: each of their own would keep what it once took."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        m_arena_max = -8
+        mallopt(m_arena_max, 1)
 
 
 @contextlib.asynccontextmanager

@@ -29,10 +29,14 @@ def _clip(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
-    """One thing wrong with a request: `points[3].value` and `must be a finite number`."""
+    """One thing wrong with a request: `points[3].value` and `must be a finite number`.
+
+    `as_sent` says that the field is already spelled as the caller sent it.
+    """
 
     field: str
     problem: str
+    as_sent: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "field", _clip(self.field))
@@ -45,7 +49,7 @@ class Violation:
 
     def respelled(self, names: Mapping[str, str]) -> Self:
         """Return this violation with its field spelled as in `names`."""
-        return replace(self, field=respell(self.field, names))
+        return self if self.as_sent else replace(self, field=respell(self.field, names))
 
 
 def respell(path: str, names: Mapping[str, str]) -> str:
@@ -102,9 +106,9 @@ class InvalidArgument(VumeterError):
     default_message = "Malformed request"
 
     @classmethod
-    def of(cls, field: str, problem: str) -> Self:
+    def of(cls, field: str, problem: str, *, as_sent: bool = False) -> Self:
         """Return the error for one field: `InvalidArgument.of("step", "must be ...")`."""
-        return cls(violations=[Violation(field=field, problem=problem)])
+        return cls(violations=[Violation(field=field, problem=problem, as_sent=as_sent)])
 
 
 class Unauthenticated(VumeterError):

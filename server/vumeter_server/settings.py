@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
+    seal_at_points: int = Field(default=65_536, ge=1)
+    """How many of an organization's newest custom metric points are kept as they came; more of
+    them are laid out in columns."""
     query_timeout_seconds: float = Field(default=10, gt=0)
     writer: str = ""
     """The address of the process that writes; set by `vumeter up` for those that only query."""

@@ -82,27 +82,33 @@ class InProcess:
         request = pb.RecordRequest(
             body=HttpBody(content_type="application/json", data=body.encode())
         )
-        return self._call("Record", request, self.organization_id)
+        return self.run(self._call("Record", request, self.organization_id))
 
     def get(self, path: str, query: Mapping[str, str], organization_id: int | None = None) -> Any:
         """Ask a documented path (already escaped) and return the answer."""
+        return self.run(self.ask(path, query, organization_id))
+
+    async def ask(
+        self, path: str, query: Mapping[str, str], organization_id: int | None = None
+    ) -> Any:
+        """Do as `get`, beside whatever else runs."""
         organization_id = organization_id or self.organization_id
         endpoint, _, rest = path.removeprefix(PREFIX + "/").partition("/")
         if endpoint == "sessions":
             request = pb.GetSessionRequest(session_id=unquote(rest))
-            return self._call("GetSession", request, organization_id)
+            return await self._call("GetSession", request, organization_id)
         method, request_type = QUERIES[endpoint]
         fields = {field.json_name: field.name for field in request_type.DESCRIPTOR.fields}
         request = request_type(**{fields[name]: value for name, value in query.items()})
-        return self._call(method, request, organization_id)
+        return await self._call(method, request, organization_id)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Wait for a coroutine."""
         return self._runner.run(work)
 
-    def _call(self, method: str, request: Message, organization_id: int) -> Any:
+    async def _call(self, method: str, request: Message, organization_id: int) -> Any:
         call = SimpleNamespace(organization_id=organization_id)
-        answer = self.run(getattr(self.rest, method)(request, call))
+        answer = await getattr(self.rest, method)(request, call)
         if isinstance(answer, HttpBody):
             return json.loads(answer.data)
         return MessageToDict(answer, always_print_fields_with_no_presence=True)

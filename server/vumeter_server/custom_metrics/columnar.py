@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.findings import Findings
-from vumeter_server.custom_metrics.labels import is_metric_name
+from vumeter_server.custom_metrics.labels import MAX_ID, is_metric_name
 from vumeter_server.custom_metrics.points import (
     MAX_AHEAD_US,
-    MAX_ID,
     MAX_POINTS,
     MAX_VALUE,
     NAME_PROBLEM,

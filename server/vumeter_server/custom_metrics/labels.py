@@ -18,6 +18,7 @@ from vumeter_server.errors import InvalidArgument
 
 MAX_METRIC_NAME: Final = 200
 MAX_LABEL_NAME: Final = 128
+MAX_ID: Final = 256
 MAX_METRIC_NAMES: Final = 100
 MAX_GROUP_BY: Final = 5
 
@@ -65,7 +66,16 @@ def check_metric_names(names: Iterable[str], field: str = "metric_names") -> tup
         raise InvalidArgument.of(field, "must be a list of metric names without empty items")
     if len(distinct) > MAX_METRIC_NAMES:
         raise InvalidArgument.of(field, f"must hold at most {MAX_METRIC_NAMES} names")
+    if any(len(name) > MAX_METRIC_NAME for name in distinct):
+        raise InvalidArgument.of(field, f"must hold names of at most {MAX_METRIC_NAME} characters")
     return distinct
+
+
+def check_length(text: str, field: str, longest: int) -> str:
+    """Return a name or an id that is asked for; "" is one that is not asked for."""
+    if len(text) > longest:
+        raise InvalidArgument.of(field, f"must have at most {longest} characters")
+    return text
 
 
 def parse_group_by(text: str | None, field: str = "group_by") -> tuple[str, ...]:
@@ -124,17 +134,24 @@ def check_tags(tags: Mapping[str, str], field: str = "tags") -> dict[str, str]:
 
 
 def label_filter(
-    tags: Mapping[str, str], *, agent_id: str | None = None, environment_id: str | None = None
+    tags: Mapping[str, str],
+    *,
+    agent_id: str | None = None,
+    environment_id: str | None = None,
+    within: str = "",
 ) -> LabelFilter:
     """Join the filters of a query, sorted and without repeats; "" as an id is the same as absent.
 
-    One label can be there with two values: then no point matches.
+    One label can be there with two values: then no point matches. `within` is what the ids' fields
+    are named after, such as `selection.`. Raises InvalidArgument for an id that no point can have.
     """
     pairs = set(tags.items())
     if agent_id:
-        pairs.add(("agent_id", agent_id))
+        pairs.add(("agent_id", check_length(agent_id, f"{within}agent_id", MAX_ID)))
     if environment_id:
-        pairs.add(("environment_id", environment_id))
+        pairs.add(
+            ("environment_id", check_length(environment_id, f"{within}environment_id", MAX_ID))
+        )
     return tuple(sorted(pairs))
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.findings import Findings
 from vumeter_server.custom_metrics.labels import (
+    MAX_ID,
     MAX_LABEL_NAME,
     MAX_METRIC_NAME,
     RESERVED_LABELS,
@@ -29,7 +30,6 @@ from vumeter_server.times.units import MINUTE_US
 
 MAX_POINTS: Final = 10_000
 MAX_VALUE: Final = 1e15
-MAX_ID: Final = 256
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
 MAX_IDEMPOTENCY_KEY: Final = 128
@@ -187,8 +187,10 @@ def with_ids(agent_id: str, environment_id: str, tags: LabelSet) -> LabelSet:
     """Return the labels of a point, system labels among them, sorted by key."""
     if not agent_id and not environment_id:
         return tags
-    ids = (("agent_id", agent_id), ("environment_id", environment_id))
-    return tuple(sorted((*(pair for pair in ids if pair[1]), *tags)))
+    ids = [("agent_id", agent_id)] if agent_id else []
+    if environment_id:
+        ids.append(("environment_id", environment_id))
+    return tuple(sorted([*ids, *tags]))
 
 
 def check_idempotency_key(key: str | None, field: str = "idempotency_key") -> str | None:

@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.labels import LabelFilter
+from vumeter_server.custom_metrics.labels import (
+    MAX_ID,
+    MAX_METRIC_NAME,
+    LabelFilter,
+    check_length,
+)
 from vumeter_server.custom_metrics.store import (
     MetricStore,
     Selection,
@@ -27,7 +32,6 @@ from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds
 
 MAX_TAG_VALUES = 1_000
-MAX_SESSION_ID = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +84,7 @@ class Queries:
 
     async def names(self, organization_id: int, agent_id: str) -> list[str]:
         """Return metric names, sorted; "" as the agent means all agents."""
+        check_length(agent_id, "agent_id", MAX_ID)
         return await self.store.names(organization_id, agent_id or None)
 
     async def aggregate(self, organization_id: int, request: SumRequest) -> Rows:
@@ -115,6 +120,7 @@ class Queries:
 
         Raises InvalidArgument for more than 11,000 buckets.
         """
+        check_length(request.metric_name, "metric_name", MAX_METRIC_NAME)
         buckets = count_buckets(request.time_range, request.step_us)
         found = await self.store.timeseries(
             organization_id,
@@ -136,6 +142,8 @@ class Queries:
         self, organization_id: int, metric_name: str, agent_id: str
     ) -> dict[str, TagValues]:
         """Return user labels, keys and values sorted, the first 1,000 values of each key."""
+        check_length(metric_name, "metric_name", MAX_METRIC_NAME)
+        check_length(agent_id, "agent_id", MAX_ID)
         return await self.store.tags(
             organization_id, metric_name or None, agent_id or None, MAX_TAG_VALUES
         )
@@ -144,8 +152,7 @@ class Queries:
         """Return what one session recorded, sorted by metric name, then labels."""
         if not session_id:
             raise InvalidArgument.of("session_id", "must be a string")
-        if len(session_id) > MAX_SESSION_ID:
-            raise InvalidArgument.of("session_id", f"must have at most {MAX_SESSION_ID} characters")
+        check_length(session_id, "session_id", MAX_ID)
         return await self.store.session(organization_id, session_id)
 
 

@@ -282,6 +282,7 @@ def _filters(selection: pb.Selection) -> tuple[tuple[str, str], ...]:
         check_tags(selection.tags, "selection.tags"),
         agent_id=selection.agent_id,
         environment_id=selection.environment_id,
+        within="selection.",
     )
 
 

@@ -45,21 +45,25 @@ KEY_PAIR = Access(scheme=Scheme.KEY_PAIR)
 ADMIN_TOKEN = Access(scheme=Scheme.ADMIN_TOKEN)
 
 
-async def check(access: Access, metadata: Metadata, authenticator: Authenticator) -> Caller | None:
+async def find_caller(
+    access: Access, metadata: Metadata, authenticator: Authenticator
+) -> Caller | None:
     """Return the caller, None where no key is asked for.
 
-    Raises Unauthenticated without a good credential and PermissionDenied if its role is not among
-    the method's.
+    Raises Unauthenticated without a good credential.
     """
     if access.scheme is Scheme.PUBLIC:
         return None
     if access.scheme is Scheme.ADMIN_TOKEN:
         authenticator.check_admin_token(_text(metadata, "x-admin-token"))
         return None
-    caller = await authenticator.caller(_credential(access.scheme, metadata))
-    if caller.role not in access.roles:
+    return await authenticator.caller(_credential(access.scheme, metadata))
+
+
+def check_role(access: Access, caller: Caller | None) -> None:
+    """Raise PermissionDenied if the caller's role is not among the method's."""
+    if caller is not None and caller.role not in access.roles:
         raise PermissionDenied
-    return caller
 
 
 def _credential(scheme: Scheme, metadata: Metadata) -> keys.Credential | None:

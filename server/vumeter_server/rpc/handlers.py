@@ -102,9 +102,7 @@ class _Method:
         call = _begin(context)
         started = time.perf_counter()
         try:
-            call.known_caller = await credentials.check(
-                self._access, call.metadata, self._authenticator
-            )
+            await self._admit(call)
             answering: Awaitable[Message] = self._handler(self._read(request), call)
             if self._timeout is None:
                 answer = await answering
@@ -124,16 +122,23 @@ class _Method:
         """Answer with a stream of messages."""
         call = _begin(context)
         started = time.perf_counter()
+        answered = False
         try:
-            call.known_caller = await credentials.check(
-                self._access, call.metadata, self._authenticator
-            )
+            await self._admit(call)
             async for answer in self._handler(self._read(request), call):
                 yield answer.SerializeToString()
+                answered = True
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
-            await self._refuse(error, call, started)
+            await self._refuse(error, call, started, answered=answered)
+
+    async def _admit(self, call: Call) -> None:
+        # A caller whose role is refused is known to the log.
+        call.known_caller = await credentials.find_caller(
+            self._access, call.metadata, self._authenticator
+        )
+        credentials.check_role(self._access, call.known_caller)
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:
@@ -150,7 +155,9 @@ class _Method:
         except DecodeError:
             raise InvalidArgument("Malformed request") from None
 
-    async def _refuse(self, error: Exception, call: Call, started: float) -> None:
+    async def _refuse(
+        self, error: Exception, call: Call, started: float, *, answered: bool = False
+    ) -> None:
         status = status_of(error, self._field_names)
         known = isinstance(error, VumeterError)
         _log.log(
@@ -164,8 +171,9 @@ class _Method:
             milliseconds=round((time.perf_counter() - started) * 1000, 3),
             exc_info=None if known and error.__cause__ is None else error,
         )
-        if isinstance(error, RetryableError):
-            # Envoy turns initial metadata into headers of the REST answer.
+        if isinstance(error, RetryableError) and not answered:
+            # Envoy turns initial metadata into headers of the REST answer; they go before the
+            # first message, and after it there is RetryInfo among the details.
             await call.context.send_initial_metadata(
                 (("retry-after", str(error.retry_after_seconds)),)
             )

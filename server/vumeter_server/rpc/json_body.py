@@ -38,21 +38,37 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
     """
     media_type = body.content_type.partition(";")[0].strip().lower()
     if media_type not in ("", MEDIA_TYPE):
-        raise InvalidArgument.of("Content-Type", f"must be {MEDIA_TYPE}")
+        raise _refused("Content-Type", f"must be {MEDIA_TYPE}")
     if not body.data.strip():
-        raise InvalidArgument.of("body", "must be a JSON object, not empty")
+        raise _refused("body", "must be a JSON object, not empty")
     try:
         decoded: T = _decoder(body_type).decode(body.data)
         repeated = _count_keys(body.data) != _count_keys(msgspec.json.encode(decoded))
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidArgument.of("body", "must be well-formed JSON in UTF-8") from None
+        raise _malformed(body.data) from None
     except RecursionError:
-        raise InvalidArgument.of("body", "must not be nested so deeply") from None
+        raise _refused("body", "must not be nested so deeply") from None
     if repeated:
-        raise InvalidArgument.of(_repeated_field(body.data), "must not be repeated")
+        raise _refused(_repeated_field(body.data), "must not be repeated")
     return decoded
+
+
+def _refused(field: str, problem: str) -> InvalidArgument:
+    return InvalidArgument.of(field, problem, as_sent=True)
+
+
+def _malformed(data: bytes) -> InvalidArgument:
+    """Refuse what is no JSON; NaN and Infinity, which some writers take for JSON, by name."""
+    try:
+        found = json.loads(data, parse_constant=lambda _: _MARK)
+    except (ValueError, RecursionError):
+        found = None
+    field = _find_marked(found, "")
+    if field is None:
+        return _refused("body", "must be well-formed JSON in UTF-8")
+    return _refused(field or "body", "must be a finite number")
 
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -77,23 +93,22 @@ def _refusal(text: str) -> InvalidArgument:
     if field := _FIELD.match(text):
         name = f"{path}.{field['name']}" if path else field["name"]
         problem = "is not a known field" if field["what"] == "contains unknown" else "must be given"
-        return InvalidArgument.of(name, problem)
+        return _refused(name, problem)
     path = path or "body"
     if expected := _EXPECTED.match(text):
         if expected["got"] == "null":
-            return InvalidArgument.of(path, "must not be null")
+            return _refused(path, "must not be null")
         kinds = [kind.strip() for kind in expected["expected"].split("|")]
         # Where null is the same as absent, nobody is told to send it.
         names = [_JSON_NAMES.get(kind, kind) for kind in kinds if kind != "null"]
         problem = " or ".join(names)
-        return InvalidArgument.of(path, f"must be {problem}{' for each key' if of_map else ''}")
+        return _refused(path, f"must be {problem}{' for each key' if of_map else ''}")
     if text.startswith("Number out of range"):
-        return InvalidArgument.of(path, "must be a finite number")
-    return InvalidArgument.of(path, "has a value that is not allowed")
+        return _refused(path, "must be a finite number")
+    return _refused(path, "has a value that is not allowed")
 
 
-class _Repeated(Exception):
-    pass
+_MARK = object()
 
 
 def _repeated_field(data: bytes) -> str:
@@ -103,16 +118,16 @@ def _repeated_field(data: bytes) -> str:
         seen: dict[str, Any] = {}
         for key, value in items:
             if key in seen:
-                seen[key] = _Repeated()
+                seen[key] = _MARK
             else:
                 seen[key] = value
         return seen
 
-    return _find_repeated(json.loads(data, object_pairs_hook=pairs), "") or "body"
+    return _find_marked(json.loads(data, object_pairs_hook=pairs), "") or "body"
 
 
-def _find_repeated(value: Any, path: str) -> str | None:
-    if isinstance(value, _Repeated):
+def _find_marked(value: Any, path: str) -> str | None:
+    if value is _MARK:
         return path
     if isinstance(value, dict):
         children = [(f"{path}.{key}" if path else key, each) for key, each in value.items()]
@@ -121,6 +136,6 @@ def _find_repeated(value: Any, path: str) -> str | None:
     else:
         return None
     for child_path, child in children:
-        if found := _find_repeated(child, child_path):
+        if found := _find_marked(child, child_path):
             return found
     return None

@@ -36,7 +36,8 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Half of that, as a ping that the network holds up makes the next one come early.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 
 # After NOT_SERVING, proxies that check each second have stopped sending before calls are refused.
@@ -57,6 +58,7 @@ class HealthService:
     def __init__(self) -> None:
         self._statuses: dict[str, Any] = {}
         self._changed = asyncio.Condition()
+        self._is_ending = False
 
     async def set_serving(self, names: Sequence[str]) -> None:
         """Report SERVING for these services."""
@@ -65,6 +67,12 @@ class HealthService:
     async def set_not_serving(self) -> None:
         """Report NOT_SERVING for every service from now on."""
         await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
+
+    async def end_watches(self) -> None:
+        """End every watch, now and from now on, once it has told the status as it is."""
+        async with self._changed:
+            self._is_ending = True
+            self._changed.notify_all()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, call: Call
@@ -77,12 +85,17 @@ class HealthService:
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN."""
+        """Answer a service's status now and at each change; an unknown one is SERVICE_UNKNOWN.
+
+        A server that ends does not wait for those who watch it.
+        """
         last: Any = None
         while True:
             async with self._changed:
-                while last == self._status(request.service):
+                while last == self._status(request.service) and not self._is_ending:
                     await self._changed.wait()
+                if last == self._status(request.service):
+                    return
                 last = self._status(request.service)
             yield health_pb2.HealthCheckResponse(status=last)
 
@@ -202,4 +215,5 @@ class Server:
         await asyncio.sleep(notice_seconds)
         for notice in on_notice:
             notice()
+        await self._health.end_watches()
         await self._server.stop(DRAIN_SECONDS)

@@ -10,7 +10,7 @@ from vumeter_server.simulation import pages
 from vumeter_server.simulation.compare import Comparison, Threshold, check_thresholds, compare
 from vumeter_server.simulation.figures import Execution
 from vumeter_server.simulation.percentiles import DOCUMENTED
-from vumeter_server.simulation.record import checked_uuid
+from vumeter_server.simulation.record import checked_run_test_name, checked_uuid
 from vumeter_server.simulation.reports import CallReport
 from vumeter_server.simulation.store import (
     CALL_NOT_FOUND,
@@ -71,11 +71,12 @@ async def get_numbered_page(
     """Return a page of a run test's executions by its number, from 1.
 
     Raises:
+        InvalidArgument: a name that no run test can have.
         NotFound: there is no such run test, or the page is past the last.
     """
     found = await store.executions(
         organization_id,
-        run_test_name,
+        checked_run_test_name(run_test_name),
         percentiles=DOCUMENTED,
         limit=limit,
         offset=min((page - 1) * limit, 2**62),
@@ -98,14 +99,13 @@ async def list_executions(
     """Return a page of a run test's executions, and the token of the next page or "".
 
     Raises:
-        InvalidArgument: no name, a page size out of range, or a token of another list.
+        InvalidArgument: a name that no run test can have, a page size out of range, or a token of
+            another list.
         NotFound: there is no such run test.
     """
-    if not run_test_name:
-        raise InvalidArgument.of("run_test_name", "must be given")
     found = await store.executions(
         organization_id,
-        run_test_name,
+        checked_run_test_name(run_test_name),
         percentiles=checked_percentiles(percentiles),
         limit=pages.checked_page_size(page_size, default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT),
         after=_position(page_token, run_test_name),

@@ -106,7 +106,7 @@ def open_database(path: Path, *, create: bool = True) -> Database:
     if not os.access(path, os.R_OK | os.W_OK):
         raise DatabaseError(f"{path} cannot be read and written by this user")
     try:
-        with closing(connect_writer(path)) as connection:
+        with _alone_in(path.parent), closing(connect_writer(path)) as connection:
             _migrate(path, connection)
     except sqlite3.DatabaseError as error:
         raise DatabaseError(f"{path} cannot be opened: {error}") from None
@@ -122,12 +122,23 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
         raise DatabaseError(f"{path} was written by a newer version of vumeter")
     if not MIGRATIONS.applied(db) and db.table_names():
         raise DatabaseError(f"{path} is a database of another program")
-    for _attempt in range(3):
-        try:
-            MIGRATIONS.apply(db)
-        except (sqlite3.OperationalError, sqlite3.IntegrityError):
-            # Another process may have migrated the file at the same moment.
-            if MIGRATIONS.pending(db):
-                continue
-        return
     MIGRATIONS.apply(db)
+
+
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Wait until no other process opens a database here.
+
+    Half migrated, a file looks like another program's; and SQLite makes nobody wait for the change
+    to WAL. The lock is on the directory, since closing a second descriptor of the file itself would
+    drop the locks that SQLite holds on it.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DatabaseError(f"{directory} cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -134,8 +134,7 @@ class Writer:
                     each.error = _unavailable(error)
         else:
             for each in done:
-                if each.committed is not None:
-                    each.committed()
+                _tell(each.committed)
 
     def _run_job(self, each: _Waiting, done: list[_Waiting]) -> None:
         connection = self._connection
@@ -144,8 +143,7 @@ class Writer:
             each.result = each.job(connection)
         except BaseException as error:
             each.error = _unavailable(error) if isinstance(error, _STORAGE_ERRORS) else error
-            if each.rolled_back is not None:
-                each.rolled_back()
+            _tell(each.rolled_back)
             if not connection.in_transaction:
                 # SQLite undid the whole transaction (a full disk does that): nobody's work is left.
                 raise sqlite3.OperationalError("transaction was rolled back") from error
@@ -157,8 +155,7 @@ class Writer:
     @staticmethod
     def _undo(done: list[_Waiting]) -> None:
         for each in done:
-            if each.rolled_back is not None:
-                each.rolled_back()
+            _tell(each.rolled_back)
 
     @staticmethod
     def _answer(group: list[_Waiting]) -> None:
@@ -173,6 +170,16 @@ class Writer:
 
 
 _STORAGE_ERRORS = (sqlite3.OperationalError, sqlite3.InternalError)
+
+
+def _tell(callback: Callable[[], None] | None) -> None:
+    """Call back; what the callback raises must not end the thread that everybody waits for."""
+    if callback is None:
+        return
+    try:
+        callback()
+    except Exception:
+        _log.exception("callback_failed")
 
 
 def _unavailable(error: BaseException) -> Unavailable:

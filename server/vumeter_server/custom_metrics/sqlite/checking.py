@@ -12,8 +12,8 @@ import numpy as np
 from vumeter_server.custom_metrics.sqlite.columns import (
     Kind,
     decode,
-    decode_session,
     decode_sums,
+    read_session,
 )
 from vumeter_server.custom_metrics.sqlite.dictionaries import State, read_state
 from vumeter_server.custom_metrics.sqlite.summing import read_by_series
@@ -174,12 +174,7 @@ class _Check:
 
     def _sessions(self, expected: int) -> Iterator[str]:
         found = 0
-        for code, blob in self._rows("SELECT session_code, columns FROM session_points"):
-            metrics, counts = np.unique(decode_session(blob, code)["metric"], return_counts=True)
-            found += sum(
-                count
-                for metric, count in zip(metrics.tolist(), counts.tolist(), strict=True)
-                if metric in self._metrics
-            )
+        for (blob,) in self._rows("SELECT columns FROM session_points"):
+            found += sum(metric in self._metrics for metric, *_ in read_session(blob))
         if found != expected:
             yield f"sessions have {found} sealed points, where the columns have {expected}"

@@ -7,7 +7,7 @@ are one byte that names the types, 8 bytes of the first time, and a structured a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -143,17 +143,12 @@ def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64])
     return blobs
 
 
-def decode_session(blob: bytes, session_code: int) -> npt.NDArray[np.void]:
-    """Read one run that `encode_sessions` wrote."""
+def read_session(blob: bytes) -> Iterator[tuple[int, int, int, float]]:
+    """Yield the points of one run that `encode_sessions` wrote: metric, series, time, value."""
     read = np.frombuffer(blob, _SESSION_TYPES[blob[0]], offset=9)
-    points = np.empty(len(read), POINT)
-    points["metric"] = read["metric"]
-    points["series"] = read["series"]
-    points["session"] = session_code
     first_us = int.from_bytes(blob[1:9], "little", signed=True)
-    points["time_us"] = read["after_us"].astype(np.int64) + first_us
-    points["value"] = read["value"]
-    return points
+    for metric, series, after_us, value in read.tolist():
+        yield metric, series, first_us + after_us, float(value)
 
 
 def encode_table(columns: Sequence[Array]) -> bytes:

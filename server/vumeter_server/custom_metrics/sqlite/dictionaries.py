@@ -11,7 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import LabelSet, MetricType
+from vumeter_server.errors import LimitExceeded
 
+# What an organization can have; a use of a label by a metric is numbered within 64 bits.
+MAX_METRICS = 30_000
+MAX_LABELS = 16_000_000
 MAX_SESSIONS_KNOWN = 50_000
 MAX_LABEL_SETS_KNOWN = 200_000
 NO_CODE = -1
@@ -77,6 +81,12 @@ class Dictionaries:
     metrics: dict[str, tuple[int, MetricType]]
     labels: dict[tuple[str, str], int]
     series: dict[bytes, int]
+    label_pairs: list[tuple[str, str]]
+    """Each label by its code: the one object that every label set refers to."""
+    series_keys: list[bytes]
+    """The labels of each series by its code."""
+    series_agents: list[int]
+    """The agent of each series by its code, NO_CODE for none."""
     label_sets: dict[LabelSet, int] = field(default_factory=dict)
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
     uses: set[int] = field(default_factory=set)
@@ -89,6 +99,13 @@ class Dictionaries:
         def rows(sql: str) -> sqlite3.Cursor:
             return connection.execute(sql + " WHERE organization_id = ?", (organization_id,))
 
+        # Codes are positions: they count from 0 without gaps.
+        labels = [
+            (key, value)
+            for _, key, value in sorted(rows("SELECT label_code, key, value FROM labels"))
+        ]
+        keys = [key for _, key in sorted(rows("SELECT series_code, label_codes FROM series"))]
+        agents = {code for code, (key, _) in enumerate(labels) if key == AGENT}
         return cls(
             organization_id=organization_id,
             state=read_state(connection, organization_id),
@@ -97,14 +114,13 @@ class Dictionaries:
                 for code, name, metric_type in rows("SELECT metric_code, name, type FROM metrics")
                 if name is not None
             },
-            labels={
-                (key, value): code
-                for code, key, value in rows("SELECT label_code, key, value FROM labels")
-            },
-            series={
-                label_codes: code
-                for code, label_codes in rows("SELECT series_code, label_codes FROM series")
-            },
+            labels={label: code for code, label in enumerate(labels)},
+            series={key: code for code, key in enumerate(keys)},
+            label_pairs=labels,
+            series_keys=keys,
+            series_agents=[
+                next((code for code in _codes_of(key) if code in agents), NO_CODE) for key in keys
+            ],
             uses={
                 _use(*use)
                 for use in rows("SELECT metric_code, agent_code, label_code FROM metric_uses")
@@ -121,6 +137,8 @@ class Dictionaries:
     ) -> Codes:
         """Return the codes of metrics, giving out those of new ones."""
         new = []
+        if self.state.metrics + len(new_types) > MAX_METRICS:
+            raise LimitExceeded(f"An organization has at most {MAX_METRICS:,} metrics")
         for name, metric_type in new_types.items():
             self.metrics[name] = (self.state.metrics, metric_type)
             new.append((self.organization_id, self.state.metrics, name, int(metric_type)))
@@ -138,13 +156,23 @@ class Dictionaries:
         for index, label_set in enumerate(label_sets):
             code = self.label_sets.get(label_set)
             if code is None:
-                key = self._label_codes(label_set, new_labels)
+                codes_of_set = self._label_codes(label_set, new_labels)
+                key = np.array(sorted(codes_of_set), "<i4").tobytes()
                 code = self.series.get(key)
                 if code is None:
                     code = self.series[key] = self.state.series
                     self.state.series += 1
+                    self.series_keys.append(key)
+                    self.series_agents.append(
+                        next(
+                            (self.labels[label] for label in label_set if label[0] == AGENT),
+                            NO_CODE,
+                        )
+                    )
                     new_series.append((self.organization_id, code, key))
-                self.label_sets[label_set] = code
+                # The labels that are known already take the place of the caller's equal ones.
+                known = tuple(self.label_pairs[each] for each in codes_of_set)
+                self.label_sets[known] = code
             codes[index] = code
         connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
         connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
@@ -152,16 +180,19 @@ class Dictionaries:
 
     def _label_codes(
         self, label_set: LabelSet, new_labels: list[tuple[int, int, str, str]]
-    ) -> bytes:
+    ) -> list[int]:
         codes = []
         for label in label_set:
             code = self.labels.get(label)
             if code is None:
+                if self.state.labels >= MAX_LABELS:
+                    raise LimitExceeded(f"An organization has at most {MAX_LABELS:,} tag values")
                 code = self.labels[label] = self.state.labels
+                self.label_pairs.append(label)
                 self.state.labels += 1
                 new_labels.append((self.organization_id, code, *label))
             codes.append(code)
-        return np.array(sorted(codes), "<i4").tobytes()
+        return codes
 
     def session_codes(self, connection: sqlite3.Connection, names: list[str]) -> Codes:
         """Return the codes of sessions, giving out those of new ones."""
@@ -186,49 +217,62 @@ class Dictionaries:
             codes[index] = code
         return codes
 
-    def note_uses(
-        self,
-        connection: sqlite3.Connection,
-        metrics: Codes,
-        series: Codes,
-        label_sets: dict[int, LabelSet],
-    ) -> None:
+    def note_uses(self, connection: sqlite3.Connection, metrics: Codes, series: Codes) -> None:
         """Keep which labels each metric's points have, for points that were not seen before.
 
-        `metrics` and `series` have one element a point; `label_sets` are those of the series.
+        `metrics` and `series` have one element a point.
         """
         pairs = np.unique(metrics.astype(np.int64) << 32 | series)
-        new_uses: list[tuple[int, int, int, int, int]] = []
-        for metric in np.unique(pairs >> 32).tolist():
-            used = pairs[pairs >> 32 == metric] & 0xFFFFFFFF
-            seen = self.seen.get(metric)
-            if seen is None or len(seen) < self.state.series:
-                grown = np.zeros(max(1024, 2 * self.state.series), np.bool_)
-                if seen is not None:
-                    grown[: len(seen)] = seen
-                seen = self.seen[metric] = grown
-            fresh = used[~seen[used]]
-            for code in fresh.tolist():
-                self._note_use(metric, label_sets[code], new_uses)
-            seen[fresh] = True
-        connection.executemany("INSERT INTO metric_uses VALUES (?, ?, ?, ?, ?)", new_uses)
+        fresh = pairs[[not self._seen(pair >> 32)[pair & 0xFFFFFFFF] for pair in pairs.tolist()]]
+        if not len(fresh):
+            return
+        of_metric, of_series = fresh >> 32, (fresh & 0xFFFFFFFF).tolist()
+        for metric in np.unique(of_metric).tolist():
+            self._seen(metric)[fresh[of_metric == metric] & 0xFFFFFFFF] = True
+        keys = [self.series_keys[code] for code in of_series]
+        bases = _uses(of_metric, np.array([self.series_agents[code] for code in of_series]))
+        labels = np.frombuffer(b"".join(keys), "<i4") + 1
+        uses = np.concatenate([bases, np.repeat(bases, [len(key) // 4 for key in keys]) + labels])
+        new = [use for use in np.unique(uses).tolist() if use not in self.uses]
+        self.uses.update(new)
+        connection.executemany(
+            "INSERT INTO metric_uses VALUES (?, ?, ?, ?, ?)",
+            [
+                (self.organization_id, code, *_codes_of_use(use))
+                for code, use in enumerate(new, self.state.uses)
+            ],
+        )
+        self.state.uses += len(new)
 
-    def _note_use(
-        self, metric: int, label_set: LabelSet, new_uses: list[tuple[int, int, int, int, int]]
-    ) -> None:
-        labels = [self.labels[label] for label in label_set]
-        agent = next((self.labels[label] for label in label_set if label[0] == AGENT), NO_CODE)
-        for label in (NO_CODE, *labels):
-            use = _use(metric, agent, label)
-            if use not in self.uses:
-                self.uses.add(use)
-                new_uses.append((self.organization_id, self.state.uses, metric, agent, label))
-                self.state.uses += 1
+    def _seen(self, metric: int) -> npt.NDArray[np.bool_]:
+        """Return, by series, whether the metric's points of it were seen before."""
+        seen = self.seen.get(metric)
+        if seen is None or len(seen) < self.state.series:
+            grown = np.zeros(max(1024, 2 * self.state.series), np.bool_)
+            if seen is not None:
+                grown[: len(seen)] = seen
+            seen = self.seen[metric] = grown
+        return seen
+
+
+def _codes_of(key: bytes) -> list[int]:
+    codes: list[int] = np.frombuffer(key, "<i4").tolist()
+    return codes
 
 
 def _use(metric: int, agent: int, label: int) -> int:
-    """Return three codes as one number, which takes half the memory of a tuple."""
-    return (metric << 64) | (agent + 1 << 32) | (label + 1)
+    """Return three codes as one number of 64 bits: MAX_LABELS and MAX_METRICS see to it."""
+    return metric << 48 | (agent + 1) << 24 | (label + 1)
+
+
+def _uses(metrics: npt.NDArray[np.int64], agents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the numbers of uses of no label, to which a label's code plus 1 can be added."""
+    uses: npt.NDArray[np.int64] = metrics << 48 | (agents + 1) << 24
+    return uses
+
+
+def _codes_of_use(use: int) -> tuple[int, int, int]:
+    return use >> 48, (use >> 24 & 0xFFFFFF) - 1, (use & 0xFFFFFF) - 1
 
 
 def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:

@@ -85,12 +85,7 @@ class Recorder:
         points["session"] = np.append(sessions, np.int32(NO_CODE))[batch.session_indexes]
         points["time_us"] = settled.times_us
         points["value"] = settled.values
-        dictionaries.note_uses(
-            connection,
-            points["metric"],
-            points["series"],
-            dict(zip(series.tolist(), batch.label_sets, strict=True)),
-        )
+        dictionaries.note_uses(connection, points["metric"], points["series"])
         connection.execute(
             "INSERT INTO metric_batches VALUES (?, ?, ?, ?)",
             (dictionaries.organization_id, state.next_batch, len(batch), points.tobytes()),

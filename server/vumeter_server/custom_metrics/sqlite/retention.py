@@ -1,5 +1,8 @@
 """Drops days that are older than they are kept, in steps that keep nobody waiting.
 
+A day is as old as the last of its points that was sealed, if that is younger than the day itself:
+what is recorded with times long past is kept as long as anything else.
+
 First a day's columns and sums go, in one transaction a day. Then the points of sessions, session by
 session in lots, and the sessions that have none left. Each step can be the last before the power
 goes: the next run finds what remains by its age.
@@ -19,7 +22,6 @@ from vumeter_server.custom_metrics.sqlite.dictionaries import (
     write_state,
 )
 from vumeter_server.custom_metrics.sqlite.sealing import delete_day
-from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 
 SESSIONS_AT_ONCE = 2_000
 PAGES_AT_ONCE = 500
@@ -36,18 +38,13 @@ def organizations(connection: sqlite3.Connection) -> list[tuple[int, int]]:
 def expired_days(
     connection: sqlite3.Connection, organization_id: int, before_day: int
 ) -> list[int]:
-    """Return the sealed days before `before_day`."""
+    """Return the sealed days before `before_day` of which nothing was sealed since."""
     rows = connection.execute(
-        "SELECT DISTINCT day FROM metric_days WHERE organization_id = ? AND day < ? ORDER BY day",
-        (organization_id, before_day),
+        "SELECT day FROM metric_days WHERE organization_id = ? AND day < ?"
+        " GROUP BY day HAVING max(sealed_us) < ? ORDER BY day",
+        (organization_id, before_day, before_day * DAY_US),
     )
     return [day for (day,) in rows]
-
-
-def log_is_expired(snapshot: Snapshot, before_day: int) -> bool:
-    """Whether the log holds points of days before `before_day`."""
-    times_us = snapshot.log["time_us"]
-    return bool(len(times_us)) and bool(times_us.min() < before_day * DAY_US)
 
 
 def drop_day(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
@@ -66,7 +63,9 @@ def drop_sessions(
     first: int,
     forget: Callable[[int], None],
 ) -> None:
-    """Drop what SESSIONS_AT_ONCE sessions from code `first` on have of days before `before_day`.
+    """Drop what SESSIONS_AT_ONCE sessions from code `first` on have of dropped days.
+
+    Only days before `before_day` are looked for.
 
     Sessions that have nothing left go altogether; then `forget` is told the organization, whose
     codes are no longer all good.
@@ -75,8 +74,10 @@ def drop_sessions(
     cut = {
         code
         for (code,) in connection.execute(
-            "DELETE FROM session_points WHERE organization_id = ?"
-            " AND session_code >= ? AND session_code < ? AND day < ? RETURNING session_code",
+            "DELETE FROM session_points WHERE organization_id = ?1"
+            " AND session_code >= ?2 AND session_code < ?3 AND day < ?4 AND day NOT IN"
+            " (SELECT day FROM metric_days WHERE organization_id = ?1 AND day < ?4)"
+            " RETURNING session_code",
             (*of_lot, before_day),
         )
     }

@@ -36,12 +36,12 @@ MERGE_AT_PARTS = 8
 
 ColumnRow = tuple[int, int, int, int, int, int, bytes]
 SessionRow = tuple[int, int, int, int, bytes]
-DayRow = tuple[int, int, int, int, int]
+DayRow = tuple[int, int, int, int, int, int]
 
 _INSERTS = {
     "columns": "INSERT INTO metric_columns VALUES (?, ?, ?, ?, ?, ?, ?)",
     "sessions": "INSERT INTO session_points VALUES (?, ?, ?, ?, ?)",
-    "days": "INSERT INTO metric_days VALUES (?, ?, ?, ?, ?)",
+    "days": "INSERT INTO metric_days VALUES (?, ?, ?, ?, ?, ?)",
     "cells": "INSERT INTO metric_cells VALUES (?, ?, ?, ?, ?)",
     "labels": "INSERT INTO label_sums VALUES (?, ?, ?, ?, ?)",
 }
@@ -73,18 +73,17 @@ class Sealing:
     rows: Rows
 
 
-def due(connection: sqlite3.Connection, *, everything: bool = False) -> list[int]:
-    """Return the organizations whose log should be sealed."""
-    points, batches = (0, 0) if everything else (SEAL_AT_POINTS, SEAL_AT_BATCHES)
+def due(connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS) -> list[int]:
+    """Return the organizations whose log should be sealed; with 0 those that have one."""
     rows = connection.execute(
         "SELECT organization_id FROM metric_batches GROUP BY organization_id"
         " HAVING sum(points) > ? OR count(*) > ? ORDER BY organization_id",
-        (points, batches),
+        (at_points, SEAL_AT_BATCHES),
     )
     return [organization_id for (organization_id,) in rows]
 
 
-def prepare(snapshot: Snapshot, through: int | None = None) -> Sealing | None:
+def prepare(snapshot: Snapshot, through: int | None = None, *, now_us: int = 0) -> Sealing | None:
     """Read the oldest batches of the log, up to number `through`, and lay their points out by day.
 
     None if there are no such batches.
@@ -112,7 +111,7 @@ def prepare(snapshot: Snapshot, through: int | None = None) -> Sealing | None:
         organization_id=snapshot.organization_id,
         part=part,
         through=last,
-        rows=_rows(snapshot, part, points),
+        rows=_rows(snapshot, part, points, now_us),
     )
 
 
@@ -128,7 +127,7 @@ def apply(connection: sqlite3.Connection, sealing: Sealing) -> None:
     write_state(connection, sealing.organization_id, state)
 
 
-def _rows(snapshot: Snapshot, part: int, points: npt.NDArray[np.void]) -> Rows:
+def _rows(snapshot: Snapshot, part: int, points: npt.NDArray[np.void], now_us: int) -> Rows:
     days = points["time_us"] // DAY_US
     sessions = _session_rows(snapshot.organization_id, part, points, days)
     order = np.lexsort((points["time_us"], points["metric"], days))
@@ -141,6 +140,7 @@ def _rows(snapshot: Snapshot, part: int, points: npt.NDArray[np.void]) -> Rows:
             snapshot,
             day,
             part,
+            sealed_us=now_us,
             metrics=of_day["metric"],
             columns={
                 Kind.TIME: of_day["time_us"] - day * DAY_US,
@@ -160,6 +160,7 @@ def _add_day(
     *,
     metrics: Array,
     columns: dict[Kind, Array],
+    sealed_us: int,
     summed: int = 1,
 ) -> None:
     """Add the rows of a part of a day; the points are ordered by metric, then time.
@@ -182,7 +183,7 @@ def _add_day(
     )
     rows.cells.extend(sums.cells)
     rows.labels.extend(sums.labels)
-    rows.days.append((organization_id, day, part, len(metrics), summed))
+    rows.days.append((organization_id, day, part, len(metrics), summed, sealed_us))
 
 
 def _session_rows(
@@ -227,8 +228,9 @@ class Merge:
 
 def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
     """Read all parts of a day and lay their points out as one, without those of deleted metrics."""
-    part, summed = snapshot.connection.execute(
-        "SELECT max(part), max(summed) FROM metric_days WHERE organization_id = ? AND day = ?",
+    part, summed, sealed_us = snapshot.connection.execute(
+        "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
+        " WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
     metrics: list[Array] = []
@@ -248,6 +250,7 @@ def prepare_merge(snapshot: Snapshot, day: int) -> Merge:
             part,
             metrics=np.concatenate(metrics),
             columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            sealed_us=sealed_us,
             summed=summed + 1,
         )
     return Merge(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-
-import numpy as np
+from operator import itemgetter
 
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.percentiles import rank_of
-from vumeter_server.custom_metrics.sqlite.columns import POINT, decode_session
+from vumeter_server.custom_metrics.sqlite.columns import read_session
 from vumeter_server.custom_metrics.sqlite.dictionaries import find_session
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.timeseries import PERCENT
@@ -27,16 +26,16 @@ def query_session(snapshot: Snapshot, session_id: str) -> list[SessionMetric]:
         " ORDER BY part, day",
         (snapshot.organization_id, code),
     )
-    sealed = [decode_session(columns, code) for (columns,) in rows]
+    points = [point for (columns,) in rows for point in read_session(columns)]
     log = snapshot.log
-    points = np.concatenate([np.empty(0, POINT), *sealed, log[log["session"] == code]])
-    # A stable sort keeps the order of recording among equal times.
-    points = points[np.lexsort((points["time_us"], points["series"], points["metric"]))]
-    columns = (points[name].tolist() for name in ("metric", "series", "time_us", "value"))
+    if len(log):
+        of_session = log[log["session"] == code]
+        columns = (of_session[name].tolist() for name in ("metric", "series", "time_us", "value"))
+        points += zip(*columns, strict=True)
+    # The sort is stable: it keeps the order of recording among equal times.
+    points.sort(key=itemgetter(0, 1, 2))
     metrics = []
-    for (metric_code, series_code), entry in itertools.groupby(
-        zip(*columns, strict=True), key=lambda point: point[:2]
-    ):
+    for (metric_code, series_code), entry in itertools.groupby(points, key=itemgetter(0, 1)):
         check_cancelled()
         if metric_code in snapshot.metrics.names:
             times_us, values = zip(*((point[2], point[3]) for point in entry), strict=True)

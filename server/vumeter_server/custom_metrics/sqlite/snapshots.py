@@ -30,6 +30,8 @@ T = TypeVar("T")
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
+# How many series of one organization have their labels at hand by name.
+MAX_SERIES_NAMED = 20_000
 # How many groupings of one organization's series are remembered.
 MAX_GROUPINGS = 16
 # How many labels of one organization have their sums remembered.
@@ -91,6 +93,7 @@ class Labels:
         self._key_names: list[str] = []
         self._columns: dict[str, Codes] = {}
         self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
+        self._of_series: dict[int, dict[str, str]] = {}
 
     def extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
         """Read what was added up to `state`."""
@@ -180,7 +183,15 @@ class Labels:
         return known
 
     def of_series(self, series_code: int) -> dict[str, str]:
-        """Return the labels of one series."""
+        """Return the labels of one series; not to be changed."""
+        labels = self._of_series.get(series_code)
+        if labels is None:
+            labels = self._of_series[series_code] = self._read_series(series_code)
+            if len(self._of_series) > MAX_SERIES_NAMED:
+                self._of_series.clear()
+        return labels
+
+    def _read_series(self, series_code: int) -> dict[str, str]:
         with self._lock:
             owners, members = self._owners.view(), self._members.view()
             # Searching for another type than the array's would convert the array.

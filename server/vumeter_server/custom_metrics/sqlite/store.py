@@ -12,6 +12,7 @@ from vumeter_server.custom_metrics.batch import Batch, MetricType, settle
 from vumeter_server.custom_metrics.sqlite.dictionaries import read_version
 from vumeter_server.custom_metrics.sqlite.labels import query_names, query_tags
 from vumeter_server.custom_metrics.sqlite.recording import Recorder, earlier_answer
+from vumeter_server.custom_metrics.sqlite.sealing import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.sessions import query_session
 from vumeter_server.custom_metrics.sqlite.snapshots import NotAtHand, Snapshot, Snapshots
 from vumeter_server.custom_metrics.sqlite.sums import query_sums
@@ -69,7 +70,13 @@ class SqliteMetricStore:
     """Implements MetricStore on a database's writer and readers."""
 
     def __init__(
-        self, writer: Writer, readers: Readers, clock: Clock, *, retention_days: int = 400
+        self,
+        writer: Writer,
+        readers: Readers,
+        clock: Clock,
+        *,
+        retention_days: int = 400,
+        seal_at_points: int = SEAL_AT_POINTS,
     ) -> None:
         self._writer = writer
         self._readers = readers
@@ -81,6 +88,7 @@ class SqliteMetricStore:
             self._snapshots,
             clock,
             retention_days=retention_days,
+            seal_at_points=seal_at_points,
             forget=self._recorder.forget,
         )
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US
+# Doubles hold whole numbers up to here.
+EXACT_BELOW = 2.0**53
 
 
 Matrix = npt.NDArray[np.float64]
@@ -32,6 +34,10 @@ class Totals:
     def __init__(self) -> None:
         self.cells: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._sums: Matrix = np.empty((2, 0))
+        # Sums of all cells before each one: differences of two are sums between them. None until
+        # they are asked for, and where they would be too large to be exact.
+        self._before: Matrix | None = None
+        self._is_summed = False
 
     @classmethod
     def read(
@@ -68,13 +74,18 @@ class Totals:
             sums[: len(self._sums), grown.searchsorted(self.cells)] = self._sums
             self.cells, self._sums = grown, sums
         self._sums[: len(added), self.cells.searchsorted(cells)] += added
+        self._is_summed = False
 
     def between(self, bounds: npt.NDArray[np.int64]) -> Matrix:
         """Return the sums from each of the ascending cells `bounds` to the next one."""
         positions = self.cells.searchsorted(bounds)
-        if len(bounds) == 2:
-            total: Matrix = self._sums[:, positions[0] : positions[1]].sum(axis=1, keepdims=True)
-            return total
+        if not self._is_summed:
+            self._before = _sums_before(self._sums)
+            self._is_summed = True
+        if self._before is not None:
+            before = self._before.take(positions, axis=1)
+            differences: Matrix = before[:, 1:] - before[:, :-1]
+            return differences
         sums = np.zeros((len(self._sums), len(bounds) - 1))
         some = positions[:-1] < positions[1:]
         # reduceat answers an empty run with the element where it would begin, and none at the end.
@@ -82,6 +93,16 @@ class Totals:
         if len(where):
             sums[:, some] = np.add.reduceat(self._sums[:, : positions[-1]], where, axis=1)
         return sums
+
+
+def _sums_before(sums: Matrix) -> Matrix | None:
+    """Return the sums before each cell and behind the last; None if they are not all exact.
+
+    The last of four parts is not whole; its rounding is below all digits that are told.
+    """
+    before = np.zeros((len(sums), sums.shape[1] + 1))
+    np.cumsum(sums, axis=1, out=before[:, 1:])
+    return before if np.abs(before[:4]).max() < EXACT_BELOW else None
 
 
 def as_matrix(sums: ExactSums) -> Matrix:

@@ -41,6 +41,7 @@ class Upkeep:
         clock: Clock,
         *,
         retention_days: int,
+        seal_at_points: int,
         forget: Callable[[int], None],
     ) -> None:
         self._writer = writer
@@ -48,15 +49,19 @@ class Upkeep:
         self._snapshots = snapshots
         self._clock = clock
         self._retention_days = retention_days
+        self._seal_at_points = seal_at_points
         self._forget = forget
         self._tidied_us = 0
+        self._has_dropped = False
 
     async def keep_in_order(self) -> None:
         """Do what is due, again and again, until cancelled."""
         while True:
             try:
-                sealed = await self._seal_logs(everything=False)
                 now_us = self._clock()
+                # Once a day the short logs are sealed too, so that what is in them grows old.
+                is_new_day = now_us // DAY_US != self._tidied_us // DAY_US
+                sealed = await self._seal_logs(everything=is_new_day and self._tidied_us > 0)
                 if sealed or abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
                     await self._lay_out(everything=False)
                 if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
@@ -96,10 +101,6 @@ class Upkeep:
         before_day = self._clock() // DAY_US - self._retention_days
         dropped = False
         for organization_id, sessions in await self._readers.run(retention.organizations):
-            if await self._query(
-                organization_id, partial(retention.log_is_expired, before_day=before_day)
-            ):
-                await self._seal_log(organization_id)
             days = await self._readers.run(
                 partial(
                     retention.expired_days, organization_id=organization_id, before_day=before_day
@@ -109,7 +110,9 @@ class Upkeep:
                 await self._writer.run(
                     partial(retention.drop_day, organization_id=organization_id, day=day)
                 )
-            for first in range(0, sessions if days else 0, retention.SESSIONS_AT_ONCE):
+            # After a start, sessions of a day may be left whose drop was the last thing done.
+            some = days or not self._has_dropped
+            for first in range(0, sessions if some else 0, retention.SESSIONS_AT_ONCE):
                 await self._writer.run(
                     partial(
                         retention.drop_sessions,
@@ -124,11 +127,13 @@ class Upkeep:
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
         # Each step is a transaction of its own, between which others write.
         more = dropped
+        self._has_dropped = True
         while more:
             more = await self._writer.run(retention.give_back)
 
     async def _seal_logs(self, *, everything: bool) -> bool:
-        due = await self._readers.run(partial(sealing.due, everything=everything))
+        at_points = 0 if everything else self._seal_at_points
+        due = await self._readers.run(partial(sealing.due, at_points=at_points))
         for organization_id in due:
             await self._seal_log(organization_id)
         return bool(due)
@@ -136,7 +141,7 @@ class Upkeep:
     async def _seal_log(self, organization_id: int) -> None:
         through = None
         while prepared := await self._query(
-            organization_id, partial(sealing.prepare, through=through)
+            organization_id, partial(sealing.prepare, through=through, now_us=self._clock())
         ):
             # What is recorded meanwhile waits for the next time.
             through = prepared.through

@@ -11,7 +11,7 @@ import numpy as np
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 
 # How many answers of one organization are kept up to date.
-MAX_VIEWS = 64
+MAX_VIEWS = 2_000
 # How many values of a label are kept, and so can be told: in the order of their code points.
 MAX_VALUES = 1_001
 

@@ -49,7 +49,10 @@ def migrate(db: Database) -> None:
             PRIMARY KEY (organization_id, metric_code, level, block)
         ) STRICT
     """)
-    # How often a part was written together with its sums, 0 for one from before there were any; and
-    # a number that changes when days go.
+    # How often a part was written together with its sums, 0 for one from before there were any.
     db.execute("ALTER TABLE metric_days ADD COLUMN summed INTEGER NOT NULL DEFAULT 0")
+    # When the last of a part's points were sealed, in microseconds since the epoch; 0 for a part
+    # from before it was kept.
+    db.execute("ALTER TABLE metric_days ADD COLUMN sealed_us INTEGER NOT NULL DEFAULT 0")
+    # A number that changes when days go.
     db.execute("ALTER TABLE metric_states ADD COLUMN layout INTEGER NOT NULL DEFAULT 0")

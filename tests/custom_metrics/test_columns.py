@@ -1,0 +1,103 @@
+"""What is written of columns is what is read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vumeter_server.custom_metrics.sqlite.columns import (
+    POINT,
+    decode,
+    decode_table,
+    encode,
+    encode_sessions,
+    encode_table,
+    read_session,
+)
+from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+from vumeter_server.custom_metrics.sqlite.snapshots import number_groups
+
+WHOLE = st.lists(st.integers(0, 2**40), max_size=20)
+DOUBLES = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20)
+
+
+@given(WHOLE)
+def test_whole_numbers_are_read_as_they_were_written(numbers: list[int]) -> None:
+    assert decode(encode(np.array(numbers, np.int64))).tolist() == numbers
+
+
+@given(WHOLE.map(sorted))
+def test_ascending_numbers_can_be_written_as_differences(numbers: list[int]) -> None:
+    assert decode(encode(np.array(numbers, np.int64), ascending=True)).tolist() == numbers
+
+
+@given(DOUBLES)
+def test_doubles_are_read_as_they_were_written(numbers: list[float]) -> None:
+    assert decode(encode(np.array(numbers))).tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("largest", "width"), [(255, 1), (256, 2), (65_535, 2), (65_536, 4), (2**32, 8)]
+)
+def test_numbers_take_as_little_room_as_they_can(largest: int, width: int) -> None:
+    assert len(encode(np.array([0, largest], np.int64))) == 8 + 2 * width
+    assert len(encode(np.array([0.0, largest]))) == 8 + 2 * width
+
+
+@given(st.lists(WHOLE, max_size=5))
+def test_tables_of_columns_are_read_as_they_were_written(columns: list[list[int]]) -> None:
+    table = encode_table([np.array(column, np.int64) for column in columns])
+    assert [column.tolist() for column in decode_table(table)] == columns
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0, 255, 256, 29_999]),
+                st.sampled_from([0, 65_535, 65_536]),
+                st.integers(0, 2**50),
+                st.sampled_from([0.0, 1.0, 255.0, 256.0, -1.0, 640.25]),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_points_of_sessions_are_read_as_they_were_written(
+    sessions: list[list[tuple[int, int, int, float]]],
+) -> None:
+    points = np.zeros(sum(map(len, sessions)), POINT)
+    rows = [(row, code) for code, session in enumerate(sessions) for row in session]
+    for index, ((metric, series, time_us, value), code) in enumerate(rows):
+        points[index] = (metric, series, code, time_us, value)
+    starts = np.cumsum([0, *map(len, sessions)])[:-1]
+    blobs = encode_sessions(points, starts)
+    read = [point for blob in blobs for point in read_session(blob)]
+    columns = (points[name].tolist() for name in ("metric", "series", "time_us", "value"))
+    assert read == list(zip(*columns, strict=True))
+
+
+@given(st.lists(st.lists(st.integers(0, 99), max_size=400), max_size=8))
+def test_what_was_seen_of_a_growing_array_never_changes(lots: list[list[int]]) -> None:
+    growing: GrowingArray[np.int64] = GrowingArray(np.int64)
+    seen = []
+    everything: list[int] = []
+    for lot in lots:
+        growing.append(np.array(lot, np.int64))
+        everything += lot
+        seen.append((growing.view(), list(everything)))
+    for view, expected in seen:
+        assert view.tolist() == expected
+
+
+@given(st.lists(st.tuples(st.integers(-1, 30), st.integers(-1, 30)), min_size=1, max_size=50))
+def test_groups_number_the_combinations_of_labels(rows: list[tuple[int, int]]) -> None:
+    columns = [np.array(column, np.int32) for column in zip(*rows, strict=True)]
+    numbers, members = number_groups(columns, 31)
+    assert [tuple(members[number]) for number in numbers.tolist()] == rows
+    assert len(members) == len(set(rows))

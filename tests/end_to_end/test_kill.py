@@ -1,0 +1,135 @@
+"""`kill -9` of the server while several clients record, and while it lays points out in columns."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.end_to_end.callers import Caller, bearer
+from tests.end_to_end.conftest import connected
+from tests.end_to_end.recorders import (
+    RECORD,
+    Recorder,
+    RestRecorder,
+    RpcRecorder,
+    StreamRecorder,
+    request_of,
+    size_of,
+    stored,
+)
+from tests.stack import Stack, start_stack
+
+from vumeter_server.access.keys import NewKey
+
+KINDS: Sequence[type[Recorder]] = (RestRecorder, RpcRecorder, StreamRecorder)
+ENVIRONMENT = {"VUMETER_ACCESS_LOG": "false"}
+
+
+@contextmanager
+def running(directory: Path, **environment: str) -> Iterator[Stack]:
+    stack = start_stack(directory, **ENVIRONMENT, **environment)
+    yield stack
+    stack.stop()
+
+
+@contextmanager
+def asking(stack: Stack, key: NewKey) -> Iterator[Caller]:
+    with connected(stack) as anybody:
+        yield anybody.showing(bearer(key))
+
+
+def kill_server(stack: Stack) -> None:
+    (server,) = [
+        pid
+        for pid in stack.children()
+        if b"vumeter_server.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(server, signal.SIGKILL)
+    stack.wait()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def record_until(
+    stack: Stack, key: NewKey, run: str, condition: Callable[[list[Recorder]], bool]
+) -> list[Recorder]:
+    """Record with clients of every kind, kill the server at the condition; return the clients."""
+    with asking(stack, key) as caller:
+        clients = [kind(f"{run}-{kind.__name__}", caller) for kind in KINDS]
+        for client in clients:
+            client.start()
+        until(lambda: all(client.acknowledged for client in clients) and condition(clients))
+        kill_server(stack)
+        for client in clients:
+            client.join()
+    return clients
+
+
+def assert_whole_and_once(found: dict[str, int], clients: list[Recorder]) -> None:
+    sent = {batch for client in clients for batch in client.sent}
+    assert found.keys() <= sent
+    assert found.keys() >= {batch for client in clients for batch in client.acknowledged}
+    assert found == {batch: size_of(batch) for batch in found}
+
+
+def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path: Path) -> None:
+    with running(tmp_path) as stack:
+        key = stack.make_key()
+        clients = record_until(stack, key, "first", lambda all_: acknowledged(all_) > 100)
+    with running(tmp_path) as stack, asking(stack, key) as caller:
+        assert_whole_and_once(stored(caller), clients)
+        # Who was not answered asks again, and so does somebody who was: all of it is there once.
+        for client in clients:
+            for batch in [*client.acknowledged[-5:], *unacknowledged(client)]:
+                assert caller.rpc(RECORD, request_of(batch)).body == {"recorded": size_of(batch)}
+        sent = [batch for client in clients for batch in client.sent]
+        assert stored(caller) == {batch: size_of(batch) for batch in sent}
+
+
+@pytest.mark.timeout(180)
+def test_kill_9_while_points_are_sealed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    clients: list[Recorder] = []
+    key: NewKey | None = None
+    for run in range(3):
+        with running(tmp_path, VUMETER_SEAL_AT_POINTS="500") as stack:
+            key = key or stack.make_key()
+            # A seal is followed at once by the next one, or by merging the days that it has filled.
+            clients += record_until(stack, key, f"run{run}", sealing(stack))
+    with running(tmp_path, VUMETER_SEAL_AT_POINTS="500") as stack:
+        assert key is not None
+        with asking(stack, key) as caller:
+            assert_whole_and_once(stored(caller), clients)
+        assert sealed_parts(stack) > 0
+    assert "upkeep_failed" not in stack.log.read_text()
+
+
+def sealing(stack: Stack) -> Callable[[list[Recorder]], bool]:
+    """Return whether another seal was made, as a condition."""
+    before = sealed_parts(stack)
+    return lambda _: sealed_parts(stack) > before
+
+
+def acknowledged(clients: list[Recorder]) -> int:
+    return sum(len(client.acknowledged) for client in clients)
+
+
+def unacknowledged(client: Recorder) -> list[str]:
+    return [batch for batch in client.sent if batch not in set(client.acknowledged)]
+
+
+def sealed_parts(stack: Stack) -> int:
+    """Return the number of the last sealed batch of any day, 0 for none."""
+    with closing(sqlite3.connect(f"file:{stack.db_path}?mode=ro", uri=True)) as connection:
+        (part,) = connection.execute("SELECT coalesce(max(part), 0) FROM metric_days").fetchone()
+    return int(part)

@@ -1,0 +1,102 @@
+"""What each role may do, and how soon a key that is no longer good is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.end_to_end.api import METHODS, Method
+from tests.end_to_end.callers import Caller, bearer
+from tests.end_to_end.conftest import new_name, with_key
+
+from vumeter_server.access.keys import Role
+
+NAMES = "/v1/custom-metrics/names"
+LIST_NAMES = "vumeter.custom_metrics.v1.CustomMetricsService/ListMetricNames"
+RECORD = "vumeter.custom_metrics.v1.CustomMetricsService/RecordPoints"
+POINT = {"name": "booking_attempt", "tags": {"origin": "phone"}}
+RANGE = {"startDate": "2025-04-01", "endDate": "2025-04-02"}
+SELECTION = {
+    "selection": {"start_time": "2025-04-01T00:00:00Z", "end_time": "2025-04-02T00:00:00Z"}
+}
+# What each query needs to be answered; a query without an entry fails by name.
+PATHS = {
+    "GetNames": (NAMES, {}),
+    "GetAggregate": ("/v1/custom-metrics/aggregate", RANGE),
+    "GetDaily": ("/v1/custom-metrics/daily", RANGE),
+    "GetTimeseries": ("/v1/custom-metrics/timeseries", {**RANGE, "metricName": "booking_attempt"}),
+    "GetTags": ("/v1/custom-metrics/tags", {}),
+    "GetSession": ("/v1/custom-metrics/sessions/s1", {}),
+}
+REQUESTS = {
+    "ListMetricNames": {},
+    "AggregateMetrics": SELECTION,
+    "ListDailyMetrics": SELECTION,
+    "QueryTimeseries": {**SELECTION, "metric_name": "booking_attempt"},
+    "ListTags": {},
+    "GetSessionMetrics": {"session_id": "s1"},
+}
+QUERIES = [method for method in METHODS if method.family == "custom_metrics" and method.is_query]
+ROLES = [(role, method) for role in Role for method in QUERIES]
+
+
+def ask(caller: Caller, method: Method) -> tuple[int, object]:
+    name = method.descriptor.name
+    if method.is_rest:
+        answer = caller.get(PATHS[name][0], **PATHS[name][1])
+    else:
+        answer = caller.rpc(method.name, REQUESTS[name])
+    return answer.code, answer.body.get("message")
+
+
+@pytest.mark.parametrize(
+    ("role", "method"), ROLES, ids=[f"{role}-{method.name}" for role, method in ROLES]
+)
+def test_a_member_records_and_only_admins_and_owners_query(
+    anybody: Caller, role: Role, method: Method
+) -> None:
+    caller = with_key(anybody, new_name(), role)
+    assert caller.post("/v1/custom-metrics", {"points": [POINT]}).status == 200
+    assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": 1}
+    refused = (7, "Insufficient permissions")
+    assert ask(caller, method) == (refused if role is Role.MEMBER else (0, None))
+
+
+def test_the_member_and_the_owner_of_one_organization_see_the_same_points(anybody: Caller) -> None:
+    organization = new_name()
+    with_key(anybody, organization, Role.MEMBER).record([POINT])
+    assert with_key(anybody, organization, Role.ADMIN).get(NAMES).body == {
+        "data": ["booking_attempt"]
+    }
+
+
+def test_a_revoked_key_is_refused_within_a_second_on_both_faces(anybody: Caller) -> None:
+    key = anybody.stack.make_key(new_name())
+    caller = anybody.showing(bearer(key))
+    assert caller.get(NAMES).status == 200
+    anybody.stack.revoke_key(key)
+    assert seconds_until(lambda: caller.get(NAMES).status == 401) < 1
+    assert caller.rpc(LIST_NAMES).code == 16
+    assert caller.post("/v1/custom-metrics", {"points": [POINT]}).status == 401
+
+
+def test_an_expired_key_is_refused_within_a_second_on_both_faces(anybody: Caller) -> None:
+    expires_us = time.time_ns() // 1_000 + 1_500_000
+    caller = anybody.showing(bearer(anybody.stack.make_key(new_name(), expires_us=expires_us)))
+    assert caller.get(NAMES).status == 200
+    seconds_until(lambda: caller.get(NAMES).status == 401)
+    assert expires_us <= time.time_ns() // 1_000 < expires_us + 1_000_000
+    assert caller.rpc(LIST_NAMES).code == 16
+
+
+def test_a_new_key_is_good_within_a_second_though_it_was_tried_before(anybody: Caller) -> None:
+    caller = with_key(anybody, new_name())
+    assert seconds_until(lambda: caller.get(NAMES).status == 200) < 1
+
+
+def seconds_until(condition: Callable[[], bool]) -> float:
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < 5, "waited in vain"
+    return time.monotonic() - started

@@ -80,6 +80,15 @@ def epoch_seconds(instant_us: int) -> int | float:
     return instant_us / 1_000_000 if fraction else seconds
 
 
+def many_epoch_seconds(instants_us: npt.NDArray[np.int64]) -> list[int] | list[int | float]:
+    """Do what `epoch_seconds` does for many instants; fast where all are whole seconds."""
+    seconds, fractions = np.divmod(instants_us, 1_000_000)
+    if fractions.any():
+        return [epoch_seconds(each_us) for each_us in instants_us.tolist()]
+    whole: list[int] = seconds.tolist()
+    return whole
+
+
 def _are_small_integers(values: Floats) -> npt.NDArray[np.bool_]:
     small_integers: npt.NDArray[np.bool_] = (np.floor(values) == values) & (
         np.abs(values) < _INTEGER_LIMIT

@@ -12,7 +12,13 @@ import orjson
 
 from vumeter_server.custom_metrics.queries import Rows
 from vumeter_server.custom_metrics.store import SessionMetric, TagValues, Timeseries
-from vumeter_server.numbers import epoch_seconds, json_numbers, text_number, text_numbers
+from vumeter_server.numbers import (
+    epoch_seconds,
+    json_numbers,
+    many_epoch_seconds,
+    text_number,
+    text_numbers,
+)
 
 
 def render_aggregate(rows: Rows) -> bytes:
@@ -47,11 +53,8 @@ def render_timeseries(
     metric_name: str, start_us: int, step_us: int, timeseries: Timeseries
 ) -> bytes:
     """Write a matrix of at most one series, as pairs of epoch seconds and text."""
-    starts_us = (start_us + timeseries.buckets * step_us).tolist()
-    values = [
-        [epoch_seconds(each_us), text]
-        for each_us, text in zip(starts_us, text_numbers(timeseries.values), strict=True)
-    ]
+    starts = many_epoch_seconds(start_us + timeseries.buckets * step_us)
+    values = list(zip(starts, text_numbers(timeseries.values), strict=True))
     result = [{"metric": {"metric_name": metric_name}, "values": values}] if values else []
     return _data({"resultType": "matrix", "result": result})
 

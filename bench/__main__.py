@@ -79,11 +79,13 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
 def _run_section(section: Section, run: Run, report: Report, console: Console) -> None:
     report.begin(section.title, section.note)
     console.rule(section.title, align="left")
+    started = time.perf_counter()
     lines = []
     for line in section.measure(run):
         report.add(line)
         lines.append(line)
     console.print(_table(lines))
+    console.print(f"[dim]{time.perf_counter() - started:.0f} s[/dim]")
 
 
 def _table(lines: Iterable[Measured]) -> Table:

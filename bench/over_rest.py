@@ -43,6 +43,7 @@ AT_MOST = {"Q3": 6, "Q6": 6, "Q9": 30}
 # Without parameters a query would be the same at each request: it is asked with some, too.
 VARIED = {"Q1": (Q1, Q1_OF_AGENT), "Q7": (Q7, Q7_OF_METRIC, Q7_OF_AGENT)}
 AGAINST_FASTAPI = (Q1_OF_AGENT, Q2, Q4, Q5, Q6, Q8)
+AGAINST_FASTAPI_IN_SHORT = (Q2, Q4, Q5, Q8)
 
 
 def sections() -> list[Section]:
@@ -94,7 +95,7 @@ def measure(run: Run) -> Iterator[Measured]:
         for query in (Q1, Q2, Q4, Q5, Q7, Q8):
             asks = _checked(run, stack, query)
             run.say(f"{query.name} over REST")
-            base, sent = _in_turns(run, stack, asks, CLIENTS)
+            base, sent = _in_turns(run, stack, asks, clients=CLIENTS, rounds=6 if run.full else 2)
             yield share(
                 f"{query.name} {query.what}, 8 clients",
                 statistics.median(each.rate for each in sent),
@@ -106,7 +107,7 @@ def measure(run: Run) -> Iterator[Measured]:
         for query in (Q3, Q6, Q9):
             asks = _checked(run, stack, query)
             run.say(f"{query.name} over REST")
-            base, sent = _in_turns(run, stack, asks, 1)
+            base, sent = _in_turns(run, stack, asks, clients=1, rounds=6 if run.full else 1)
             yield times_as_long(
                 f"{query.name} {query.what}, 1 client",
                 statistics.median(each.p50_ms for each in sent),
@@ -126,16 +127,16 @@ def _checked(run: Run, stack: Stack, query: Query) -> list[Ask]:
 
 
 def _in_turns(
-    run: Run, stack: Stack, asks: Sequence[Ask], clients: int
+    run: Run, stack: Stack, asks: Sequence[Ask], *, clients: int, rounds: int
 ) -> tuple[list[Sent], list[Sent]]:
     """Return what came of the empty RPC and of the asks, second by second in turns."""
     ours = target(stack, asks)
     empty = replace(ours, paths=[EMPTY_PATH])
     base: list[Sent] = []
     sent: list[Sent] = []
-    for number in range(6 if run.full else 2):
+    for _ in range(rounds):
         base.append(empty.send(run.directory, clients=clients, seconds=1))
-        offset = sum(each.requests for each in sent) if number else 0
+        offset = sum(each.requests for each in sent)
         sent.append(ours.send(run.directory, clients=clients, seconds=1, offset=offset))
     return base, sent
 
@@ -144,7 +145,7 @@ def measure_fastapi(run: Run) -> Iterator[Measured]:
     """Measure the small answers of both, in turns."""
     ours_at, theirs_at = run.loaded(Vumeter), run.loaded(NaiveSqlite)
     with running(ours_at / "vumeter.db") as stack, naive_api.running(theirs_at / "naive.db") as url:
-        for query in AGAINST_FASTAPI:
+        for query in AGAINST_FASTAPI if run.full else AGAINST_FASTAPI_IN_SHORT:
             asks = query.asks(run.dataset, PARAMETERS)
             for ask in asks[:CHECKED_ASKS]:
                 body = get(url + ask.path(), {})
@@ -152,9 +153,8 @@ def measure_fastapi(run: Run) -> Iterator[Measured]:
             run.say(f"{query.name} against FastAPI")
             ours = target(stack, asks)
             theirs = Target(base_url=url, headers={}, paths=[ask.path() for ask in asks])
-            seconds = 3 if run.full else 1
             of_ours, of_theirs = (
                 each.send(run.directory, clients=CLIENTS, seconds=seconds).rate
-                for each in (ours, theirs)
+                for each, seconds in ((ours, 1), (theirs, 10 if run.full else 2))
             )
             yield share(f"{query.name} {query.what}", of_ours, of_theirs, "requests/s", "FastAPI")

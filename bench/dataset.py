@@ -51,11 +51,6 @@ class Type(IntEnum):
     GAUGE = 2
     HISTOGRAM = 3
 
-    @property
-    def name_in_proto(self) -> str:
-        """The name of the product's enum value."""
-        return f"METRIC_TYPE_{self.name}"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:

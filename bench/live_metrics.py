@@ -1,29 +1,18 @@
-"""What live metrics cost, as ratios within one run.
+"""What live metrics cost: recording events, the documented answers, and many watchers.
 
-Usage:
-    python bench/live_metrics.py [--events N] [--active N] [--watchers N]
-
-Starts `vumeter up` on a new database and reports calls to it over one gRPC stream: how many events
-a second it takes, what the documented endpoints cost through Envoy against an empty RPC (a health
-check) on the same way, with many active calls, before and after `--events` more were recorded, and
-under load; and what many watchers cost.
+Calls are reported over one gRPC stream. The endpoints are asked through Envoy, against an empty RPC
+(a health check) on the same way: with many active calls, before and after many more events were
+recorded, and under load.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import multiprocessing
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -31,52 +20,20 @@ import grpc.aio
 import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bench.report import Measured, bounded
+from bench.run import Run, Section
+from bench.stack import ADMIN_TOKEN, Stack, resident, running
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 
-TOKEN = "token-of-the-benchmark-0123456789abcdef"
-METADATA = (("x-admin-token", TOKEN),)
+METADATA = (("x-admin-token", ADMIN_TOKEN),)
 TENANTS = 50
 REQUESTS = 400
+ACTIVE = 10_000
+EVENTS = 1_000_000
+WATCHERS = 500
 LOAD_EVENTS_A_SECOND = 5_000
 PATHS = "/api/v1/metrics"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """One line of the report; `limit` is the highest `value` that will do, or the lowest."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float
-    higher_is_better: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the limit is kept."""
-        return self.value >= self.limit if self.higher_is_better else self.value <= self.limit
-
-    def __str__(self) -> str:
-        sign = ">=" if self.higher_is_better else "<="
-        verdict = "holds" if self.holds else "FAILS"
-        return (
-            f"{self.what:<72} {self.value:>10.2f} {self.unit:<9} {sign} {self.limit:<7g} {verdict}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Product:
-    """A running `vumeter up`."""
-
-    rest_url: str
-    target: str
-    pid: int
-
-    @property
-    def edge_target(self) -> str:
-        """Envoy's port as a gRPC target."""
-        return self.rest_url.removeprefix("http://")
 
 
 def whole_calls(run: str, number: int) -> Iterator[pb.CallEvent]:
@@ -168,11 +125,12 @@ def load(target: str, run: str, seconds: float) -> None:
 class Bench:
     """Measures one product."""
 
-    def __init__(self, product: Product) -> None:
-        self._product = product
+    def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._stack = stack
         self._session = requests.Session()
-        self._session.headers["X-Admin-Token"] = TOKEN
-        through_envoy = grpc.insecure_channel(product.edge_target)
+        self._session.headers["X-Admin-Token"] = ADMIN_TOKEN
+        through_envoy = grpc.insecure_channel(stack.edge_target)
         self._empty = partial(
             health_pb2_grpc.HealthStub(through_envoy).Check, health_pb2.HealthCheckRequest()
         )
@@ -182,9 +140,9 @@ class Bench:
         for size in (100, 1):
             calls = (events if size > 1 else events // 5) // 6
             made = list(batches(whole_calls(f"record{size}", calls), size))
-            yield Measured(
+            yield bounded(
                 what=f"durable recording over one gRPC stream, {size} events a request",
-                value=asyncio.run(send(self._product.target, made)),
+                value=asyncio.run(send(self._stack.grpc_target, made)),
                 unit="events/s",
                 limit=LOAD_EVENTS_A_SECOND,
                 higher_is_better=True,
@@ -193,7 +151,7 @@ class Bench:
     def start_calls(self, number: int) -> None:
         """Make calls active that stay so."""
         made = list(batches(started_calls("active", number), 500))
-        asyncio.run(send(self._product.target, made))
+        asyncio.run(send(self._stack.grpc_target, made))
 
     def endpoints(self, when: str) -> dict[str, float]:
         """Return the median of each documented endpoint in ms, and that of an empty RPC."""
@@ -212,18 +170,18 @@ class Bench:
                     times[name].append(_ms(ask))
         medians = {name: statistics.median(each) for name, each in times.items()}
         shown = ", ".join(f"{name} {median:.2f} ms" for name, median in medians.items())
-        print(f"# {when}: {shown}", flush=True)
+        self._say(f"{when}: {shown}")
         return medians
 
     def under_load(self) -> Measured:
         """Measure the global endpoint while events come in at the pace of the load."""
         context = multiprocessing.get_context("spawn")
-        loading = context.Process(target=load, args=(self._product.target, "load", 6.0))
+        loading = context.Process(target=load, args=(self._stack.grpc_target, "load", 6.0))
         loading.start()
         time.sleep(2.5)
         medians = self.endpoints(f"while {LOAD_EVENTS_A_SECOND:,} events/s are recorded")
         loading.join()
-        return Measured(
+        return bounded(
             what="global endpoint over REST while 5,000 events/s are recorded",
             value=medians["global"] / medians["empty RPC"],
             unit="x empty",
@@ -239,7 +197,7 @@ class Bench:
         sent_at = 0.0
         before = self._get(f"{PATHS}/live")["active_calls"]
 
-        async with grpc.aio.insecure_channel(self._product.edge_target) as channel:
+        async with grpc.aio.insecure_channel(self._stack.edge_target) as channel:
             stub: Any = LiveMetricsServiceStub(channel)
 
             async def follow() -> None:
@@ -251,21 +209,21 @@ class Bench:
 
             following = [asyncio.create_task(follow()) for _ in range(number)]
             await asyncio.sleep(1)
-            await send(self._product.target, made, 1_000)
+            await send(self._stack.grpc_target, made, 1_000)
             sent_at = time.perf_counter()
             async with asyncio.timeout(60):
                 await asyncio.gather(*following)
         return iter(
             [
-                Measured(
+                bounded(
                     what=f"{number} watchers, 1,000 events/s: last to know the true state",
                     value=max(*behind, 0.0),
                     unit="s",
                     limit=5,
                 ),
-                Measured(
-                    what=f"memory of all server processes after {number} watchers",
-                    value=_memory_mb(self._product.pid),
+                bounded(
+                    what=f"memory of supervisor and server after {number} watchers",
+                    value=resident(self._stack.pids()).of_servers,
                     unit="MB",
                     limit=300,
                 ),
@@ -278,23 +236,46 @@ class Bench:
         for part in range(0, events, 120_000):
             number = min(120_000, events - part) // 6
             asyncio.run(
-                send(self._product.target, list(batches(whole_calls(f"past{part}", number), 500)))
+                send(
+                    self._stack.grpc_target, list(batches(whole_calls(f"past{part}", number), 500))
+                )
             )
-        print(f"# {events:,} events recorded in {time.perf_counter() - began:.0f} s", flush=True)
+        self._say(f"{events:,} events recorded in {time.perf_counter() - began:.0f} s")
 
     def _get(self, path: str) -> Any:
-        answer = self._session.get(self._product.rest_url + path, timeout=30)
+        answer = self._session.get(self._stack.rest_url + path, timeout=30)
         answer.raise_for_status()
         return answer.json() if path.endswith("live") else answer.content
 
 
-def run(product: Product, *, events: int, active: int, watchers: int) -> Iterator[Measured]:
+def sections() -> list[Section]:
+    """Return the section."""
+    return [
+        Section(
+            name="live",
+            title="Live metrics",
+            note=(
+                f"{ACTIVE:,} active calls, {EVENTS:,} past events, {WATCHERS} watchers; times are"
+                " medians of one client, against a health check through the same Envoy."
+            ),
+            measure=measure,
+            full_only=True,
+        )
+    ]
+
+
+def measure(run: Run) -> Iterator[Measured]:
+    """Start a product, and measure it."""
+    with run.scratch() as directory, running(directory / "vumeter.db") as stack:
+        yield from _measure(Bench(stack, run.say), events=EVENTS, active=ACTIVE, watchers=WATCHERS)
+
+
+def _measure(bench: Bench, *, events: int, active: int, watchers: int) -> Iterator[Measured]:
     """Measure everything, in the order of the report."""
-    bench = Bench(product)
     yield from bench.recording(60_000)
     bench.start_calls(active)
     few = bench.endpoints(f"{active:,} active calls, few past events")
-    yield Measured(
+    yield bounded(
         what=f"global endpoint over REST, {active:,} active calls",
         value=few["global"] / few["empty RPC"],
         unit="x empty",
@@ -306,7 +287,7 @@ def run(product: Product, *, events: int, active: int, watchers: int) -> Iterato
     bench.record_more(events)
     many = bench.endpoints(f"{events:,} past events")
     for name in ("global", "tenant", "capacity"):
-        yield Measured(
+        yield bounded(
             what=f"{name} endpoint with {events:,} more past events, against before",
             value=(many[name] / many["empty RPC"]) / (few[name] / few["empty RPC"]),
             unit="times",
@@ -318,54 +299,3 @@ def _ms(ask: Callable[[], object]) -> float:
     began = time.perf_counter()
     ask()
     return (time.perf_counter() - began) * 1_000
-
-
-def _memory_mb(pid: int) -> float:
-    pages = 0
-    waiting = [pid]
-    while waiting:
-        each = waiting.pop()
-        for task in Path(f"/proc/{each}/task").glob("*/children"):
-            waiting += [int(child) for child in task.read_text().split()]
-        if "envoy" not in Path(f"/proc/{each}/comm").read_text():
-            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def main() -> int:
-    """Start a product, measure it, print the report; 1 if a limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--events", type=int, default=120_000, help="past events to compare with")
-    parser.add_argument("--active", type=int, default=10_000, help="calls that are active")
-    parser.add_argument("--watchers", type=int, default=500, help="watchers at once")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        command = [sys.executable, "-m", "vumeter_server.cli", "up", "--rest-port", "0"]
-        command += ["--grpc-port", "0", "--db", f"{directory}/vumeter.db"]
-        environment = {**os.environ, "VUMETER_ADMIN_TOKEN": TOKEN, "VUMETER_ACCESS_LOG": "0"}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as up:
-            found = dict(line.split()[:2] for line in _first_lines(up))
-            product = Product(rest_url=found["REST"], target=found["gRPC"], pid=up.pid)
-            try:
-                kept = True
-                for measured in run(
-                    product,
-                    events=options.events,
-                    active=options.active,
-                    watchers=options.watchers,
-                ):
-                    print(measured, flush=True)
-                    kept &= measured.holds
-            finally:
-                up.terminate()
-    return 0 if kept else 1
-
-
-def _first_lines(process: subprocess.Popen[str]) -> list[str]:
-    if process.stdout is None:
-        raise ValueError("the product's output is not read")
-    return [process.stdout.readline(), process.stdout.readline()]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,119 +1,113 @@
-"""The product as it is measured over the network: server processes and Envoy, with an empty RPC."""
+"""The product started as its users start it, with one RPC more, which does nothing.
+
+`python -m bench.product up ...` is `vumeter up ...` whose servers also answer `GET /bench/empty`,
+through the same pipeline and the same Envoy: what every other RPC is set against.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import os
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
-from google.protobuf import descriptor_pb2
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
 
-from bench import served
-from vumeter_server.access.keys import Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server import cli
 from vumeter_server.edge import process as edge_process
-from vumeter_server.edge.config import EdgeConfig, EdgeFiles, edge_files, load, transcoder
-from vumeter_server.processes.addresses import Address
-from vumeter_server.storage import open_database
+from vumeter_server.edge.config import EdgeFiles, edge_files, load, transcoder
+from vumeter_server.rpc.call import Call
+from vumeter_server.rpc.credentials import PUBLIC
 
-TOKEN = "token-of-the-benchmark-0123456789abcdef"
-
-
-class Product:
-    """A running product."""
-
-    def __init__(self, rest_url: str, targets: list[str], bearer: str, pids: list[int]) -> None:
-        self.rest_url = rest_url
-        self.targets = targets
-        self.bearer = bearer
-        self.server_pids = pids
-
-    @property
-    def grpc_target(self) -> str:
-        """The port of the process that writes."""
-        return self.targets[0]
-
-    def server_megabytes(self) -> float:
-        """Return what all server processes have taken at most, in MB."""
-        return sum(_peak_megabytes(pid) for pid in self.server_pids)
+EMPTY_PATH = "/bench/empty"
+PACKAGE = "vumeter.bench.v1"
+SERVICE = f"{PACKAGE}.EmptyRestService"
 
 
-@contextlib.asynccontextmanager
-async def running(db: Path, directory: Path, workers: int = 1) -> AsyncIterator[Product]:
-    """Run the product on `db` with an organization of id 1 and a key of it."""
-    key = SqliteKeyAdministration(open_database(db)).create_key("bench", Role.OWNER, None)
-    with contextlib.ExitStack() as children:
-        servers: list[tuple[subprocess.Popen[str], int]] = []
-        for _ in range(workers):
-            writer = f"127.0.0.1:{servers[0][1]}" if servers else ""
-            servers.append(children.enter_context(_server(db, writer)))
-        setattr(edge_process, "edge_files", lambda: _files(directory))  # noqa: B010
-        listen = Address(host="127.0.0.1", port=0)
-        envoy = await edge_process.Envoy.start(
-            EdgeConfig(
-                listen=listen,
-                upstreams=[Address(host="127.0.0.1", port=port) for _, port in servers],
-                access_log=False,
-            ),
-            concurrency=1,
-        )
-        try:
-            address = await envoy.wait_until_ready()
-            yield Product(
-                rest_url=f"http://{address}",
-                targets=[f"127.0.0.1:{port}" for _, port in servers],
-                bearer=key.bearer,
-                pids=[process.pid for process, _ in servers],
-            )
-        finally:
-            await envoy.stop()
-
-
-@contextlib.contextmanager
-def _server(db: Path, writer: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.served", str(db)],
-        env={**os.environ, "VUMETER_ADMIN_TOKEN": TOKEN, "VUMETER_WRITER": writer},
-        stdout=subprocess.PIPE,
-        text=True,
+def empty_service() -> descriptor_pb2.FileDescriptorProto:
+    """Describe the service as protoc would."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="vumeter/bench/v1/empty.proto",
+        package=PACKAGE,
+        syntax="proto3",
+        dependency=["google/api/annotations.proto"],
     )
-    try:
-        assert process.stdout is not None
-        yield process, int(process.stdout.readline())
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+    file.message_type.add(name="Empty")
+    method = file.service.add(name="EmptyRestService").method.add(
+        name="Get", input_type=f".{PACKAGE}.Empty", output_type=f".{PACKAGE}.Empty"
+    )
+    method.options.Extensions[annotations_pb2.http].get = EMPTY_PATH
+    return file
 
 
-def seconds_to_ready(db: Path) -> float:
-    """Return how long a server takes from its start until it answers."""
-    started = time.perf_counter()
-    with _server(db, ""):
-        return time.perf_counter() - started
+_POOL = descriptor_pool.Default()
+_POOL.Add(empty_service())
+_EMPTY = message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{PACKAGE}.Empty"))
 
 
-def _files(directory: Path) -> EdgeFiles:
-    """Write the edge's two files anew, with the empty RPC."""
+class EmptyService:
+    """Answers nothing, to anybody."""
+
+    service = _POOL.FindServiceByName(SERVICE)
+    access = PUBLIC
+    field_names: Mapping[str, str] = {}
+
+    async def Get(self, request: Message, call: Call) -> Message:
+        """Answer an empty message."""
+        return _EMPTY()
+
+
+def _serve_empty_too() -> None:
+    from vumeter_server import app  # noqa: PLC0415 - `up` is measured without a server in it
+
+    of_product = app.families
+
+    async def families(foundation: app.Foundation) -> list[app.Family]:
+        return [*await of_product(foundation), app.Family(servicers=[EmptyService()])]
+
+    app.families = families
+
+
+def _route_empty_too(directory: Path) -> None:
     files = edge_files()
     bootstrap = load(files.envoy_yaml)
-    transcoder(bootstrap)["services"].append(served.SERVICE)
-    envoy_yaml = directory / "envoy.yaml"
-    envoy_yaml.write_text(yaml.safe_dump(bootstrap, sort_keys=False))
+    transcoder(bootstrap)["services"].append(SERVICE)
     descriptors = descriptor_pb2.FileDescriptorSet.FromString(files.descriptor_set.read_bytes())
-    descriptors.file.append(served.file_descriptor())
-    descriptor_set = directory / "api.binpb"
-    descriptor_set.write_bytes(descriptors.SerializeToString())
-    return EdgeFiles(envoy_yaml=envoy_yaml, descriptor_set=descriptor_set)
+    descriptors.file.append(empty_service())
+    ours = EdgeFiles(envoy_yaml=directory / "envoy.yaml", descriptor_set=directory / "api.binpb")
+    ours.envoy_yaml.write_text(yaml.safe_dump(bootstrap, sort_keys=False))
+    ours.descriptor_set.write_bytes(descriptors.SerializeToString())
+    # What the product has bound to this name is what has to answer otherwise.
+    setattr(edge_process, "edge_files", lambda: ours)  # noqa: B010
 
 
-def _peak_megabytes(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1_000
-    return 0.0
+def _start_servers_from_here() -> None:
+    """Let the supervisor start this module where it would start the command."""
+    start = asyncio.create_subprocess_exec
+
+    async def start_ours(program: str, *arguments: str, **options: Any) -> Any:
+        ours = [__spec__.name if each == "vumeter_server.cli" else each for each in arguments]
+        return await start(program, *ours, **options)
+
+    asyncio.create_subprocess_exec = start_ours  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1] == "serve":
+        _serve_empty_too()
+        cli.main()
+    with tempfile.TemporaryDirectory(prefix="bench-edge-", dir=os.environ.get("TMPDIR")) as name:
+        _route_empty_too(Path(name))
+        _start_servers_from_here()
+        cli.main()
+
+
+if __name__ == "__main__":
+    main()

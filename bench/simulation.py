@@ -1,26 +1,12 @@
-"""What simulation metrics cost, as ratios within one run.
-
-Usage:
-    python bench/simulation.py [--calls N] [--executions N]
-
-Starts `vumeter up` on a new database, records `--executions` executions of `--calls` calls each
-over one gRPC stream, and asks for them over gRPC and REST, against an empty RPC (a health check)
-on the same way.
-"""
+"""What simulation metrics cost: recording calls, and asking for the documented answers."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +14,9 @@ import grpc
 import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bench.report import Measured, bounded
+from bench.run import Run, Section
+from bench.stack import running
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.access.keys import Role
@@ -37,29 +26,8 @@ from vumeter_server.storage import open_database
 RUN_TEST = "benchmark"
 BATCH = 1_000
 REQUESTS = 300
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """One line of the report; `limit` is the highest `value` that will do, or the lowest."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float
-    higher_is_better: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the limit is kept."""
-        return self.value >= self.limit if self.higher_is_better else self.value <= self.limit
-
-    def __str__(self) -> str:
-        sign = ">=" if self.higher_is_better else "<="
-        verdict = "holds" if self.holds else "FAILS"
-        return (
-            f"{self.what:<64} {self.value:>10.1f} {self.unit:<8} {sign} {self.limit:<7g} {verdict}"
-        )
+EXECUTIONS = 10
+CALLS = 100_000
 
 
 class Bench:
@@ -102,7 +70,7 @@ class Bench:
             seconds += time.perf_counter() - started
             if recorded != calls:
                 raise SystemExit(f"{recorded} of {calls} calls were recorded")
-        return Measured(
+        return bounded(
             what=f"durable recording over one gRPC stream, batches of {BATCH:,}",
             value=executions * calls / seconds,
             unit="calls/s",
@@ -123,13 +91,13 @@ class Bench:
                 after_change = statistics.median(self._after_change(ask, changed))
                 time.sleep(0.5)
                 base = _median_ms(partial(empty, health_pb2.HealthCheckRequest()))
-                yield Measured(
+                yield bounded(
                     what=f"{what} over {way}, a call recorded just before",
                     value=after_change,
                     unit="ms",
                     limit=200,
                 )
-                yield Measured(
+                yield bounded(
                     what=f"{what} over {way}, nothing recorded since ({base:.2f} ms empty RPC)",
                     value=_median_ms(ask) / base,
                     unit="times",
@@ -201,41 +169,27 @@ def _median_ms(ask: Callable[[], object]) -> float:
     return statistics.median(_ms(ask) for _ in range(REQUESTS))
 
 
-def measure(executions: int, calls: int) -> Iterator[Measured]:
-    """Start a product, and yield what is measured on it."""
-    with tempfile.TemporaryDirectory(prefix="vumeter-bench-") as directory:
-        db = Path(directory) / "vumeter.db"
-        command = [sys.executable, "-m", "vumeter_server.cli", "up", f"--db={db}"]
-        with subprocess.Popen(
-            [*command, "--rest-port=0", "--grpc-port=0"],
-            env=os.environ | {"VUMETER_ADMIN_TOKEN": "b" * 32, "VUMETER_ACCESS_LOG": "0"},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            if process.stdout is None:
-                raise SystemExit("vumeter up has no output")
-            try:
-                where = dict(process.stdout.readline().split()[:2] for _ in range(2))
-                bench = Bench(where["REST"], where["gRPC"], db)
-                yield bench.record(executions, calls)
-                yield from bench.queries()
-            finally:
-                process.terminate()
+def sections() -> list[Section]:
+    """Return the section."""
+    return [
+        Section(
+            name="simulation",
+            title="Simulation metrics",
+            note=(
+                f"{EXECUTIONS} executions of {CALLS:,} calls; times are medians of one client,"
+                " against a health check over the same way."
+            ),
+            measure=measure,
+            full_only=True,
+        )
+    ]
 
 
-def main() -> None:
-    """Measure, print a line each, and exit 1 if a limit is not kept."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--executions", type=int, default=10)
-    parser.add_argument("--calls", type=int, default=100_000)
-    arguments = parser.parse_args()
-    print(f"{arguments.executions} executions of {arguments.calls:,} calls")
-    all_hold = True
-    for measured in measure(arguments.executions, arguments.calls):
-        print(measured, flush=True)
-        all_hold &= measured.holds
-    sys.exit(not all_hold)
-
-
-if __name__ == "__main__":
-    main()
+def measure(run: Run) -> Iterator[Measured]:
+    """Record, and ask."""
+    with run.scratch() as directory, running(directory / "vumeter.db") as stack:
+        bench = Bench(stack.rest_url, stack.grpc_target, directory / "vumeter.db")
+        run.say(f"recording {EXECUTIONS} executions of {CALLS:,} calls")
+        yield bench.record(EXECUTIONS, CALLS)
+        run.say("asking for them")
+        yield from bench.queries()

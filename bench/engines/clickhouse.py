@@ -19,7 +19,7 @@ from bench.engines.rows import TYPE_NAMES, TYPE_OF, answer_of_rows, reduce_sessi
 
 _TEXT = "LowCardinality(String)"
 _TABLE = f"""
-CREATE TABLE bench.points (
+CREATE TABLE IF NOT EXISTS bench.points (
     time_us Int64, name {_TEXT}, type {_TEXT}, value Float64, agent_id {_TEXT},
     environment_id {_TEXT}, session_id String, tags Map({_TEXT}, {_TEXT}),
     INDEX of_session session_id TYPE bloom_filter GRANULARITY 1)
@@ -47,7 +47,7 @@ class ClickHouse(Engine):
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._session = Session(str(directory / "chdb"))
-        self._run("CREATE DATABASE bench")
+        self._run("CREATE DATABASE IF NOT EXISTS bench")
         self._run(_TABLE)
 
     def load(self, dataset: Dataset) -> None:
@@ -96,6 +96,8 @@ class ClickHouse(Engine):
         rows = self._rows(_sql(ask))
         if ask.kind is Kind.SESSION:
             return reduce_session(rows)
+        if ask.kind is Kind.TAGS:
+            return [(key, value) for key, values in rows for value in values]
         return rows
 
     def answer_of(self, ask: Ask, raw: Any) -> Answer:
@@ -139,9 +141,8 @@ def _sql(ask: Ask) -> str:
             )
         case Kind.TAGS:
             return (
-                "SELECT DISTINCT pair.1, pair.2 FROM"
-                f" (SELECT DISTINCT tags FROM bench.points{where})"
-                " ARRAY JOIN CAST(tags, 'Array(Tuple(String, String))') AS pair"
+                f"SELECT k, groupUniqArray(v) FROM bench.points"
+                f" ARRAY JOIN tags.keys AS k, tags.values AS v{where} GROUP BY k"
             )
         case Kind.AGGREGATE:
             keys = "".join(f"tags['{key}'] AS {key}, " for key in ask.group_by)

@@ -15,7 +15,7 @@ from bench.engines.engine import Engine
 from bench.engines.rows import TYPE_NAMES, TYPE_OF, answer_of_rows, reduce_session
 
 _TABLE = """
-CREATE TABLE points (
+CREATE TABLE IF NOT EXISTS points (
     time_us BIGINT, name VARCHAR, type VARCHAR, value DOUBLE, agent_id VARCHAR,
     environment_id VARCHAR, session_id VARCHAR, tags MAP(VARCHAR, VARCHAR))
 """
@@ -117,7 +117,10 @@ class DuckDb(Engine):
                 ).fetchall()
             )
         sql, parameters = _sql(ask)
-        return db.execute(sql, parameters).fetchall()
+        rows = db.execute(sql, parameters).fetchall()
+        if ask.kind is Kind.TAGS:
+            return [(pair["key"], pair["value"]) for (pair,) in rows]
+        return rows
 
     def answer_of(self, ask: Ask, raw: Any) -> Answer:
         """Read the rows."""
@@ -142,12 +145,7 @@ def _sql(ask: Ask) -> tuple[str, list[Any]]:
         case Kind.NAMES:
             return f"SELECT DISTINCT name FROM points{where}", parameters
         case Kind.TAGS:
-            return (
-                "SELECT DISTINCT e.key, e.value FROM"
-                f" (SELECT unnest(map_entries(tags)) AS e FROM"
-                f" (SELECT DISTINCT tags FROM points{where}))",
-                parameters,
-            )
+            return f"SELECT DISTINCT unnest(map_entries(tags)) FROM points{where}", parameters
         case Kind.AGGREGATE:
             keys = "".join(f"tags['{key}'], " for key in ask.group_by)
             return f"SELECT {keys}name, sum(value) FROM points{where} GROUP BY ALL", parameters

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.custom_metrics.in_process import NOW_US, InProcess
 
+from vumeter_server.custom_metrics.sqlite.checking import find_problems
 from vumeter_server.custom_metrics.sqlite.columns import DAY_US
 from vumeter_server.times.rfc3339 import format_rfc3339
 
@@ -48,6 +49,9 @@ def seal_long_ago(server: InProcess) -> None:
 
 def drop(server: InProcess) -> None:
     server.run(server.store.upkeep.drop_expired())
+    server.run(server.store.upkeep.give_back())
+    problems = server.database.read(lambda connection: list(find_problems(connection)))
+    assert problems == []
 
 
 def rows(server: InProcess, table: str) -> int:

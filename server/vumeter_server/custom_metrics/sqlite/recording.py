@@ -57,6 +57,12 @@ class Recorder:
         """Throw away what is known of an organization, because the file does not say so."""
         self._organizations.pop(organization_id, None)
 
+    def forget_sessions(self, organization_id: int) -> None:
+        """Throw away which sessions are known of an organization, because some are dropped."""
+        known = self._organizations.get(organization_id)
+        if known is not None:
+            known.sessions.clear()
+
     def _dictionaries(self, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
         known = self._organizations.get(organization_id)
         # Commands and sealing change the state too.

@@ -1,11 +1,9 @@
-"""Drops days that are older than they are kept, in steps that keep nobody waiting.
+"""Drops days that are older than they are kept, day by day, so that nobody waits for long.
 
 A day is as old as the last of its points that was sealed, if that is younger than the day itself:
 what is recorded with times long past is kept as long as anything else.
 
-First a day's columns and sums go, in one transaction a day. Then the points of sessions, session by
-session in lots, and the sessions that have none left. Each step can be the last before the power
-goes: the next run finds what remains by its age.
+A day goes in one transaction, so that no sum and no session knows of it while another still does.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vumeter_server.custom_metrics.sqlite.columns import DAY_US, POINT
+from vumeter_server.custom_metrics.sqlite.columns import DAY_US, POINT, Kind, decode
 from vumeter_server.custom_metrics.sqlite.dictionaries import (
     read_state,
     session_hash,
@@ -23,16 +21,14 @@ from vumeter_server.custom_metrics.sqlite.dictionaries import (
 )
 from vumeter_server.custom_metrics.sqlite.sealing import delete_day
 
-SESSIONS_AT_ONCE = 2_000
 PAGES_AT_ONCE = 500
 EVERY_PART = 2**62
 
 
-def organizations(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Return every organization that has recorded, and how many sessions it has had."""
-    return connection.execute(
-        "SELECT organization_id, sessions FROM metric_states ORDER BY organization_id"
-    ).fetchall()
+def organizations(connection: sqlite3.Connection) -> list[int]:
+    """Return every organization that has recorded."""
+    rows = connection.execute("SELECT organization_id FROM metric_states ORDER BY organization_id")
+    return [organization_id for (organization_id,) in rows]
 
 
 def expired_days(
@@ -47,64 +43,69 @@ def expired_days(
     return [day for (day,) in rows]
 
 
-def drop_day(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
-    """Drop a day, but for its sessions."""
+def drop_day(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    day: int,
+    forget_sessions: Callable[[int], None],
+) -> None:
+    """Drop a day: its columns, its sums, and what its sessions had of it.
+
+    Sessions that have nothing left go altogether; then `forget_sessions` is told the organization,
+    whose codes are no longer all good.
+    """
+    sessions = _sessions_of_day(connection, organization_id, day)
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?",
+        [(organization_id, code, day) for code in sessions],
+    )
     delete_day(connection, organization_id, day, EVERY_PART)
+    _drop_sessions(connection, organization_id, sessions, forget_sessions)
     state = read_state(connection, organization_id)
     # Readers' totals hold the day; they are read anew.
     state.layout += 1
     write_state(connection, organization_id, state)
 
 
-def drop_sessions(
+def _sessions_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
+    rows = connection.execute(
+        "SELECT column FROM metric_columns WHERE organization_id = ?1 AND kind = ?2 AND day = ?3"
+        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)",
+        (organization_id, Kind.SESSION, day),
+    )
+    columns = [decode(column).astype(np.int64) for (column,) in rows]
+    # They are written plus 1, so that none is 0.
+    codes = np.unique(np.concatenate([np.empty(0, np.int64), *columns])) - 1
+    sessions: list[int] = codes[codes >= 0].tolist()
+    return sessions
+
+
+def _drop_sessions(
     connection: sqlite3.Connection,
     organization_id: int,
-    before_day: int,
-    first: int,
-    forget: Callable[[int], None],
+    sessions: list[int],
+    forget_sessions: Callable[[int], None],
 ) -> None:
-    """Drop what SESSIONS_AT_ONCE sessions from code `first` on have of dropped days.
-
-    Only days before `before_day` are looked for.
-
-    Sessions that have nothing left go altogether; then `forget` is told the organization, whose
-    codes are no longer all good.
-    """
-    of_lot = (organization_id, first, first + SESSIONS_AT_ONCE)
-    cut = {
-        code
-        for (code,) in connection.execute(
-            "DELETE FROM session_points WHERE organization_id = ?1"
-            " AND session_code >= ?2 AND session_code < ?3 AND day < ?4 AND day NOT IN"
-            " (SELECT day FROM metric_days WHERE organization_id = ?1 AND day < ?4)"
-            " RETURNING session_code",
-            (*of_lot, before_day),
-        )
-    }
-    if not cut:
-        return
-    kept = {
-        code
-        for (code,) in connection.execute(
-            "SELECT DISTINCT session_code FROM session_points WHERE organization_id = ?"
-            " AND session_code >= ? AND session_code < ?",
-            of_lot,
-        )
-    }
-    left = cut - kept - _sessions_of_log(connection, organization_id)
-    for code in sorted(left):
+    in_log = _sessions_of_log(connection, organization_id)
+    has_points = "SELECT 1 FROM session_points WHERE organization_id = ? AND session_code = ?"
+    dropped = False
+    for code in sessions:
         where = (organization_id, code)
-        (name,) = connection.execute(
+        if code in in_log or connection.execute(has_points, where).fetchone() is not None:
+            continue
+        found = connection.execute(
             "DELETE FROM sessions WHERE organization_id = ? AND session_code = ? RETURNING name",
             where,
         ).fetchone()
-        connection.execute(
-            "DELETE FROM session_hashes"
-            " WHERE hash = ? AND organization_id = ? AND session_code = ?",
-            (session_hash(organization_id, name), *where),
-        )
-    if left:
-        forget(organization_id)
+        if found is not None:
+            dropped = True
+            connection.execute(
+                "DELETE FROM session_hashes"
+                " WHERE hash = ? AND organization_id = ? AND session_code = ?",
+                (session_hash(organization_id, found[0]), *where),
+            )
+    if dropped:
+        forget_sessions(organization_id)
 
 
 def _sessions_of_log(connection: sqlite3.Connection, organization_id: int) -> set[int]:

@@ -89,7 +89,7 @@ class SqliteMetricStore:
             clock,
             retention_days=retention_days,
             seal_at_points=seal_at_points,
-            forget=self._recorder.forget,
+            forget_sessions=self._recorder.forget_sessions,
         )
 
     async def record(

@@ -42,7 +42,7 @@ class Upkeep:
         *,
         retention_days: int,
         seal_at_points: int,
-        forget: Callable[[int], None],
+        forget_sessions: Callable[[int], None],
     ) -> None:
         self._writer = writer
         self._readers = readers
@@ -50,9 +50,8 @@ class Upkeep:
         self._clock = clock
         self._retention_days = retention_days
         self._seal_at_points = seal_at_points
-        self._forget = forget
+        self._forget_sessions = forget_sessions
         self._tidied_us = 0
-        self._has_dropped = False
 
     async def keep_in_order(self) -> None:
         """Do what is due, again and again, until cancelled."""
@@ -66,6 +65,7 @@ class Upkeep:
                     await self._lay_out(everything=False)
                 if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
                     await self.drop_expired()
+                    await self.give_back()
                     await self._drop_idempotency_keys()
                     self._tidied_us = now_us
             except Unavailable:
@@ -81,6 +81,8 @@ class Upkeep:
         """
         await self._seal_logs(everything=everything)
         await self._lay_out(everything=everything)
+        if everything:
+            await self.give_back()
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Sum the days that an earlier version sealed, a transaction a day.
@@ -97,10 +99,9 @@ class Upkeep:
             on_progress(len(days), len(days))
 
     async def drop_expired(self) -> None:
-        """Drop the days that are older than they are kept, and give their space back."""
+        """Drop the days that are older than they are kept."""
         before_day = self._clock() // DAY_US - self._retention_days
-        dropped = False
-        for organization_id, sessions in await self._readers.run(retention.organizations):
+        for organization_id in await self._readers.run(retention.organizations):
             days = await self._readers.run(
                 partial(
                     retention.expired_days, organization_id=organization_id, before_day=before_day
@@ -108,27 +109,21 @@ class Upkeep:
             )
             for day in days:
                 await self._writer.run(
-                    partial(retention.drop_day, organization_id=organization_id, day=day)
-                )
-            # After a start, sessions of a day may be left whose drop was the last thing done.
-            some = days or not self._has_dropped
-            for first in range(0, sessions if some else 0, retention.SESSIONS_AT_ONCE):
-                await self._writer.run(
                     partial(
-                        retention.drop_sessions,
+                        retention.drop_day,
                         organization_id=organization_id,
-                        before_day=before_day,
-                        first=first,
-                        forget=self._forget,
+                        day=day,
+                        forget_sessions=self._forget_sessions,
                     )
                 )
             if days:
-                dropped = True
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
-        # Each step is a transaction of its own, between which others write.
-        more = dropped
-        self._has_dropped = True
+
+    async def give_back(self) -> None:
+        """Give what is free in the file back to the file system."""
+        more = True
         while more:
+            # Each step is a transaction of its own, between which others write.
             more = await self._writer.run(retention.give_back)
 
     async def _seal_logs(self, *, everything: bool) -> bool:

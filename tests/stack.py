@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vumeter_server.access.keys import NewKey, Role
 from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.processes.parent_death import ending_with_parent
 from vumeter_server.storage import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
@@ -95,13 +96,15 @@ def spawn_up(
     """Start `vumeter up` without waiting; return the process and the file of its stderr."""
     log = directory / "stderr.log"
     with log.open("w") as stderr, (directory / "stdout.log").open("w") as stdout:
+        command = [
+            *(sys.executable, "-m", "vumeter_server.cli", "up"),
+            *("--db", str(directory / "vumeter.db")),
+            *("--rest-port", "0", "--grpc-port", "0"),
+            *arguments,
+        ]
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "vumeter_server.cli", "up"),
-                *("--db", str(directory / "vumeter.db")),
-                *("--rest-port", "0", "--grpc-port", "0"),
-                *arguments,
-            ],
+            # A test that fails before it ends its product leaves nothing behind.
+            ending_with_parent(command),
             env={
                 **os.environ,
                 "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,

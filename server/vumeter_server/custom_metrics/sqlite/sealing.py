@@ -272,7 +272,8 @@ def apply_merge(connection: sqlite3.Connection, merge: Merge) -> None:
     merge.rows.insert(connection)
 
 
-# Naming every metric, kind and key lets the primary keys find the rows.
+# Naming every metric, kind and key lets the primary keys find the rows. The keys are found one
+# after the other, since there may be a million labels.
 _DELETES_OF_DAY = (
     "DELETE FROM metric_columns WHERE organization_id = ?1"
     " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
@@ -280,8 +281,11 @@ _DELETES_OF_DAY = (
     "DELETE FROM metric_cells WHERE organization_id = ?1"
     " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
     " AND day = ?2 AND part <= ?3",
-    "DELETE FROM label_sums WHERE organization_id = ?1"
-    " AND key IN (SELECT DISTINCT key FROM labels WHERE organization_id = ?1)"
+    "WITH RECURSIVE keys (key) AS ("
+    " SELECT min(key) FROM label_sums WHERE organization_id = ?1 UNION ALL"
+    " SELECT (SELECT min(key) FROM label_sums WHERE organization_id = ?1 AND key > keys.key)"
+    " FROM keys WHERE key IS NOT NULL)"
+    " DELETE FROM label_sums WHERE organization_id = ?1 AND key IN keys"
     " AND day = ?2 AND part <= ?3",
     "DELETE FROM metric_days WHERE organization_id = ?1 AND day = ?2 AND part <= ?3",
 )

@@ -55,7 +55,7 @@ generate: setup ## write generated/ from protos/
 check-generated: setup ## fail if generated/ is not what protos/ gives
 	@$(BIN)/python tools/generate.py --check
 
-bench: build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
+bench: setup build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
 	@$(BENCH_BIN)/python -m bench $(ARGS)
 
 # What the product is set against is installed apart from it.

@@ -22,6 +22,11 @@ from vumeter_server.storage import open_database
 
 ADMIN_TOKEN = "token-of-the-benchmark-0123456789abcdef"
 PATHS = "/v1/custom-metrics"
+ROOT = Path(__file__).resolve().parent.parent
+_OF_PRODUCT = ROOT / ".venv" / "bin" / "python"
+# The product runs where nothing is installed but what it needs: a library that finds pandas beside
+# it, which comes with a peer, would load that, too.
+PYTHON = str(_OF_PRODUCT) if _OF_PRODUCT.exists() else sys.executable
 ORGANIZATION = "bench"
 
 
@@ -73,7 +78,7 @@ def running(
     """Run `vumeter up` on `db`, with the empty RPC unless `module` is the product's own."""
     database = open_database(db)
     key = SqliteKeyAdministration(database).create_key(ORGANIZATION, Role.OWNER, None)
-    command = [sys.executable, "-m", module, "up", f"--db={db}", "--rest-port=0", "--grpc-port=0"]
+    command = [PYTHON, "-m", module, "up", f"--db={db}", "--rest-port=0", "--grpc-port=0"]
     if workers is not None:
         command.append(f"--workers={workers}")
     environment = {
@@ -83,7 +88,9 @@ def running(
         "VUMETER_LOG_LEVEL": "error",
     }
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as process:
         try:
             found: dict[str, str] = {}
             while len(found) < 2:

@@ -42,9 +42,9 @@ class Recorder:
             if earlier is not None:
                 return earlier
         dictionaries = self._dictionaries(connection, organization_id)
-        settled = settle(
-            batch, {name: known[1] for name, known in dictionaries.metrics.items()}, now_us
-        )
+        metrics = dictionaries.metrics
+        known = {name: metrics[name][1] for name in batch.names if name in metrics}
+        settled = settle(batch, known, now_us)
         self._write(connection, dictionaries, settled)
         if idempotency is not None:
             connection.execute(
@@ -91,7 +91,6 @@ class Recorder:
         points["session"] = np.append(sessions, np.int32(NO_CODE))[batch.session_indexes]
         points["time_us"] = settled.times_us
         points["value"] = settled.values
-        dictionaries.note_uses(connection, points["metric"], points["series"])
         connection.execute(
             "INSERT INTO metric_batches VALUES (?, ?, ?, ?)",
             (dictionaries.organization_id, state.next_batch, len(batch), points.tobytes()),

@@ -25,6 +25,7 @@ from vumeter_server.custom_metrics.sqlite.columns import (
 from vumeter_server.custom_metrics.sqlite.dictionaries import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.summing import CellRow, LabelRow, runs_of, sum_part
+from vumeter_server.custom_metrics.sqlite.uses import use_codes
 
 # The log of an organization is sealed when it holds this many points or batches: it is what every
 # query reads in full.
@@ -71,6 +72,8 @@ class Sealing:
     part: int
     through: int
     rows: Rows
+    uses: Array
+    """Uses by the sealed points that no point before had."""
 
 
 def due(connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS) -> list[int]:
@@ -112,6 +115,7 @@ def prepare(snapshot: Snapshot, through: int | None = None, *, now_us: int = 0) 
         part=part,
         through=last,
         rows=_rows(snapshot, part, points, now_us),
+        uses=snapshot.unsealed_uses(points),
     )
 
 
@@ -124,6 +128,14 @@ def apply(connection: sqlite3.Connection, sealing: Sealing) -> None:
     )
     state = read_state(connection, sealing.organization_id)
     state.sealed_through = sealing.part
+    connection.executemany(
+        "INSERT INTO metric_uses VALUES (?, ?, ?, ?, ?)",
+        [
+            (sealing.organization_id, code, *use)
+            for code, use in enumerate(use_codes(sealing.uses).tolist(), state.uses)
+        ],
+    )
+    state.uses += len(sealing.uses)
     write_state(connection, sealing.organization_id, state)
 
 

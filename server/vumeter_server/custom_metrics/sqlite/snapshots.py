@@ -19,17 +19,18 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.sqlite.columns import POINT
-from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
+from vumeter_server.custom_metrics.sqlite.dictionaries import AGENT, NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.totals import Matrix, Totals
-from vumeter_server.custom_metrics.sqlite.uses import Uses, View
+from vumeter_server.custom_metrics.sqlite.uses import Uses, View, use_numbers
 from vumeter_server.storage import check_cancelled
 
 T = TypeVar("T")
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
+NONE = np.array([NO_CODE])
 # How many series of one organization have their labels at hand by name.
 MAX_SERIES_NAMED = 20_000
 # How many groupings of one organization's series are remembered.
@@ -65,6 +66,10 @@ class Snapshot:
     def used(self, metric_code: int | None, agent_code: int | None) -> View:
         """Return what the points of a metric, of an agent, or of both use."""
         return self._organization.used(self, metric_code, agent_code)
+
+    def unsealed_uses(self, points: Points) -> npt.NDArray[np.int64]:
+        """Return the uses of points of the log that only points of the log have."""
+        return self._organization.unsealed_uses(points)
 
     def label_sums(self, key: str, first: int, end: int) -> LabelSums:
         """Return the sums of sealed days [first, end) by metric and value of a label."""
@@ -104,13 +109,13 @@ class Labels:
         self._extend_labels(connection, organization_id)
         if self.series < state.series:
             self._extend_series(connection, organization_id)
-        if len(self.uses) < state.uses:
+        if self.uses.sealed < state.uses:
             rows = connection.execute(
                 "SELECT metric_code, agent_code, label_code FROM metric_uses"
                 " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, len(self.uses)),
+                (organization_id, self.uses.sealed),
             ).fetchall()
-            self.uses.append(rows)
+            self.uses.add_sealed(rows)
 
     def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
         rows = connection.execute(
@@ -182,6 +187,21 @@ class Labels:
                 self._groups.pop(next(iter(self._groups)), None)
         return known
 
+    def uses_of(self, points: Points) -> npt.NDArray[np.int64]:
+        """Return the distinct uses of points of type POINT, in ascending order."""
+        pairs = np.unique(points["metric"].astype(np.int64) << 32 | points["series"])
+        metrics, series = pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
+        unlabelled = use_numbers(metrics, self.column(AGENT)[series].astype(np.int64), NONE)
+        with self._lock:
+            owners, members = self._owners.view(), self._members.view()
+        starts = owners.searchsorted(series)
+        counts = owners.searchsorted(series, "right") - starts
+        # The positions of the members of each series, one series after another.
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        labels = members[np.repeat(starts, counts) + within]
+        # A use of a label is that of none plus the label's code and 1.
+        return np.unique(np.concatenate([unlabelled, np.repeat(unlabelled, counts) + labels + 1]))
+
     def of_series(self, series_code: int) -> dict[str, str]:
         """Return the labels of one series; not to be changed."""
         labels = self._of_series.get(series_code)
@@ -249,6 +269,11 @@ class _Organization:
                 snapshot.state.deletions,
             )
 
+    def unsealed_uses(self, points: Points) -> npt.NDArray[np.int64]:
+        numbers = self.labels.uses_of(points)
+        with self.lock:
+            return self.labels.uses.unsealed_among(numbers)
+
     def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
         with self._label_lock:
             if key not in self._label_totals:
@@ -308,6 +333,8 @@ class _Organization:
             self._ends.append(end)
         added = np.frombuffer(b"".join(row[1] for row in rows), POINT)
         self._log.append(added)
+        if len(added):
+            self.labels.uses.add_of_log(self.labels.uses_of(added))
         for metric_code, totals in self._totals.items():
             totals.add(added[added["metric"] == metric_code])
 

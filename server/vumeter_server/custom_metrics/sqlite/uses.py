@@ -1,4 +1,9 @@
-"""Which labels and agents the points of each metric have: what names and tags are answered from."""
+"""Which labels and agents the points of each metric have: what names and tags are answered from.
+
+A use is a metric, an agent and a label that some point has together; a point with no label uses its
+metric and agent alone. Uses of sealed points are in the table `metric_uses`. Those of the log are
+found when it is read, and written when it is sealed: so recording has nothing to do with them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 import numpy as np
+import numpy.typing as npt
 
+from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 
 # How many answers of one organization are kept up to date.
@@ -15,8 +22,20 @@ MAX_VIEWS = 2_000
 # How many values of a label are kept, and so can be told: in the order of their code points.
 MAX_VALUES = 1_001
 
-
 NameOfLabel = Callable[[int], tuple[str, str]]
+Integers = npt.NDArray[np.int64]
+
+
+def use_numbers(metrics: npt.NDArray[np.integer], agents: Integers, labels: Integers) -> Integers:
+    """Return uses as numbers of 64 bits, which MAX_LABELS and MAX_METRICS see to; NO_CODE is none."""
+    numbers: Integers = metrics.astype(np.int64) << 48 | (agents + 1) << 24 | (labels + 1)
+    return numbers
+
+
+def use_codes(numbers: Integers) -> npt.NDArray[np.int32]:
+    """Return the metric, agent and label of each use, as rows."""
+    codes = (numbers >> 48, (numbers >> 24 & 0xFFFFFF) - 1, (numbers & 0xFFFFFF) - 1)
+    return np.stack(codes, axis=1).astype(np.int32)
 
 
 class View:
@@ -49,19 +68,48 @@ class View:
 
 
 class Uses:
-    """Rows of (metric, agent, label), of which there are only ever more."""
+    """Every use of an organization, of which there are only ever more."""
 
     def __init__(self) -> None:
         self._rows: GrowingArray[np.int32] = GrowingArray(np.int32)
+        # The same as numbers in ascending order; and those that are not in the table yet.
+        self._numbers: Integers = np.empty(0, np.int64)
+        self._unsealed: Integers = np.empty(0, np.int64)
         self._views: OrderedDict[tuple[int | None, int | None], View] = OrderedDict()
         self._deletions = 0
+        self.sealed = 0
+        """How many rows of the table are known."""
 
     def __len__(self) -> int:
-        return len(self._rows) // 3
+        return len(self._numbers)
 
-    def append(self, rows: list[tuple[int, int, int]]) -> None:
-        """Add uses."""
-        self._rows.append(np.array(rows, np.int32).reshape(-1))
+    def add_sealed(self, rows: list[tuple[int, int, int]]) -> None:
+        """Add further rows of the table: metric, agent, label."""
+        self.sealed += len(rows)
+        metrics, agents, labels = np.array(rows, np.int64).reshape(-1, 3).T
+        numbers = np.unique(use_numbers(metrics, agents, labels))
+        self._add(numbers)
+        self._unsealed = np.setdiff1d(self._unsealed, numbers, assume_unique=True)
+
+    def add_of_log(self, numbers: Integers) -> None:
+        """Add uses of points of the log; `numbers` are distinct and ascending."""
+        self._unsealed = np.union1d(self._unsealed, self._add(numbers))
+
+    def unsealed_among(self, numbers: Integers) -> Integers:
+        """Return those of distinct uses that are not in the table."""
+        return numbers[np.isin(numbers, self._unsealed, assume_unique=True)]
+
+    def _add(self, numbers: Integers) -> Integers:
+        """Add what is not known, and return it."""
+        at = self._numbers.searchsorted(numbers)
+        known = np.zeros(len(numbers), np.bool_)
+        inside = at < len(self._numbers)
+        known[inside] = self._numbers[at[inside]] == numbers[inside]
+        new = numbers[~known]
+        if len(new):
+            self._numbers = np.insert(self._numbers, at[~known], new)
+            self._rows.append(use_codes(new).reshape(-1))
+        return new
 
     def view(
         self,
@@ -87,5 +135,5 @@ class Uses:
                 chosen &= rows[:, 1] == agent
             rows = rows[chosen]
             labels = np.unique(rows[:, 2])
-            view.add(np.unique(rows[:, 0]).tolist(), labels[labels >= 0].tolist(), names)
+            view.add(np.unique(rows[:, 0]).tolist(), labels[labels != NO_CODE].tolist(), names)
         return view

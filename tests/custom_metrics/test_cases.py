@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from tests.custom_metrics.cases import Ask, Case, load_cases
 from tests.custom_metrics.oracle import Oracle, Refused
+from tests.custom_metrics.test_points import Point, columns_of
 
 from vumeter_server.custom_metrics import labels, points
 from vumeter_server.errors import InvalidArgument
@@ -100,11 +100,11 @@ def _read_post(ask: Ask) -> None:
     assert ask.body is not None
     body = json.loads(ask.body)
     points.check_idempotency_key(body.get("idempotencyKey"))
-    points.validate(points.PointColumns.of([_point(p) for p in body["points"]]), NOW_US)
+    points.validate(columns_of([_point(p) for p in body["points"]]), NOW_US)
 
 
-def _point(body: dict[str, Any]) -> Any:
-    return SimpleNamespace(
+def _point(body: dict[str, Any]) -> Point:
+    return Point(
         name=body.get("name", ""),
         type=body.get("type"),
         value=body.get("value"),
@@ -114,14 +114,3 @@ def _point(body: dict[str, Any]) -> Any:
         session_id=body.get("sessionId"),
         tags=body.get("tags"),
     )
-
-
-def test_every_endpoint_has_a_documented_case() -> None:
-    endpoints = {
-        ask.path.removeprefix("/v1/custom-metrics/").split("/")[0]
-        for case in CASES
-        if case.name.startswith("documented_")
-        for ask in case.asks
-        if ask.answer is not None
-    }
-    assert endpoints == {"names", "aggregate", "daily", "timeseries", "tags", "sessions"}

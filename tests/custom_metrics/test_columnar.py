@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, Point
+from tests.custom_metrics.test_points import NOW_US, Point, columns_of, opened
 
-from vumeter_server.custom_metrics.columnar import Columns, Labels, validate_columns
+from vumeter_server.custom_metrics.columnar import Columns, validate_columns
+from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.points import PointColumns, validate
 from vumeter_server.errors import InvalidArgument
 
 NAMES = ("booking_attempt", "queue_length", "e2e_latency_ms")
 TYPES = (1, 2, 3)
-LABELS = (
-    Labels(agent_id="", environment_id="", tags={}),
-    Labels(agent_id="agent_xyz", environment_id="", tags={"company_id": "abc"}),
-    Labels(agent_id="agent_xyz", environment_id="production", tags={"b": "", "a": "1"}),
-    Labels(agent_id="agent_xyz", environment_id="production", tags={"a": "1"}),
+# Agent, environment and tags, as a face has them.
+LABELS: tuple[tuple[Any, ...], ...] = (
+    ("", ""),
+    ("agent_xyz", "", ("company_id", "abc")),
+    ("agent_xyz", "production", ("b", ""), ("a", "1")),
+    ("agent_xyz", "production", ("a", "1")),
 )
+LABEL_SETS = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
 SESSIONS = ("session_1", "session_2", "session_1")
 GOOD = Columns(
     names=NAMES,
@@ -29,7 +32,8 @@ GOOD = Columns(
     name_indexes=[0, 1, 2],
     values=[1.0, -2.0, 640.5],
     times_us=[NOW_US, 0, NOW_US - 1],
-    label_sets=LABELS,
+    label_keys=LABELS,
+    label_sets=LABEL_SETS,
     label_set_indexes=[0, 1, 2],
     sessions=SESSIONS,
     session_indexes=[0, 1, 2],
@@ -57,31 +61,31 @@ def test_a_batch_of_columns_is_the_batch_of_its_points(
         name_indexes=[row[0] for row in rows],
         values=[float(row[1]) for row in rows],
         times_us=[row[2] for row in rows],
-        label_sets=LABELS,
+        label_keys=LABELS,
+        label_sets=LABEL_SETS,
         label_set_indexes=[row[3] for row in rows],
         sessions=SESSIONS,
         session_indexes=[row[4] for row in rows],
     )
     points = PointColumns(
         names=[NAMES[row[0]] for row in rows],
-        types=[("counter", "gauge", "histogram")[row[0]] for row in rows],
+        types=[TYPES[row[0]] for row in rows],
         values=[float(row[1]) for row in rows],
         timestamps=[row[2] for row in rows],
-        agent_ids=[LABELS[row[3]].agent_id for row in rows],
-        environment_ids=[LABELS[row[3]].environment_id for row in rows],
         session_ids=["" if not row[4] else SESSIONS[row[4] - 1] for row in rows],
-        tags=[LABELS[row[3]].tags for row in rows],
+        label_keys=[LABELS[row[3]] for row in rows],
+        label_sets=LABEL_SETS,
     )
     batch, expected = validate_columns(columns, NOW_US), validate(points, NOW_US)
     assert batch.digest() == expected.digest()
-    assert (batch.label_sets, batch.sessions) == (expected.label_sets, expected.sessions)
+    assert opened(batch) == opened(expected)
 
 
 def test_columns_that_are_left_out_are_points_without() -> None:
     left_out = replace(
         GOOD, types=(), values=(), times_us=(), label_set_indexes=(), session_indexes=()
     )
-    points = PointColumns.of([Point(name=name) for name in NAMES])
+    points = columns_of([Point(name=name) for name in NAMES])
     assert validate_columns(left_out, NOW_US).digest() == validate(points, NOW_US).digest()
 
 
@@ -102,11 +106,11 @@ def test_columns_that_are_left_out_are_points_without() -> None:
         ({"times_us": [0, 0, NOW_US + 600_000_001]}, "columns.times_us[2]"),
         ({"label_set_indexes": [0, 4, 0]}, "columns.label_set_indexes[1]"),
         (
-            {"label_sets": (LABELS[0], replace(LABELS[1], tags={"date": "x"}), *LABELS[2:])},
+            {"label_keys": (LABELS[0], (*LABELS[1], ("date", "x")), *LABELS[2:])},
             "columns.label_sets[1].tags.date",
         ),
         (
-            {"label_sets": (replace(LABELS[0], agent_id="a" * 257), *LABELS[1:])},
+            {"label_keys": (("a" * 257, ""), *LABELS[1:])},
             "columns.label_sets[0].agent_id",
         ),
         ({"sessions": ("s", "", "t")}, "columns.sessions[1]"),

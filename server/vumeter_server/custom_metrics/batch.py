@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from vumeter_server.errors import MAX_VIOLATIONS, InvalidArgument, Violation
 
 LabelSet = tuple[tuple[str, str], ...]
 """The labels of a point, `agent_id` and `environment_id` among them, sorted by key."""
+
+H = TypeVar("H", str, LabelSet)
 
 
 class MetricType(IntEnum):
@@ -29,14 +32,15 @@ class Batch:
     """Points in the order in which they were given; every array has one element a point.
 
     Attributes:
-        names: distinct metric names, in the order of first use.
+        names: metric names. What is said of names, label sets and sessions holds for all three:
+            each is of some point, and one may occur twice.
         name_indexes: index into `names`.
         types: MetricType, 0 where absent.
         values: the value, NaN where absent.
         times_us: microseconds since the epoch, ABSENT_TIME where absent.
-        label_sets: distinct sets of labels, in the order of first use.
+        label_sets: sets of labels.
         label_set_indexes: index into `label_sets`.
-        sessions: distinct session ids, in the order of first use.
+        sessions: session ids.
         session_indexes: index into `sessions`, -1 for no session.
     """
 
@@ -56,18 +60,34 @@ class Batch:
     def digest(self) -> bytes:
         """Hash the content before defaults are filled in: equal for equal points in equal order."""
         hashed = hashlib.sha256()
-        for texts in (self.names, self.sessions, self.label_sets):
+        names, name_indexes = _in_order_of_use(self.names, self.name_indexes)
+        label_sets, label_set_indexes = _in_order_of_use(self.label_sets, self.label_set_indexes)
+        sessions, session_indexes = _in_order_of_use(self.sessions, self.session_indexes)
+        for texts in (names, sessions, label_sets):
             hashed.update(repr(texts).encode())
         for column in (
-            self.name_indexes,
+            name_indexes,
             self.types,
             self.values,
             self.times_us,
-            self.label_set_indexes,
-            self.session_indexes,
+            label_set_indexes,
+            session_indexes,
         ):
             hashed.update(column.tobytes())
         return hashed.digest()
+
+
+def _in_order_of_use(
+    items: Sequence[H], indexes: npt.NDArray[np.int32]
+) -> tuple[list[H], npt.NDArray[np.int32]]:
+    """Number distinct items by where they are used first; -1 stays what it is."""
+    numbers: dict[H, int] = {}
+    used, first = np.unique(indexes, return_index=True)
+    renumbered = np.full(len(items) + 1, -1, np.int32)
+    for index in used[np.argsort(first)].tolist():
+        if index >= 0:
+            renumbered[index] = numbers.setdefault(items[index], len(numbers))
+    return list(numbers), renumbered[indexes]
 
 
 ABSENT_TIME = -1
@@ -96,8 +116,9 @@ def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settle
     first_points[indexes] = first
     new_types: dict[str, MetricType] = {}
     metric_types = np.zeros(len(batch.names), np.uint8)
-    for index, name in enumerate(batch.names):
-        known_type = known.get(name)
+    for index in np.argsort(first_points).tolist():
+        name = batch.names[index]
+        known_type = known.get(name) or new_types.get(name)
         if known_type is None:
             known_type = MetricType(batch.types[first_points[index]] or MetricType.COUNTER)
             new_types[name] = known_type

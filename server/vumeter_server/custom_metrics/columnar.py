@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,15 +11,20 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.findings import Findings
+from vumeter_server.custom_metrics.label_sets import (
+    KnownLabelSets,
+    check_ids,
+    check_tags,
+    is_unicode,
+    note_wrong,
+)
 from vumeter_server.custom_metrics.labels import MAX_ID, is_metric_name
 from vumeter_server.custom_metrics.points import (
     MAX_AHEAD_US,
     MAX_POINTS,
     MAX_VALUE,
     NAME_PROBLEM,
-    check_labels,
-    is_unicode,
-    with_ids,
+    TYPE_PROBLEM,
 )
 from vumeter_server.errors import InvalidArgument
 
@@ -28,20 +33,12 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Labels:
-    """The labels of some points as a caller gives them; "" is an id that was not given."""
-
-    agent_id: str
-    environment_id: str
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:
     """A batch as a caller gives it, unchecked: see PointColumns of the proto.
 
     `types` are numbers of MetricType, 0 where none is given. The indexes of sessions are one more
-    than the position, 0 for none.
+    than the position, 0 for none. `label_keys` are what the face knows the label sets by, and
+    `label_sets` finds them.
     """
 
     names: Sequence[str]
@@ -49,7 +46,8 @@ class Columns:
     name_indexes: Sequence[int]
     values: Sequence[float]
     times_us: Sequence[int]
-    label_sets: Sequence[Labels]
+    label_keys: Sequence[Hashable]
+    label_sets: KnownLabelSets[Any]
     label_set_indexes: Sequence[int]
     sessions: Sequence[str]
     session_indexes: Sequence[int]
@@ -71,25 +69,22 @@ def validate_columns(columns: Columns, now_us: int) -> Batch:
     _check_indexes(name_indexes, len(columns.names), "name_indexes", "names")
     types = _types(columns)
     _check_names(columns.names)
-    if columns.label_set_indexes:
-        label_sets = _label_sets(columns.label_sets)
+    if len(columns.label_set_indexes):
+        label_sets = _label_sets(columns)
         _check_indexes(label_set_indexes, len(label_sets), "label_set_indexes", "label_sets")
     else:
         label_sets = [()]
     _check_sessions(columns.sessions)
     _check_indexes(session_indexes, len(columns.sessions) + 1, "session_indexes", "sessions")
-    if columns.values:
-        _check_values(values, types[name_indexes])
-    if columns.times_us:
+    types_of_points = types[name_indexes]
+    if len(columns.values):
+        _check_values(values, types_of_points)
+    if len(columns.times_us):
         _check_times(times_us, now_us)
-    names, name_indexes = _by_first_use(columns.names, name_indexes)
-    types_of_points = types[np.array(columns.name_indexes, np.int64)]
-    label_sets, label_set_indexes = _by_first_use(label_sets, label_set_indexes)
-    sessions, numbered = _by_first_use(["", *columns.sessions], session_indexes)
-    if "" in sessions:
-        none = sessions.index("")
-        del sessions[none]
-        numbered = np.where(numbered == none, -1, numbered - (numbered > none))
+    names, name_indexes = _used(list(columns.names), name_indexes)
+    label_sets, label_set_indexes = _used(label_sets, label_set_indexes)
+    # One less than given, so that -1 is none.
+    sessions, session_indexes = _used(list(columns.sessions), session_indexes - 1)
     return Batch(
         names=names,
         name_indexes=name_indexes.astype(np.int32),
@@ -99,7 +94,7 @@ def validate_columns(columns: Columns, now_us: int) -> Batch:
         label_sets=label_sets,
         label_set_indexes=label_set_indexes.astype(np.int32),
         sessions=sessions,
-        session_indexes=numbered.astype(np.int32),
+        session_indexes=session_indexes.astype(np.int32),
     )
 
 
@@ -144,7 +139,7 @@ def _types(columns: Columns) -> Integers:
         raise InvalidArgument.of("columns.types", "must have one element a name, or none")
     types = _column(columns.types, np.int64, len(columns.names), "types", 0).astype(np.int64)
     known = np.isin(types, (0, *MetricType))
-    _refuse(~known, "columns.types", "must be counter, gauge or histogram")
+    _refuse(~known, "columns.types", TYPE_PROBLEM)
     return types
 
 
@@ -160,28 +155,25 @@ def _check_sessions(sessions: Sequence[str]) -> None:
     _refuse(wrong, "columns.sessions", f"must be text of 1 to {MAX_ID} characters")
 
 
-def _label_sets(given: Sequence[Labels]) -> list[LabelSet]:
-    findings = Findings("columns.label_sets")
-    checked_names: set[str] = set()
-    label_sets: list[LabelSet] = []
-    for index, labels in enumerate(given):
-        for attribute in ("agent_id", "environment_id"):
-            text = getattr(labels, attribute)
-            if len(text) > MAX_ID or not is_unicode(text):
-                findings.add(index, attribute, f"must be text of at most {MAX_ID} characters")
-        pairs = tuple(labels.tags.items())
-        check_labels(pairs, index, checked_names, findings)
-        tags = tuple(sorted(pair for pair in pairs if pair[1]))
-        label_sets.append(with_ids(labels.agent_id, labels.environment_id, tags))
-    findings.raise_any()
-    return label_sets
+def _label_sets(columns: Columns) -> list[LabelSet]:
+    found = columns.label_sets.find(columns.label_keys)
+    if None in found:
+        findings = Findings("columns.label_sets")
+        for check in (check_ids, check_tags):
+            note_wrong(columns.label_sets, columns.label_keys, check, findings)
+        findings.raise_any()
+    return [each for each in found if each is not None]
 
 
-def _by_first_use(items: Sequence[H], indexes: Integers) -> tuple[list[H], Integers]:
-    """Leave out repeated and unused items, and number the others in the order of their use."""
-    numbers: dict[H, int] = {}
-    used, first = np.unique(indexes, return_index=True)
-    renumbered = np.zeros(len(items), np.int64)
-    for index in used[np.argsort(first)].tolist():
-        renumbered[index] = numbers.setdefault(items[index], len(numbers))
-    return list(numbers), renumbered[indexes]
+def _used(items: list[H], indexes: Integers) -> tuple[list[H], Integers]:
+    """Leave out the items that no index, from 0, is of."""
+    used = np.zeros(len(items) + 1, np.bool_)
+    used[indexes] = True
+    # Where -1, for none, is an index.
+    used = used[:-1]
+    if used.all():
+        return items, indexes
+    renumbered = np.append(np.cumsum(used) - 1, -1)
+    return [item for item, is_used in zip(items, used.tolist(), strict=True) if is_used], (
+        renumbered[indexes]
+    )

@@ -19,6 +19,9 @@ class Findings:
         self._field = field
         self._found: list[tuple[int, Violation]] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def wants(self, index: int) -> bool:
         """Whether a violation of this point would still be among the first ten."""
         return len(self._found) < MAX_VIOLATIONS or index < self._found[-1][0]

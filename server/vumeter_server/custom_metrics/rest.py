@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
@@ -12,13 +12,14 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.access.keys import Role
+from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
     label_filter,
     parse_group_by,
     parse_metric_names,
     parse_tags,
 )
-from vumeter_server.custom_metrics.points import PointColumns
+from vumeter_server.custom_metrics.points import TYPE_CODES, UNKNOWN_TYPE, PointColumns
 from vumeter_server.custom_metrics.queries import Queries, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.record import Recording
 from vumeter_server.custom_metrics.rendering import (
@@ -178,14 +179,23 @@ def _fill_zero(text: str) -> bool:
 def _columns(points: list[PointBody]) -> PointColumns:
     return PointColumns(
         names=[point.name for point in points],
-        types=[_given(point.type) for point in points],
+        types=[_type(point.type) for point in points],
         values=[_given(point.value) for point in points],
         timestamps=[_given(point.timestamp) for point in points],
-        agent_ids=[point.agent_id or None for point in points],
-        environment_ids=[point.environment_id or None for point in points],
-        session_ids=[point.session_id or None for point in points],
-        tags=[point.tags or None for point in points],
+        session_ids=[point.session_id or "" for point in points],
+        label_keys=[
+            (point.agent_id or "", point.environment_id or "", *(point.tags or {}).items())
+            for point in points
+        ],
+        label_sets=_LABEL_SETS,
     )
+
+
+def _type(text: str | msgspec.UnsetType) -> int:
+    return 0 if isinstance(text, msgspec.UnsetType) else TYPE_CODES.get(text, UNKNOWN_TYPE)
+
+
+_LABEL_SETS: KnownLabelSets[tuple[Any, ...]] = KnownLabelSets(lambda key: key, lambda tag: tag)
 
 
 def _given(value: T | msgspec.UnsetType) -> T | None:

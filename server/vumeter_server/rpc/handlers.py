@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import grpc
 import grpc.aio
@@ -55,6 +55,15 @@ class Servicer(Protocol):
         """How callers spell fields that the core spells otherwise."""
 
 
+@runtime_checkable
+class ReadsOtherwise(Protocol):
+    """A servicer that reads some requests as messages of other types, equal on the wire."""
+
+    @property
+    def request_types(self) -> Mapping[str, type[Message]]:
+        """The types by the names of their methods."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pipeline:
     """What every handler is wrapped with."""
@@ -93,7 +102,8 @@ class _Method:
         self._field_names = servicer.field_names
         access = servicer.access
         self._access = access if isinstance(access, Access) else access[method.name]
-        self._request_type = GetMessageClass(method.input_type)
+        others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
+        self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
         self._client_streaming = method.client_streaming
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
 

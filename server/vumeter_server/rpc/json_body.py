@@ -7,6 +7,8 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from google.api.httpbody_pb2 import HttpBody
 
 from vumeter_server.errors import InvalidArgument
@@ -43,7 +45,7 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
         raise _refused("body", "must be a JSON object, not empty")
     try:
         decoded: T = _decoder(body_type).decode(body.data)
-        repeated = _count_keys(body.data) != _count_keys(msgspec.json.encode(decoded))
+        repeated = _has_more_keys(body.data, msgspec.json.encode(decoded))
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -78,6 +80,29 @@ def _decoder(body_type: type) -> msgspec.json.Decoder[Any]:
     if body_type not in _decoders:
         _decoders[body_type] = msgspec.json.Decoder(body_type)
     return _decoders[body_type]
+
+
+def _has_more_keys(data: bytes, written: bytes) -> bool:
+    """Whether well-formed JSON has more keys than `written`, which has the same but for repeats."""
+    if b"\\" not in data:
+        # Right behind a quote, a colon ends a key or begins a text, of which both have as many; and
+        # keys that end otherwise there are none.
+        before_colons = _before_colons(data)
+        if not np.isin(before_colons, _WHITESPACE).any():
+            return _count_quotes(before_colons) != _count_quotes(_before_colons(written))
+    return _count_keys(data) != _count_keys(written)
+
+
+_WHITESPACE = np.frombuffer(b" \t\n\r", np.uint8)
+
+
+def _before_colons(data: bytes) -> npt.NDArray[np.uint8]:
+    characters = np.frombuffer(data, np.uint8)
+    return characters[np.flatnonzero(characters == ord(":")) - 1]
+
+
+def _count_quotes(characters: npt.NDArray[np.uint8]) -> int:
+    return int(np.count_nonzero(characters == ord('"')))
 
 
 def _count_keys(data: bytes) -> int:

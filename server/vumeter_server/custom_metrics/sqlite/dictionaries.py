@@ -136,16 +136,17 @@ class Dictionaries:
         if None in codes:
             new_labels: list[tuple[int, int, str, str]] = []
             new_series: list[tuple[int, int, bytes]] = []
-            for index, code in enumerate(codes):
+            for index, known in enumerate(codes):
+                if known is not None:
+                    continue
+                label_set = label_sets[index]
+                key = array("i", sorted(self._label_codes(label_set, new_labels))).tobytes()
+                code = self.series.get(key)
                 if code is None:
-                    label_set = label_sets[index]
-                    key = array("i", sorted(self._label_codes(label_set, new_labels))).tobytes()
-                    code = self.series.get(key)
-                    if code is None:
-                        code = self.series[key] = self.state.series
-                        self.state.series += 1
-                        new_series.append((self.organization_id, code, key))
-                    codes[index] = self.label_sets[label_set] = code
+                    code = self.series[key] = self.state.series
+                    self.state.series += 1
+                    new_series.append((self.organization_id, code, key))
+                codes[index] = self.label_sets[label_set] = code
             connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
             connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
         return np.array(codes, np.int32)

@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def use_numbers(metrics: npt.NDArray[np.integer], agents: Integers, labels: Integers) -> Integers:
-    """Return uses as numbers of 64 bits, which MAX_LABELS and MAX_METRICS see to; NO_CODE is none."""
+    """Return uses as numbers of 64 bits: MAX_LABELS and MAX_METRICS see to it. NO_CODE is none."""
     numbers: Integers = metrics.astype(np.int64) << 48 | (agents + 1) << 24 | (labels + 1)
     return numbers
 

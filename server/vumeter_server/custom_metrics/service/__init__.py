@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 
-from google.protobuf import duration_pb2, timestamp_pb2
+from google.protobuf import duration_pb2
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
 from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.keys import Role
 from vumeter_server.custom_metrics.batch import MetricType
-from vumeter_server.custom_metrics.columnar import Columns, Labels
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
     check_metric_names,
     check_tags,
     label_filter,
 )
-from vumeter_server.custom_metrics.points import PointColumns
 from vumeter_server.custom_metrics.queries import Queries, Rows, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.record import Recording
+from vumeter_server.custom_metrics.service import wire
+from vumeter_server.custom_metrics.service.instants import instant_us, timestamp
 from vumeter_server.custom_metrics.store import SessionMetric
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.rpc.call import Call
@@ -55,6 +56,11 @@ class CustomMetricsService:
         return {name: BEARER if name in RECORDINGS else QUERY for name in methods}
 
     @property
+    def request_types(self) -> Mapping[str, type[Message]]:
+        """Batches are read with their labels as bytes."""
+        return {name: wire.REQUEST_TYPES[name] for name in RECORDINGS}
+
+    @property
     def field_names(self) -> Mapping[str, str]:
         """Where a message spells a field otherwise than the core."""
         return FIELD_NAMES
@@ -65,7 +71,7 @@ class CustomMetricsService:
         """Record points, all of them or none."""
         recorded = await self.recording.record(
             call.organization_id,
-            _points(request.points),
+            wire.points(request),
             idempotency_key=request.idempotency_key,
             dry_run=request.dry_run,
         )
@@ -79,7 +85,7 @@ class CustomMetricsService:
         async def record(request: pb.StreamPointsRequest) -> int:
             return await self.recording.record(
                 call.organization_id,
-                _points(request.points),
+                wire.points(request),
                 idempotency_key=request.idempotency_key,
             )
 
@@ -93,7 +99,7 @@ class CustomMetricsService:
         """Record points given as columns, all of them or none."""
         recorded = await self.recording.record(
             call.organization_id,
-            _columns(request.columns),
+            wire.columns(request),
             idempotency_key=request.idempotency_key,
             dry_run=request.dry_run,
         )
@@ -107,7 +113,7 @@ class CustomMetricsService:
         async def record(request: pb.StreamColumnsRequest) -> int:
             return await self.recording.record(
                 call.organization_id,
-                _columns(request.columns),
+                wire.columns(request),
                 idempotency_key=request.idempotency_key,
             )
 
@@ -170,9 +176,7 @@ class CustomMetricsService:
         return pb.QueryTimeseriesResponse(
             type=_type(found.type),
             buckets=[
-                pb.TimeseriesBucket(
-                    start_time=_timestamp(start_us), value=value, sample_count=count
-                )
+                pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
                 for start_us, value, count in zip(
                     starts_us.tolist(), found.values.tolist(), found.counts.tolist(), strict=True
                 )
@@ -203,63 +207,6 @@ FIELD_NAMES: Mapping[str, str] = {
     "timezone": "time_zone",
 }
 
-_TYPE_NAMES: Mapping[int, str | None] = {
-    0: None,
-    **{int(each): each.name.lower() for each in MetricType},
-}
-
-
-def _columns(columns: pb.PointColumns) -> Columns:
-    return Columns(
-        names=columns.names,
-        types=columns.types,
-        name_indexes=columns.name_indexes,
-        values=columns.values,
-        times_us=columns.times_us,
-        label_sets=[
-            Labels(agent_id=each.agent_id, environment_id=each.environment_id, tags=each.tags)
-            for each in columns.label_sets
-        ],
-        label_set_indexes=columns.label_set_indexes,
-        sessions=columns.sessions,
-        session_indexes=columns.session_indexes,
-    )
-
-
-def _points(points: Sequence[pb.Point]) -> PointColumns:
-    return PointColumns(
-        names=[point.name for point in points],
-        # A number that the enum does not have is told from the known ones by its text.
-        types=[_TYPE_NAMES.get(point.type, str(point.type)) for point in points],
-        values=[point.value if point.HasField("value") else None for point in points],
-        timestamps=[
-            _instant_us(point.timestamp, f"points[{index}].timestamp")
-            if point.HasField("timestamp")
-            else None
-            for index, point in enumerate(points)
-        ],
-        agent_ids=[point.agent_id for point in points],
-        environment_ids=[point.environment_id for point in points],
-        session_ids=[point.session_id for point in points],
-        tags=[point.tags for point in points],
-    )
-
-
-def _instant_us(timestamp: timestamp_pb2.Timestamp, field: str) -> int:
-    if not 0 <= timestamp.nanos < 1_000_000_000 or not _is_in_calendar(timestamp.seconds):
-        raise InvalidArgument.of(field, "must be a valid timestamp of the years 1 to 9999")
-    return timestamp.seconds * SECOND_US + timestamp.nanos // 1_000
-
-
-def _is_in_calendar(seconds: int) -> bool:
-    """Whether the seconds are within what a Timestamp may hold: the years 1 to 9999."""
-    return -62_135_596_800 <= seconds < 253_402_300_800
-
-
-def _timestamp(instant_us: int) -> timestamp_pb2.Timestamp:
-    seconds, microseconds = divmod(instant_us, SECOND_US)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=microseconds * 1_000)
-
 
 def _step_us(step: duration_pb2.Duration) -> int:
     step_us = step.seconds * SECOND_US + step.nanos // 1_000
@@ -273,7 +220,7 @@ def _time_range(selection: pb.Selection) -> TimeRange:
     for field in ("start_time", "end_time"):
         if not selection.HasField(field):
             raise InvalidArgument.of(f"selection.{field}", "must be given")
-        bounds.append(_instant_us(getattr(selection, field), f"selection.{field}"))
+        bounds.append(instant_us(getattr(selection, field), f"selection.{field}"))
     return check_range(bounds[0], bounds[1], "selection.end_time")
 
 
@@ -320,7 +267,7 @@ def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
         agent_id=tags.pop("agent_id", ""),
         environment_id=tags.pop("environment_id", ""),
         tags=tags,
-        last_time=_timestamp(metric.last_time_us),
+        last_time=timestamp(metric.last_time_us),
         value=metric.value,
         sample_count=metric.count,
     )

@@ -1,0 +1,159 @@
+"""Sets of labels as callers give them, checked once and then known.
+
+An organization has few label sets for the points that it records, so nearly every set was seen
+before. Faces therefore bring labels as keys, which are cheap to make and to compare, such as the
+bytes in which they came; only a key that is not known is read, and only tags that are not known
+are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from vumeter_server.custom_metrics.batch import LabelSet
+from vumeter_server.custom_metrics.findings import Findings
+from vumeter_server.custom_metrics.labels import (
+    MAX_ID,
+    MAX_LABEL_NAME,
+    RESERVED_LABELS,
+    is_label_name,
+    quote,
+)
+
+MAX_TAGS: Final = 32
+MAX_TAG_VALUE: Final = 256
+# How many keys each face knows, at some 300 bytes.
+MAX_KNOWN: Final = 100_000
+
+K = TypeVar("K", bound=Hashable)
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Labels:
+    """The labels of some points as a caller gives them; "" is an id that was not given."""
+
+    agent_id: str
+    environment_id: str
+    tags: Mapping[str, str]
+
+
+class KnownLabelSets(Generic[K]):
+    """Finds label sets by the keys of a face; used by one thread at a time.
+
+    Attributes:
+        split: makes a key into agent, environment and, as the face has them, the tags.
+        read: makes one of these tags into its name and value.
+    """
+
+    def __init__(self, split: Callable[[K], tuple[Any, ...]], read: Callable[[Any], Pair]) -> None:
+        self.split = split
+        self.read = read
+        self._known: dict[K, LabelSet] = {}
+        # Good tags as the face has them, and what they mean: one object that all label sets share.
+        self._tags: dict[Hashable, Pair] = {}
+
+    def find(self, keys: Sequence[K]) -> list[LabelSet | None]:
+        """Return the label set of each key, None for labels that break a rule."""
+        found: list[LabelSet | None] = list(map(self._known.get, keys))
+        if None in found:
+            for index, known in enumerate(found):
+                if known is None:
+                    found[index] = self._add(keys[index])
+        return found
+
+    def labels(self, key: K) -> Labels:
+        """Return what a key stands for."""
+        agent_id, environment_id, *tags = self.split(key)
+        return Labels(
+            agent_id=agent_id, environment_id=environment_id, tags=dict(map(self.read, tags))
+        )
+
+    def _add(self, key: K) -> LabelSet | None:
+        agent_id, environment_id, *tags = self.split(key)
+        pairs = [known for tag in tags if (known := self._tags.get(tag)) is not None]
+        # A tag that is not known or given twice, and very many of them, take a close look.
+        if len({name for name, _ in pairs}) < len(tags) or len(tags) > MAX_TAGS:
+            labels = self.labels(key)
+            if _is_wrong(labels):
+                return None
+            self._tags.update((tag, self.read(tag)) for tag in tags if tag not in self._tags)
+            pairs = list(labels.tags.items())
+        elif _is_wrong_id(agent_id) or _is_wrong_id(environment_id):
+            return None
+        if len(self._known) >= MAX_KNOWN or len(self._tags) >= MAX_KNOWN:
+            self._known.clear()
+            self._tags.clear()
+        if agent_id:
+            pairs.append(("agent_id", agent_id))
+        if environment_id:
+            pairs.append(("environment_id", environment_id))
+        pairs.sort()
+        label_set = tuple(pair for pair in pairs if pair[1])
+        self._known[key] = label_set
+        return label_set
+
+
+def _is_wrong(labels: Labels) -> bool:
+    findings = Findings()
+    check_ids(labels, 0, findings)
+    check_tags(labels, 0, findings)
+    return bool(findings)
+
+
+def _is_wrong_id(text: str) -> bool:
+    return len(text) > MAX_ID or not is_unicode(text)
+
+
+def check_ids(labels: Labels, index: int, findings: Findings) -> None:
+    """Note what is wrong with the ids of labels, as those of element `index`."""
+    for attribute in ("agent_id", "environment_id"):
+        check_id(getattr(labels, attribute), index, attribute, findings)
+
+
+def check_id(text: str, index: int, attribute: str, findings: Findings) -> None:
+    """Note it if an id is too long or cannot be encoded."""
+    if _is_wrong_id(text):
+        findings.add(index, attribute, f"must be text of at most {MAX_ID} characters")
+
+
+def check_tags(labels: Labels, index: int, findings: Findings) -> None:
+    """Note what is wrong with the tags of labels, as those of element `index`."""
+    tags = labels.tags
+    if len(tags) > MAX_TAGS and sum(map(bool, tags.values())) > MAX_TAGS:
+        findings.add(index, "tags", f"must hold at most {MAX_TAGS} labels")
+    for name, value in tags.items():
+        if not is_label_name(name):
+            problem = f"must match [a-zA-Z_][a-zA-Z0-9_]* in at most {MAX_LABEL_NAME} characters"
+            findings.add(index, f"tags[{quote(name)}]", f"{problem}: it is no label name")
+        elif name in RESERVED_LABELS:
+            findings.add(index, f"tags.{name}", "must not be used: the name is reserved")
+        elif len(value) > MAX_TAG_VALUE or not is_unicode(value):
+            problem = f"must be text of at most {MAX_TAG_VALUE} characters"
+            findings.add(index, f"tags.{name}", problem)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be encoded: a lone surrogate cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def note_wrong(
+    label_sets: KnownLabelSets[K],
+    keys: Iterable[K],
+    check: Callable[[Labels, int, Findings], None],
+    findings: Findings,
+) -> None:
+    """Note what is wrong with the labels of each key, by its position."""
+    for index, key in enumerate(keys):
+        if not findings.wants(index):
+            break
+        check(label_sets.labels(key), index, findings)

@@ -8,6 +8,7 @@ import ctypes
 import gc
 import os
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 GARBAGE_LOOKED_FOR_AFTER = 50_000
+# A thread that wants the interpreter gets it after so long. Python's own 5 ms, once or twice for
+# each call that goes from the loop to a reader and back, are what a call would wait beside work.
+THREADS_SWITCH_AFTER_SECONDS = 0.0005
 
 _log = structlog.get_logger(__name__)
 
@@ -166,6 +170,7 @@ async def serve(
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
     _keep_one_heap()
+    sys.setswitchinterval(THREADS_SWITCH_AFTER_SECONDS)
     async with running(settings, clock=clock, on_progress=on_progress) as port:
         # What was loaded to serve stays. Looking through it for garbage again and again would stop
         # every call for as long as that takes; calls leave little that counting does not free.

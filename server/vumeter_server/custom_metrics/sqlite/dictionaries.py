@@ -83,8 +83,10 @@ class Dictionaries:
     labels: dict[tuple[str, str], int]
     series: dict[bytes, int]
     """The code of each series by the codes of its labels, as the table has them."""
-    label_sets: dict[LabelSet, int] = field(default_factory=dict)
-    """The codes of series that were recorded lately, by their labels as callers gave them."""
+    label_sets: list[LabelSet] = field(default_factory=list)
+    """Label sets that were recorded lately; those that come again are mostly the same objects."""
+    codes_by_identity: dict[int, int] = field(default_factory=dict)
+    """The codes of `label_sets` by their identities."""
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     @classmethod
@@ -132,7 +134,8 @@ class Dictionaries:
         """Return the codes of label sets, giving out those of new labels and series."""
         if len(self.label_sets) > MAX_LABEL_SETS_KNOWN:
             self.label_sets.clear()
-        codes = list(map(self.label_sets.get, label_sets))
+            self.codes_by_identity.clear()
+        codes = list(map(self.codes_by_identity.get, map(id, label_sets)))
         if None in codes:
             new_labels: list[tuple[int, int, str, str]] = []
             new_series: list[tuple[int, int, bytes]] = []
@@ -146,7 +149,9 @@ class Dictionaries:
                     code = self.series[key] = self.state.series
                     self.state.series += 1
                     new_series.append((self.organization_id, code, key))
-                codes[index] = self.label_sets[label_set] = code
+                codes[index] = self.codes_by_identity[id(label_set)] = code
+                # As long as it is kept, its identity is nobody else's.
+                self.label_sets.append(label_set)
             connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
             connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
         return np.array(codes, np.int32)
@@ -171,51 +176,40 @@ class Dictionaries:
         known = self.sessions
         unknown = [name for name in dict.fromkeys(names) if name not in known]
         if unknown:
-            found = find_sessions(connection, self.organization_id, unknown)
-            new = [name for name in unknown if name not in found]
+            hashes = {name: session_hash(self.organization_id, name) for name in unknown}
+            known.update(_find_sessions(connection, self.organization_id, hashes))
+            new = [name for name in unknown if name not in known]
             given = range(self.state.sessions, self.state.sessions + len(new))
             self.state.sessions += len(new)
-            _insert_sessions(connection, self.organization_id, new, given)
-            known.update(found)
             known.update(zip(new, given, strict=True))
+            connection.executemany(
+                "INSERT INTO sessions VALUES (?, ?, ?)",
+                [(self.organization_id, known[name], name) for name in new],
+            )
+            connection.executemany(
+                "INSERT INTO session_hashes VALUES (?, ?, ?)",
+                [(hashes[name], self.organization_id, known[name]) for name in new],
+            )
         codes = np.array([known[name] for name in names], np.int32)
         while len(known) > MAX_SESSIONS_KNOWN:
             known.popitem(last=False)
         return codes
 
 
-def _insert_sessions(
-    connection: sqlite3.Connection, organization_id: int, names: list[str], codes: range
-) -> None:
-    connection.executemany(
-        "INSERT INTO sessions VALUES (?, ?, ?)",
-        [(organization_id, code, name) for code, name in zip(codes, names, strict=True)],
-    )
-    connection.executemany(
-        "INSERT INTO session_hashes VALUES (?, ?, ?)",
-        [
-            (session_hash(organization_id, name), organization_id, code)
-            for code, name in zip(codes, names, strict=True)
-        ],
-    )
-
-
-def find_sessions(
-    connection: sqlite3.Connection, organization_id: int, names: list[str]
+def _find_sessions(
+    connection: sqlite3.Connection, organization_id: int, hashes: dict[str, int]
 ) -> dict[str, int]:
-    """Return the codes of those sessions that there are."""
-    hashes = [session_hash(organization_id, name) for name in names]
+    """Return the codes of those sessions that there are; `hashes` are by their names."""
     # The cross joins keep SQLite from going through all sessions in search of the few.
     rows = connection.execute(
         "SELECT sessions.name, session_code FROM json_each(?2)"
         " CROSS JOIN session_hashes ON hash = value"
         " CROSS JOIN sessions USING (organization_id, session_code)"
         " WHERE session_hashes.organization_id = ?1",
-        (organization_id, str(hashes)),
+        (organization_id, str(list(hashes.values()))),
     )
-    wanted = set(names)
     # Another session may have the same hash.
-    return {name: code for name, code in rows if name in wanted}
+    return {name: code for name, code in rows if name in hashes}
 
 
 def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:

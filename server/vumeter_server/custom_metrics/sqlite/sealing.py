@@ -31,8 +31,8 @@ from vumeter_server.custom_metrics.sqlite.uses import use_codes
 # query reads in full.
 SEAL_AT_POINTS = 65_536
 SEAL_AT_BATCHES = 2_000
-# A sealing takes at most this many points, so that its memory is bounded.
-SEAL_AT_MOST = 524_288
+# A sealing takes at most this many points, so that its memory and its transaction are bounded.
+SEAL_AT_MOST = 131_072
 MERGE_AT_PARTS = 8
 
 ColumnRow = tuple[int, int, int, int, int, int, bytes]
@@ -76,14 +76,19 @@ class Sealing:
     """Uses by the sealed points that no point before had."""
 
 
-def due(connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS) -> list[int]:
-    """Return the organizations whose log should be sealed; with 0 those that have one."""
+def due(
+    connection: sqlite3.Connection, *, at_points: int = SEAL_AT_POINTS
+) -> dict[int, tuple[int, int]]:
+    """Return the organizations whose log should be sealed, with its points and its batches.
+
+    With `at_points` of 0 those that have one.
+    """
     rows = connection.execute(
-        "SELECT organization_id FROM metric_batches GROUP BY organization_id"
+        "SELECT organization_id, sum(points), count(*) FROM metric_batches GROUP BY organization_id"
         " HAVING sum(points) > ? OR count(*) > ? ORDER BY organization_id",
         (at_points, SEAL_AT_BATCHES),
     )
-    return [organization_id for (organization_id,) in rows]
+    return {organization_id: (points, batches) for organization_id, points, batches in rows}
 
 
 def prepare(snapshot: Snapshot, through: int | None = None, *, now_us: int = 0) -> Sealing | None:

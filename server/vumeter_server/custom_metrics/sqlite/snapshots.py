@@ -189,18 +189,29 @@ class Labels:
 
     def uses_of(self, points: Points) -> npt.NDArray[np.int64]:
         """Return the distinct uses of points of type POINT, in ascending order."""
-        pairs = np.unique(points["metric"].astype(np.int64) << 32 | points["series"])
-        metrics, series = pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
-        unlabelled = use_numbers(metrics, self.column(AGENT)[series].astype(np.int64), NONE)
+        agents = self.column(AGENT)
+        pairs = distinct(points["metric"] * np.int64(len(agents)) + points["series"])
+        metrics, series = np.divmod(pairs, len(agents))
+        unlabelled = use_numbers(metrics, agents[series].astype(np.int64), NONE)
         with self._lock:
             owners, members = self._owners.view(), self._members.view()
+        # Searching for another type than the array's would convert the array.
+        series = series.astype(owners.dtype)
         starts = owners.searchsorted(series)
         counts = owners.searchsorted(series, "right") - starts
         # The positions of the members of each series, one series after another.
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         labels = members[np.repeat(starts, counts) + within]
         # A use of a label is that of none plus the label's code and 1.
-        return np.unique(np.concatenate([unlabelled, np.repeat(unlabelled, counts) + labels + 1]))
+        bases, base_of_pair = np.unique(unlabelled, return_inverse=True)
+        width = len(self.texts) + 1
+        uses = distinct(
+            np.concatenate(
+                [base_of_pair * width, np.repeat(base_of_pair, counts) * width + labels + 1]
+            )
+        )
+        base, label = np.divmod(uses, width)
+        return bases[base] + label
 
     def of_series(self, series_code: int) -> dict[str, str]:
         """Return the labels of one series; not to be changed."""
@@ -425,6 +436,16 @@ def number_groups(columns: list[Codes], labels: int) -> tuple[Codes, list[list[i
     first[numbers] = np.arange(len(numbers))
     members = np.stack([column[first] for column in columns], axis=1)
     return numbers.astype(np.int32), members.tolist()
+
+
+def distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Do as np.unique for numbers from 0, without sorting where they are not too large."""
+    largest = int(numbers.max(initial=0))
+    if largest > 64 * len(numbers):
+        return np.unique(numbers)
+    occurs = np.zeros(largest + 1, np.bool_)
+    occurs[numbers] = True
+    return np.flatnonzero(occurs)
 
 
 def _number(

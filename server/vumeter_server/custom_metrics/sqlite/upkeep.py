@@ -27,6 +27,10 @@ IDEMPOTENCY_KEYS_KEPT_US = 48 * 3_600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
 EVERY_PART_COUNT = 2**31
 
+# A log that grows fast may become this many times as long as one that is sealed at once, since
+# sealing takes from recording what it needs, and less a point the more points it takes together.
+LONG_TIMES = 8
+
 _log = structlog.get_logger(__name__)
 
 
@@ -52,6 +56,7 @@ class Upkeep:
         self._seal_at_points = seal_at_points
         self._forget_sessions = forget_sessions
         self._tidied_us = 0
+        self._logs: dict[int, tuple[int, int]] = {}
 
     async def keep_in_order(self) -> None:
         """Do what is due, again and again, until cancelled."""
@@ -128,10 +133,20 @@ class Upkeep:
 
     async def _seal_logs(self, *, everything: bool) -> bool:
         at_points = 0 if everything else self._seal_at_points
-        due = await self._readers.run(partial(sealing.due, at_points=at_points))
+        logs = await self._readers.run(partial(sealing.due, at_points=at_points))
+        before, self._logs = self._logs, logs
+        due = [each for each in logs if everything or not self._waits(logs[each], before.get(each))]
         for organization_id in due:
             await self._seal_log(organization_id)
         return bool(due)
+
+    def _waits(self, log: tuple[int, int], before: tuple[int, int] | None) -> bool:
+        """Whether a log is better sealed when recording has become quiet, or the log very long."""
+        points, batches = log
+        at_points = self._seal_at_points
+        if points > LONG_TIMES * at_points or batches > LONG_TIMES * sealing.SEAL_AT_BATCHES:
+            return False
+        return points - (before[0] if before else 0) > at_points // 8
 
     async def _seal_log(self, organization_id: int) -> None:
         through = None

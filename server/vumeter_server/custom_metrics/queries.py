@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics import large_answers
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
@@ -95,7 +96,7 @@ class Queries:
         sums = await self.store.sums(organization_id, _sum_query(request, None))
         if not request.group_by and not len(sums.sums):
             sums = _one_row_of_zeros(sums)
-        return _rows(request, sums, [])
+        return await _rows(request, sums, [])
 
     async def daily(
         self, organization_id: int, request: SumRequest, zone: ZoneInfo, *, fill_zero: bool
@@ -113,7 +114,7 @@ class Queries:
         if fill_zero:
             check_cells(len(days), len(sums.metric_names))
             sums = _all_periods(sums, len(days))
-        return _rows(request, sums, [day.date for day in days])
+        return await _rows(request, sums, [day.date for day in days])
 
     async def timeseries(self, organization_id: int, request: TimeseriesRequest) -> Timeseries:
         """Return the buckets with a point, or with `fill_zero`, counters only, all of them.
@@ -193,7 +194,13 @@ def _all_periods(sums: Sums, periods: int) -> Sums:
     )
 
 
-def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
+async def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
+    return await large_answers.write(
+        lambda: _ordered_rows(request, sums, dates), cells=sums.sums.size
+    )
+
+
+def _ordered_rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
     totals, periods, groups = sums.totals.tolist(), sums.periods.tolist(), sums.groups
     order = sorted(range(len(groups)), key=lambda row: (periods[row], -totals[row], groups[row]))
     return Rows(

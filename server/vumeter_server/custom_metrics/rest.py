@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.access.keys import Role
+from vumeter_server.custom_metrics import large_answers
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
     label_filter,
@@ -105,7 +106,9 @@ class CustomMetricsRestService:
     async def GetAggregate(self, request: pb.GetAggregateRequest, call: Call) -> HttpBody:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return _json(render_aggregate(rows))
+        return _json(
+            await large_answers.write(lambda: render_aggregate(rows), cells=rows.sums.size)
+        )
 
     async def GetDaily(self, request: pb.GetDailyRequest, call: Call) -> HttpBody:
         """Sum metrics by calendar day."""
@@ -115,7 +118,7 @@ class CustomMetricsRestService:
             find_zone(request.timezone),
             fill_zero=_fill_zero(request.fill),
         )
-        return _json(render_daily(rows))
+        return _json(await large_answers.write(lambda: render_daily(rows), cells=rows.sums.size))
 
     async def GetTimeseries(self, request: pb.GetTimeseriesRequest, call: Call) -> HttpBody:
         """Read one metric over time."""
@@ -129,8 +132,12 @@ class CustomMetricsRestService:
             fill_zero=_fill_zero(request.fill),
         )
         found = await self.queries.timeseries(call.organization_id, asked)
+        start_us, step_us = asked.time_range.start_us, asked.step_us
         return _json(
-            render_timeseries(request.metric_name, asked.time_range.start_us, asked.step_us, found)
+            await large_answers.write(
+                lambda: render_timeseries(request.metric_name, start_us, step_us, found),
+                cells=len(found.values),
+            )
         )
 
     async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:
@@ -141,7 +148,7 @@ class CustomMetricsRestService:
     async def GetSession(self, request: pb.GetSessionRequest, call: Call) -> HttpBody:
         """Read all metrics of one session."""
         metrics = await self.queries.session(call.organization_id, request.session_id)
-        return _json(render_session(metrics))
+        return _json(await large_answers.write(lambda: render_session(metrics), cells=len(metrics)))
 
 
 FIELD_NAMES: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.keys import Role
+from vumeter_server.custom_metrics import large_answers
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
@@ -23,7 +24,7 @@ from vumeter_server.custom_metrics.queries import Queries, Rows, SumRequest, Tim
 from vumeter_server.custom_metrics.record import Recording
 from vumeter_server.custom_metrics.service import wire
 from vumeter_server.custom_metrics.service.instants import instant_us, timestamp
-from vumeter_server.custom_metrics.store import SessionMetric
+from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.rpc.call import Call
 from vumeter_server.rpc.credentials import BEARER, Access
@@ -133,11 +134,14 @@ class CustomMetricsService:
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return pb.AggregateMetricsResponse(
-            rows=[
-                pb.AggregateRow(labels=labels, metrics=metrics)
-                for _, labels, metrics in _each_row(rows)
-            ]
+        return await large_answers.write(
+            lambda: pb.AggregateMetricsResponse(
+                rows=[
+                    pb.AggregateRow(labels=labels, metrics=metrics)
+                    for _, labels, metrics in _each_row(rows)
+                ]
+            ),
+            cells=rows.sums.size,
         )
 
     async def ListDailyMetrics(
@@ -151,11 +155,14 @@ class CustomMetricsService:
             fill_zero=_fill_zero(request.fill),
         )
         dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
-        return pb.ListDailyMetricsResponse(
-            rows=[
-                pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
-                for day, labels, metrics in _each_row(rows)
-            ]
+        return await large_answers.write(
+            lambda: pb.ListDailyMetricsResponse(
+                rows=[
+                    pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
+                    for day, labels, metrics in _each_row(rows)
+                ]
+            ),
+            cells=rows.sums.size,
         )
 
     async def QueryTimeseries(
@@ -173,14 +180,11 @@ class CustomMetricsService:
         )
         found = await self.queries.timeseries(call.organization_id, asked)
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
-        return pb.QueryTimeseriesResponse(
-            type=_type(found.type),
-            buckets=[
-                pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
-                for start_us, value, count in zip(
-                    starts_us.tolist(), found.values.tolist(), found.counts.tolist(), strict=True
-                )
-            ],
+        return await large_answers.write(
+            lambda: pb.QueryTimeseriesResponse(
+                type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
+            ),
+            cells=len(found.values),
         )
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
@@ -257,6 +261,15 @@ def _each_row(rows: Rows) -> Iterable[tuple[int, dict[str, str], dict[str, float
     for day, group, sums in zip(rows.days, rows.groups, rows.sums.tolist(), strict=True):
         labels = dict(zip(rows.group_by, group, strict=True))
         yield day, labels, dict(zip(rows.metric_names, sums, strict=True))
+
+
+def _buckets(starts_us: list[int], found: Timeseries) -> list[pb.TimeseriesBucket]:
+    return [
+        pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
+        for start_us, value, count in zip(
+            starts_us, found.values.tolist(), found.counts.tolist(), strict=True
+        )
+    ]
 
 
 def _session_metric(metric: SessionMetric) -> pb.SessionMetric:

@@ -46,6 +46,66 @@ def test_numbers_take_as_little_room_as_they_can(largest: int, width: int) -> No
     assert len(encode(np.array([0.0, largest]))) == 8 + 2 * width
 
 
+@pytest.mark.parametrize(
+    ("values", "width"),
+    [
+        ([640.3, 12.5, 0.0], 2),
+        ([6553.5, 0.1], 2),
+        ([6553.6, 0.1], 4),
+        ([0.07, 1.25], 1),
+        ([0.007, 20.0], 2),
+        ([0.0007], 8),
+        ([-0.5, 0.5], 8),
+        ([0.1 + 0.2], 8),
+        ([0.1, 429_496_729.6], 8),
+    ],
+)
+def test_few_decimals_take_less_room_and_stay_the_same_doubles(
+    values: list[float], width: int
+) -> None:
+    written = encode(np.array(values))
+    assert decode(written).tolist() == values
+    assert len(written) == 8 + width * len(values)
+
+
+def test_columns_and_sessions_from_before_decimals_are_read() -> None:
+    assert decode(bytes([4]) + bytes(7) + np.array([640.3, -1.0]).tobytes()).tolist() == [640.3, -1]
+    points = np.array([(7, 300, 5, 640.3)], "u1,<u2,<u4,<f8")
+    written = bytes([0b1000]) + (1_000_000).to_bytes(8, "little") + points.tobytes()
+    assert list(read_session(written)) == [(7, 300, 1_000_005, 640.3)]
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(
+                st.integers(0, 70_000).map(float),
+                st.integers(0, 10**6).map(lambda number: number / 10),
+                st.integers(0, 10**7).map(lambda number: number / 1000),
+                st.floats(-1e15, 1e15),
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_values_of_sessions_are_read_as_they_were_written(runs: list[list[float]]) -> None:
+    points = np.zeros(sum(map(len, runs)), POINT)
+    points["value"] = [value for run in runs for value in run]
+    starts = np.cumsum([0, *map(len, runs[:-1])])
+    written = encode_sessions(points, starts)
+    assert [[point[3] for point in read_session(blob)] for blob in written] == runs
+
+
+def test_a_session_of_latencies_takes_two_bytes_a_value() -> None:
+    points = np.zeros(3, POINT)
+    points["value"] = [640.3, 812.0, 97.5]
+    (written,) = encode_sessions(points, np.array([0]))
+    assert len(written) == 9 + 3 * (1 + 2 + 4 + 2)
+
+
 @given(st.lists(WHOLE, max_size=5))
 def test_tables_of_columns_are_read_as_they_were_written(columns: list[list[int]]) -> None:
     table = encode_table([np.array(column, np.int64) for column in columns])

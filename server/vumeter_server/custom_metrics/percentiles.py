@@ -15,18 +15,10 @@ def rank_of(count: int, percent: int) -> int:
     return -(-count * percent // 100)
 
 
-def nearest_rank(
-    values: npt.NDArray[np.float64], cells: npt.NDArray[np.integer], percent: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Return the cells that occur, in order, with the percentile and count of each one's values."""
-    if len(cells) and (cells[1:] < cells[:-1]).any():
-        order = np.argsort(cells, kind="stable")
-        values, cells = values[order], cells[order]
-    starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]])[: len(cells)])
-    counts = np.diff(starts, append=len(cells))
-    percentiles = np.empty(len(starts))
-    for index, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
-        rank = rank_of(count, percent)
-        # Finding one rank takes time in proportion to the values, sorting more.
-        percentiles[index] = np.partition(values[start : start + count], rank - 1)[rank - 1]
-    return cells[starts].astype(np.int64), percentiles, counts.astype(np.int64)
+def nearest_rank(values: npt.NDArray[np.generic], percent: int) -> float:
+    """Return a percentile of values, of which there is at least one."""
+    position = rank_of(len(values), percent) - 1
+    # Finding one rank takes time in proportion to the values, sorting more.
+    found = values.copy()
+    found.partition(position)
+    return float(found[position])

@@ -3,6 +3,9 @@
 A column blob is a byte that names the type, 7 bytes for the first of numbers written as
 differences, and then the numbers. A batch of the log is a structured array. The points of a session
 are one byte that names the types, 8 bytes of the first time, and a structured array.
+
+Measurements mostly have few decimals, such as 640.3, and their doubles take 8 bytes. So values are
+written as whole tenths, hundredths or thousandths where dividing these gives back every double.
 """
 
 from __future__ import annotations
@@ -33,8 +36,12 @@ POINT = np.dtype(
 
 _HEADER_BYTES = 8
 _TYPES = ("<u1", "<u2", "<u4", "<i8", "<f8")
+_OF_TYPE = 0b1111
 # Numbers in ascending order, whose differences are of the type before.
 _DIFFERENCES = 1 << 4
+# How many decimals whole numbers stand for: from here on 0 to 3.
+_DECIMALS_FROM_BIT = 5
+_MOST_DECIMALS = 3
 
 
 class Kind(IntEnum):
@@ -59,13 +66,38 @@ def encode(column: Array, *, ascending: bool = False) -> bytes:
         column = np.diff(column, prepend=column[:1])
         flags = _DIFFERENCES
     type_name = _narrowest(column)
+    if type_name == "<f8":
+        for decimals in range(1, _MOST_DECIMALS + 1):
+            # Most columns without are found out by a few of their values.
+            if _are_whole(column[:16], decimals).all() and _are_whole(column, decimals).all():
+                column = _in_units(column, decimals)
+                type_name = _narrowest(column)
+                flags |= decimals << _DECIMALS_FROM_BIT
+                break
     header = bytes([_TYPES.index(type_name) | flags]) + first.to_bytes(7, "little")
     return header + column.astype(type_name).tobytes()
 
 
+def _in_units(values: Array, decimals: int) -> Array:
+    with np.errstate(over="ignore"):
+        return np.rint(values * 10.0**decimals)
+
+
+def _are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
+    """Return which values are small whole numbers of 10^-decimals, and given back by them."""
+    units = _in_units(values, decimals)
+    whole: npt.NDArray[np.bool_] = (
+        (units >= 0) & (units < 2**32) & (units / 10.0**decimals == values)
+    )
+    return whole
+
+
 def decode(blob: bytes | memoryview) -> Array:
-    """Read what `encode` wrote, without a copy but for differences."""
-    column = np.frombuffer(blob, _TYPES[blob[0] & ~_DIFFERENCES], offset=_HEADER_BYTES)
+    """Read what `encode` wrote, without a copy but for differences and decimals."""
+    column = np.frombuffer(blob, _TYPES[blob[0] & _OF_TYPE], offset=_HEADER_BYTES)
+    decimals = blob[0] >> _DECIMALS_FROM_BIT
+    if decimals:
+        return column / 10.0**decimals
     if not blob[0] & _DIFFERENCES:
         return column
     whole = np.cumsum(column, dtype=np.int64)
@@ -92,15 +124,22 @@ _SESSION_CHOICES = (
     ("after_us", ("<u4", "<i8")),
     ("value", ("<u1", "<f8")),
 )
+_VALUE_BIT = 3
+# Values are whole numbers of 10^-decimals, of the first or the second of these types.
+_IN_UNITS = 1 << 4
+_UNIT_TYPES = ("<u2", "<u4")
 
 
 def _session_type(choice: int) -> np.dtype[np.void]:
-    return np.dtype(
-        [(name, types[(choice >> bit) & 1]) for bit, (name, types) in enumerate(_SESSION_CHOICES)]
-    )
+    fields = [
+        (name, types[(choice >> bit) & 1]) for bit, (name, types) in enumerate(_SESSION_CHOICES)
+    ]
+    if choice & _IN_UNITS:
+        fields[-1] = ("value", _UNIT_TYPES[(choice >> _VALUE_BIT) & 1])
+    return np.dtype(fields)
 
 
-_SESSION_TYPES = [_session_type(choice) for choice in range(16)]
+_SESSION_TYPES = [_session_type(choice) for choice in range(1 << 7)]
 
 
 def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64]) -> list[bytes]:
@@ -123,10 +162,11 @@ def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64])
         columns["after_us"] >= 2**32,
         ~((value >= 0) & (value < 2**8) & (value == np.trunc(value))),
     )
-    choices = sum(
-        np.logical_or.reduceat(wide, starts).astype(np.int64) << bit
-        for bit, wide in enumerate(is_wide)
-    )
+    choices = np.zeros(len(starts), np.int64)
+    for bit, wide in enumerate(is_wide):
+        choices |= np.logical_or.reduceat(wide, starts).astype(np.int64) << bit
+    is_wide_value: npt.NDArray[np.bool_] = choices >> _VALUE_BIT == 1
+    choices += _choices_of_units(value, starts, is_wide_value)
     choice_of_point = np.repeat(choices, counts)
     firsts = first_us.astype("<i8").tobytes()
     blobs = [b""] * len(starts)
@@ -135,6 +175,8 @@ def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64])
         written = np.empty(int(chosen.sum()), _SESSION_TYPES[choice])
         for name, column in columns.items():
             written[name] = column[chosen]
+        if choice & _IN_UNITS:
+            written["value"] = _in_units(value[chosen], choice >> _DECIMALS_FROM_BIT)
         data, size, at = written.tobytes(), written.itemsize, 0
         for run in np.flatnonzero(choices == choice).tolist():
             end = at + int(counts[run]) * size
@@ -143,12 +185,29 @@ def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64])
     return blobs
 
 
+def _choices_of_units(
+    values: Array, starts: npt.NDArray[np.int64], wide: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Return what is to be added to the choice of each run to write its values in units."""
+    added = np.zeros(len(starts), np.int64)
+    for decimals in range(_MOST_DECIMALS + 1):
+        whole = np.logical_and.reduceat(_are_whole(values, decimals), starts) & wide & (added == 0)
+        if not whole.any():
+            continue
+        small = np.maximum.reduceat(_in_units(values, decimals), starts) < 2**16
+        choice = _IN_UNITS | decimals << _DECIMALS_FROM_BIT
+        # The bit that says that values are wide then says which of the two types they have.
+        added[whole] = np.where(small, choice - (1 << _VALUE_BIT), choice)[whole]
+    return added
+
+
 def read_session(blob: bytes) -> Iterator[tuple[int, int, int, float]]:
     """Yield the points of one run that `encode_sessions` wrote: metric, series, time, value."""
     read = np.frombuffer(blob, _SESSION_TYPES[blob[0]], offset=9)
     first_us = int.from_bytes(blob[1:9], "little", signed=True)
+    units = 10.0 ** (blob[0] >> _DECIMALS_FROM_BIT)
     for metric, series, after_us, value in read.tolist():
-        yield metric, series, first_us + after_us, float(value)
+        yield metric, series, first_us + after_us, value / units
 
 
 def encode_table(columns: Sequence[Array]) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +14,7 @@ from vumeter_server.custom_metrics.percentiles import nearest_rank
 from vumeter_server.custom_metrics.sqlite.columns import Array
 from vumeter_server.custom_metrics.sqlite.scan import Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.summing import runs_of
 from vumeter_server.custom_metrics.sqlite.totals import CELL_US, of_matrix
 from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
@@ -25,15 +29,7 @@ def query_timeseries(snapshot: Snapshot, query: TimeseriesQuery) -> Timeseries:
     metric_type = snapshot.metrics.types[code]
     scan = Scan(snapshot, query.selection, [code], Wanted(times=True))
     if metric_type is MetricType.HISTOGRAM:
-        found = list(scan.all())
-        values = [points.values.astype(np.float64) for points in found]
-        buckets = [_bucket_of(points, query) for points in found]
-        cells, percentiles, counts = nearest_rank(
-            np.concatenate([np.empty(0), *values]),
-            np.concatenate([np.empty(0, np.int64), *buckets]),
-            PERCENT,
-        )
-        return _timeseries(metric_type, cells, percentiles, counts)
+        return _percentiles(scan.all(), query)
     sums = _sums(snapshot, query, code, scan)
     cells = np.flatnonzero(sums.counts)
     sums = sums.taken(cells)
@@ -41,6 +37,45 @@ def query_timeseries(snapshot: Snapshot, query: TimeseriesQuery) -> Timeseries:
     if metric_type is MetricType.GAUGE:
         totals = totals / sums.counts
     return _timeseries(metric_type, cells, totals, sums.counts)
+
+
+def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:
+    """Find the percentile of each bucket with a point."""
+    runs: dict[int, list[Array]] = {}
+    for points in found:
+        for bucket, values in _runs(points, query):
+            runs.setdefault(bucket, []).append(values)
+    buckets = sorted(runs)
+    percentiles = np.empty(len(buckets))
+    counts = np.empty(len(buckets), np.int64)
+    for index, bucket in enumerate(buckets):
+        parts = runs[bucket]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        percentiles[index] = nearest_rank(values, PERCENT)
+        counts[index] = len(values)
+    return _timeseries(MetricType.HISTOGRAM, np.array(buckets, np.int64), percentiles, counts)
+
+
+def _runs(points: Points, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]:
+    """Yield the buckets that points are in, with their values."""
+    times_us, values = _times_of(points), points.values
+    if (times_us[1:] < times_us[:-1]).any():
+        # Sealed points are in the order of time, those of the log are not.
+        order = np.argsort(times_us, kind="stable")
+        times_us, values = times_us[order], values[order]
+    start_us, step_us = query.selection.start_us, query.step_us
+    first, last = (int(times_us[end] - start_us) // step_us for end in (0, -1))
+    if last - first < len(times_us):
+        starts_us = np.arange(first + 1, last + 1, dtype=np.int64) * step_us + start_us
+        bounds = [0, *times_us.searchsorted(starts_us).tolist(), len(times_us)]
+        for bucket, (at, end) in enumerate(itertools.pairwise(bounds), first):
+            if at < end:
+                yield bucket, values[at:end]
+        return
+    # There are more buckets than points.
+    buckets = (times_us - start_us) // step_us
+    for bucket, at, end in runs_of(buckets):
+        yield bucket, values[at:end]
 
 
 def _sums(snapshot: Snapshot, query: TimeseriesQuery, code: int, scan: Scan) -> ExactSums:
@@ -64,10 +99,14 @@ def _sums(snapshot: Snapshot, query: TimeseriesQuery, code: int, scan: Scan) -> 
 
 
 def _bucket_of(points: Points, query: TimeseriesQuery) -> Array:
+    buckets: Array = (_times_of(points) - query.selection.start_us) // query.step_us
+    return buckets
+
+
+def _times_of(points: Points) -> Array:
     if points.times_us is None:
         raise RuntimeError("times were asked for")
-    buckets: Array = (points.times_us - query.selection.start_us) // query.step_us
-    return buckets
+    return points.times_us
 
 
 def _timeseries(

@@ -25,6 +25,8 @@ _INTEGER_LIMIT: Final = 2.0**63
 _ORJSON_EXPONENT_BELOW: Final = 1e-5
 _EXPONENT_BELOW: Final = 1e-6
 _EXPONENT_FROM: Final = 1e21
+# So many numbers are rounded faster one by one.
+_FEW: Final = 32
 # Powers of ten up to 10^22 are exact in binary, and so is an integer of 12 digits: their quotient
 # is rounded once, to the double nearest to the decimal.
 _POWERS_OF_TEN: Final = np.array([10**power for power in range(23)], dtype=np.float64)
@@ -57,6 +59,10 @@ def json_numbers(values: Floats) -> list[JsonNumber]:
         return integers
     numbers: list[JsonNumber] = np.where(whole, values, 0).astype(np.int64).tolist()
     others = np.flatnonzero(~whole)
+    if len(others) < _FEW:
+        for index, value in zip(others.tolist(), values[others].tolist(), strict=True):
+            numbers[index] = json_number(value)
+        return numbers
     rounded, sure = _round(values[others])
     for index, value, done in zip(others.tolist(), rounded.tolist(), sure.tolist(), strict=True):
         numbers[index] = value if done else json_number(float(values[index]))

@@ -36,6 +36,14 @@ def render_aggregate(rows: Rows) -> bytes:
 
 def render_daily(rows: Rows) -> bytes:
     """Write an array of days, or of groups on days."""
+    if not rows.group_by:
+        days = (rows.dates[day].isoformat() for day in rows.days)
+        return _data(
+            [
+                {"date": date, "metrics": metrics}
+                for date, metrics in zip(days, _metrics(rows), strict=True)
+            ]
+        )
     dates = [day.isoformat() for day in rows.dates]
     return _data(
         [
@@ -79,8 +87,9 @@ def render_session(metrics: list[SessionMetric]) -> bytes:
 def _metrics(rows: Rows) -> list[dict[str, Any]]:
     width = len(rows.metric_names)
     numbers = json_numbers(rows.sums.reshape(-1))
+    names = rows.metric_names
     return [
-        dict(zip(rows.metric_names, numbers[row * width : (row + 1) * width], strict=True))
+        dict(zip(names, numbers[row * width : (row + 1) * width], strict=True))
         for row in range(len(rows.groups))
     ]
 

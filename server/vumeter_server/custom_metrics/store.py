@@ -53,7 +53,7 @@ class SumQuery:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sums:
-    """One row for each period and group with a point, in no particular order.
+    """One row for each period and group with a point: in the order of periods, if not grouped.
 
     Attributes:
         metric_names: the metrics asked for, in the order asked for, else sorted.

@@ -5,6 +5,8 @@ The machine's own zone files are never read, so an answer does not depend on whe
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left, bisect_right
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import resources
@@ -73,13 +75,15 @@ def local_days(start_us: int, end_us: int, zone: ZoneInfo) -> list[LocalDay]:
     first = max(_local_ordinal(start_us, zone) - 1, 1)
     last = min(_local_ordinal(end_us - 1, zone) + 1, _MAX_ORDINAL)
     starts = _starts_of_days(first, last, zone)
-    days = []
-    for index, day_end in enumerate([*starts[1:], end_us]):
-        start = max(starts[index], start_us)
-        end = min(day_end, end_us)
-        if start < end:
-            days.append(LocalDay(date.fromordinal(first + index), start, end))
-    return days
+    begin = max(bisect_right(starts, start_us) - 1, 0)
+    bounds = starts[begin : bisect_left(starts, end_us)]
+    bounds[0] = max(bounds[0], start_us)
+    bounds.append(end_us)
+    return [
+        LocalDay(date.fromordinal(ordinal), start, end)
+        for ordinal, (start, end) in enumerate(itertools.pairwise(bounds), first + begin)
+        if start < end
+    ]
 
 
 @cache

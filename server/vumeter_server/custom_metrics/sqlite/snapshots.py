@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.batch import MetricType
+from vumeter_server.custom_metrics.sqlite.all_totals import AllTotals, Cube, stacked
 from vumeter_server.custom_metrics.sqlite.columns import POINT
 from vumeter_server.custom_metrics.sqlite.dictionaries import AGENT, NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
-from vumeter_server.custom_metrics.sqlite.totals import Matrix, Totals
+from vumeter_server.custom_metrics.sqlite.totals import Totals
 from vumeter_server.custom_metrics.sqlite.uses import Uses, View, use_numbers
 from vumeter_server.storage import check_cancelled
 
@@ -75,9 +76,7 @@ class Snapshot:
         """Return the sums of sealed days [first, end) by metric and value of a label."""
         return self._organization.label_sums(self, key, first, end)
 
-    def totals_between(
-        self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[Matrix]:
+    def totals_between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
         """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
         return self._organization.totals_between(self, metric_codes, bounds)
 
@@ -260,15 +259,14 @@ class _Organization:
         # The log's batches: their numbers, and where each ends in the array.
         self._numbers: list[int] = []
         self._ends: list[int] = []
-        self._totals: dict[int, Totals] = {}
+        self._totals = AllTotals()
         self._label_lock = threading.Lock()
         self._label_totals: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
     def weight(self) -> int:
-        cells = sum(len(totals.cells) for totals in self._totals.values())
         entries = sum(map(len, self._label_totals.values()))
-        return self.labels.weight + len(self._log) + cells // 2 + entries
+        return self.labels.weight + len(self._log) + len(self._totals) // 2 + entries
 
     def used(self, snapshot: Snapshot, metric_code: int | None, agent_code: int | None) -> View:
         with self.lock:
@@ -296,15 +294,16 @@ class _Organization:
 
     def totals_between(
         self, snapshot: Snapshot, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]
-    ) -> list[Matrix]:
+    ) -> Cube:
         with self.lock:
             if self.state.version != snapshot.state.version:
                 # The cache has gone on: what this snapshot sees is read from the file.
-                return [self._read_totals(snapshot, code).between(bounds) for code in metric_codes]
+                read = (self._read_totals(snapshot, code) for code in metric_codes)
+                return stacked([totals.between(bounds) for totals in read])
             for code in metric_codes:
                 if code not in self._totals:
-                    self._totals[code] = self._read_totals(snapshot, code)
-            return [self._totals[code].between(bounds) for code in metric_codes]
+                    self._totals.put(code, self._read_totals(snapshot, code))
+            return self._totals.between(metric_codes, bounds)
 
     @staticmethod
     def _read_totals(snapshot: Snapshot, metric_code: int) -> Totals:
@@ -315,7 +314,7 @@ class _Organization:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
             self.metrics = _read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
-            self._totals.clear()
+            self._totals = AllTotals()
         self.labels.extend(connection, organization_id, to)
         if to.sealed_through > self.state.sealed_through:
             self._drop_sealed(to.sealed_through)
@@ -346,8 +345,7 @@ class _Organization:
         self._log.append(added)
         if len(added):
             self.labels.uses.add_of_log(self.labels.uses_of(added))
-        for metric_code, totals in self._totals.items():
-            totals.add(added[added["metric"] == metric_code])
+        self._totals.add(added)
 
     def snapshot(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
         return Snapshot(

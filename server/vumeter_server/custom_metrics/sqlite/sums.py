@@ -28,6 +28,7 @@ from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
 from vumeter_server.custom_metrics.sqlite.scan import SESSION, Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.totals import CELL_US, of_matrix
+from vumeter_server.custom_metrics.sqlite.whole_cells import is_of_whole_cells, query_whole_cells
 from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
 from vumeter_server.storage import check_cancelled
 
@@ -36,6 +37,8 @@ Integers = npt.NDArray[np.int64]
 
 def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
+    if is_of_whole_cells(query):
+        return query_whole_cells(snapshot, query)
     names = (
         sorted(snapshot.metrics.codes) if query.metric_names is None else list(query.metric_names)
     )
@@ -113,9 +116,8 @@ class _Summing:
         cells = self.bounds // CELL_US
         cells[0] = -(-start_us // CELL_US)
         totals = self.snapshot.totals_between(self.codes, cells)
-        table = np.zeros((max(map(len, totals)), len(cells) - 1, self.width))
-        for slot, sums in zip(self.slots[self.codes].tolist(), totals, strict=True):
-            table[: len(sums), :, slot] = sums
+        table = np.zeros((totals.shape[1], len(cells) - 1, self.width))
+        table[:, :, self.slots[self.codes]] = totals.transpose(1, 2, 0)
         self.keyed.add_all(of_matrix(table.reshape(len(table), -1)))
         edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
         edges = [(start, end) for start, end in edges if start < end]

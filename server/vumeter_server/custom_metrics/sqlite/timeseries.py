@@ -90,7 +90,7 @@ def _sums(snapshot: Snapshot, query: TimeseriesQuery, code: int, scan: Scan) -> 
     bounds = np.arange(buckets + 1, dtype=np.int64) * (query.step_us // CELL_US)
     bounds += start_us // CELL_US
     bounds[-1] = end_us // CELL_US
-    sums = of_matrix(*snapshot.totals_between([code], bounds))
+    sums = of_matrix(snapshot.totals_between([code], bounds)[0])
     rest_us = end_us // CELL_US * CELL_US
     if rest_us < end_us:
         for points in (*scan.days(rest_us, end_us), *scan.log([(rest_us, end_us)])):

@@ -7,7 +7,7 @@ made of whole cells. Sealing moves points from the log to the days and changes n
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,12 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.columns import DAY_US, decode_sums
 
-if TYPE_CHECKING:
-    from vumeter_server.custom_metrics.sqlite.snapshots import Points
-
 CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US
 # Doubles hold whole numbers up to here.
 EXACT_BELOW = 2.0**53
 
+Points = npt.NDArray[np.void]
 
 Matrix = npt.NDArray[np.float64]
 """Sums as rows of one matrix, added up in one go: the counts, then the parts of ExactSums."""
@@ -33,7 +31,8 @@ class Totals:
 
     def __init__(self) -> None:
         self.cells: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._sums: Matrix = np.empty((2, 0))
+        self.sums: Matrix = np.empty((2, 0))
+        """The sums of each cell."""
         # Sums of all cells before each one: differences of two are sums between them. None until
         # they are asked for, and where they would be too large to be exact.
         self._before: Matrix | None = None
@@ -56,42 +55,40 @@ class Totals:
             distinct, where = np.unique(cells, return_inverse=True)
             sums = ExactSums.zeros(len(distinct))
             sums.merge(where, ExactSums.joined([each for _, _, each in parts]))
-            totals.cells, totals._sums = distinct, as_matrix(sums)
-        totals.add(log[log["metric"] == metric_code])
+            totals.cells, totals.sums = distinct, as_matrix(sums)
+        of_metric = log[log["metric"] == metric_code]
+        if len(of_metric):
+            totals.add(*sums_by_cell(of_metric))
         return totals
 
-    def add(self, points: Points) -> None:
-        """Add points of the metric."""
-        if not len(points):
-            return
-        cells, where = np.unique(points["time_us"] // CELL_US, return_inverse=True)
-        added = as_matrix(ExactSums.of(where, points["value"], len(cells)))
+    def add(self, cells: npt.NDArray[np.int64], added: Matrix) -> None:
+        """Add sums of some cells, which are distinct and in ascending order."""
         new = cells[~np.isin(cells, self.cells, assume_unique=True)]
-        height = max(len(added), len(self._sums))
-        if len(new) or height > len(self._sums):
+        height = max(len(added), len(self.sums))
+        if len(new) or height > len(self.sums):
             grown = np.union1d(self.cells, new)
             sums = np.zeros((height, len(grown)))
-            sums[: len(self._sums), grown.searchsorted(self.cells)] = self._sums
-            self.cells, self._sums = grown, sums
-        self._sums[: len(added), self.cells.searchsorted(cells)] += added
+            sums[: len(self.sums), grown.searchsorted(self.cells)] = self.sums
+            self.cells, self.sums = grown, sums
+        self.sums[: len(added), self.cells.searchsorted(cells)] += added
         self._is_summed = False
 
     def between(self, bounds: npt.NDArray[np.int64]) -> Matrix:
         """Return the sums from each of the ascending cells `bounds` to the next one."""
         positions = self.cells.searchsorted(bounds)
         if not self._is_summed:
-            self._before = _sums_before(self._sums)
+            self._before = _sums_before(self.sums)
             self._is_summed = True
         if self._before is not None:
             before = self._before.take(positions, axis=1)
             differences: Matrix = before[:, 1:] - before[:, :-1]
             return differences
-        sums = np.zeros((len(self._sums), len(bounds) - 1))
+        sums = np.zeros((len(self.sums), len(bounds) - 1))
         some = positions[:-1] < positions[1:]
         # reduceat answers an empty run with the element where it would begin, and none at the end.
         where = positions[:-1][some]
         if len(where):
-            sums[:, some] = np.add.reduceat(self._sums[:, : positions[-1]], where, axis=1)
+            sums[:, some] = np.add.reduceat(self.sums[:, : positions[-1]], where, axis=1)
         return sums
 
 
@@ -103,6 +100,19 @@ def _sums_before(sums: Matrix) -> Matrix | None:
     before = np.zeros((len(sums), sums.shape[1] + 1))
     np.cumsum(sums, axis=1, out=before[:, 1:])
     return before if np.abs(before[:4]).max() < EXACT_BELOW else None
+
+
+def each_metric(points: Points) -> Iterator[tuple[int, Points]]:
+    """Yield the metrics of points, with their points in the order in which they are."""
+    metrics = points["metric"]
+    for metric_code in np.unique(metrics).tolist():
+        yield metric_code, points[metrics == metric_code]
+
+
+def sums_by_cell(points: Points) -> tuple[npt.NDArray[np.int64], Matrix]:
+    """Return the cells that points of one metric are in, in order, and the sums of each."""
+    cells, where = np.unique(points["time_us"] // CELL_US, return_inverse=True)
+    return cells, as_matrix(ExactSums.of(where, points["value"], len(cells)))
 
 
 def as_matrix(sums: ExactSums) -> Matrix:

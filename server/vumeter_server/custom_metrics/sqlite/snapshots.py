@@ -34,6 +34,8 @@ Codes = npt.NDArray[np.int32]
 NONE = np.array([NO_CODE])
 # How many series of one organization have their labels at hand by name.
 MAX_SERIES_NAMED = 20_000
+# How many points a query that everybody waits for may look through one by one.
+MAX_POINTS_AT_HAND = 300
 # How many groupings of one organization's series are remembered.
 MAX_GROUPINGS = 16
 # How many labels of one organization have their sums remembered.
@@ -63,6 +65,13 @@ class Snapshot:
     log: Points
     """The points that are not sealed yet, of type POINT, in the order of recording."""
     _organization: _Organization
+    is_at_hand: bool = False
+    """Whether everybody else waits for the query, which then has to be a quick one."""
+
+    def check_quick(self, points: int) -> None:
+        """Raise NotAtHand if everybody would wait while so many points are looked through."""
+        if self.is_at_hand and points > MAX_POINTS_AT_HAND:
+            raise NotAtHand
 
     def used(self, metric_code: int | None, agent_code: int | None) -> View:
         """Return what the points of a metric, of an agent, or of both use."""
@@ -347,8 +356,11 @@ class _Organization:
             self.labels.uses.add_of_log(self.labels.uses_of(added))
         self._totals.add(added)
 
-    def snapshot(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
+    def snapshot(
+        self, connection: sqlite3.Connection, organization_id: int, *, is_at_hand: bool = False
+    ) -> Snapshot:
         return Snapshot(
+            is_at_hand=is_at_hand,
             connection=connection,
             organization_id=organization_id,
             state=self.state,
@@ -383,10 +395,17 @@ class Snapshots:
                 organization.bring_up_to(connection, organization_id, state)
             return organization.snapshot(connection, organization_id)
 
-    def at_hand(self, version: int, organization_id: int, query: Callable[[Snapshot], T]) -> T:
-        """Run `query` on what is known, if that is of `version`, and nothing has to be read.
+    def at_hand(
+        self,
+        version: int,
+        organization_id: int,
+        query: Callable[[Snapshot], T],
+        connection: sqlite3.Connection = NOTHING_TO_READ,
+    ) -> T:
+        """Run `query` on what is known, if that is of `version`, and nothing more has to be read.
 
-        Raises NotAtHand otherwise, or if another thread is using the caches.
+        What is read through `connection` has to be of that version, too. Raises NotAtHand
+        otherwise, or if another thread is using the caches.
         """
         organization = self._organizations.get(organization_id)
         if organization is None or not organization.lock.acquire(blocking=False):
@@ -394,7 +413,7 @@ class Snapshots:
         try:
             if organization.state.version != version:
                 raise NotAtHand
-            return query(organization.snapshot(NOTHING_TO_READ, organization_id))
+            return query(organization.snapshot(connection, organization_id, is_at_hand=True))
         finally:
             organization.lock.release()
 

@@ -39,8 +39,10 @@ class Cost(Enum):
     AT_HAND = auto()
     """Some arithmetic on arrays in memory: less than handing it to a thread. It is answered where
     it is asked if the arrays are up to date, and quickly otherwise."""
+    ROWS = auto()
+    """A few rows read: answered as AT_HAND while the file is in memory, else as QUICK."""
     QUICK = auto()
-    """A few rows read."""
+    """A few rows read, or some more arithmetic."""
     HEAVY = auto()
     """Points read, maybe many."""
 
@@ -155,7 +157,7 @@ class SqliteMetricStore:
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded."""
         return await self._query(
-            organization_id, lambda snapshot: query_session(snapshot, session_id), Cost.QUICK
+            organization_id, lambda snapshot: query_session(snapshot, session_id), Cost.ROWS
         )
 
     async def _query(self, organization_id: int, query: Callable[[Snapshot], T], cost: Cost) -> T:
@@ -163,6 +165,13 @@ class SqliteMetricStore:
             version = self._readers.peek(lambda c: read_version(c, organization_id))
             with contextlib.suppress(NotAtHand):
                 return self._snapshots.at_hand(version, organization_id, query)
+        elif cost is Cost.ROWS and self._readers.can_peek_at_rows():
+            with contextlib.suppress(NotAtHand):
+                return self._readers.peek_at_rows(
+                    lambda c: self._snapshots.at_hand(
+                        read_version(c, organization_id), organization_id, query, c
+                    )
+                )
         return await self._readers.run(
             lambda connection: query(self._snapshots.take(connection, organization_id)),
             heavy=cost is Cost.HEAVY,

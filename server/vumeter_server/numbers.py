@@ -72,12 +72,17 @@ def json_numbers(values: Floats) -> list[JsonNumber]:
 def text_numbers(values: Floats) -> list[str]:
     """Do what `text_number` does for many values at once; fast where nearly all are whole."""
     whole = _are_small_integers(values)
-    texts = list(map(str, np.where(whole, values, 0).astype(np.int64).tolist()))
+    texts = _texts((values if whole.all() else np.where(whole, values, 0)).astype(np.int64))
     if not whole.all():
         others = np.flatnonzero(~whole)
         for index, value in zip(others.tolist(), values[others].tolist(), strict=True):
             texts[index] = text_number(value)
     return texts
+
+
+def _texts(integers: npt.NDArray[np.int64]) -> list[str]:
+    """Print integers; orjson does it several times as fast as `str` for each."""
+    return orjson.dumps(integers.tolist())[1:-1].decode().split(",") if len(integers) else []
 
 
 def epoch_seconds(instant_us: int) -> int | float:

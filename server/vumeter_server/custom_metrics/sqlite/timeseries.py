@@ -31,12 +31,13 @@ def query_timeseries(snapshot: Snapshot, query: TimeseriesQuery) -> Timeseries:
     if metric_type is MetricType.HISTOGRAM:
         return _percentiles(scan.all(), query)
     sums = _sums(snapshot, query, code, scan)
-    cells = np.flatnonzero(sums.counts)
-    sums = sums.taken(cells)
-    totals = sums.totals()
+    counts, totals = sums.counts, sums.totals()
+    cells = np.flatnonzero(counts)
+    if len(cells) < len(counts):
+        counts, totals = counts[cells], totals[cells]
     if metric_type is MetricType.GAUGE:
-        totals = totals / sums.counts
-    return _timeseries(metric_type, cells, totals, sums.counts)
+        totals = totals / counts
+    return _timeseries(metric_type, cells, totals, counts)
 
 
 def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:

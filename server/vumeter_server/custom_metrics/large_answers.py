@@ -10,13 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from vumeter_server.processes.priorities import give_way
+
 T = TypeVar("T")
 
 # What a smaller answer takes is less than handing it to a thread and waking the loop again.
 LARGE_FROM_CELLS: Final = 1_000
 
 # One thread: several would wait for each other, since they share the interpreter.
-_writing = ThreadPoolExecutor(1, thread_name_prefix="vumeter-large-answers")
+_writing = ThreadPoolExecutor(1, thread_name_prefix="vumeter-large-answers", initializer=give_way)
 
 
 async def write(work: Callable[[], T], *, cells: int) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vumeter_server.errors import Unavailable
+from vumeter_server.processes.priorities import give_way
 from vumeter_server.storage.residency import Residency
 
 T = TypeVar("T")
@@ -23,8 +23,6 @@ Query = Callable[[sqlite3.Connection], Any]
 # Threads share the interpreter's lock: more of them wait for each other more than they do.
 QUICK_THREADS = 1
 HEAVY_THREADS = 2
-# Where processors are scarce the others go first: a quick query must not wait for a heavy one.
-HEAVY_NICE = 10
 MAX_QUERIES_WAITING = 1_000
 # Answers wait for those that were asked with them for no longer than this.
 ANSWERED_TOGETHER_FOR_SECONDS = 0.001
@@ -63,8 +61,8 @@ class Readers:
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path) -> None:
         self._peeking = connect()
         self._residency = Residency(path)
-        self._quick = _Lane("quick", QUICK_THREADS, connect, together=True, nice=0)
-        self._heavy = _Lane("heavy", HEAVY_THREADS, connect, together=False, nice=HEAVY_NICE)
+        self._quick = _Lane("quick", QUICK_THREADS, connect, together=True, heavy=False)
+        self._heavy = _Lane("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -122,14 +120,14 @@ class _Lane:
         connect: Callable[[], sqlite3.Connection],
         *,
         together: bool,
-        nice: int,
+        heavy: bool,
     ) -> None:
         self._asked: queue.SimpleQueue[list[_Asked] | None] = queue.SimpleQueue()
         self._together = together
         self._collected: list[_Asked] = []
         self._waiting = 0
         self._threads = [
-            _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked, nice)
+            _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked, heavy)
             for number in range(threads)
         ]
 
@@ -182,12 +180,12 @@ class _ReaderThread(threading.Thread):
         name: str,
         connect: Callable[[], sqlite3.Connection],
         asked: queue.SimpleQueue[list[_Asked] | None],
-        nice: int,
+        heavy: bool,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._connection = connect()
         self._queue = asked
-        self._nice = nice
+        self._heavy = heavy
         self._current: _Asked | None = None
         self._lock = threading.Lock()
         self.start()
@@ -198,9 +196,8 @@ class _ReaderThread(threading.Thread):
                 self._connection.interrupt()
 
     def run(self) -> None:
-        if self._nice:
-            # On Linux each thread has a priority of its own.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
+        if self._heavy:
+            give_way()
         while (together := self._queue.get()) is not None:
             answered: list[_Asked] = []
             until = time.monotonic() + ANSWERED_TOGETHER_FOR_SECONDS

@@ -13,8 +13,11 @@ from vumeter_server.storage import check_cancelled
 
 # Points are summed in lots of this many, so that memory is bounded and each pass is long enough.
 LOT = 1 << 20
-# Up to this many possible cells are summed in place; more are found by sorting.
+# Up to this many possible cells are summed in place; more are found by sorting. So are fewer, but
+# for the first number, where there are many times as many cells as there is to be summed at first.
+FEW_CELLS = 1 << 16
 MAX_DENSE_CELLS = 1 << 21
+CELLS_A_VALUE = 8
 
 Keys = npt.NDArray[np.int64]
 
@@ -40,7 +43,9 @@ class KeyedSums:
     """Sums by key from 0 to `cells`."""
 
     def __init__(self, cells: int) -> None:
-        self._dense = ExactSums.zeros(cells) if cells <= MAX_DENSE_CELLS else None
+        self._cells = cells
+        self._is_decided = False
+        self._dense: ExactSums | None = None
         self._keys: list[Array] = []
         self._values: list[Array] = []
         self._waiting = 0
@@ -56,6 +61,7 @@ class KeyedSums:
 
     def add_sums(self, keys: Array, sums: ExactSums) -> None:
         """Add sums to those of their keys."""
+        self._decide(len(keys))
         if self._dense is not None:
             self._dense.merge(keys, sums)
             return
@@ -66,6 +72,7 @@ class KeyedSums:
 
     def add_all(self, sums: ExactSums) -> None:
         """Add sums for all keys."""
+        self._decide(len(sums))
         if self._dense is not None:
             self._dense.put(slice(None), sums)
         else:
@@ -75,9 +82,17 @@ class KeyedSums:
     def table(self, width: int) -> Table:
         """Return the sums as rows of `width` keys."""
         self._sum_waiting()
+        self._decide(0)
         if self._dense is not None:
             return _dense_table(self._dense, width)
         return _sparse_table(*_merge(self._partial), width)
+
+    def _decide(self, values: int) -> None:
+        if self._is_decided:
+            return
+        self._is_decided = True
+        if self._cells <= min(max(FEW_CELLS, CELLS_A_VALUE * values), MAX_DENSE_CELLS):
+            self._dense = ExactSums.zeros(self._cells)
 
     def _sum_waiting(self) -> None:
         if not self._waiting:
@@ -85,6 +100,7 @@ class KeyedSums:
         check_cancelled()
         keys, values = np.concatenate(self._keys), np.concatenate(self._values)
         self._keys, self._values, self._waiting = [], [], 0
+        self._decide(len(keys))
         if self._dense is not None:
             self._dense.add(keys, values)
             return

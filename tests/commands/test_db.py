@@ -16,6 +16,10 @@ from tests.stack import Stack
 from vumeter_server.storage import open_database
 
 SCENE = SCENES[0]
+EMPTIED = (
+    "UPDATE metric_columns SET column = CAST(substr(column, 1, 8)"
+    " || zeroblob(length(column) - 8) AS BLOB) WHERE kind = {kind} AND metric_code = 0"
+)
 
 
 def vumeter(*arguments: str, status: int = 0) -> str:
@@ -63,6 +67,20 @@ def test_a_database_of_many_points_has_no_problem_before_and_after_sealing(path:
         ("UPDATE metric_columns SET points = points + 1 WHERE kind = 1", "wrong length"),
         ("DELETE FROM labels WHERE label_code = 0", "labels: "),
         ("UPDATE metric_days SET points = 0", "more points than the day counts"),
+        # What counts its points, but does not add them up.
+        (EMPTIED.format(kind=1), "sums by cell of metric 0 are not those of its points"),
+        (EMPTIED.format(kind=1), "days: sums of metric 0 are not those of the points"),
+        (EMPTIED.format(kind=2), "sums by agent_id are not those of the points"),
+        (EMPTIED.format(kind=0), "sessions do not have the points that the columns have"),
+        (
+            "UPDATE session_points SET columns = CAST(substr(columns, 1, length(columns) - 1)"
+            " || x'07' AS BLOB) WHERE session_code = 0",
+            "sessions do not have the points that the columns have",
+        ),
+        (
+            "UPDATE metric_uses SET label_code = 9999999 WHERE label_code >= 0",
+            "labels of its points are missing in metric_uses",
+        ),
     ],
 )
 def test_what_does_not_agree_is_told_and_is_status_1(

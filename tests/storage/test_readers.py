@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def readers(path: Path) -> Iterator[Readers]:
-    readers = Readers(lambda: connect_reader(path), path)
+    readers = Readers(lambda: connect_reader(path))
     yield readers
     readers.close()
 
@@ -154,7 +154,7 @@ async def test_too_many_waiting_queries_are_unavailable(
 
 
 async def test_close_lets_the_running_query_finish(path: Path) -> None:
-    readers = Readers(lambda: connect_reader(path), path)
+    readers = Readers(lambda: connect_reader(path))
     gate, began = threading.Event(), threading.Event()
 
     def slow(connection: sqlite3.Connection) -> int:

@@ -69,7 +69,7 @@ class Database:
 
     def readers(self) -> Readers:
         """Start the reader threads of a server."""
-        return Readers(lambda: connect_reader(self.path), self.path)
+        return Readers(lambda: connect_reader(self.path))
 
     def lock_for_serving(self) -> int:
         """Claim the file for this process as its one server; return the descriptor that holds it.

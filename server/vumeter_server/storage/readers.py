@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from vumeter_server.errors import Unavailable
 from vumeter_server.processes.priorities import give_way
-from vumeter_server.storage.residency import Residency
+from vumeter_server.storage.disk_reads import DiskReads
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
@@ -58,9 +57,9 @@ def check_cancelled() -> None:
 class Readers:
     """Runs queries in threads, each in one read transaction: a snapshot of the file."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._peeking = connect()
-        self._residency = Residency(path)
+        self._disk_reads = DiskReads()
         self._quick = _Lane("quick", QUICK_THREADS, connect, together=True, heavy=False)
         self._heavy = _Lane("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
 
@@ -82,22 +81,20 @@ class Readers:
         return query(self._peeking)
 
     def can_peek_at_rows(self) -> bool:
-        """Whether reading some rows waits for no disk, as the file is in memory altogether.
-
-        It is looked up each second, so it can be wrong for as long, where memory is scarce.
-        """
-        if self._residency.is_due:
-            self._residency.begin()
-            self._quick.hand_over(lambda _: self._residency.look())
-        return self._residency.is_in_memory
+        """Whether some rows will probably be read without waiting for a disk."""
+        return self._disk_reads.are_unlikely()
 
     def peek_at_rows(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` in the caller's thread, in a read transaction: for a few rows in memory."""
-        self._peeking.execute("BEGIN")
-        try:
-            return query(self._peeking)
-        finally:
-            self._peeking.execute("COMMIT")
+        """Run `query` in the caller's thread, in a read transaction: for a few rows."""
+
+        def read() -> T:
+            self._peeking.execute("BEGIN")
+            try:
+                return query(self._peeking)
+            finally:
+                self._peeking.execute("COMMIT")
+
+        return self._disk_reads.watch(read)
 
     def close(self) -> None:
         """Let the running queries finish and close the connections."""
@@ -139,11 +136,6 @@ class _Lane:
             return await self._answer(query)
         finally:
             self._waiting -= 1
-
-    def hand_over(self, query: Query) -> None:
-        """Run `query` in a thread, for nobody to wait for."""
-        loop = asyncio.get_running_loop()
-        self._asked.put([_Asked(query, loop, loop.create_future())])
 
     async def _answer(self, query: Query) -> Any:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vumeter_server.custom_metrics.sqlite.checking_sums import SumsCheck
 from vumeter_server.custom_metrics.sqlite.columns import (
     Kind,
     decode,
@@ -16,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.columns import (
     read_session,
 )
 from vumeter_server.custom_metrics.sqlite.dictionaries import State, read_state
+from vumeter_server.custom_metrics.sqlite.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.summing import read_by_series
 
 
@@ -72,8 +74,15 @@ def find_problems(connection: sqlite3.Connection) -> Iterator[str]:
     for organization_id, name in connection.execute(
         "SELECT organization_id, name FROM organizations ORDER BY name"
     ).fetchall():
+        sound = True
         for problem in _Check(connection, organization_id).problems():
+            sound = False
             yield f"{name}: {problem}"
+        if sound:
+            # What does not count its points need not be added up.
+            snapshot = Snapshots().take(connection, organization_id)
+            for problem in SumsCheck(snapshot).problems():
+                yield f"{name}: {problem}"
 
 
 class _Check:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar, cast
 
@@ -195,8 +195,8 @@ class Labels:
                 self._groups.pop(next(iter(self._groups)), None)
         return known
 
-    def uses_of(self, points: Points) -> npt.NDArray[np.int64]:
-        """Return the distinct uses of points of type POINT, in ascending order."""
+    def uses_of(self, points: Points | Mapping[str, Codes]) -> npt.NDArray[np.int64]:
+        """Return the distinct uses of points with a metric and a series, in ascending order."""
         agents = self.column(AGENT)
         pairs = distinct(points["metric"] * np.int64(len(agents)) + points["series"])
         metrics, series = np.divmod(pairs, len(agents))

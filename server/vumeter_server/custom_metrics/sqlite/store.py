@@ -40,7 +40,7 @@ class Cost(Enum):
     """Some arithmetic on arrays in memory: less than handing it to a thread. It is answered where
     it is asked if the arrays are up to date, and quickly otherwise."""
     ROWS = auto()
-    """A few rows read: answered as AT_HAND while the file is in memory, else as QUICK."""
+    """A few rows read: answered as AT_HAND while they are likely in memory, else as QUICK."""
     QUICK = auto()
     """A few rows read, or some more arithmetic."""
     HEAVY = auto()

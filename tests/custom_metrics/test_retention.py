@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from tests.custom_metrics.in_process import NOW_US, InProcess
 
+from vumeter_server.custom_metrics.sqlite import retention
 from vumeter_server.custom_metrics.sqlite.checking import find_problems
 from vumeter_server.custom_metrics.sqlite.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.retention import give_back
 from vumeter_server.times.rfc3339 import format_rfc3339
 
 DAYS_KEPT = 400
@@ -178,3 +180,27 @@ def test_days_of_an_earlier_layout_are_summed_once(server: InProcess) -> None:
     assert told[-1] == (19, 19)
     server.run(server.store.upkeep.seal())
     assert [server.get("/v1/custom-metrics/aggregate", query) for query in queries] == expected
+
+
+def test_free_pages_are_given_back_in_steps_of_many(
+    server: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PAGES_AT_ONCE", 50)
+    server.record([booked(DAYS_KEPT + 1, f"session_{number}") for number in range(9_000)])
+    seal_long_ago(server)
+
+    def free() -> int:
+        pages: int = server.database.read(
+            lambda connection: connection.execute("PRAGMA freelist_count").fetchone()[0]
+        )
+        return pages
+
+    server.run(server.store.upkeep.drop_expired())
+    before = free()
+    assert before > 100
+    assert server.database.write(give_back)
+    # Giving pages back frees those that listed them, too.
+    assert free() <= before - 50
+    while server.database.write(give_back):
+        pass
+    assert free() == 0

@@ -121,6 +121,7 @@ def _sessions_of_log(connection: sqlite3.Connection, organization_id: int) -> se
 def give_back(connection: sqlite3.Connection) -> bool:
     """Give some free pages back to the file system; False if there are none."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free:
-        connection.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+    for _ in range(min(free, PAGES_AT_ONCE)):
+        # SQLite frees a page a step of this statement, of which Python takes only the first.
+        connection.execute("PRAGMA incremental_vacuum(1)")
     return bool(free)

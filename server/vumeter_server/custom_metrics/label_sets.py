@@ -41,7 +41,7 @@ class Labels:
 
 
 class KnownLabelSets(Generic[K]):
-    """Finds label sets by the keys of a face; used by one thread at a time.
+    """Finds label sets by the keys of a face; several threads may, at worst twice.
 
     Attributes:
         split: makes a key into agent, environment and, as the face has them, the tags.

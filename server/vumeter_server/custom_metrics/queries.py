@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics import large_answers
+from vumeter_server.custom_metrics.aside import ANSWERS
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
@@ -205,9 +205,7 @@ async def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
             groups=sums.groups,
             sums=sums.sums,
         )
-    return await large_answers.write(
-        lambda: _ordered_rows(request, sums, dates), cells=sums.sums.size
-    )
+    return await ANSWERS.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
 
 
 def _ordered_rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vumeter_server.clock import Clock
+from vumeter_server.custom_metrics.aside import BATCHES
+from vumeter_server.custom_metrics.batch import Batch
 from vumeter_server.custom_metrics.columnar import Columns, validate_columns
 from vumeter_server.custom_metrics.points import PointColumns, check_idempotency_key, validate
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
@@ -20,23 +23,32 @@ class Recording:
     async def record(
         self,
         organization_id: int,
-        points: PointColumns | Columns,
+        read: Callable[[], PointColumns | Columns],
         *,
+        count: int,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> int:
-        """Record points, all or none, and return how many they are; see MetricStore.record.
+        """Record `count` points, all or none, and return how many; see MetricStore.record.
 
+        `read` reads them, beside the event loop if they are many.
         A dry run answers alike and stores nothing. Raises InvalidArgument with up to ten violations
         that name `points[3].value` and the like, and Conflict for an idempotency key that was used
         with other content.
         """
         now_us = self.clock()
         key = check_idempotency_key(idempotency_key)
-        if isinstance(points, Columns):
-            batch = validate_columns(points, now_us)
-        else:
-            batch = validate(points, now_us)
-        idempotency = key and Idempotency(key=key, content_sha256=batch.digest())
+
+        def prepare() -> tuple[Batch, Idempotency | None]:
+            points = read()
+            if isinstance(points, Columns):
+                batch = validate_columns(points, now_us)
+            else:
+                batch = validate(points, now_us)
+            if key is None:
+                return batch, None
+            return batch, Idempotency(key=key, content_sha256=batch.digest())
+
+        batch, idempotency = await BATCHES.run(prepare, size=count)
         act = self.store.check if dry_run else self.store.record
-        return await act(organization_id, batch, idempotency=idempotency or None, now_us=now_us)
+        return await act(organization_id, batch, idempotency=idempotency, now_us=now_us)

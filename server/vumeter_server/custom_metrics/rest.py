@@ -12,7 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.access.keys import Role
-from vumeter_server.custom_metrics import large_answers
+from vumeter_server.custom_metrics.aside import ANSWERS, BATCHES
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
     label_filter,
@@ -40,6 +40,8 @@ from vumeter_server.times.zones import find_zone
 
 QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 UNSET = msgspec.UNSET
+# What a point with some labels takes in a body.
+BYTES_A_POINT = 200
 T = TypeVar("T")
 
 
@@ -89,10 +91,14 @@ class CustomMetricsRestService:
 
     async def Record(self, request: pb.RecordRequest, call: Call) -> pb.RecordResponse:
         """Record points, all of them or none."""
-        body = json_body.decode(request.body, RecordBody)
+        body = await BATCHES.run(
+            lambda: json_body.decode(request.body, RecordBody),
+            size=len(request.body.data) // BYTES_A_POINT,
+        )
         recorded = await self.recording.record(
             call.organization_id,
-            _columns(body.points),
+            lambda: _columns(body.points),
+            count=len(body.points),
             idempotency_key=body.idempotency_key or None,
             dry_run=body.dry_run is True,
         )
@@ -106,9 +112,7 @@ class CustomMetricsRestService:
     async def GetAggregate(self, request: pb.GetAggregateRequest, call: Call) -> HttpBody:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return _json(
-            await large_answers.write(lambda: render_aggregate(rows), cells=rows.sums.size)
-        )
+        return _json(await ANSWERS.run(lambda: render_aggregate(rows), size=rows.sums.size))
 
     async def GetDaily(self, request: pb.GetDailyRequest, call: Call) -> HttpBody:
         """Sum metrics by calendar day."""
@@ -118,7 +122,7 @@ class CustomMetricsRestService:
             find_zone(request.timezone),
             fill_zero=_fill_zero(request.fill),
         )
-        return _json(await large_answers.write(lambda: render_daily(rows), cells=rows.sums.size))
+        return _json(await ANSWERS.run(lambda: render_daily(rows), size=rows.sums.size))
 
     async def GetTimeseries(self, request: pb.GetTimeseriesRequest, call: Call) -> HttpBody:
         """Read one metric over time."""
@@ -134,9 +138,9 @@ class CustomMetricsRestService:
         found = await self.queries.timeseries(call.organization_id, asked)
         start_us, step_us = asked.time_range.start_us, asked.step_us
         return _json(
-            await large_answers.write(
+            await ANSWERS.run(
                 lambda: render_timeseries(request.metric_name, start_us, step_us, found),
-                cells=len(found.values),
+                size=len(found.values),
             )
         )
 
@@ -148,7 +152,7 @@ class CustomMetricsRestService:
     async def GetSession(self, request: pb.GetSessionRequest, call: Call) -> HttpBody:
         """Read all metrics of one session."""
         metrics = await self.queries.session(call.organization_id, request.session_id)
-        return _json(await large_answers.write(lambda: render_session(metrics), cells=len(metrics)))
+        return _json(await ANSWERS.run(lambda: render_session(metrics), size=len(metrics)))
 
 
 FIELD_NAMES: Mapping[str, str] = {

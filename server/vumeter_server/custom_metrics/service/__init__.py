@@ -12,7 +12,7 @@ from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.keys import Role
-from vumeter_server.custom_metrics import large_answers
+from vumeter_server.custom_metrics.aside import ANSWERS
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
@@ -72,7 +72,8 @@ class CustomMetricsService:
         """Record points, all of them or none."""
         recorded = await self.recording.record(
             call.organization_id,
-            wire.points(request),
+            lambda: wire.points(request),
+            count=len(request.points),
             idempotency_key=request.idempotency_key,
             dry_run=request.dry_run,
         )
@@ -86,7 +87,8 @@ class CustomMetricsService:
         async def record(request: pb.StreamPointsRequest) -> int:
             return await self.recording.record(
                 call.organization_id,
-                wire.points(request),
+                lambda: wire.points(request),
+                count=len(request.points),
                 idempotency_key=request.idempotency_key,
             )
 
@@ -100,7 +102,8 @@ class CustomMetricsService:
         """Record points given as columns, all of them or none."""
         recorded = await self.recording.record(
             call.organization_id,
-            wire.columns(request),
+            lambda: wire.columns(request),
+            count=len(request.columns.name_indexes),
             idempotency_key=request.idempotency_key,
             dry_run=request.dry_run,
         )
@@ -114,7 +117,8 @@ class CustomMetricsService:
         async def record(request: pb.StreamColumnsRequest) -> int:
             return await self.recording.record(
                 call.organization_id,
-                wire.columns(request),
+                lambda: wire.columns(request),
+                count=len(request.columns.name_indexes),
                 idempotency_key=request.idempotency_key,
             )
 
@@ -134,14 +138,14 @@ class CustomMetricsService:
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return await large_answers.write(
+        return await ANSWERS.run(
             lambda: pb.AggregateMetricsResponse(
                 rows=[
                     pb.AggregateRow(labels=labels, metrics=metrics)
                     for _, labels, metrics in _each_row(rows)
                 ]
             ),
-            cells=rows.sums.size,
+            size=rows.sums.size,
         )
 
     async def ListDailyMetrics(
@@ -155,14 +159,14 @@ class CustomMetricsService:
             fill_zero=_fill_zero(request.fill),
         )
         dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
-        return await large_answers.write(
+        return await ANSWERS.run(
             lambda: pb.ListDailyMetricsResponse(
                 rows=[
                     pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
                     for day, labels, metrics in _each_row(rows)
                 ]
             ),
-            cells=rows.sums.size,
+            size=rows.sums.size,
         )
 
     async def QueryTimeseries(
@@ -180,11 +184,11 @@ class CustomMetricsService:
         )
         found = await self.queries.timeseries(call.organization_id, asked)
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
-        return await large_answers.write(
+        return await ANSWERS.run(
             lambda: pb.QueryTimeseriesResponse(
                 type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
             ),
-            cells=len(found.values),
+            size=len(found.values),
         )
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:

@@ -82,6 +82,16 @@ def plan(connection: sqlite3.Connection, organization_id: int, first: int, end: 
         day = each.end_day
     if day < end:
         pieces.append((day, end, -1))
+    parts = connection.execute(
+        "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?",
+        (organization_id, first, end),
+    ).fetchall()
+    # Few parts come late: looking for them metric by metric would be most of the statements.
+    pieces = [
+        piece
+        for piece in pieces
+        if any(piece[0] <= day < piece[1] and part > piece[2] for day, part in parts)
+    ]
     return Plan(blocks=chosen, pieces=pieces)
 
 

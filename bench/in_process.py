@@ -21,7 +21,7 @@ from bench.run import Run, Section
 ASKS = 200
 FRESH_ASKS = 50
 CHECKED_ASKS = 3
-ROUNDS = 5
+ROUNDS = 3
 SECONDS_A_ROUND = 0.1
 AT_LEAST_DUCK = {"Q2": 8, "Q3": 8, "Q4": 4, "Q5": 8, "Q6": 1, "Q7": 8}
 AT_LEAST = 2

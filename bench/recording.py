@@ -63,12 +63,12 @@ def sections() -> list[Section]:
 
 def measure(run: Run) -> Iterator[Measured]:
     """Record over each face."""
-    batches = 300 if run.full else 150
+    batches = 300 if run.full else 120
     with run.scratch() as directory:
         yield figure("fdatasync of 4 KiB on the disk of the database", _fsync_ms(directory), "ms")
     for method, encode, factor, at_least in (
         ("StreamPoints", messages.of_points, 1, POINTS_AT_LEAST),
-        ("StreamColumns", messages.of_columns, 3, COLUMNS_AT_LEAST),
+        ("StreamColumns", messages.of_columns, 4, COLUMNS_AT_LEAST),
     ):
         run.say(f"encoding for {method}")
         parts = list(messages.parts(run.dataset, factor * batches))
@@ -95,7 +95,7 @@ def _measure_rest(run: Run, batches: int) -> Measured:
             bodies=bodies,
         )
         run.say("recording over REST")
-        sent = load.send(directory, clients=REST_CLIENTS, seconds=6 if run.full else 3)
+        sent = load.send(directory, clients=REST_CLIENTS, seconds=6 if run.full else 2)
     return rate("REST", sent.rate * messages.BATCH, "points/s", REST_AT_LEAST)
 
 

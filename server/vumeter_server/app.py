@@ -41,9 +41,9 @@ from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 GARBAGE_LOOKED_FOR_AFTER = 50_000
-# A thread that wants the interpreter gets it after so long. Python's own 5 ms, once or twice for
-# each call that goes from the loop to a reader and back, are what a call would wait beside work.
-THREADS_SWITCH_AFTER_SECONDS = 0.0005
+# A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
+# each call that goes from the loop to a reader and back, are what a call would wait beside others.
+THREADS_SWITCH_AFTER_SECONDS = 0.0001
 
 _log = structlog.get_logger(__name__)
 

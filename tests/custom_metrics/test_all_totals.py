@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vumeter_server.custom_metrics.sqlite import all_totals
 from vumeter_server.custom_metrics.sqlite.all_totals import AllTotals, stacked
 from vumeter_server.custom_metrics.sqlite.columns import POINT
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Points, Totals, sums_by_cell
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Points, Totals, sums_by_metric
 
 METRICS = (0, 1, 3)
 VALUES = st.one_of(
@@ -53,9 +53,8 @@ def test_metrics_together_have_the_sums_of_each(
             lot = lot_of(points)
             together.add(lot)
             for metric in METRICS:
-                of_metric = lot[lot["metric"] == metric]
-                if len(of_metric):
-                    each[metric].add(*sums_by_cell(of_metric))
+                for _, cells, sums in sums_by_metric(lot[lot["metric"] == metric]):
+                    each[metric].add(cells, sums)
             expected = stacked([each[metric].between(bounds) for metric in asked[:count]])
             found = together.between(asked[:count], bounds)
             # Rows of zeros may stand where no value had a fraction.

@@ -13,7 +13,7 @@ from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.percentiles import nearest_rank
 from vumeter_server.custom_metrics.sqlite.columns import POINT, decode_sums, encode_sums
 from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Totals, sums_by_cell
+from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Totals, sums_by_metric
 
 VALUES = st.one_of(
     st.integers(-(10**6), 10**6).map(float),
@@ -81,7 +81,8 @@ def test_totals_between_cells_are_exact_however_large_what_came_before(
         lot = np.zeros(len(points[start : start + 4]), POINT)
         for index, (cell, value) in enumerate(points[start : start + 4]):
             lot[index]["time_us"], lot[index]["value"] = cell * CELL_US + 5, float(int(value))
-        totals.add(*sums_by_cell(lot))
+        for _, cells, sums in sums_by_metric(lot):
+            totals.add(cells, sums)
     found = totals.between(np.array(bounds, np.int64))
     for index, (first, end) in enumerate(itertools.pairwise(bounds)):
         values = [int(value) for cell, value in points if first <= cell < end]

@@ -14,8 +14,7 @@ from vumeter_server.custom_metrics.sqlite.totals import (
     EXACT_BELOW,
     Points,
     Totals,
-    each_metric,
-    sums_by_cell,
+    sums_by_metric,
 )
 
 # How many cells there is room for behind the last: a day of them.
@@ -48,10 +47,9 @@ class AllTotals:
 
     def add(self, points: Points) -> None:
         """Add points of the log."""
-        for metric_code, of_metric in each_metric(points):
+        for metric_code, cells, sums in sums_by_metric(points):
             totals = self._each.get(metric_code)
             if totals is not None:
-                cells, sums = sums_by_cell(of_metric)
                 totals.add(cells, sums)
                 if self._together is not None and not self._together.add(metric_code, cells, sums):
                     self._together = None

@@ -101,6 +101,8 @@ class Labels:
         self._key_codes: GrowingArray[np.int32] = GrowingArray(np.int32)
         self._members: GrowingArray[np.int32] = GrowingArray(np.int32)
         self._owners: GrowingArray[np.int32] = GrowingArray(np.int32)
+        # Where the members of each series begin, and behind them those of the last end.
+        self._bounds: GrowingArray[np.int64] = GrowingArray(np.int64, np.zeros(1, np.int64))
         self.series = 0
         self.uses = Uses()
         self._key_names: list[str] = []
@@ -150,6 +152,7 @@ class Labels:
         counts = [len(label_codes) // 4 for (label_codes,) in rows]
         owners = np.arange(self.series, self.series + len(rows), dtype=np.int32)
         self._owners.append(np.repeat(owners, counts))
+        self._bounds.append(np.cumsum(counts, dtype=np.int64) + len(self._members))
         self._members.append(np.frombuffer(b"".join(row[0] for row in rows), "<i4"))
         self.series += len(rows)
 
@@ -202,11 +205,9 @@ class Labels:
         metrics, series = np.divmod(pairs, len(agents))
         unlabelled = use_numbers(metrics, agents[series].astype(np.int64), NONE)
         with self._lock:
-            owners, members = self._owners.view(), self._members.view()
-        # Searching for another type than the array's would convert the array.
-        series = series.astype(owners.dtype)
-        starts = owners.searchsorted(series)
-        counts = owners.searchsorted(series, "right") - starts
+            bounds, members = self._bounds.view(), self._members.view()
+        starts = bounds[series]
+        counts = bounds[series + 1] - starts
         # The positions of the members of each series, one series after another.
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         labels = members[np.repeat(starts, counts) + within]
@@ -232,10 +233,8 @@ class Labels:
 
     def _read_series(self, series_code: int) -> dict[str, str]:
         with self._lock:
-            owners, members = self._owners.view(), self._members.view()
-            # Searching for another type than the array's would convert the array.
-            bounds = np.array((series_code, series_code + 1), owners.dtype)
-            first, last = np.searchsorted(owners, bounds)
+            members = self._members.view()
+            first, last = self._bounds.view()[series_code : series_code + 2].tolist()
             return dict(self.name(code) for code in members[first:last].tolist())
 
     def name(self, label_code: int) -> tuple[str, str]:

@@ -6,6 +6,7 @@ made of whole cells. Sealing moves points from the log to the days and changes n
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ from vumeter_server.custom_metrics.sqlite.columns import DAY_US, decode_sums
 
 CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US
+# Enough for cells up to the year 9999.
+_CELL_BITS = 32
 # Doubles hold whole numbers up to here.
 EXACT_BELOW = 2.0**53
 
@@ -56,21 +59,24 @@ class Totals:
             sums = ExactSums.zeros(len(distinct))
             sums.merge(where, ExactSums.joined([each for _, _, each in parts]))
             totals.cells, totals.sums = distinct, as_matrix(sums)
-        of_metric = log[log["metric"] == metric_code]
-        if len(of_metric):
-            totals.add(*sums_by_cell(of_metric))
+        for _, cells_of_log, sums_of_log in sums_by_metric(log[log["metric"] == metric_code]):
+            totals.add(cells_of_log, sums_of_log)
         return totals
 
     def add(self, cells: npt.NDArray[np.int64], added: Matrix) -> None:
         """Add sums of some cells, which are distinct and in ascending order."""
-        new = cells[~np.isin(cells, self.cells, assume_unique=True)]
+        at = self.cells.searchsorted(cells)
+        known = np.zeros(len(cells), np.bool_)
+        inside = at < len(self.cells)
+        known[inside] = self.cells[at[inside]] == cells[inside]
         height = max(len(added), len(self.sums))
-        if len(new) or height > len(self.sums):
-            grown = np.union1d(self.cells, new)
+        if not known.all() or height > len(self.sums):
+            grown = np.insert(self.cells, at[~known], cells[~known])
             sums = np.zeros((height, len(grown)))
             sums[: len(self.sums), grown.searchsorted(self.cells)] = self.sums
             self.cells, self.sums = grown, sums
-        self.sums[: len(added), self.cells.searchsorted(cells)] += added
+            at = grown.searchsorted(cells)
+        self.sums[: len(added), at] += added
         self._is_summed = False
 
     def between(self, bounds: npt.NDArray[np.int64]) -> Matrix:
@@ -102,17 +108,18 @@ def _sums_before(sums: Matrix) -> Matrix | None:
     return before if np.abs(before[:4]).max() < EXACT_BELOW else None
 
 
-def each_metric(points: Points) -> Iterator[tuple[int, Points]]:
-    """Yield the metrics of points, with their points in the order in which they are."""
-    metrics = points["metric"]
-    for metric_code in np.unique(metrics).tolist():
-        yield metric_code, points[metrics == metric_code]
-
-
-def sums_by_cell(points: Points) -> tuple[npt.NDArray[np.int64], Matrix]:
-    """Return the cells that points of one metric are in, in order, and the sums of each."""
-    cells, where = np.unique(points["time_us"] // CELL_US, return_inverse=True)
-    return cells, as_matrix(ExactSums.of(where, points["value"], len(cells)))
+def sums_by_metric(points: Points) -> Iterator[tuple[int, npt.NDArray[np.int64], Matrix]]:
+    """Yield the metrics of points, with their cells, in order, and the sums of each cell."""
+    keys = points["metric"].astype(np.int64) << _CELL_BITS | points["time_us"] // CELL_US
+    distinct, where = np.unique(keys, return_inverse=True)
+    sums = as_matrix(ExactSums.of(where, points["value"], len(distinct)))
+    metrics, cells = distinct >> _CELL_BITS, distinct & ((1 << _CELL_BITS) - 1)
+    bounds = [0, *(np.flatnonzero(metrics[1:] != metrics[:-1]) + 1).tolist(), len(metrics)]
+    for start, end in itertools.pairwise(bounds if len(metrics) else ()):
+        of_metric = sums[:, start:end]
+        # Metrics of whole numbers need no rows for fractions.
+        rows = len(sums) if of_metric[2:].any() else 2
+        yield int(metrics[start]), cells[start:end], of_metric[:rows]
 
 
 def as_matrix(sums: ExactSums) -> Matrix:

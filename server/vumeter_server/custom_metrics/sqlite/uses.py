@@ -93,7 +93,10 @@ class Uses:
 
     def add_of_log(self, numbers: Integers) -> None:
         """Add uses of points of the log; `numbers` are distinct and ascending."""
-        self._unsealed = np.union1d(self._unsealed, self._add(numbers))
+        new = self._add(numbers)
+        if len(new):
+            at = self._unsealed.searchsorted(new)
+            self._unsealed = np.insert(self._unsealed, at, new)
 
     def unsealed_among(self, numbers: Integers) -> Integers:
         """Return those of distinct uses that are not in the table."""

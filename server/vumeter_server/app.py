@@ -41,6 +41,7 @@ from vumeter_server.storage import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 GARBAGE_LOOKED_FOR_AFTER = 50_000
+LARGE_ARRAY_BYTES = 1 << 20
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
 # each call that goes from the loop to a reader and back, are what a call would wait beside others.
 THREADS_SWITCH_AFTER_SECONDS = 0.0001
@@ -169,7 +170,7 @@ async def serve(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
-    _keep_one_heap()
+    _keep_heap_small()
     sys.setswitchinterval(THREADS_SWITCH_AFTER_SECONDS)
     async with running(settings, clock=clock, on_progress=on_progress) as port:
         # What was loaded to serve stays. Looking through it for garbage again and again would stop
@@ -182,12 +183,16 @@ async def serve(
         _log.info("stopping")
 
 
-def _keep_one_heap() -> None:
-    """Let glibc's threads share one heap: each of their own would keep what it once took."""
+def _keep_heap_small() -> None:
+    """Let glibc give back what large arrays took, and its threads share one heap."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        m_arena_max = -8
+        m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
+        # Each heap of a thread's own would keep what it once took.
         mallopt(m_arena_max, 1)
+        # Left alone, glibc takes ever larger arrays from the heap, where what is freed stays.
+        mallopt(m_mmap_threshold, LARGE_ARRAY_BYTES)
+        mallopt(m_trim_threshold, 16 * LARGE_ARRAY_BYTES)
 
 
 @contextlib.asynccontextmanager

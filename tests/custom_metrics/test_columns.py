@@ -17,7 +17,7 @@ from vumeter_server.custom_metrics.sqlite.columns import (
     read_session,
 )
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
-from vumeter_server.custom_metrics.sqlite.snapshots import number_groups
+from vumeter_server.custom_metrics.sqlite.numbering import number_groups
 
 WHOLE = st.lists(st.integers(0, 2**40), max_size=20)
 DOUBLES = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20)

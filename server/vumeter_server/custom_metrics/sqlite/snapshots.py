@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar, cast
 
@@ -20,24 +20,22 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.batch import MetricType
 from vumeter_server.custom_metrics.sqlite.all_totals import AllTotals, Cube, stacked
 from vumeter_server.custom_metrics.sqlite.columns import POINT
-from vumeter_server.custom_metrics.sqlite.dictionaries import AGENT, NO_CODE, State, read_state
+from vumeter_server.custom_metrics.sqlite.dictionaries import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
+from vumeter_server.custom_metrics.sqlite.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.label_totals import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.totals import Totals
-from vumeter_server.custom_metrics.sqlite.uses import Uses, View, use_numbers
+from vumeter_server.custom_metrics.sqlite.uses import View
 from vumeter_server.storage import check_cancelled
 
 T = TypeVar("T")
 Points = npt.NDArray[np.void]
 Codes = npt.NDArray[np.int32]
 
-NONE = np.array([NO_CODE])
-# How many series of one organization have their labels at hand by name.
-MAX_SERIES_NAMED = 20_000
 # How many points a query that everybody waits for may look through one by one.
 MAX_POINTS_AT_HAND = 300
-# How many groupings of one organization's series are remembered.
-MAX_GROUPINGS = 16
+# So many points of the log are taken up together, which takes some ten times their room meanwhile.
+POINTS_AT_ONCE = 65_536
 # How many labels of one organization have their sums remembered.
 MAX_LABEL_TOTALS = 4
 # What all organizations' caches may hold together, in entries of about 50 bytes.
@@ -88,159 +86,6 @@ class Snapshot:
     def totals_between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
         """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
         return self._organization.totals_between(self, metric_codes, bounds)
-
-
-class Labels:
-    """Labels, series and uses: tables that only grow, read by several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.keys: dict[str, int] = {}
-        self.texts: list[str] = []
-        self.codes: dict[tuple[str, str], int] = {}
-        self._key_codes: GrowingArray[np.int32] = GrowingArray(np.int32)
-        self._members: GrowingArray[np.int32] = GrowingArray(np.int32)
-        self._owners: GrowingArray[np.int32] = GrowingArray(np.int32)
-        # Where the members of each series begin, and behind them those of the last end.
-        self._bounds: GrowingArray[np.int64] = GrowingArray(np.int64, np.zeros(1, np.int64))
-        self.series = 0
-        self.uses = Uses()
-        self._key_names: list[str] = []
-        self._columns: dict[str, Codes] = {}
-        self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
-        self._of_series: dict[int, dict[str, str]] = {}
-
-    def extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
-        """Read what was added up to `state`."""
-        with self._lock:
-            self._extend(connection, organization_id, state)
-
-    def _extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
-        self._extend_labels(connection, organization_id)
-        if self.series < state.series:
-            self._extend_series(connection, organization_id)
-        if self.uses.sealed < state.uses:
-            rows = connection.execute(
-                "SELECT metric_code, agent_code, label_code FROM metric_uses"
-                " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, self.uses.sealed),
-            ).fetchall()
-            self.uses.add_sealed(rows)
-
-    def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
-        rows = connection.execute(
-            "SELECT key, value FROM labels WHERE organization_id = ? AND label_code >= ?"
-            " ORDER BY label_code",
-            (organization_id, len(self.texts)),
-        ).fetchall()
-        key_codes = []
-        for key, value in rows:
-            self.codes[key, value] = len(self.texts)
-            self.texts.append(value)
-            if key not in self.keys:
-                self.keys[key] = len(self.keys)
-                self._key_names.append(key)
-            key_codes.append(self.keys[key])
-        self._key_codes.append(np.array(key_codes, np.int32))
-
-    def _extend_series(self, connection: sqlite3.Connection, organization_id: int) -> None:
-        rows = connection.execute(
-            "SELECT label_codes FROM series WHERE organization_id = ? AND series_code >= ?"
-            " ORDER BY series_code",
-            (organization_id, self.series),
-        ).fetchall()
-        counts = [len(label_codes) // 4 for (label_codes,) in rows]
-        owners = np.arange(self.series, self.series + len(rows), dtype=np.int32)
-        self._owners.append(np.repeat(owners, counts))
-        self._bounds.append(np.cumsum(counts, dtype=np.int64) + len(self._members))
-        self._members.append(np.frombuffer(b"".join(row[0] for row in rows), "<i4"))
-        self.series += len(rows)
-
-    @property
-    def weight(self) -> int:
-        """How many entries are held."""
-        columns = len(self._columns) + len(self._groups)
-        return 3 * len(self.texts) + self.series + columns * self.series // 10
-
-    def column(self, key: str) -> Codes:
-        """Return the label code of `key` for each series, NO_CODE where it has none."""
-        with self._lock:
-            known = self._columns.get(key)
-            if known is None or len(known) < self.series:
-                self._columns[key] = known = self._make_column(key, known)
-            return known
-
-    def _make_column(self, key: str, known: Codes | None) -> Codes:
-        column = np.full(self.series, NO_CODE, np.int32)
-        start = 0
-        if known is not None:
-            column[: len(known)] = known
-            start = int(np.searchsorted(self._owners.view(), np.int32(len(known))))
-        key_code = self.keys.get(key)
-        if key_code is not None:
-            members, owners = self._members.view()[start:], self._owners.view()[start:]
-            chosen = self._key_codes.view()[members] == key_code
-            column[owners[chosen]] = members[chosen]
-        return column
-
-    def groups(self, keys: tuple[str, ...]) -> tuple[Codes, list[list[int]]]:
-        """Number the combinations of values that series have of some keys.
-
-        Returns the number of each series, and for each number the label codes, NO_CODE for none.
-        """
-        columns = [self.column(key) for key in keys]
-        series = min(len(column) for column in columns)
-        known = self._groups.get(keys)
-        if known is None or len(known[0]) < series:
-            known = number_groups([column[:series] for column in columns], len(self.texts))
-            self._groups[keys] = known
-            if len(self._groups) > MAX_GROUPINGS:
-                self._groups.pop(next(iter(self._groups)), None)
-        return known
-
-    def uses_of(self, points: Points | Mapping[str, Codes]) -> npt.NDArray[np.int64]:
-        """Return the distinct uses of points with a metric and a series, in ascending order."""
-        agents = self.column(AGENT)
-        pairs = distinct(points["metric"] * np.int64(len(agents)) + points["series"])
-        metrics, series = np.divmod(pairs, len(agents))
-        unlabelled = use_numbers(metrics, agents[series].astype(np.int64), NONE)
-        with self._lock:
-            bounds, members = self._bounds.view(), self._members.view()
-        starts = bounds[series]
-        counts = bounds[series + 1] - starts
-        # The positions of the members of each series, one series after another.
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        labels = members[np.repeat(starts, counts) + within]
-        # A use of a label is that of none plus the label's code and 1.
-        bases, base_of_pair = np.unique(unlabelled, return_inverse=True)
-        width = len(self.texts) + 1
-        uses = distinct(
-            np.concatenate(
-                [base_of_pair * width, np.repeat(base_of_pair, counts) * width + labels + 1]
-            )
-        )
-        base, label = np.divmod(uses, width)
-        return bases[base] + label
-
-    def of_series(self, series_code: int) -> dict[str, str]:
-        """Return the labels of one series; not to be changed."""
-        labels = self._of_series.get(series_code)
-        if labels is None:
-            labels = self._of_series[series_code] = self._read_series(series_code)
-            if len(self._of_series) > MAX_SERIES_NAMED:
-                self._of_series.clear()
-        return labels
-
-    def _read_series(self, series_code: int) -> dict[str, str]:
-        with self._lock:
-            members = self._members.view()
-            first, last = self._bounds.view()[series_code : series_code + 2].tolist()
-            return dict(self.name(code) for code in members[first:last].tolist())
-
-    def name(self, label_code: int) -> tuple[str, str]:
-        """Return the key and the value of a label."""
-        key_code = int(self._key_codes.view()[label_code])
-        return self._key_names[key_code], self.texts[label_code]
 
 
 class NotAtHand(Exception):
@@ -343,17 +188,25 @@ class _Organization:
             "SELECT batch_number, columns FROM metric_batches"
             " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
             (organization_id, last),
-        ).fetchall()
+        )
         end = len(self._log)
+        lot: list[bytes] = []
         for number, columns in rows:
             end += len(columns) // POINT.itemsize
             self._numbers.append(number)
             self._ends.append(end)
-        added = np.frombuffer(b"".join(row[1] for row in rows), POINT)
+            lot.append(columns)
+            if end - len(self._log) >= POINTS_AT_ONCE:
+                self._take_up(lot)
+                lot = []
+        self._take_up(lot)
+
+    def _take_up(self, batches: list[bytes]) -> None:
+        added = np.frombuffer(b"".join(batches), POINT)
         self._log.append(added)
         if len(added):
             self.labels.uses.add_of_log(self.labels.uses_of(added))
-        self._totals.add(added)
+            self._totals.add(added)
 
     def snapshot(
         self, connection: sqlite3.Connection, organization_id: int, *, is_at_hand: bool = False
@@ -434,46 +287,6 @@ class Snapshots:
                 organization = self._organizations[organization_id] = _Organization()
             self._organizations.move_to_end(organization_id)
             return organization
-
-
-def number_groups(columns: list[Codes], labels: int) -> tuple[Codes, list[list[int]]]:
-    """Number the distinct rows of columns of label codes; see Labels.groups."""
-    numbers, count = np.zeros(len(columns[0]), np.int64), 1
-    for column in columns:
-        codes, of_label = _number(column + 1, labels + 1)
-        combined = numbers * len(codes) + of_label
-        if count * len(codes) <= 8 * len(column) + 1024:
-            found, numbers = _number(combined, count * len(codes))
-        else:
-            found, numbers = np.unique(combined, return_inverse=True)
-        count = len(found)
-    first = np.zeros(count, np.int64)
-    # Of equal numbers the last series is kept; any of them will do.
-    first[numbers] = np.arange(len(numbers))
-    members = np.stack([column[first] for column in columns], axis=1)
-    return numbers.astype(np.int32), members.tolist()
-
-
-def distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Do as np.unique for numbers from 0, without sorting where they are not too large."""
-    largest = int(numbers.max(initial=0))
-    if largest > 64 * len(numbers):
-        return np.unique(numbers)
-    occurs = np.zeros(largest + 1, np.bool_)
-    occurs[numbers] = True
-    return np.flatnonzero(occurs)
-
-
-def _number(
-    elements: npt.NDArray[np.integer], limit: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Do as np.unique with the inverse, for numbers below `limit`, without sorting."""
-    occurs = np.zeros(limit, np.bool_)
-    occurs[elements] = True
-    found = np.flatnonzero(occurs)
-    numbers = np.zeros(limit, np.int64)
-    numbers[found] = np.arange(len(found))
-    return found, numbers[elements]
 
 
 def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:

@@ -18,14 +18,15 @@ T = TypeVar("T")
 
 
 class Aside:
-    """One thread, since several would wait for each other: they share the interpreter."""
+    """One thread, since several would wait for each other: they share the interpreter.
 
-    def __init__(self, name: str, *, from_size: int, gives_way: bool) -> None:
+    Quick queries go before it.
+    """
+
+    def __init__(self, name: str, *, from_size: int) -> None:
         self._from_size = from_size
         self._waiting = 0
-        self._thread = ThreadPoolExecutor(
-            1, f"vumeter-{name}", initializer=give_way if gives_way else None
-        )
+        self._thread = ThreadPoolExecutor(1, f"vumeter-{name}", initializer=give_way)
 
     async def run(self, work: Callable[[], T], *, size: int) -> T:
         """Return what `work` returns; all is done in the order in which it was asked for."""
@@ -38,7 +39,7 @@ class Aside:
             self._waiting -= 1
 
 
-BATCHES: Final = Aside("batches", from_size=200, gives_way=False)
+BATCHES: Final = Aside("batches", from_size=200)
 """Reads batches; their size is in points."""
-ANSWERS: Final = Aside("answers", from_size=1_000, gives_way=True)
+ANSWERS: Final = Aside("answers", from_size=1_000)
 """Orders and writes answers; their size is in cells."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.custom_metrics.test_points import NOW_US, opened
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter_server.custom_metrics import label_sets
 from vumeter_server.custom_metrics.batch import Batch
 from vumeter_server.custom_metrics.columnar import validate_columns
+from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.points import validate
 from vumeter_server.custom_metrics.service import wire
 from vumeter_server.errors import InvalidArgument
+
+
+def _varint(number: int) -> bytes:
+    return bytes([number & 127 | 128, number >> 7])
+
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 TAGS = st.dictionaries(st.sampled_from(["a", "b", "company_id", "origin"]), TEXT, max_size=4)
@@ -66,6 +75,30 @@ def test_of_a_tag_that_is_sent_twice_the_last_counts() -> None:
     request = b"\x0a" + bytes([len(point)]) + point
     assert pb.RecordPointsRequest.FromString(request).points[0].tags == {"a": "2"}
     assert opened(read_points(request))["label_sets"] == [(("a", "2"),)]
+
+
+def test_a_tag_that_was_sent_twice_is_good_only_as_what_counted() -> None:
+    def request_of(*values: str) -> bytes:
+        point = b"".join(
+            pb.Point(name="" if index else "booking_attempt", tags={"b": value}).SerializeToString()
+            for index, value in enumerate(values)
+        )
+        return b"\x0a" + _varint(len(point)) + point
+
+    too_long = "x" * 257
+    assert opened(read_points(request_of(too_long, "2")))["label_sets"] == [(("b", "2"),)]
+    with pytest.raises(InvalidArgument, match="at most 256 characters"):
+        read_points(request_of(too_long))
+
+
+def test_what_is_known_is_forgotten_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_sets, "MAX_WEIGHT", 2_000)
+    known = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
+    keys = [("agent_xyz", "", ("company_id", str(number))) for number in range(20)]
+    expected = [(("agent_id", "agent_xyz"), ("company_id", str(number))) for number in range(20)]
+    assert known.find(keys) == expected
+    assert 0 < len(known) < 6
+    assert known.find(keys) == expected
 
 
 @pytest.mark.parametrize(

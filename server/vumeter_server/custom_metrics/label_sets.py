@@ -24,8 +24,10 @@ from vumeter_server.custom_metrics.labels import (
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
-# How many keys each face knows, at some 300 bytes.
-MAX_KNOWN: Final = 100_000
+# What a face may know, in about bytes: usual sets of labels are 100,000.
+MAX_WEIGHT: Final = 50_000_000
+# What an object takes beside its characters.
+OBJECT_BYTES: Final = 60
 
 K = TypeVar("K", bound=Hashable)
 Pair = tuple[str, str]
@@ -54,6 +56,10 @@ class KnownLabelSets(Generic[K]):
         self._known: dict[K, LabelSet] = {}
         # Good tags as the face has them, and what they mean: one object that all label sets share.
         self._tags: dict[Hashable, Pair] = {}
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def find(self, keys: Sequence[K]) -> list[LabelSet | None]:
         """Return the label set of each key, None for labels that break a rule."""
@@ -79,21 +85,28 @@ class KnownLabelSets(Generic[K]):
             labels = self.labels(key)
             if _is_wrong(labels):
                 return None
-            self._tags.update((tag, self.read(tag)) for tag in tags if tag not in self._tags)
             pairs = list(labels.tags.items())
+            for tag in tags:
+                name, value = self.read(tag)
+                # Of a tag that is given twice the last was checked alone.
+                if labels.tags[name] == value:
+                    self._tags[tag] = (name, value)
         elif _is_wrong_id(agent_id) or _is_wrong_id(environment_id):
             return None
-        if len(self._known) >= MAX_KNOWN or len(self._tags) >= MAX_KNOWN:
-            self._known.clear()
-            self._tags.clear()
-        if agent_id:
-            pairs.append(("agent_id", agent_id))
-        if environment_id:
-            pairs.append(("environment_id", environment_id))
-        pairs.sort()
-        label_set = tuple(pair for pair in pairs if pair[1])
+        pairs += [("agent_id", agent_id), ("environment_id", environment_id)]
+        self._make_room(pairs)
+        label_set = tuple(sorted(pair for pair in pairs if pair[1]))
         self._known[key] = label_set
         return label_set
+
+    def _make_room(self, pairs: Sequence[Pair]) -> None:
+        """Forget everything if there would be too much."""
+        # The key takes about as much as the labels.
+        self._weight += 2 * sum(len(name) + len(value) + 2 * OBJECT_BYTES for name, value in pairs)
+        if self._weight > MAX_WEIGHT:
+            self._known.clear()
+            self._tags.clear()
+            self._weight = 0
 
 
 def _is_wrong(labels: Labels) -> bool:

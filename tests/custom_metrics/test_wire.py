@@ -12,9 +12,9 @@ from tests.custom_metrics.test_points import NOW_US, opened
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import label_sets
 from vumeter_server.custom_metrics.batch import Batch
-from vumeter_server.custom_metrics.columnar import validate_columns
+from vumeter_server.custom_metrics.columnar import Columns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.points import validate
+from vumeter_server.custom_metrics.points import PointColumns, validate
 from vumeter_server.custom_metrics.service import wire
 from vumeter_server.errors import InvalidArgument
 
@@ -29,12 +29,15 @@ LABELS = st.tuples(TEXT, TEXT, TAGS)
 
 
 def read_points(data: bytes) -> Batch:
-    return validate(wire.points(wire.REQUEST_TYPES["RecordPoints"].FromString(data)), NOW_US)
+    columns = wire.read(wire.REQUEST_TYPES["RecordPoints"].FromString(data))
+    assert isinstance(columns, PointColumns)
+    return validate(columns, NOW_US)
 
 
 def read_columns(data: bytes) -> Batch:
-    request = wire.REQUEST_TYPES["RecordColumns"].FromString(data)
-    return validate_columns(wire.columns(request), NOW_US)
+    columns = wire.read(wire.REQUEST_TYPES["RecordColumns"].FromString(data))
+    assert isinstance(columns, Columns)
+    return validate_columns(columns, NOW_US)
 
 
 def label_set_of(agent_id: str, environment_id: str, tags: dict[str, str]) -> object:
@@ -92,7 +95,7 @@ def test_a_tag_that_was_sent_twice_is_good_only_as_what_counted() -> None:
 
 
 def test_what_is_known_is_forgotten_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_sets, "MAX_WEIGHT", 2_000)
+    monkeypatch.setattr(label_sets, "MAX_WEIGHT", 4_000)
     known = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
     keys = [("agent_xyz", "", ("company_id", str(number))) for number in range(20)]
     expected = [(("agent_id", "agent_xyz"), ("company_id", str(number))) for number in range(20)]

@@ -168,3 +168,10 @@ async def test_close_lets_the_running_query_finish(path: Path) -> None:
     gate.set()
     assert await asked == 0
     await closing
+
+
+def test_storage_that_fails_a_read_in_the_caller_s_thread_is_unavailable(readers: Readers) -> None:
+    for peek in (readers.peek, readers.peek_at_rows):
+        with pytest.raises(Unavailable, match="Storage is busy or full"):
+            peek(lambda connection: connection.execute("SELECT * FROM nothing"))
+    assert readers.peek(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)

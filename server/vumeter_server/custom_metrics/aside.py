@@ -12,9 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from vumeter_server.errors import Unavailable
 from vumeter_server.processes.priorities import give_way
 
 T = TypeVar("T")
+
+MAX_WAITING: Final = 1_000
 
 
 class Aside:
@@ -29,9 +32,14 @@ class Aside:
         self._thread = ThreadPoolExecutor(1, f"vumeter-{name}", initializer=give_way)
 
     async def run(self, work: Callable[[], T], *, size: int) -> T:
-        """Return what `work` returns; all is done in the order in which it was asked for."""
+        """Return what `work` returns; all is done in the order in which it was asked for.
+
+        Raises Unavailable if too much waits.
+        """
         if size < self._from_size and not self._waiting:
             return work()
+        if self._waiting >= MAX_WAITING:
+            raise Unavailable("The server is busy")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

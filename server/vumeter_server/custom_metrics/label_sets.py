@@ -94,19 +94,23 @@ class KnownLabelSets(Generic[K]):
         elif _is_wrong_id(agent_id) or _is_wrong_id(environment_id):
             return None
         pairs += [("agent_id", agent_id), ("environment_id", environment_id)]
-        self._make_room(pairs)
         label_set = tuple(sorted(pair for pair in pairs if pair[1]))
+        self._make_room(_size(key) + _size(label_set) + _size(tuple(tags)))
         self._known[key] = label_set
         return label_set
 
-    def _make_room(self, pairs: Sequence[Pair]) -> None:
+    def _make_room(self, weight: int) -> None:
         """Forget everything if there would be too much."""
-        # The key takes about as much as the labels.
-        self._weight += 2 * sum(len(name) + len(value) + 2 * OBJECT_BYTES for name, value in pairs)
+        self._weight += weight
         if self._weight > MAX_WEIGHT:
             self._known.clear()
             self._tags.clear()
-            self._weight = 0
+            self._weight = weight
+
+
+def _size(part: Any) -> int:
+    """Return about how many bytes texts, bytes or nested tuples of them take."""
+    return OBJECT_BYTES + (sum(map(_size, part)) if isinstance(part, tuple) else len(part))
 
 
 def _is_wrong(labels: Labels) -> bool:

@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ Query = Callable[[sqlite3.Connection], Any]
 QUICK_THREADS = 1
 HEAVY_THREADS = 2
 MAX_QUERIES_WAITING = 1_000
+BUSY_OR_FULL = "Storage is busy or full"
 # Answers wait for those that were asked with them for no longer than this.
 ANSWERED_TOGETHER_FOR_SECONDS = 0.001
 
@@ -78,7 +79,8 @@ class Readers:
         Handing such a query to a thread costs ten times what it does. Not for what may have to be
         read from a disk.
         """
-        return query(self._peeking)
+        with _as_unavailable():
+            return query(self._peeking)
 
     def can_peek_at_rows(self) -> bool:
         """Whether some rows will probably be read without waiting for a disk."""
@@ -88,11 +90,12 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            self._peeking.execute("BEGIN")
-            try:
-                return query(self._peeking)
-            finally:
-                self._peeking.execute("COMMIT")
+            with _as_unavailable():
+                self._peeking.execute("BEGIN")
+                try:
+                    return query(self._peeking)
+                finally:
+                    self._peeking.execute("COMMIT")
 
         return self._disk_reads.watch(read)
 
@@ -218,6 +221,14 @@ class _ReaderThread(threading.Thread):
                 self._connection.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable(BUSY_OR_FULL) from error
+
+
 def _hand_back(answered: list[_Asked]) -> None:
     if answered:
         # The loop may be gone after a hard stop; then nobody waits either.
@@ -234,7 +245,7 @@ def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | No
     if future.cancelled():
         return
     if isinstance(error, sqlite3.OperationalError):
-        unavailable = Unavailable("Storage is busy or full")
+        unavailable = Unavailable(BUSY_OR_FULL)
         unavailable.__cause__ = error
         future.set_exception(unavailable)
     elif error is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf import duration_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
 from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
@@ -66,65 +68,48 @@ class CustomMetricsService:
         """Where a message spells a field otherwise than the core."""
         return FIELD_NAMES
 
-    async def RecordPoints(
-        self, request: pb.RecordPointsRequest, call: Call
-    ) -> pb.RecordPointsResponse:
+    async def RecordPoints(self, request: Any, call: Call) -> pb.RecordPointsResponse:
         """Record points, all of them or none."""
-        recorded = await self.recording.record(
-            call.organization_id,
-            lambda: wire.points(request),
-            count=len(request.points),
-            idempotency_key=request.idempotency_key,
-            dry_run=request.dry_run,
-        )
+        recorded = await self._record(request, call, dry_run=request.dry_run)
         return pb.RecordPointsResponse(recorded=recorded)
 
     async def StreamPoints(
-        self, requests: AsyncIterator[pb.StreamPointsRequest], call: Call
+        self, requests: AsyncIterator[Any], call: Call
     ) -> AsyncIterator[pb.StreamPointsResponse]:
         """Record batch after batch, and answer each once it is on disk."""
-
-        async def record(request: pb.StreamPointsRequest) -> int:
-            return await self.recording.record(
-                call.organization_id,
-                lambda: wire.points(request),
-                count=len(request.points),
-                idempotency_key=request.idempotency_key,
-            )
-
-        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
-        async for sequence, recorded, error in answers:
+        async for sequence, recorded, error in self._record_each(requests, call):
             yield pb.StreamPointsResponse(sequence=sequence, recorded=recorded, error=error)
 
-    async def RecordColumns(
-        self, request: pb.RecordColumnsRequest, call: Call
-    ) -> pb.RecordColumnsResponse:
+    async def RecordColumns(self, request: Any, call: Call) -> pb.RecordColumnsResponse:
         """Record points given as columns, all of them or none."""
-        recorded = await self.recording.record(
-            call.organization_id,
-            lambda: wire.columns(request),
-            count=len(request.columns.name_indexes),
-            idempotency_key=request.idempotency_key,
-            dry_run=request.dry_run,
-        )
+        recorded = await self._record(request, call, dry_run=request.dry_run)
         return pb.RecordColumnsResponse(recorded=recorded)
 
     async def StreamColumns(
-        self, requests: AsyncIterator[pb.StreamColumnsRequest], call: Call
+        self, requests: AsyncIterator[Any], call: Call
     ) -> AsyncIterator[pb.StreamColumnsResponse]:
         """Record batch after batch of columns, and answer each once it is on disk."""
-
-        async def record(request: pb.StreamColumnsRequest) -> int:
-            return await self.recording.record(
-                call.organization_id,
-                lambda: wire.columns(request),
-                count=len(request.columns.name_indexes),
-                idempotency_key=request.idempotency_key,
-            )
-
-        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
-        async for sequence, recorded, error in answers:
+        async for sequence, recorded, error in self._record_each(requests, call):
             yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
+
+    async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
+        return await self.recording.record(
+            call.organization_id,
+            lambda: wire.read(request),
+            count=wire.count(request),
+            idempotency_key=request.idempotency_key,
+            dry_run=dry_run,
+        )
+
+    def _record_each(
+        self, requests: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[tuple[int, int, Status | None]]:
+        return answer_in_order(
+            requests,
+            lambda request: self._record(request, call),
+            MAX_BATCHES_IN_FLIGHT,
+            self.field_names,
+        )
 
     async def ListMetricNames(
         self, request: pb.ListMetricNamesRequest, call: Call

@@ -77,12 +77,25 @@ REQUEST_TYPES: Final = {
 """By method of CustomMetricsService, the type that its requests can be read as."""
 
 
-def points(request: Any) -> PointColumns:
-    """Lay out the points of a RecordPointsRequest or a StreamPointsRequest.
+def count(request: Any) -> int:
+    """Return how many points the request of any recording holds."""
+    return len(request.columns.name_indexes if _has_columns(request) else request.points)
+
+
+def read(request: Any) -> PointColumns | Columns:
+    """Lay out what the request of any recording holds.
 
     Raises InvalidArgument that names `points[3].timestamp` for what is no instant.
     """
-    given = list(request.points)
+    return _columns(request.columns) if _has_columns(request) else _points(request.points)
+
+
+def _has_columns(request: Any) -> bool:
+    return "columns" in request.DESCRIPTOR.fields_by_name
+
+
+def _points(points: Iterable[Any]) -> PointColumns:
+    given = list(points)
     values: list[float | None] = [point.value for point in given]
     for index in _zeros(values):
         if not given[index].HasField("value"):
@@ -113,9 +126,7 @@ def _zeros(numbers: Iterable[float | None]) -> list[int]:
     return [index for index, number in enumerate(numbers) if number == 0]
 
 
-def columns(request: Any) -> Columns:
-    """Return the columns of a RecordColumnsRequest or a StreamColumnsRequest."""
-    given = request.columns
+def _columns(given: Any) -> Columns:
     return Columns(
         names=given.names,
         types=given.types,

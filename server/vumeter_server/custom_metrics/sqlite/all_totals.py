@@ -32,18 +32,21 @@ class AllTotals:
     def __init__(self) -> None:
         self._each: dict[int, Totals] = {}
         self._together: _Together | None = None
-
-    def __contains__(self, metric_code: int) -> bool:
-        return metric_code in self._each
+        self.is_laid_out = True
+        """Whether an answer takes no more than some arithmetic."""
 
     def __len__(self) -> int:
         together = 0 if self._together is None else len(self._together)
         return sum(len(totals.cells) for totals in self._each.values()) + together
 
+    def missing(self, metric_codes: Sequence[int]) -> list[int]:
+        """Return the metrics among these that were not taken up yet."""
+        return [code for code in metric_codes if code not in self._each]
+
     def put(self, metric_code: int, totals: Totals) -> None:
         """Take up a further metric."""
         self._each[metric_code] = totals
-        self._together = None
+        self._lay_out_anew()
 
     def add(self, points: Points) -> None:
         """Add points of the log."""
@@ -52,15 +55,20 @@ class AllTotals:
             if totals is not None:
                 totals.add(cells, sums)
                 if self._together is not None and not self._together.add(metric_code, cells, sums):
-                    self._together = None
+                    self._lay_out_anew()
 
     def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
         """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
-        if self._together is None:
+        if not self.is_laid_out:
             self._together = _Together.of(self._each)
+            self.is_laid_out = True
         if self._together is not None:
             return self._together.between(metric_codes, bounds)
         return stacked([self._each[code].between(bounds) for code in metric_codes])
+
+    def _lay_out_anew(self) -> None:
+        self._together = None
+        self.is_laid_out = False
 
 
 class _Together:

@@ -7,6 +7,7 @@ number `through`; parts that came later are read beside it.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
@@ -83,16 +84,18 @@ def plan(connection: sqlite3.Connection, organization_id: int, first: int, end: 
     if day < end:
         pieces.append((day, end, -1))
     parts = connection.execute(
-        "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?",
+        "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?"
+        " ORDER BY day, part",
         (organization_id, first, end),
     ).fetchall()
     # Few parts come late: looking for them metric by metric would be most of the statements.
-    pieces = [
-        piece
-        for piece in pieces
-        if any(piece[0] <= day < piece[1] and part > piece[2] for day, part in parts)
-    ]
-    return Plan(blocks=chosen, pieces=pieces)
+    return Plan(blocks=chosen, pieces=[piece for piece in pieces if _has_part(parts, *piece)])
+
+
+def _has_part(parts: list[tuple[int, int]], first: int, end: int, after_part: int) -> bool:
+    """Whether days [first, end) have a part after that number; `parts` are ordered by day."""
+    of_days = parts[bisect_left(parts, (first,)) : bisect_left(parts, (end,))]
+    return any(part > after_part for _, part in of_days)
 
 
 def to_make(connection: sqlite3.Connection, today: int) -> list[tuple[int, int, int]]:

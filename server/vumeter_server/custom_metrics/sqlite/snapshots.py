@@ -153,9 +153,10 @@ class _Organization:
                 # The cache has gone on: what this snapshot sees is read from the file.
                 read = (self._read_totals(snapshot, code) for code in metric_codes)
                 return stacked([totals.between(bounds) for totals in read])
-            for code in metric_codes:
-                if code not in self._totals:
-                    self._totals.put(code, self._read_totals(snapshot, code))
+            for code in self._totals.missing(metric_codes):
+                self._totals.put(code, self._read_totals(snapshot, code))
+            if snapshot.is_at_hand and not self._totals.is_laid_out:
+                raise NotAtHand
             return self._totals.between(metric_codes, bounds)
 
     @staticmethod

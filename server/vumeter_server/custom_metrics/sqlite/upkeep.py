@@ -146,7 +146,7 @@ class Upkeep:
         at_points = self._seal_at_points
         if points > LONG_TIMES * at_points or batches > LONG_TIMES * sealing.SEAL_AT_BATCHES:
             return False
-        return points - (before[0] if before else 0) > at_points // 8
+        return points - (before[0] if before else 0) > at_points // 2
 
     async def _seal_log(self, organization_id: int) -> None:
         through = None

@@ -18,7 +18,8 @@ from vumeter_server.errors import LimitExceeded
 MAX_METRICS = 30_000
 MAX_LABELS = 16_000_000
 MAX_SESSIONS_KNOWN = 50_000
-MAX_LABEL_SETS_KNOWN = 200_000
+# Of the label sets that were recorded lately, so many labels altogether.
+MAX_LABELS_LATELY = 1_000_000
 NO_CODE = -1
 AGENT = "agent_id"
 
@@ -87,6 +88,8 @@ class Dictionaries:
     """Label sets that were recorded lately; those that come again are mostly the same objects."""
     codes_by_identity: dict[int, int] = field(default_factory=dict)
     """The codes of `label_sets` by their identities."""
+    labels_lately: int = 0
+    """How many labels `label_sets` have altogether, and how many they are."""
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     @classmethod
@@ -114,7 +117,8 @@ class Dictionaries:
     @property
     def weight(self) -> int:
         """How many entries are held, to bound what all organizations take together."""
-        return len(self.labels) + 2 * len(self.series) + len(self.sessions)
+        known = len(self.labels) + 2 * len(self.series) + len(self.sessions)
+        return known + self.labels_lately // 4
 
     def metric_codes(
         self, connection: sqlite3.Connection, names: list[str], new_types: dict[str, MetricType]
@@ -132,9 +136,10 @@ class Dictionaries:
 
     def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
         """Return the codes of label sets, giving out those of new labels and series."""
-        if len(self.label_sets) > MAX_LABEL_SETS_KNOWN:
+        if self.labels_lately > MAX_LABELS_LATELY:
             self.label_sets.clear()
             self.codes_by_identity.clear()
+            self.labels_lately = 0
         codes = list(map(self.codes_by_identity.get, map(id, label_sets)))
         if None in codes:
             new_labels: list[tuple[int, int, str, str]] = []
@@ -152,6 +157,7 @@ class Dictionaries:
                 codes[index] = self.codes_by_identity[id(label_set)] = code
                 # As long as it is kept, its identity is nobody else's.
                 self.label_sets.append(label_set)
+                self.labels_lately += len(label_set) + 1
             connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
             connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
         return np.array(codes, np.int32)

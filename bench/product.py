@@ -20,10 +20,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from vumeter_server import cli
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import PUBLIC
 from vumeter_server.edge import process as edge_process
 from vumeter_server.edge.config import EdgeFiles, edge_files, load, transcoder
-from vumeter_server.rpc.call import Call
-from vumeter_server.rpc.credentials import PUBLIC
 
 EMPTY_PATH = "/bench/empty"
 PACKAGE = "vumeter.bench.v1"

@@ -20,8 +20,8 @@ from bench.stack import running
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.access.keys import Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.storage import open_database
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.sqlite import open_database
 
 RUN_TEST = "benchmark"
 BATCH = 1_000

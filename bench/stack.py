@@ -17,8 +17,8 @@ import requests
 
 from bench.asks import Ask
 from vumeter_server.access.keys import Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.storage import open_database
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.sqlite import open_database
 
 ADMIN_TOKEN = "token-of-the-benchmark-0123456789abcdef"
 PATHS = "/v1/custom-metrics"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vumeter_server.access.keys import NewKey, Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.processes.parent_death import ending_with_parent
-from vumeter_server.storage import open_database
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.runtime.parent_death import ending_with_parent
+from vumeter_server.sqlite import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
 STARTED_WITHIN_SECONDS = 60.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vumeter_server.processes.errors import StartError
-from vumeter_server.settings import Settings, load_settings, require_admin_token
+from vumeter_server.runtime.settings import Settings, load_settings, require_admin_token
+from vumeter_server.runtime.start_error import StartError
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,9 @@ from bench.dataset import METRIC_NAMES, METRICS, Dataset, generate
 from bench.engines.engine import Engine
 from bench.oracle import labels_of
 from vumeter_server.access.keys import Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.clock import system_clock
-from vumeter_server.custom_metrics.batch import Batch, LabelSet
-from vumeter_server.custom_metrics.queries import Queries, SumRequest, TimeseriesRequest
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.custom_metrics.model import Batch, LabelSet
+from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.rendering import (
     render_aggregate,
     render_daily,
@@ -30,7 +29,8 @@ from vumeter_server.custom_metrics.rendering import (
     render_timeseries,
 )
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
-from vumeter_server.storage import open_database
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.sqlite import open_database
 from vumeter_server.times.ranges import TimeRange
 
 ORGANIZATION = 1

@@ -18,26 +18,26 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Authenticator
-from vumeter_server.access.sqlite import SqliteKeyLookup
-from vumeter_server.clock import Clock, system_clock
-from vumeter_server.custom_metrics.queries import Queries
-from vumeter_server.custom_metrics.record import Recording
-from vumeter_server.custom_metrics.rest import CustomMetricsRestService
-from vumeter_server.custom_metrics.service import CustomMetricsService
+from vumeter_server.access.sqlite.store import SqliteKeyLookup
+from vumeter_server.api.forwarding import Forwarding
+from vumeter_server.api.pipeline import Pipeline, Servicer
+from vumeter_server.api.server import Server
+from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
+from vumeter_server.custom_metrics.ingest import Recording
+from vumeter_server.custom_metrics.query import Queries
+from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
-from vumeter_server.live_metrics.recording import Recording as LiveRecording
-from vumeter_server.live_metrics.rest import LiveMetricsRestService
-from vumeter_server.live_metrics.service import LiveMetricsService
+from vumeter_server.live_metrics.grpc_api import LiveMetricsService
+from vumeter_server.live_metrics.ingest import Recording as LiveRecording
+from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
-from vumeter_server.live_metrics.upkeep import Upkeep
-from vumeter_server.rpc.forwarding import Forwarding
-from vumeter_server.rpc.handlers import Pipeline, Servicer
-from vumeter_server.rpc.server import Server
-from vumeter_server.settings import Settings
-from vumeter_server.simulation.rest import SimulationRestService
-from vumeter_server.simulation.service import SimulationService
+from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.simulation.grpc_api import SimulationService
+from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.storage import Readers, Writer, open_database
+from vumeter_server.sqlite import Readers, Writer, open_database
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 GARBAGE_LOOKED_FOR_AFTER = 50_000

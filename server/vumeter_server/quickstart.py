@@ -17,10 +17,8 @@ from typing import Any
 
 import click
 
-from vumeter_server import supervisor
 from vumeter_server.access.keys import NewKey, Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.clock import system_clock
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.options import one_line_errors
 from vumeter_server.commands.up import (
     load_demo_data,
@@ -28,8 +26,10 @@ from vumeter_server.commands.up import (
     print_endpoints,
     run_supervisor,
 )
-from vumeter_server.settings import Settings, load_settings
-from vumeter_server.storage import open_database
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.settings import Settings, load_settings
+from vumeter_server.sqlite import open_database
+from vumeter_server.supervisor import supervisor
 
 ORGANIZATION = "demo"
 KEY_DAYS = 30

@@ -13,7 +13,7 @@ from tests.custom_metrics.in_process import InProcess
 from tests.custom_metrics.strategies import SCENES, many_points
 from tests.stack import Stack
 
-from vumeter_server.storage import open_database
+from vumeter_server.sqlite import open_database
 
 SCENE = SCENES[0]
 EMPTIED = (

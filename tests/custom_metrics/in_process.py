@@ -15,11 +15,11 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
-from vumeter_server.custom_metrics.queries import Queries
-from vumeter_server.custom_metrics.record import Recording
-from vumeter_server.custom_metrics.rest import CustomMetricsRestService
+from vumeter_server.custom_metrics.ingest import Recording
+from vumeter_server.custom_metrics.query import Queries
+from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
-from vumeter_server.storage import open_database
+from vumeter_server.sqlite import open_database
 
 PREFIX = "/v1/custom-metrics"
 NOW_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z

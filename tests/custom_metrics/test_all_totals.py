@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vumeter_server.custom_metrics.sqlite import all_totals
-from vumeter_server.custom_metrics.sqlite.all_totals import AllTotals, stacked
-from vumeter_server.custom_metrics.sqlite.columns import POINT
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Points, Totals, sums_by_metric
+from vumeter_server.custom_metrics.sqlite.cache import prefix_sums
+from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import AllTotals, stacked
+from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
+    CELL_US,
+    Points,
+    Totals,
+    sums_by_metric,
+)
 
 METRICS = (0, 1, 3)
 VALUES = st.one_of(
@@ -42,8 +47,8 @@ def test_metrics_together_have_the_sums_of_each(
     count: int,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(all_totals, "ROOM", room)
-        patch.setattr(all_totals, "MAX_CELLS", largest)
+        patch.setattr(prefix_sums, "ROOM", room)
+        patch.setattr(prefix_sums, "MAX_CELLS", largest)
         together = AllTotals()
         each = {metric: Totals() for metric in METRICS}
         for metric in METRICS:
@@ -63,5 +68,5 @@ def test_metrics_together_have_the_sums_of_each(
             assert np.array_equal(padded(found, rows)[:, :4], padded(expected, rows)[:, :4])
 
 
-def padded(cube: all_totals.Cube, rows: int) -> all_totals.Cube:
+def padded(cube: prefix_sums.Cube, rows: int) -> prefix_sums.Cube:
     return np.pad(cube, ((0, 0), (0, rows - cube.shape[1]), (0, 0)))

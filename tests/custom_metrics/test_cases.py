@@ -11,7 +11,7 @@ from tests.custom_metrics.cases import Ask, Case, load_cases
 from tests.custom_metrics.oracle import Oracle, Refused
 from tests.custom_metrics.test_points import Point, columns_of
 
-from vumeter_server.custom_metrics import labels, points
+from vumeter_server.custom_metrics import labels, validation
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.ranges import count_buckets, parse_range
 from vumeter_server.times.steps import parse_step
@@ -99,8 +99,8 @@ def _read_get(ask: Ask) -> None:
 def _read_post(ask: Ask) -> None:
     assert ask.body is not None
     body = json.loads(ask.body)
-    points.check_idempotency_key(body.get("idempotencyKey"))
-    points.validate(columns_of([_point(p) for p in body["points"]]), NOW_US)
+    validation.check_idempotency_key(body.get("idempotencyKey"))
+    validation.validate(columns_of([_point(p) for p in body["points"]]), NOW_US)
 
 
 def _point(body: dict[str, Any]) -> Point:

@@ -12,7 +12,7 @@ from tests.custom_metrics.test_points import NOW_US, Point, columns_of, opened
 
 from vumeter_server.custom_metrics.columnar import Columns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.points import PointColumns, validate
+from vumeter_server.custom_metrics.validation import PointColumns, validate
 from vumeter_server.errors import InvalidArgument
 
 NAMES = ("booking_attempt", "queue_length", "e2e_latency_ms")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vumeter_server.custom_metrics.sqlite.columns import (
+from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
     POINT,
     decode,
     decode_table,
@@ -16,8 +17,7 @@ from vumeter_server.custom_metrics.sqlite.columns import (
     encode_table,
     read_session,
 )
-from vumeter_server.custom_metrics.sqlite.growing import GrowingArray
-from vumeter_server.custom_metrics.sqlite.numbering import number_groups
+from vumeter_server.custom_metrics.sqlite.ingest.interning import number_groups
 
 WHOLE = st.lists(st.integers(0, 2**40), max_size=20)
 DOUBLES = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20)

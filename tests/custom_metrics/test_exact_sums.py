@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vumeter_server.custom_metrics.aggregation import nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.percentiles import nearest_rank
-from vumeter_server.custom_metrics.sqlite.columns import POINT, decode_sums, encode_sums
-from vumeter_server.custom_metrics.sqlite.keyed_sums import KeyedSums
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US, Totals, sums_by_metric
+from vumeter_server.custom_metrics.sqlite.formats.columns import POINT, decode_sums, encode_sums
+from vumeter_server.custom_metrics.sqlite.query.aggregator import KeyedSums
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, Totals, sums_by_metric
 
 VALUES = st.one_of(
     st.integers(-(10**6), 10**6).map(float),

@@ -14,7 +14,7 @@ from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import Point, Query, recordings_with_queries
 from tests.custom_metrics.test_answers import canonical
 
-from vumeter_server.custom_metrics.sqlite import sealing
+from vumeter_server.custom_metrics.sqlite.maintenance import flush
 
 DAILY = {"startDate": "2025-04-01", "endDate": "2025-06-20"}
 QUERIES: list[Query] = [
@@ -88,7 +88,7 @@ def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> N
 def test_nobody_sees_that_points_are_sealed_while_they_ask(
     server: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "SEAL_AT_MOST", 60)
+    monkeypatch.setattr(flush, "SEAL_AT_MOST", 60)
     points = spread(3_000, 1)
     for start in range(0, len(points), 50):
         server.record(points[start : start + 50])

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vumeter_server.custom_metrics.batch import Batch
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.points import (
+from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.validation import (
     TYPE_CODES,
     UNKNOWN_TYPE,
     PointColumns,

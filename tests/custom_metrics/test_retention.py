@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.custom_metrics.in_process import NOW_US, InProcess
 
-from vumeter_server.custom_metrics.sqlite import retention
-from vumeter_server.custom_metrics.sqlite.checking import find_problems
-from vumeter_server.custom_metrics.sqlite.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.retention import give_back
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.maintenance import retention
+from vumeter_server.custom_metrics.sqlite.maintenance.retention import give_back
+from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.times.rfc3339 import format_rfc3339
 
 DAYS_KEPT = 400

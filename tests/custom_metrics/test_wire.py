@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from tests.custom_metrics.test_points import NOW_US, opened
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter_server.custom_metrics import label_sets
-from vumeter_server.custom_metrics.batch import Batch
+from vumeter_server.custom_metrics import label_sets, wire
 from vumeter_server.custom_metrics.columnar import Columns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.points import PointColumns, validate
-from vumeter_server.custom_metrics.service import wire
+from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.validation import PointColumns, validate
 from vumeter_server.errors import InvalidArgument
 
 

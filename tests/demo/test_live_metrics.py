@@ -9,8 +9,8 @@ from collections import Counter
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer, hang_up
-from vumeter_server.live_metrics.record import check
-from vumeter_server.live_metrics.service import report_of
+from vumeter_server.live_metrics.grpc_api import report_of
+from vumeter_server.live_metrics.validation import check
 
 
 async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() -> None:

@@ -15,11 +15,11 @@ from tests.commands.command import until
 from tests.stack import Stack, start_stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter_server.clock import Clock
 from vumeter_server.demo import custom_metrics
 from vumeter_server.demo.loading import load_demo, play_demo
 from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
-from vumeter_server.settings import Settings
+from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.settings import Settings
 from vumeter_server.times.units import DAY_US, HOUR_US
 
 NOON_US = int(datetime(2026, 3, 19, 12, 20, tzinfo=UTC).timestamp()) * 1_000_000

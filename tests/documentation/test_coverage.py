@@ -18,7 +18,7 @@ from tests.documentation.walkthrough import steps_of
 
 from vumeter_server import errors
 from vumeter_server.cli import vumeter
-from vumeter_server.settings import Settings
+from vumeter_server.runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()

@@ -12,7 +12,7 @@ from tests.edge.upstream import Upstream
 
 from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
-from vumeter_server.processes.addresses import Address
+from vumeter_server.runtime.addresses import Address
 
 ALLOWED_ORIGIN = "https://dashboard.example.com"
 

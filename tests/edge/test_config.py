@@ -22,7 +22,7 @@ from vumeter_server.edge.config import (
     render,
     transcoder,
 )
-from vumeter_server.processes.addresses import Address
+from vumeter_server.runtime.addresses import Address
 
 SECRET_HEADERS = ("authorization", "x-api-key", "x-secret-key", "x-admin-token", "cookie")
 

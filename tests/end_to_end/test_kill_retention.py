@@ -16,7 +16,7 @@ from tests.custom_metrics.in_process import InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.stack import children_of, spawn_up
 
-from vumeter_server.custom_metrics.sqlite.checking import find_problems
+from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.times.rfc3339 import format_rfc3339
 from vumeter_server.times.units import DAY_US, HOUR_US
 

@@ -6,7 +6,7 @@ from itertools import count
 
 from tests.live_metrics.stores import NINE, SECOND
 
-from vumeter_server.live_metrics.events import (
+from vumeter_server.live_metrics.model import (
     CALL_EVENTS,
     CallOutcome,
     Event,

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vumeter_server.live_metrics.events import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
 
 T = EventType
 FIGURES = (

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from vumeter_server.live_metrics.board import Board
-from vumeter_server.live_metrics.calls import State
 from vumeter_server.live_metrics.counters import COLUMNS
+from vumeter_server.live_metrics.fold import State
 from vumeter_server.live_metrics.history import Bucket, Buckets
+from vumeter_server.live_metrics.live_view import Board
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
-from vumeter_server.storage import open_database
+from vumeter_server.sqlite import open_database
 
 NINE = 1_743_498_000_000_000  # 2025-04-01T09:00:00Z
 SECOND = 1_000_000

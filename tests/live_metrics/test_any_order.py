@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.live_metrics.oracle import Oracle
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, ground, history, lists, totals
 
-from vumeter_server.live_metrics.events import (
+from vumeter_server.live_metrics.model import (
     CALL_EVENTS,
     CallOutcome,
     Event,

@@ -8,9 +8,9 @@ import pytest
 from tests.live_metrics.making import event
 from tests.live_metrics.stores import NINE, SECOND
 
-from vumeter_server.live_metrics.calls import Call, State, new_call
 from vumeter_server.live_metrics.counters import COLUMNS
-from vumeter_server.live_metrics.events import (
+from vumeter_server.live_metrics.fold import Call, State, new_call
+from vumeter_server.live_metrics.model import (
     CallOutcome,
     Event,
     EventType,

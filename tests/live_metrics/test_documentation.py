@@ -12,7 +12,7 @@ from google.api import annotations_pb2
 from tests.live_metrics.conftest import PATHS, LiveApi
 
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
-from vumeter_server.live_metrics.record import EVENT_TYPES, OUTCOMES, REASONS
+from vumeter_server.live_metrics.validation import EVENT_TYPES, OUTCOMES, REASONS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "live-metrics.md").read_text()

@@ -18,7 +18,7 @@ from tests.live_metrics.oracle import Oracle
 from tests.stack import start_stack
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
-from vumeter_server.live_metrics.events import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
 
 NINE = 1_743_498_000
 KINDS = (

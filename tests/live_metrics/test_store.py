@@ -20,10 +20,10 @@ from tests.live_metrics.stores import (
 
 from vumeter_server.errors import Conflict, Unavailable
 from vumeter_server.live_metrics.counters import COLUMNS
-from vumeter_server.live_metrics.events import CallOutcome, EventType
+from vumeter_server.live_metrics.model import CallOutcome, EventType
 from vumeter_server.live_metrics.sqlite import retention
 from vumeter_server.live_metrics.sqlite import store as store_module
-from vumeter_server.live_metrics.sqlite.booking import Booking
+from vumeter_server.live_metrics.sqlite.write_batch import Booking
 from vumeter_server.live_metrics.store import Tenant
 
 T = EventType

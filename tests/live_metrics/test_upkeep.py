@@ -13,9 +13,9 @@ from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground, history, lists
 from tests.stack import start_stack
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.live_metrics import upkeep as upkeep_module
-from vumeter_server.live_metrics.events import EventType
-from vumeter_server.live_metrics.upkeep import Upkeep
+from vumeter_server.live_metrics import maintenance as upkeep_module
+from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.model import EventType
 
 T = EventType
 DAY = 24 * HOUR

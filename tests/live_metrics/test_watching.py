@@ -6,9 +6,9 @@ import asyncio
 import time
 from contextlib import aclosing
 
-from vumeter_server.live_metrics.board import Board, Change, Listing
-from vumeter_server.live_metrics.calls import State
 from vumeter_server.live_metrics.counters import Kind, counters
+from vumeter_server.live_metrics.fold import State
+from vumeter_server.live_metrics.live_view import Board, Change, Listing
 from vumeter_server.live_metrics.watching import watch
 
 

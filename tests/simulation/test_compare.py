@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from vumeter_server.errors import InvalidArgument
+from vumeter_server.simulation.aggregation import Execution, Totals
 from vumeter_server.simulation.compare import (
     METRICS,
     Bound,
@@ -12,8 +13,7 @@ from vumeter_server.simulation.compare import (
     check_thresholds,
     compare,
 )
-from vumeter_server.simulation.figures import Execution, Totals
-from vumeter_server.simulation.reports import NUMBER_NAMES, ExecutionReport
+from vumeter_server.simulation.model import NUMBER_NAMES, ExecutionReport
 
 
 def execution(percentiles: tuple[float, float, float] | None = None, **numbers: float) -> Execution:

@@ -11,7 +11,7 @@ from tests.simulation.conftest import PATHS, Organization
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.commands.calls_file import COLUMNS
 from vumeter_server.simulation.compare import METRICS
-from vumeter_server.simulation.reports import CALL_STATUSES, EXECUTION_STATUSES, NUMBER_NAMES
+from vumeter_server.simulation.model import CALL_STATUSES, EXECUTION_STATUSES, NUMBER_NAMES
 
 TEXT = (Path(__file__).parent.parent.parent / "docs" / "simulation.md").read_text()
 

@@ -16,8 +16,8 @@ import grpc
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.access.keys import NewKey, Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.storage import open_database
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.sqlite import open_database
 
 EXECUTION = "5819e158-0000-4000-8000-000000000001"
 BATCH = 50

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.simulation import reference
 
+from vumeter_server.simulation.aggregation import MEANS, Execution, Totals
 from vumeter_server.simulation.decimals import round_reported
-from vumeter_server.simulation.figures import MEANS, Execution, Totals
+from vumeter_server.simulation.model import CALL_STATUSES, NUMBER_NAMES, ExecutionReport
 from vumeter_server.simulation.percentiles import percentiles
-from vumeter_server.simulation.reports import CALL_STATUSES, NUMBER_NAMES, ExecutionReport
 
 plausible = st.integers(min_value=0, max_value=5_000_000_000).map(lambda micros: micros / 1_000_000)
 tied = st.sampled_from([640.0, 640.5, 1234.0])

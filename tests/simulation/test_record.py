@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation.record import (
+from vumeter_server.simulation.model import NUMBER_NAMES, CallReport
+from vumeter_server.simulation.validation import (
     CallChecker,
     check_batch_size,
     checked_count,
     checked_run_test_name,
     checked_uuid,
 )
-from vumeter_server.simulation.reports import NUMBER_NAMES, CallReport
 
 CALL = "5AF9E484-0000-4000-8000-000000000001"
 EXECUTION = "5819e158-0000-4000-8000-000000000001"

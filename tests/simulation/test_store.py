@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from tests.simulation import reference
 
 from vumeter_server.errors import Conflict, NotFound
-from vumeter_server.simulation.figures import MEANS, Execution
-from vumeter_server.simulation.percentiles import DOCUMENTED
-from vumeter_server.simulation.reports import (
+from vumeter_server.simulation.aggregation import MEANS, Execution
+from vumeter_server.simulation.model import (
     CALL_STATUSES,
     NUMBER_NAMES,
     CallReport,
     ExecutionReport,
 )
-from vumeter_server.simulation.sqlite import SqliteSimulationStore, latencies, recording
+from vumeter_server.simulation.percentiles import DOCUMENTED
+from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies
 from vumeter_server.simulation.store import ExecutionsPage, SimulationStore
-from vumeter_server.storage import Database, open_database
+from vumeter_server.sqlite import Database, open_database
 
 ACME, RIVAL = 1, 2
 RUN_TEST = "My Agent Test"
@@ -334,7 +334,7 @@ async def test_calls_left_by_a_deletion_that_was_cut_short_are_out_of_sight(
 
 
 def _delete_all_but_the_calls(connection: Any) -> None:
-    assert recording.delete_execution(connection, ACME, execution_id(1)) == 5
+    assert ingest.delete_execution(connection, ACME, execution_id(1)) == 5
 
 
 def _count_calls(database: Database) -> int:

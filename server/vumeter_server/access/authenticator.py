@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from vumeter_server.access.keys import Credential, Role, StoredKey, secret_matches
 from vumeter_server.access.store import KeyLookup
-from vumeter_server.clock import Clock
 from vumeter_server.errors import Unauthenticated, Unavailable
+from vumeter_server.runtime.clock import Clock
 
 # A revoked key is refused within a second in every process.
 CACHED_FOR_US = 500_000

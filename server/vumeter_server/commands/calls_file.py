@@ -13,11 +13,11 @@ import click
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
+from vumeter_server.api import json_body
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.rpc import json_body
 from vumeter_server.simulation.bodies import CallBody, add_call
-from vumeter_server.simulation.record import CallChecker
-from vumeter_server.simulation.reports import NUMBER_NAMES, OBJECT_PATHS, CallReport
+from vumeter_server.simulation.model import NUMBER_NAMES, OBJECT_PATHS, CallReport
+from vumeter_server.simulation.validation import CallChecker
 
 OBJECT_NAMES = tuple(path.rpartition(".")[2] for path in OBJECT_PATHS)
 COLUMNS = (

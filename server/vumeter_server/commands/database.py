@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.settings import Settings
-from vumeter_server.storage import Database, DatabaseError, open_database
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.sqlite import Database, DatabaseError, open_database
 
 
 @contextlib.contextmanager

@@ -11,13 +11,14 @@ from typing import Any
 import click
 import orjson
 
-from vumeter_server.clock import system_clock
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, print_rows
-from vumeter_server.custom_metrics.sqlite import SqliteMetricStore, checking, retention
-from vumeter_server.storage import Database
-from vumeter_server.storage.migrations import NAMES
+from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.sqlite import Database
+from vumeter_server.sqlite.migrations import NAMES
 
 ORGANIZATION_COLUMNS = (
     "organization",
@@ -43,7 +44,7 @@ def info(db: Path | None, output_format: str) -> None:
     """Print sizes in bytes, the schema, and what each organization has."""
     with opened(db) as database:
         of_file = _file_info(database)
-        organizations = [asdict(each) for each in database.read(checking.contents)]
+        organizations = [asdict(each) for each in database.read(verification.contents)]
     if output_format == "json":
         click.echo(orjson.dumps({**of_file, "organizations": organizations}).decode())
         return
@@ -95,7 +96,7 @@ def check(db: Path | None) -> int:
     Exits with status 1 if anything does not. Works beside a running server.
     """
     with opened(db) as database:
-        problems = database.read(lambda connection: list(checking.find_problems(connection)))
+        problems = database.read(lambda connection: list(verification.find_problems(connection)))
     for problem in problems:
         click.echo(problem)
     if not problems:

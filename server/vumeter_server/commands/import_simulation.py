@@ -28,7 +28,7 @@ from vumeter_server.commands.remote import (
     message_of,
     violations_of,
 )
-from vumeter_server.simulation.service.messages import write_call
+from vumeter_server.simulation.grpc_messages import write_call
 
 BATCH_CALLS = 1_000
 BATCH_BYTES = 2 * 1024 * 1024

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from vumeter_server.access.keys import NewKey, Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
-from vumeter_server.clock import system_clock
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option, duration, organization_name
 from vumeter_server.commands.printing import (
@@ -19,6 +18,7 @@ from vumeter_server.commands.printing import (
     print_rows,
     time_text,
 )
+from vumeter_server.runtime.clock import system_clock
 
 # Of what the JSON holds, what people look for.
 LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at")

@@ -10,7 +10,9 @@ import click
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
-from vumeter_server.custom_metrics.sqlite.administration import SqliteMetricAdministration
+from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
+    SqliteMetricAdministration,
+)
 
 organization_option = click.option(
     "--organization", type=organization_name, metavar="NAME", required=True, help="Whose metrics."

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.access.organizations import NAME_PROBLEM, is_organization_name
-from vumeter_server.processes.errors import StartError
+from vumeter_server.runtime.start_error import StartError
 from vumeter_server.times.steps import STEP_PROBLEM, read_step
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.access.sqlite import SqliteKeyAdministration
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_rows, time_text

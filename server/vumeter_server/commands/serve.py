@@ -14,10 +14,10 @@ import structlog
 
 from vumeter_server.commands.options import one_line_errors, server_options
 from vumeter_server.commands.up import run_supervisor
-from vumeter_server.logs import configure_logs
-from vumeter_server.processes.addresses import Address, check_free, ip_of
-from vumeter_server.settings import load_settings, require_admin_token
-from vumeter_server.supervisor import Endpoints
+from vumeter_server.runtime.addresses import Address, check_free, ip_of
+from vumeter_server.runtime.logs import configure_logs
+from vumeter_server.runtime.settings import load_settings, require_admin_token
+from vumeter_server.supervisor.supervisor import Endpoints
 
 
 @click.command()
@@ -52,7 +52,7 @@ def serve(
         configure_logs(settings)
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415
-        from vumeter_server.storage import DatabaseError  # noqa: PLC0415
+        from vumeter_server.sqlite import DatabaseError  # noqa: PLC0415
 
         def on_ready(port: int) -> None:
             if ready_fd is not None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from vumeter_server import supervisor
 from vumeter_server.commands.options import PORT, one_line_errors, server_options
-from vumeter_server.settings import Settings, load_settings, require_admin_token
+from vumeter_server.runtime.settings import Settings, load_settings, require_admin_token
+from vumeter_server.supervisor import supervisor
 
 
 @click.command()

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.batch import ABSENT_TIME, Batch, LabelSet, MetricType
-from vumeter_server.custom_metrics.findings import Findings
 from vumeter_server.custom_metrics.label_sets import (
     KnownLabelSets,
     check_ids,
@@ -19,13 +17,15 @@ from vumeter_server.custom_metrics.label_sets import (
     note_wrong,
 )
 from vumeter_server.custom_metrics.labels import MAX_ID, is_metric_name
-from vumeter_server.custom_metrics.points import (
+from vumeter_server.custom_metrics.model import ABSENT_TIME, Batch, LabelSet, MetricType
+from vumeter_server.custom_metrics.validation import (
     MAX_AHEAD_US,
     MAX_POINTS,
     MAX_VALUE,
     NAME_PROBLEM,
     TYPE_PROBLEM,
 )
+from vumeter_server.custom_metrics.violations import Findings
 from vumeter_server.errors import InvalidArgument
 
 H = TypeVar("H", str, LabelSet)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from vumeter_server.custom_metrics.batch import LabelSet
-from vumeter_server.custom_metrics.findings import Findings
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
     MAX_LABEL_NAME,
@@ -21,6 +19,8 @@ from vumeter_server.custom_metrics.labels import (
     is_label_name,
     quote,
 )
+from vumeter_server.custom_metrics.model import LabelSet
+from vumeter_server.custom_metrics.violations import Findings
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from vumeter_server.custom_metrics.queries import Rows
+from vumeter_server.custom_metrics.query import Rows
 from vumeter_server.custom_metrics.store import SessionMetric, TagValues, Timeseries
 from vumeter_server.numbers import (
     epoch_seconds,

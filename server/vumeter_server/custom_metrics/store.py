@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.batch import Batch, MetricType
+from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.errors import InvalidArgument
 
 

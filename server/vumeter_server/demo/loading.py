@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from vumeter_server.access.keys import Role
-from vumeter_server.access.sqlite import SqliteKeyAdministration
-from vumeter_server.clock import Clock, system_clock
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.demo.families import DEMOS
 from vumeter_server.demo.sqlite import SqliteDemoRecord
 from vumeter_server.demo.stage import ORGANIZATION, Demo, DemoError, ShowProgress, Stage
-from vumeter_server.settings import Settings
-from vumeter_server.storage import Database, DatabaseError, open_database
+from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.sqlite import Database, DatabaseError, open_database
 from vumeter_server.times.units import DAY_US, HOUR_US
 
 # Within this time an idempotency key is sure to be remembered, so that continuing doubles nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from vumeter_server.storage import Database
+from vumeter_server.sqlite import Database
 
 
 class SqliteDemoRecord:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from vumeter_server.processes.addresses import Address
+from vumeter_server.runtime.addresses import Address
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CORS = "envoy.filters.http.cors"

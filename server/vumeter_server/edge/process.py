@@ -16,9 +16,9 @@ from pathlib import Path
 import envoy
 
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
-from vumeter_server.processes.addresses import Address, check_free
-from vumeter_server.processes.errors import StartError
-from vumeter_server.processes.parent_death import ending_with_parent
+from vumeter_server.runtime.addresses import Address, check_free
+from vumeter_server.runtime.parent_death import ending_with_parent
+from vumeter_server.runtime.start_error import StartError
 
 READY_WITHIN_SECONDS = 30.0
 _POLL_SECONDS = 0.05

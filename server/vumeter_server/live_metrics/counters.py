@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from vumeter_server.live_metrics.events import RejectionReason
+from vumeter_server.live_metrics.model import RejectionReason
 
 
 class Kind(IntEnum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from vumeter_server.live_metrics.calls import Call
 from vumeter_server.live_metrics.counters import REJECTED, Kind
+from vumeter_server.live_metrics.fold import Call
 
 STARTS_AND_ENDS = (Kind.STARTED, Kind.ENDED, Kind.FAILED)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vumeter_server.live_metrics.board import Board
-from vumeter_server.live_metrics.events import Event
 from vumeter_server.live_metrics.history import Bucket, Buckets
+from vumeter_server.live_metrics.live_view import Board
+from vumeter_server.live_metrics.model import Event
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from vumeter_server.live_metrics.board import Board, Figures
+from vumeter_server.live_metrics.live_view import Board, Figures
 
 KEEPALIVE_SECONDS: Final = 15.0
 

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vumeter_server.simulation.record import CallChecker, check_batch_size, checked_execution
-from vumeter_server.simulation.reports import (
+from vumeter_server.simulation.model import (
     NUMBERS_BY_GROUP,
     OBJECT_PATHS,
     CallReport,
     ExecutionReport,
 )
+from vumeter_server.simulation.validation import CallChecker, check_batch_size, checked_execution
 from vumeter_server.times.rfc3339 import parse_rfc3339
 
 T = TypeVar("T")

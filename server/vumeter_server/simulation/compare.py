@@ -9,8 +9,8 @@ from enum import Enum
 from fractions import Fraction
 
 from vumeter_server.errors import InvalidArgument
+from vumeter_server.simulation.aggregation import Execution
 from vumeter_server.simulation.decimals import exact, round_fraction
-from vumeter_server.simulation.figures import Execution
 
 MAX_THRESHOLDS = 100
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vumeter_server.simulation.figures import Execution
-from vumeter_server.simulation.reports import CallReport, ExecutionReport
+from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.model import CallReport, ExecutionReport
 
 RUN_TEST_NOT_FOUND = "Run test not found."
 EXECUTION_NOT_FOUND = "Test execution not found."

@@ -7,18 +7,17 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TypeVar
 
-from vumeter_server.clock import Clock
-from vumeter_server.custom_metrics.batch import Batch, MetricType, settle
-from vumeter_server.custom_metrics.sqlite.dictionaries import read_version
-from vumeter_server.custom_metrics.sqlite.labels import query_names, query_tags
-from vumeter_server.custom_metrics.sqlite.recording import Recorder, earlier_answer
-from vumeter_server.custom_metrics.sqlite.sealing import SEAL_AT_POINTS
-from vumeter_server.custom_metrics.sqlite.sessions import query_session
-from vumeter_server.custom_metrics.sqlite.snapshots import NotAtHand, Snapshot, Snapshots
-from vumeter_server.custom_metrics.sqlite.sums import query_sums
-from vumeter_server.custom_metrics.sqlite.timeseries import query_timeseries
-from vumeter_server.custom_metrics.sqlite.totals import CELL_US
-from vumeter_server.custom_metrics.sqlite.upkeep import Upkeep
+from vumeter_server.custom_metrics.model import Batch, MetricType, settle
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import NotAtHand, Snapshot, Snapshots
+from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
+from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
+from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
+from vumeter_server.custom_metrics.sqlite.query.labels import query_names, query_tags
+from vumeter_server.custom_metrics.sqlite.query.sessions import query_session
+from vumeter_server.custom_metrics.sqlite.query.sums import query_sums
+from vumeter_server.custom_metrics.sqlite.query.timeseries import query_timeseries
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
 from vumeter_server.custom_metrics.store import (
     Idempotency,
     SessionMetric,
@@ -28,7 +27,8 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
-from vumeter_server.storage import Readers, Writer
+from vumeter_server.runtime.clock import Clock
+from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import TypeVar
 
-from vumeter_server.clock import Clock
-from vumeter_server.live_metrics.board import Board, Change
-from vumeter_server.live_metrics.events import Event
 from vumeter_server.live_metrics.history import Bucket, Buckets
-from vumeter_server.live_metrics.sqlite.booking import Booking
+from vumeter_server.live_metrics.live_view import Board, Change
+from vumeter_server.live_metrics.model import Event
 from vumeter_server.live_metrics.sqlite.history import Timelines, store_peaks, work_out
-from vumeter_server.live_metrics.sqlite.ledger import Ledger
 from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
+from vumeter_server.live_metrics.sqlite.state import Ledger
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
+from vumeter_server.live_metrics.sqlite.write_batch import Booking
 from vumeter_server.live_metrics.store import Tenant
-from vumeter_server.storage import Readers, Writer
+from vumeter_server.runtime.clock import Clock
+from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 

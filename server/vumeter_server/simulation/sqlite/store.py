@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import structlog
 
-from vumeter_server.simulation.figures import Execution
-from vumeter_server.simulation.reports import CallReport, ExecutionReport
-from vumeter_server.simulation.sqlite import reading, recording
+from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.model import CallReport, ExecutionReport
+from vumeter_server.simulation.sqlite import ingest, query
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
-from vumeter_server.storage import Readers, Writer
+from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 
@@ -36,32 +36,32 @@ class SqliteSimulationStore:
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
-        self._remembered: dict[int, reading.Computed] = {}
+        self._remembered: dict[int, query.Computed] = {}
         self._unkept: set[int] = set()
         self._untidy = asyncio.Event()
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
         """Make a run test if there is none of that name."""
         await self._writer.run(
-            lambda connection: recording.record_run_test(connection, organization_id, run_test_name)
+            lambda connection: ingest.record_run_test(connection, organization_id, run_test_name)
         )
 
     async def record_execution(self, organization_id: int, report: ExecutionReport) -> None:
         """Store an execution, and its run test if new."""
         await self._writer.run(
-            lambda connection: recording.record_execution(connection, organization_id, report)
+            lambda connection: ingest.record_execution(connection, organization_id, report)
         )
 
     async def record_calls(self, organization_id: int, reports: Sequence[CallReport]) -> None:
         """Store calls, all of them or none."""
         await self._writer.run(
-            lambda connection: recording.record_calls(connection, organization_id, reports)
+            lambda connection: ingest.record_calls(connection, organization_id, reports)
         )
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
         """Delete an execution; its calls are out of sight at once, and removed by and by."""
         deleted = await self._writer.run(
-            lambda connection: recording.delete_execution(connection, organization_id, execution_id)
+            lambda connection: ingest.delete_execution(connection, organization_id, execution_id)
         )
         self._untidy.set()
         return deleted
@@ -69,7 +69,7 @@ class SqliteSimulationStore:
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last."""
         return await self._readers.run(
-            lambda connection: reading.call(connection, organization_id, call_execution_id)
+            lambda connection: query.call(connection, organization_id, call_execution_id)
         )
 
     async def execution(
@@ -101,7 +101,7 @@ class SqliteSimulationStore:
     async def run_tests(self, organization_id: int, *, after: str, limit: int) -> Sequence[RunTest]:
         """Return run tests by name."""
         return await self._readers.run(
-            lambda connection: reading.run_tests(connection, organization_id, after, limit)
+            lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
     async def tidy(self) -> None:
@@ -112,26 +112,26 @@ class SqliteSimulationStore:
             await self._untidy.wait()
             self._untidy.clear()
 
-    async def _read(self, percentiles: Sequence[float], ask: Callable[[reading.Reader], T]) -> T:
-        def query(connection: sqlite3.Connection, *, may_compute: bool) -> T:
-            reader = reading.Reader(
+    async def _read(self, percentiles: Sequence[float], ask: Callable[[query.Reader], T]) -> T:
+        def read(connection: sqlite3.Connection, *, may_compute: bool) -> T:
+            reader = query.Reader(
                 connection, percentiles, remembered=self._remembered, may_compute=may_compute
             )
             answer = ask(reader)
             computed.extend(reader.computed)
             return answer
 
-        computed: list[reading.Computed] = []
+        computed: list[query.Computed] = []
         try:
-            return await self._readers.run(lambda connection: query(connection, may_compute=False))
-        except reading.NeedsLatencies:
+            return await self._readers.run(lambda connection: read(connection, may_compute=False))
+        except query.NeedsLatencies:
             answer = await self._readers.run(
-                lambda connection: query(connection, may_compute=True), heavy=True
+                lambda connection: read(connection, may_compute=True), heavy=True
             )
         self._remember(computed)
         return answer
 
-    def _remember(self, computed: Sequence[reading.Computed]) -> None:
+    def _remember(self, computed: Sequence[query.Computed]) -> None:
         for each in computed:
             self._remembered.pop(each.execution_key, None)
             self._remembered[each.execution_key] = each
@@ -150,7 +150,7 @@ class SqliteSimulationStore:
 
         def job(connection: sqlite3.Connection) -> None:
             for each in computed:
-                reading.keep(connection, each)
+                query.keep(connection, each)
 
         self._unkept.clear()
         await self._writer.run(job)
@@ -158,7 +158,7 @@ class SqliteSimulationStore:
     async def _finish_deletions(self) -> None:
         """Remove calls of deleted executions in steps, so that others write between."""
         while await self._writer.run(
-            lambda connection: recording.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
+            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
         ):
             pass
 

@@ -1,0 +1,178 @@
+"""Organizations and keys in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+import sqlite_utils
+
+from vumeter_server.access.keys import NewKey, Role, StoredKey, new_key, secret_digest
+from vumeter_server.access.store import KeyInfo, OrganizationInfo
+from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.sqlite import Database, Readers, Writer
+
+
+class SqliteKeyLookup:
+    """Looks keys up for a running server."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers = readers
+        self._writer = writer
+
+    async def find_key(self, key_id: str) -> StoredKey | None:
+        """Return the key of that id."""
+        return await self._readers.run(lambda connection: _find(connection, key_id))
+
+    async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
+        """Keep when keys were last used; an older time never replaces a newer one."""
+        rows = [(used_us, key_id, used_us) for key_id, used_us in last_used_us.items()]
+        await self._writer.run(
+            lambda connection: connection.executemany(
+                "UPDATE api_keys SET last_used_us = ?"
+                " WHERE key_id = ? AND coalesce(last_used_us, 0) < ?",
+                rows,
+            )
+        )
+
+
+class SqliteKeyAdministration:
+    """Makes, revokes and lists keys, beside a running server or without one."""
+
+    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+        """Make a key, and the organization if there is none of that name."""
+
+        def job(connection: sqlite3.Connection) -> NewKey:
+            organizations = sqlite_utils.Database(connection).table("organizations")
+            found = list(organizations.rows_where("name = ?", [organization]))
+            if found:
+                organization_id = found[0]["organization_id"]
+            else:
+                cursor = connection.execute(
+                    "INSERT INTO organizations (name, created_us) VALUES (?, ?)",
+                    (organization, self._clock()),
+                )
+                organization_id = cursor.lastrowid
+            return self._insert(connection, organization_id, role, expires_us)
+
+        return self._database.write(job)
+
+    def revoke_key(self, key_id: str) -> bool:
+        """Revoke a key from now on; False if there is none. A revoked key keeps its time."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            if _find(connection, key_id) is None:
+                return False
+            self._revoke(connection, key_id)
+            return True
+
+        return self._database.write(job)
+
+    def rotate_key(self, key_id: str) -> NewKey | None:
+        """Replace a key by one of the same organization, role and lifetime; None if not good."""
+
+        def job(connection: sqlite3.Connection) -> NewKey | None:
+            now_us = self._clock()
+            old = _find(connection, key_id)
+            if old is None or not old.is_good_at(now_us):
+                return None
+            expires_us = None
+            if old.expires_us is not None:
+                (created_us,) = connection.execute(
+                    "SELECT created_us FROM api_keys WHERE key_id = ?", (key_id,)
+                ).fetchone()
+                expires_us = now_us + (old.expires_us - created_us)
+            self._revoke(connection, key_id)
+            return self._insert(connection, old.organization_id, old.role, expires_us)
+
+        return self._database.write(job)
+
+    def list_keys(self) -> list[KeyInfo]:
+        """Return every key, by organization and time of making."""
+        rows = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us"
+                " FROM api_keys k JOIN organizations USING (organization_id)"
+                " ORDER BY name, k.created_us, key_id"
+            ).fetchall()
+        )
+        return [
+            KeyInfo(
+                key_id=key_id,
+                organization=name,
+                role=Role(role),
+                created_us=created_us,
+                expires_us=expires_us,
+                revoked_us=revoked_us,
+                last_used_us=last_used_us,
+            )
+            for key_id, name, role, created_us, expires_us, revoked_us, last_used_us in rows
+        ]
+
+    def list_organizations(self) -> list[OrganizationInfo]:
+        """Return every organization, by name."""
+        rows = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT o.name, o.created_us, count(k.key_id) FROM organizations o"
+                " LEFT JOIN api_keys k ON k.organization_id = o.organization_id"
+                " AND k.revoked_us IS NULL AND (k.expires_us IS NULL OR k.expires_us > ?)"
+                " GROUP BY o.organization_id ORDER BY o.name",
+                (self._clock(),),
+            ).fetchall()
+        )
+        return [
+            OrganizationInfo(name=name, created_us=created_us, good_keys=good_keys)
+            for name, created_us, good_keys in rows
+        ]
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        organization_id: int,
+        role: Role,
+        expires_us: int | None,
+    ) -> NewKey:
+        key = new_key()
+        connection.execute(
+            "INSERT INTO api_keys"
+            " (key_id, organization_id, role, secret_sha256, created_us, expires_us)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                key.key_id,
+                organization_id,
+                role.value,
+                secret_digest(key.secret),
+                self._clock(),
+                expires_us,
+            ),
+        )
+        return key
+
+    def _revoke(self, connection: sqlite3.Connection, key_id: str) -> None:
+        connection.execute(
+            "UPDATE api_keys SET revoked_us = ? WHERE key_id = ? AND revoked_us IS NULL",
+            (self._clock(), key_id),
+        )
+
+
+def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
+    row = connection.execute(
+        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us"
+        " FROM api_keys WHERE key_id = ?",
+        (key_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    organization_id, role, secret_sha256, expires_us, revoked_us = row
+    return StoredKey(
+        key_id=key_id,
+        organization_id=organization_id,
+        role=Role(role),
+        secret_sha256=secret_sha256,
+        expires_us=expires_us,
+        revoked_us=revoked_us,
+    )

@@ -1,0 +1,1 @@
+"""What all services share: the pipeline around handlers, credentials, errors, bodies, streams."""

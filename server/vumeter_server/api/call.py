@@ -1,0 +1,36 @@
+"""What a handler is told of the call it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+
+from vumeter_server.access.authenticator import Caller
+from vumeter_server.api.credentials import Metadata
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call: who makes it, and by which id it is found in the logs.
+
+    `known_caller` is None for methods that ask for no API key.
+    """
+
+    request_id: str
+    metadata: Metadata
+    context: grpc.aio.ServicerContext[Any, Any]
+    known_caller: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """The key's organization and role; only methods that ask for a key may read it."""
+        if self.known_caller is None:
+            raise RuntimeError("this method is open to callers without a key")
+        return self.known_caller
+
+    @property
+    def organization_id(self) -> int:
+        """The organization that the call may see and change: the one place that scopes it."""
+        return self.caller.organization_id

@@ -1,0 +1,209 @@
+"""The pipeline around every handler of every service.
+
+In order: request id, credential, role, request message, handler, answer; and whatever is raised on
+the way becomes a status by the one error table. Handlers are registered from the service's
+descriptor and get bytes from grpc, because grpc answers a request that it cannot decode by itself
+with the decoder's own text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.api import credentials
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import Access
+from vumeter_server.api.error_table import status_of
+from vumeter_server.errors import DeadlineExceeded, InvalidArgument, RetryableError, VumeterError
+
+_log = structlog.get_logger(__name__)
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Servicer(Protocol):
+    """What a class needs to be served.
+
+    Beside these it has a coroutine or an async generator for each method of the service, named as
+    the method: `async def Method(self, request, call)`, with an async iterator in place of the
+    request where requests are streamed.
+    """
+
+    @property
+    def service(self) -> ServiceDescriptor:
+        """The service that it implements."""
+
+    @property
+    def access(self) -> Access | Mapping[str, Access]:
+        """What its methods ask of callers, for all of them or by name."""
+
+    @property
+    def field_names(self) -> Mapping[str, str]:
+        """How callers spell fields that the core spells otherwise."""
+
+
+@runtime_checkable
+class ReadsOtherwise(Protocol):
+    """A servicer that reads some requests as messages of other types, equal on the wire."""
+
+    @property
+    def request_types(self) -> Mapping[str, type[Message]]:
+        """The types by the names of their methods."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """What every handler is wrapped with."""
+
+    authenticator: Authenticator
+    query_timeout_seconds: float
+
+    def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """Return grpc's handlers for every method of `servicer`, by method name."""
+        return {method.name: self._handler(servicer, method) for method in servicer.service.methods}
+
+    def _handler(
+        self, servicer: Servicer, method: MethodDescriptor
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        wrapped = _Method(self, servicer, method)
+        if method.server_streaming:
+            if method.client_streaming:
+                return grpc.stream_stream_rpc_method_handler(wrapped.streaming)
+            return grpc.unary_stream_rpc_method_handler(wrapped.streaming)
+        if method.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(wrapped.unary)
+        return grpc.unary_unary_rpc_method_handler(wrapped.unary)
+
+
+def is_query(method: MethodDescriptor) -> bool:
+    """Whether a method changes nothing, by its own option."""
+    level: int = method.GetOptions().idempotency_level
+    return level == MethodOptions.NO_SIDE_EFFECTS
+
+
+class _Method:
+    def __init__(self, pipeline: Pipeline, servicer: Servicer, method: MethodDescriptor) -> None:
+        self._authenticator = pipeline.authenticator
+        self._handler: Callable[[Any, Call], Any] = getattr(servicer, method.name)
+        self._name = method.full_name
+        self._field_names = servicer.field_names
+        access = servicer.access
+        self._access = access if isinstance(access, Access) else access[method.name]
+        others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
+        self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
+        self._client_streaming = method.client_streaming
+        self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
+
+    async def unary(self, request: Any, context: _Context) -> bytes:
+        """Answer with one message."""
+        call = _begin(context)
+        started = time.perf_counter()
+        try:
+            await self._admit(call)
+            answering: Awaitable[Message] = self._handler(self._read(request), call)
+            if self._timeout is None:
+                answer = await answering
+            else:
+                async with asyncio.timeout(self._timeout):
+                    answer = await answering
+            return answer.SerializeToString()
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except TimeoutError:
+            await self._refuse(DeadlineExceeded(), call, started)
+        except Exception as error:
+            await self._refuse(error, call, started)
+        raise AssertionError("abort raises")
+
+    async def streaming(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
+        """Answer with a stream of messages."""
+        call = _begin(context)
+        started = time.perf_counter()
+        answered = False
+        try:
+            await self._admit(call)
+            async for answer in self._handler(self._read(request), call):
+                yield answer.SerializeToString()
+                answered = True
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            await self._refuse(error, call, started, answered=answered)
+
+    async def _admit(self, call: Call) -> None:
+        # A caller whose role is refused is known to the log.
+        call.known_caller = await credentials.find_caller(
+            self._access, call.metadata, self._authenticator
+        )
+        credentials.check_role(self._access, call.known_caller)
+
+    def _read(self, request: Any) -> Any:
+        if self._client_streaming:
+            return self._read_each(request)
+        return self._parse(request)
+
+    async def _read_each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        async for request in requests:
+            yield self._parse(request)
+
+    def _parse(self, data: bytes) -> Message:
+        try:
+            return self._request_type.FromString(data)
+        except DecodeError:
+            raise InvalidArgument("Malformed request") from None
+
+    async def _refuse(
+        self, error: Exception, call: Call, started: float, *, answered: bool = False
+    ) -> None:
+        status = status_of(error, self._field_names)
+        known = isinstance(error, VumeterError)
+        _log.log(
+            20 if known else 40,
+            "call_refused",
+            method=self._name,
+            request_id=call.request_id,
+            key_id=call.known_caller.key_id if call.known_caller else None,
+            code=status.code,
+            message=status.message,
+            milliseconds=round((time.perf_counter() - started) * 1000, 3),
+            exc_info=None if known and error.__cause__ is None else error,
+        )
+        if isinstance(error, RetryableError) and not answered:
+            # Envoy turns initial metadata into headers of the REST answer; they go before the
+            # first message, and after it there is RetryInfo among the details.
+            await call.context.send_initial_metadata(
+                (("retry-after", str(error.retry_after_seconds)),)
+            )
+        await call.context.abort(
+            _CODES[status.code],
+            status.message,
+            (
+                ("x-request-id", call.request_id),
+                ("grpc-status-details-bin", status.SerializeToString()),
+            ),
+        )
+
+
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def _begin(context: _Context) -> Call:
+    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
+    given = metadata.get("x-request-id")
+    request_id = given[:128] if isinstance(given, str) and given else uuid.uuid4().hex
+    context.set_trailing_metadata((("x-request-id", request_id),))
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return Call(request_id=request_id, metadata=metadata, context=context)

@@ -1,0 +1,275 @@
+"""Custom metrics for gRPC callers: check, call the core, convert."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import duration_pb2
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from google.type import date_pb2
+
+from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter_server.access.keys import Role
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import BEARER, Access
+from vumeter_server.api.streams import answer_in_order
+from vumeter_server.api.times import instant_us, timestamp
+from vumeter_server.custom_metrics import wire
+from vumeter_server.custom_metrics.ingest import Recording
+from vumeter_server.custom_metrics.labels import (
+    check_group_by,
+    check_metric_names,
+    check_tags,
+    label_filter,
+)
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
+from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
+from vumeter_server.errors import InvalidArgument
+from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.times.ranges import TimeRange, check_range
+from vumeter_server.times.units import HOUR_US, SECOND_US
+from vumeter_server.times.zones import find_zone
+
+QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
+RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
+MAX_BATCHES_IN_FLIGHT = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomMetricsService:
+    """Serves vumeter.custom_metrics.v1.CustomMetricsService."""
+
+    queries: Queries
+    recording: Recording
+
+    @property
+    def service(self) -> ServiceDescriptor:
+        """The service's descriptor."""
+        return pb.DESCRIPTOR.services_by_name["CustomMetricsService"]
+
+    @property
+    def access(self) -> Mapping[str, Access]:
+        """Any role records, owners and admins query."""
+        methods = self.service.methods_by_name
+        return {name: BEARER if name in RECORDINGS else QUERY for name in methods}
+
+    @property
+    def request_types(self) -> Mapping[str, type[Message]]:
+        """Batches are read with their labels as bytes."""
+        return {name: wire.REQUEST_TYPES[name] for name in RECORDINGS}
+
+    @property
+    def field_names(self) -> Mapping[str, str]:
+        """Where a message spells a field otherwise than the core."""
+        return FIELD_NAMES
+
+    async def RecordPoints(self, request: Any, call: Call) -> pb.RecordPointsResponse:
+        """Record points, all of them or none."""
+        recorded = await self._record(request, call, dry_run=request.dry_run)
+        return pb.RecordPointsResponse(recorded=recorded)
+
+    async def StreamPoints(
+        self, requests: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[pb.StreamPointsResponse]:
+        """Record batch after batch, and answer each once it is on disk."""
+        async for sequence, recorded, error in self._record_each(requests, call):
+            yield pb.StreamPointsResponse(sequence=sequence, recorded=recorded, error=error)
+
+    async def RecordColumns(self, request: Any, call: Call) -> pb.RecordColumnsResponse:
+        """Record points given as columns, all of them or none."""
+        recorded = await self._record(request, call, dry_run=request.dry_run)
+        return pb.RecordColumnsResponse(recorded=recorded)
+
+    async def StreamColumns(
+        self, requests: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[pb.StreamColumnsResponse]:
+        """Record batch after batch of columns, and answer each once it is on disk."""
+        async for sequence, recorded, error in self._record_each(requests, call):
+            yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
+
+    async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
+        return await self.recording.record(
+            call.organization_id,
+            lambda: wire.read(request),
+            count=wire.count(request),
+            idempotency_key=request.idempotency_key,
+            dry_run=dry_run,
+        )
+
+    def _record_each(
+        self, requests: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[tuple[int, int, Status | None]]:
+        return answer_in_order(
+            requests,
+            lambda request: self._record(request, call),
+            MAX_BATCHES_IN_FLIGHT,
+            self.field_names,
+        )
+
+    async def ListMetricNames(
+        self, request: pb.ListMetricNamesRequest, call: Call
+    ) -> pb.ListMetricNamesResponse:
+        """List metric names."""
+        names = await self.queries.names(call.organization_id, request.agent_id)
+        return pb.ListMetricNamesResponse(names=names)
+
+    async def AggregateMetrics(
+        self, request: pb.AggregateMetricsRequest, call: Call
+    ) -> pb.AggregateMetricsResponse:
+        """Sum metrics over a range."""
+        rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
+        return await ANSWERS.run(
+            lambda: pb.AggregateMetricsResponse(
+                rows=[
+                    pb.AggregateRow(labels=labels, metrics=metrics)
+                    for _, labels, metrics in _each_row(rows)
+                ]
+            ),
+            size=rows.sums.size,
+        )
+
+    async def ListDailyMetrics(
+        self, request: pb.ListDailyMetricsRequest, call: Call
+    ) -> pb.ListDailyMetricsResponse:
+        """Sum metrics by calendar day."""
+        rows = await self.queries.daily(
+            call.organization_id,
+            _sum_request(request),
+            find_zone(request.time_zone),
+            fill_zero=_fill_zero(request.fill),
+        )
+        dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
+        return await ANSWERS.run(
+            lambda: pb.ListDailyMetricsResponse(
+                rows=[
+                    pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
+                    for day, labels, metrics in _each_row(rows)
+                ]
+            ),
+            size=rows.sums.size,
+        )
+
+    async def QueryTimeseries(
+        self, request: pb.QueryTimeseriesRequest, call: Call
+    ) -> pb.QueryTimeseriesResponse:
+        """Read one metric over time."""
+        if not request.metric_name:
+            raise InvalidArgument.of("metric_name", "must be given")
+        asked = TimeseriesRequest(
+            time_range=_time_range(request.selection),
+            metric_name=request.metric_name,
+            step_us=_step_us(request.step) if request.HasField("step") else HOUR_US,
+            filters=_filters(request.selection),
+            fill_zero=_fill_zero(request.fill),
+        )
+        found = await self.queries.timeseries(call.organization_id, asked)
+        starts_us = asked.time_range.start_us + found.buckets * asked.step_us
+        return await ANSWERS.run(
+            lambda: pb.QueryTimeseriesResponse(
+                type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
+            ),
+            size=len(found.values),
+        )
+
+    async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
+        """List tag keys with their values."""
+        tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
+        return pb.ListTagsResponse(
+            tags={
+                key: pb.TagValues(values=each.values, truncated=each.truncated)
+                for key, each in tags.items()
+            }
+        )
+
+    async def GetSessionMetrics(
+        self, request: pb.GetSessionMetricsRequest, call: Call
+    ) -> pb.GetSessionMetricsResponse:
+        """Read all metrics of one session."""
+        metrics = await self.queries.session(call.organization_id, request.session_id)
+        return pb.GetSessionMetricsResponse(metrics=[_session_metric(each) for each in metrics])
+
+
+FIELD_NAMES: Mapping[str, str] = {
+    "start_date": "start_time",
+    "end_date": "end_time",
+    "timezone": "time_zone",
+}
+
+
+def _step_us(step: duration_pb2.Duration) -> int:
+    step_us = step.seconds * SECOND_US + step.nanos // 1_000
+    if step_us <= 0 or step.nanos % 1_000 or not step_us < 2**62:
+        raise InvalidArgument.of("step", "must be a positive duration of whole microseconds")
+    return step_us
+
+
+def _time_range(selection: pb.Selection) -> TimeRange:
+    bounds = []
+    for field in ("start_time", "end_time"):
+        if not selection.HasField(field):
+            raise InvalidArgument.of(f"selection.{field}", "must be given")
+        bounds.append(instant_us(getattr(selection, field), f"selection.{field}"))
+    return check_range(bounds[0], bounds[1], "selection.end_time")
+
+
+def _filters(selection: pb.Selection) -> tuple[tuple[str, str], ...]:
+    return label_filter(
+        check_tags(selection.tags, "selection.tags"),
+        agent_id=selection.agent_id,
+        environment_id=selection.environment_id,
+        within="selection.",
+    )
+
+
+def _sum_request(request: pb.AggregateMetricsRequest | pb.ListDailyMetricsRequest) -> SumRequest:
+    return SumRequest(
+        time_range=_time_range(request.selection),
+        filters=_filters(request.selection),
+        metric_names=check_metric_names(request.metric_names),
+        group_by=check_group_by(request.group_by),
+    )
+
+
+def _fill_zero(fill: pb.Fill) -> bool:
+    if fill not in (pb.FILL_UNSPECIFIED, pb.FILL_ZERO):
+        raise InvalidArgument.of("fill", "must be FILL_ZERO or unspecified")
+    return fill == pb.FILL_ZERO
+
+
+def _type(metric_type: MetricType | None) -> str:
+    """Return the name of the enum's value, which messages take too."""
+    return pb.MetricType.Name(metric_type or 0)
+
+
+def _each_row(rows: Rows) -> Iterable[tuple[int, dict[str, str], dict[str, float]]]:
+    for day, group, sums in zip(rows.days, rows.groups, rows.sums.tolist(), strict=True):
+        labels = dict(zip(rows.group_by, group, strict=True))
+        yield day, labels, dict(zip(rows.metric_names, sums, strict=True))
+
+
+def _buckets(starts_us: list[int], found: Timeseries) -> list[pb.TimeseriesBucket]:
+    return [
+        pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
+        for start_us, value, count in zip(
+            starts_us, found.values.tolist(), found.counts.tolist(), strict=True
+        )
+    ]
+
+
+def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
+    tags = dict(metric.labels)
+    return pb.SessionMetric(
+        metric_name=metric.metric_name,
+        type=_type(metric.type),
+        agent_id=tags.pop("agent_id", ""),
+        environment_id=tags.pop("environment_id", ""),
+        tags=tags,
+        last_time=timestamp(metric.last_time_us),
+        value=metric.value,
+        sample_count=metric.count,
+    )

@@ -1,0 +1,217 @@
+"""Custom metrics on their documented paths: parse the text, call the core, write the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.descriptor import ServiceDescriptor
+
+from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
+from vumeter_server.access.keys import Role
+from vumeter_server.api import json_body
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import BEARER, Access
+from vumeter_server.custom_metrics.ingest import Recording
+from vumeter_server.custom_metrics.label_sets import KnownLabelSets
+from vumeter_server.custom_metrics.labels import (
+    label_filter,
+    parse_group_by,
+    parse_metric_names,
+    parse_tags,
+)
+from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest
+from vumeter_server.custom_metrics.rendering import (
+    render_aggregate,
+    render_daily,
+    render_session,
+    render_tags,
+    render_timeseries,
+)
+from vumeter_server.custom_metrics.validation import TYPE_CODES, UNKNOWN_TYPE, PointColumns
+from vumeter_server.errors import InvalidArgument
+from vumeter_server.runtime.offload import ANSWERS, BATCHES
+from vumeter_server.times.ranges import parse_range
+from vumeter_server.times.steps import parse_step
+from vumeter_server.times.zones import find_zone
+
+QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
+UNSET = msgspec.UNSET
+# What a point with some labels takes in a body.
+BYTES_A_POINT = 200
+T = TypeVar("T")
+
+
+class PointBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A point of a recording's body."""
+
+    name: str
+    type: str | msgspec.UnsetType = UNSET
+    value: float | msgspec.UnsetType = UNSET
+    timestamp: str | msgspec.UnsetType = UNSET
+    agent_id: str | msgspec.UnsetType = UNSET
+    environment_id: str | msgspec.UnsetType = UNSET
+    session_id: str | msgspec.UnsetType = UNSET
+    tags: dict[str, str] | msgspec.UnsetType = UNSET
+
+
+class RecordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of a recording."""
+
+    points: list[PointBody]
+    idempotency_key: str | msgspec.UnsetType = UNSET
+    dry_run: bool | msgspec.UnsetType = UNSET
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomMetricsRestService:
+    """Serves vumeter.custom_metrics.v1.CustomMetricsRestService."""
+
+    queries: Queries
+    recording: Recording
+
+    @property
+    def service(self) -> ServiceDescriptor:
+        """The service's descriptor."""
+        return pb.DESCRIPTOR.services_by_name["CustomMetricsRestService"]
+
+    @property
+    def access(self) -> Mapping[str, Access]:
+        """Any role records, owners and admins query."""
+        methods = self.service.methods_by_name
+        return {name: BEARER if name == "Record" else QUERY for name in methods}
+
+    @property
+    def field_names(self) -> Mapping[str, str]:
+        """The documented spelling of fields."""
+        return FIELD_NAMES
+
+    async def Record(self, request: pb.RecordRequest, call: Call) -> pb.RecordResponse:
+        """Record points, all of them or none."""
+        body = await BATCHES.run(
+            lambda: json_body.decode(request.body, RecordBody),
+            size=len(request.body.data) // BYTES_A_POINT,
+        )
+        recorded = await self.recording.record(
+            call.organization_id,
+            lambda: _columns(body.points),
+            count=len(body.points),
+            idempotency_key=body.idempotency_key or None,
+            dry_run=body.dry_run is True,
+        )
+        return pb.RecordResponse(data=pb.RecordResponse.Data(recorded=recorded))
+
+    async def GetNames(self, request: pb.GetNamesRequest, call: Call) -> pb.GetNamesResponse:
+        """List metric names."""
+        names = await self.queries.names(call.organization_id, request.agent_id)
+        return pb.GetNamesResponse(data=names)
+
+    async def GetAggregate(self, request: pb.GetAggregateRequest, call: Call) -> HttpBody:
+        """Sum metrics over a range."""
+        rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
+        return _json(await ANSWERS.run(lambda: render_aggregate(rows), size=rows.sums.size))
+
+    async def GetDaily(self, request: pb.GetDailyRequest, call: Call) -> HttpBody:
+        """Sum metrics by calendar day."""
+        rows = await self.queries.daily(
+            call.organization_id,
+            _sum_request(request),
+            find_zone(request.timezone),
+            fill_zero=_fill_zero(request.fill),
+        )
+        return _json(await ANSWERS.run(lambda: render_daily(rows), size=rows.sums.size))
+
+    async def GetTimeseries(self, request: pb.GetTimeseriesRequest, call: Call) -> HttpBody:
+        """Read one metric over time."""
+        if not request.metric_name:
+            raise InvalidArgument.of("metric_name", "must be a string")
+        asked = TimeseriesRequest(
+            time_range=parse_range(request.start_date, request.end_date, request.timezone),
+            metric_name=request.metric_name,
+            step_us=parse_step(request.step, default="1h"),
+            filters=_filters(request),
+            fill_zero=_fill_zero(request.fill),
+        )
+        found = await self.queries.timeseries(call.organization_id, asked)
+        start_us, step_us = asked.time_range.start_us, asked.step_us
+        return _json(
+            await ANSWERS.run(
+                lambda: render_timeseries(request.metric_name, start_us, step_us, found),
+                size=len(found.values),
+            )
+        )
+
+    async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:
+        """List tag keys with their values."""
+        tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
+        return _json(render_tags(tags))
+
+    async def GetSession(self, request: pb.GetSessionRequest, call: Call) -> HttpBody:
+        """Read all metrics of one session."""
+        metrics = await self.queries.session(call.organization_id, request.session_id)
+        return _json(await ANSWERS.run(lambda: render_session(metrics), size=len(metrics)))
+
+
+FIELD_NAMES: Mapping[str, str] = {
+    field.name: field.json_name
+    for message in pb.DESCRIPTOR.message_types_by_name.values()
+    for field in message.fields
+} | {"environment_id": "environmentId", "idempotency_key": "idempotencyKey", "dry_run": "dryRun"}
+
+
+def _sum_request(request: pb.GetAggregateRequest | pb.GetDailyRequest) -> SumRequest:
+    return SumRequest(
+        time_range=parse_range(request.start_date, request.end_date, request.timezone),
+        filters=_filters(request),
+        metric_names=parse_metric_names(request.metric_names),
+        group_by=parse_group_by(request.group_by),
+    )
+
+
+def _filters(
+    request: pb.GetAggregateRequest | pb.GetDailyRequest | pb.GetTimeseriesRequest,
+) -> tuple[tuple[str, str], ...]:
+    return label_filter(
+        parse_tags(request.tags),
+        agent_id=request.agent_id,
+        environment_id=request.environment_id,
+    )
+
+
+def _fill_zero(text: str) -> bool:
+    if text not in ("", "zero"):
+        raise InvalidArgument.of("fill", "must be zero or absent")
+    return text == "zero"
+
+
+def _columns(points: list[PointBody]) -> PointColumns:
+    return PointColumns(
+        names=[point.name for point in points],
+        types=[_type(point.type) for point in points],
+        values=[_given(point.value) for point in points],
+        timestamps=[_given(point.timestamp) for point in points],
+        session_ids=[point.session_id or "" for point in points],
+        label_keys=[
+            (point.agent_id or "", point.environment_id or "", *(point.tags or {}).items())
+            for point in points
+        ],
+        label_sets=_LABEL_SETS,
+    )
+
+
+def _type(text: str | msgspec.UnsetType) -> int:
+    return 0 if isinstance(text, msgspec.UnsetType) else TYPE_CODES.get(text, UNKNOWN_TYPE)
+
+
+_LABEL_SETS: KnownLabelSets[tuple[Any, ...]] = KnownLabelSets(lambda key: key, lambda tag: tag)
+
+
+def _given(value: T | msgspec.UnsetType) -> T | None:
+    return None if value is UNSET else value
+
+
+def _json(data: bytes) -> HttpBody:
+    return HttpBody(content_type=json_body.MEDIA_TYPE, data=data)

@@ -1,0 +1,142 @@
+"""Which labels and agents the points of each metric have: what names and tags are answered from.
+
+A use is a metric, an agent and a label that some point has together; a point with no label uses its
+metric and agent alone. Uses of sealed points are in the table `metric_uses`. Those of the log are
+found when it is read, and written when it is sealed: so recording has nothing to do with them.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
+
+# How many answers of one organization are kept up to date.
+MAX_VIEWS = 2_000
+# How many values of a label are kept, and so can be told: in the order of their code points.
+MAX_VALUES = 1_001
+
+NameOfLabel = Callable[[int], tuple[str, str]]
+Integers = npt.NDArray[np.int64]
+
+
+def use_numbers(metrics: npt.NDArray[np.integer], agents: Integers, labels: Integers) -> Integers:
+    """Return uses as numbers of 64 bits: MAX_LABELS and MAX_METRICS see to it. NO_CODE is none."""
+    numbers: Integers = metrics.astype(np.int64) << 48 | (agents + 1) << 24 | (labels + 1)
+    return numbers
+
+
+def use_codes(numbers: Integers) -> npt.NDArray[np.int32]:
+    """Return the metric, agent and label of each use, as rows."""
+    codes = (numbers >> 48, (numbers >> 24 & 0xFFFFFF) - 1, (numbers & 0xFFFFFF) - 1)
+    return np.stack(codes, axis=1).astype(np.int32)
+
+
+class View:
+    """The metrics, and the values of labels, of some uses; only ever added to."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.metrics: set[int] = set()
+        self.values: dict[str, list[str]] = {}
+        self._labels: set[int] = set()
+
+    def add(self, metrics: list[int], labels: list[int], names: NameOfLabel) -> None:
+        """Take up the metrics and labels of further uses."""
+        self.metrics.update(metrics)
+        fresh = set(labels) - self._labels
+        self._labels |= fresh
+        by_key: dict[str, list[str]] = {}
+        for label in fresh:
+            key, value = names(label)
+            by_key.setdefault(key, []).append(value)
+        for key, values in by_key.items():
+            known = self.values.setdefault(key, [])
+            if len(values) > len(known):
+                known.extend(values)
+                known.sort()
+            else:
+                for value in values:
+                    insort(known, value)
+            del known[MAX_VALUES:]
+
+
+class Uses:
+    """Every use of an organization, of which there are only ever more."""
+
+    def __init__(self) -> None:
+        self._rows: GrowingArray[np.int32] = GrowingArray(np.int32)
+        # The same as numbers in ascending order; and those that are not in the table yet.
+        self._numbers: Integers = np.empty(0, np.int64)
+        self._unsealed: Integers = np.empty(0, np.int64)
+        self._views: OrderedDict[tuple[int | None, int | None], View] = OrderedDict()
+        self._deletions = 0
+        self.sealed = 0
+        """How many rows of the table are known."""
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add_sealed(self, rows: list[tuple[int, int, int]]) -> None:
+        """Add further rows of the table: metric, agent, label."""
+        self.sealed += len(rows)
+        metrics, agents, labels = np.array(rows, np.int64).reshape(-1, 3).T
+        numbers = np.unique(use_numbers(metrics, agents, labels))
+        self._add(numbers)
+        self._unsealed = np.setdiff1d(self._unsealed, numbers, assume_unique=True)
+
+    def add_of_log(self, numbers: Integers) -> None:
+        """Add uses of points of the log; `numbers` are distinct and ascending."""
+        new = self._add(numbers)
+        if len(new):
+            at = self._unsealed.searchsorted(new)
+            self._unsealed = np.insert(self._unsealed, at, new)
+
+    def unsealed_among(self, numbers: Integers) -> Integers:
+        """Return those of distinct uses that are not in the table."""
+        return numbers[np.isin(numbers, self._unsealed, assume_unique=True)]
+
+    def _add(self, numbers: Integers) -> Integers:
+        """Add what is not known, and return it."""
+        at = self._numbers.searchsorted(numbers)
+        known = np.zeros(len(numbers), np.bool_)
+        inside = at < len(self._numbers)
+        known[inside] = self._numbers[at[inside]] == numbers[inside]
+        new = numbers[~known]
+        if len(new):
+            self._numbers = np.insert(self._numbers, at[~known], new)
+            self._rows.append(use_codes(new).reshape(-1))
+        return new
+
+    def view(
+        self,
+        metric: int | None,
+        agent: int | None,
+        names: NameOfLabel,
+        known_metrics: Collection[int],
+        deletions: int,
+    ) -> View:
+        """Return what is used by a metric, an agent, or both; of metrics that are known."""
+        if deletions != self._deletions:
+            self._views.clear()
+            self._deletions = deletions
+        view = self._views.setdefault((metric, agent), View())
+        self._views.move_to_end((metric, agent))
+        if len(self._views) > MAX_VIEWS:
+            self._views.popitem(last=False)
+        rows = self._rows.view().reshape(-1, 3)[view.seen :]
+        view.seen += len(rows)
+        if len(rows):
+            chosen = np.isin(rows[:, 0], list(known_metrics) if metric is None else [metric])
+            if agent is not None:
+                chosen &= rows[:, 1] == agent
+            rows = rows[chosen]
+            labels = np.unique(rows[:, 2])
+            view.add(np.unique(rows[:, 0]).tolist(), labels[labels != NO_CODE].tolist(), names)
+        return view

@@ -1,0 +1,148 @@
+"""The totals of an organization's metrics, side by side in one array where that is not too large.
+
+Queries are about several metrics, and what numpy does for one of them costs as much as for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
+    EXACT_BELOW,
+    Points,
+    Totals,
+    sums_by_metric,
+)
+
+# How many cells there is room for behind the last: a day of them.
+ROOM = 96
+# How many cells of all metrics together may lie side by side, at 8 to 40 bytes.
+MAX_CELLS = 1 << 20
+
+Cube = npt.NDArray[np.float64]
+"""Metrics x rows of Totals (counts, then parts of ExactSums) x cells or stretches of them."""
+
+
+class AllTotals:
+    """Totals of the metrics that were asked for; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._each: dict[int, Totals] = {}
+        self._together: _Together | None = None
+        self.is_laid_out = True
+        """Whether an answer takes no more than some arithmetic."""
+
+    def __len__(self) -> int:
+        together = 0 if self._together is None else len(self._together)
+        return sum(len(totals.cells) for totals in self._each.values()) + together
+
+    def missing(self, metric_codes: Sequence[int]) -> list[int]:
+        """Return the metrics among these that were not taken up yet."""
+        return [code for code in metric_codes if code not in self._each]
+
+    def put(self, metric_code: int, totals: Totals) -> None:
+        """Take up a further metric."""
+        self._each[metric_code] = totals
+        self._lay_out_anew()
+
+    def add(self, points: Points) -> None:
+        """Add points of the log."""
+        for metric_code, cells, sums in sums_by_metric(points):
+            totals = self._each.get(metric_code)
+            if totals is not None:
+                totals.add(cells, sums)
+                if self._together is not None and not self._together.add(metric_code, cells, sums):
+                    self._lay_out_anew()
+
+    def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
+        """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
+        if not self.is_laid_out:
+            self._together = _Together.of(self._each)
+            self.is_laid_out = True
+        if self._together is not None:
+            return self._together.between(metric_codes, bounds)
+        return stacked([self._each[code].between(bounds) for code in metric_codes])
+
+    def _lay_out_anew(self) -> None:
+        self._together = None
+        self.is_laid_out = False
+
+
+class _Together:
+    """Sums before each cell of a stretch of time, by metric; all of them are exact."""
+
+    def __init__(self, first: int, rows: dict[int, int], before: Cube, cells: int) -> None:
+        self._first = first
+        self._rows = rows
+        # The sums before cell first + n are at n, up to n = cells; what is behind is room to grow.
+        self._before = before
+        self._cells = cells
+
+    def __len__(self) -> int:
+        return self._before.size // 4
+
+    @classmethod
+    def of(cls, each: Mapping[int, Totals]) -> _Together | None:
+        """Put totals side by side; None if they would take too much room or were not exact."""
+        filled = [totals for totals in each.values() if len(totals.cells)]
+        if not filled:
+            return None
+        first = min(int(totals.cells[0]) for totals in filled)
+        end = max(int(totals.cells[-1]) for totals in filled) + 1
+        if (end - first) * len(each) > MAX_CELLS:
+            return None
+        height = max(len(totals.sums) for totals in filled)
+        before = np.zeros((len(each), height, end - first + 1 + ROOM))
+        for row, totals in enumerate(each.values()):
+            before[row, : len(totals.sums), totals.cells - first + 1] = totals.sums.T
+        np.cumsum(before, axis=2, out=before)
+        if not _are_exact(before):
+            return None
+        return cls(first, {code: row for row, code in enumerate(each)}, before, end - first)
+
+    def add(self, metric_code: int, cells: npt.NDArray[np.int64], sums: Cube) -> bool:
+        """Add sums by cell to a metric; False if there is no room for them here."""
+        row = self._rows[metric_code]
+        begin, end = int(cells[0]) - self._first, int(cells[-1]) + 1 - self._first
+        room = self._before.shape[2]
+        if begin < 0 or end >= room or len(sums) > self._before.shape[1]:
+            return False
+        added = np.zeros((len(sums), room - 1 - begin))
+        added[:, cells - int(cells[0])] = sums
+        changed = self._before[row, : len(sums), begin + 1 :]
+        changed += np.cumsum(added, axis=1)
+        self._cells = max(self._cells, end)
+        return _are_exact(changed[None])
+
+    def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
+        positions = np.minimum(np.maximum(bounds - self._first, 0), self._cells)
+        rows = [self._rows[code] for code in metric_codes]
+        if len(rows) == 1:
+            before = self._before[rows[0]].take(positions, axis=1)[None]
+        elif rows == list(range(len(self._before))):
+            before = self._before.take(positions, axis=2)
+        else:
+            height = self._before.shape[1]
+            before = self._before[
+                np.array(rows)[:, None, None], np.arange(height)[None, :, None], positions
+            ]
+        differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+        return differences
+
+
+def _are_exact(before: Cube) -> bool:
+    """Whether sums are; the last of four parts is not whole, but below all digits that are told."""
+    whole = before[:, :4]
+    largest = max(whole.max(initial=0.0), -whole.min(initial=0.0))
+    return bool(largest < EXACT_BELOW)
+
+
+def stacked(each: Sequence[npt.NDArray[np.float64]]) -> Cube:
+    """Return matrices of maybe different heights as one cube."""
+    cube = np.zeros((len(each), max(map(len, each)), each[0].shape[1]))
+    for row, matrix in enumerate(each):
+        cube[row, : len(matrix)] = matrix
+    return cube

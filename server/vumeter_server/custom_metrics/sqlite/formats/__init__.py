@@ -1,0 +1,1 @@
+"""The binary formats of the tables, each with a version."""

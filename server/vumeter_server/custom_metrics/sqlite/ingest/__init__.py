@@ -1,0 +1,1 @@
+"""Recording: the write-ahead log of batches, and interning."""

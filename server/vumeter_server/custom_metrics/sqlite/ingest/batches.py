@@ -1,0 +1,122 @@
+"""Writes batches into the log, in jobs of the one writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+
+import numpy as np
+
+from vumeter_server.custom_metrics.model import Batch, Settled, settle
+from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
+    NO_CODE,
+    Dictionaries,
+    read_state,
+    write_state,
+)
+from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.errors import Conflict, Violation
+
+# What the dictionaries of all organizations may hold together, in entries of about 200 bytes.
+MAX_WEIGHT = 2_000_000
+
+
+class Recorder:
+    """Records batches; everything here runs in the writer's thread."""
+
+    def __init__(self) -> None:
+        self._organizations: OrderedDict[int, Dictionaries] = OrderedDict()
+
+    def record(
+        self,
+        connection: sqlite3.Connection,
+        organization_id: int,
+        batch: Batch,
+        idempotency: Idempotency | None,
+        now_us: int,
+    ) -> int:
+        """Store a batch and return how many points it held; see MetricStore.record."""
+        if idempotency is not None:
+            earlier = earlier_answer(connection, organization_id, idempotency)
+            if earlier is not None:
+                return earlier
+        dictionaries = self._dictionaries(connection, organization_id)
+        metrics = dictionaries.metrics
+        known = {name: metrics[name][1] for name in batch.names if name in metrics}
+        settled = settle(batch, known, now_us)
+        self._write(connection, dictionaries, settled)
+        if idempotency is not None:
+            connection.execute(
+                "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)",
+                (organization_id, idempotency.key, idempotency.content_sha256, len(batch), now_us),
+            )
+        return len(batch)
+
+    def forget(self, organization_id: int) -> None:
+        """Throw away what is known of an organization, because the file does not say so."""
+        self._organizations.pop(organization_id, None)
+
+    def forget_sessions(self, organization_id: int) -> None:
+        """Throw away which sessions are known of an organization, because some are dropped."""
+        known = self._organizations.get(organization_id)
+        if known is not None:
+            known.sessions.clear()
+
+    def _dictionaries(self, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
+        known = self._organizations.get(organization_id)
+        # Commands and sealing change the state too.
+        state = read_state(connection, organization_id)
+        if known is None or known.state.deletions != state.deletions:
+            known = Dictionaries.read(connection, organization_id)
+            weight = sum(each.weight for each in self._organizations.values())
+            while self._organizations and weight > MAX_WEIGHT:
+                weight -= self._organizations.popitem(last=False)[1].weight
+            self._organizations[organization_id] = known
+        known.state = state
+        self._organizations.move_to_end(organization_id)
+        return known
+
+    @staticmethod
+    def _write(
+        connection: sqlite3.Connection, dictionaries: Dictionaries, settled: Settled
+    ) -> None:
+        batch, state = settled.batch, dictionaries.state
+        metrics = dictionaries.metric_codes(connection, batch.names, settled.new_types)
+        series = dictionaries.series_codes(connection, batch.label_sets)
+        sessions = dictionaries.session_codes(connection, batch.sessions)
+        points = np.empty(len(batch), POINT)
+        points["metric"] = metrics[batch.name_indexes]
+        points["series"] = series[batch.label_set_indexes]
+        points["session"] = np.append(sessions, np.int32(NO_CODE))[batch.session_indexes]
+        points["time_us"] = settled.times_us
+        points["value"] = settled.values
+        connection.execute(
+            "INSERT INTO metric_batches VALUES (?, ?, ?, ?)",
+            (dictionaries.organization_id, state.next_batch, len(batch), points.tobytes()),
+        )
+        state.next_batch += 1
+        write_state(connection, dictionaries.organization_id, state)
+
+
+def earlier_answer(
+    connection: sqlite3.Connection, organization_id: int, idempotency: Idempotency
+) -> int | None:
+    """Return what the first call with this key was answered, None if there was none.
+
+    Raises Conflict if that call had other content.
+    """
+    row = connection.execute(
+        "SELECT content_sha256, recorded FROM idempotency_keys"
+        " WHERE organization_id = ? AND idempotency_key = ?",
+        (organization_id, idempotency.key),
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != idempotency.content_sha256:
+        raise Conflict(
+            violations=[
+                Violation(field="idempotency_key", problem="was used before with other content")
+            ]
+        )
+    return int(row[1])

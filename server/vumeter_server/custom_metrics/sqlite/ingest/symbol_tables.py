@@ -1,0 +1,235 @@
+"""What the writer knows by heart of an organization: the codes of names, labels and sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from array import array
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.model import LabelSet, MetricType
+from vumeter_server.errors import LimitExceeded
+
+# What an organization can have; a use of a label by a metric is numbered within 64 bits (uses.py).
+MAX_METRICS = 30_000
+MAX_LABELS = 16_000_000
+MAX_SESSIONS_KNOWN = 50_000
+# Of the label sets that were recorded lately, so many labels altogether.
+MAX_LABELS_LATELY = 1_000_000
+NO_CODE = -1
+AGENT = "agent_id"
+
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class State:
+    """The row of `metric_states`: how many codes of each kind are given, and how far the log is."""
+
+    version: int = 0
+    metrics: int = 0
+    labels: int = 0
+    series: int = 0
+    sessions: int = 0
+    uses: int = 0
+    deletions: int = 0
+    next_batch: int = 0
+    sealed_through: int = -1
+    layout: int = 0
+
+
+STATE_COLUMNS = tuple(State.__dataclass_fields__)
+# Made of the names above, nothing from outside.
+_READ_STATE = f"SELECT {', '.join(STATE_COLUMNS)} FROM metric_states WHERE organization_id = ?"  # noqa: S608
+_READ_VERSION = "SELECT version FROM metric_states WHERE organization_id = ?"
+_WRITE_STATE = (
+    f"INSERT OR REPLACE INTO metric_states (organization_id, {', '.join(STATE_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * (len(STATE_COLUMNS) + 1))})"
+)
+
+
+def read_state(connection: sqlite3.Connection, organization_id: int) -> State:
+    """Return the organization's state; a fresh one if nothing was ever recorded."""
+    row = connection.execute(_READ_STATE, (organization_id,)).fetchone()
+    return State() if row is None else State(*row)
+
+
+def read_version(connection: sqlite3.Connection, organization_id: int) -> int:
+    """Return the version of the organization's state."""
+    row = connection.execute(_READ_VERSION, (organization_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def write_state(connection: sqlite3.Connection, organization_id: int, state: State) -> None:
+    """Keep the state, as a new version."""
+    state.version += 1
+    values = [getattr(state, name) for name in STATE_COLUMNS]
+    connection.execute(_WRITE_STATE, (organization_id, *values))
+
+
+@dataclass(slots=True)
+class Dictionaries:
+    """The codes that the writer has given out in one organization.
+
+    They are only good together with `state`; after a rollback they are thrown away and read anew.
+    """
+
+    organization_id: int
+    state: State
+    metrics: dict[str, tuple[int, MetricType]]
+    labels: dict[tuple[str, str], int]
+    series: dict[bytes, int]
+    """The code of each series by the codes of its labels, as the table has them."""
+    label_sets: list[LabelSet] = field(default_factory=list)
+    """Label sets that were recorded lately; those that come again are mostly the same objects."""
+    codes_by_identity: dict[int, int] = field(default_factory=dict)
+    """The codes of `label_sets` by their identities."""
+    labels_lately: int = 0
+    """How many labels `label_sets` have altogether, and how many they are."""
+    sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
+        """Read the organization's dictionaries."""
+
+        def rows(sql: str) -> sqlite3.Cursor:
+            return connection.execute(sql + " WHERE organization_id = ?", (organization_id,))
+
+        return cls(
+            organization_id=organization_id,
+            state=read_state(connection, organization_id),
+            metrics={
+                name: (code, MetricType(metric_type))
+                for code, name, metric_type in rows("SELECT metric_code, name, type FROM metrics")
+                if name is not None
+            },
+            labels={
+                (key, value): code
+                for code, key, value in rows("SELECT label_code, key, value FROM labels")
+            },
+            series={key: code for code, key in rows("SELECT series_code, label_codes FROM series")},
+        )
+
+    @property
+    def weight(self) -> int:
+        """How many entries are held, to bound what all organizations take together."""
+        known = len(self.labels) + 2 * len(self.series) + len(self.sessions)
+        return known + self.labels_lately // 4
+
+    def metric_codes(
+        self, connection: sqlite3.Connection, names: list[str], new_types: dict[str, MetricType]
+    ) -> Codes:
+        """Return the codes of metrics, giving out those of new ones."""
+        new = []
+        if self.state.metrics + len(new_types) > MAX_METRICS:
+            raise LimitExceeded(f"An organization has at most {MAX_METRICS:,} metrics")
+        for name, metric_type in new_types.items():
+            self.metrics[name] = (self.state.metrics, metric_type)
+            new.append((self.organization_id, self.state.metrics, name, int(metric_type)))
+            self.state.metrics += 1
+        connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?)", new)
+        return np.array([self.metrics[name][0] for name in names], np.int32)
+
+    def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
+        """Return the codes of label sets, giving out those of new labels and series."""
+        if self.labels_lately > MAX_LABELS_LATELY:
+            self.label_sets.clear()
+            self.codes_by_identity.clear()
+            self.labels_lately = 0
+        codes = list(map(self.codes_by_identity.get, map(id, label_sets)))
+        if None in codes:
+            new_labels: list[tuple[int, int, str, str]] = []
+            new_series: list[tuple[int, int, bytes]] = []
+            for index, known in enumerate(codes):
+                if known is not None:
+                    continue
+                label_set = label_sets[index]
+                key = array("i", sorted(self._label_codes(label_set, new_labels))).tobytes()
+                code = self.series.get(key)
+                if code is None:
+                    code = self.series[key] = self.state.series
+                    self.state.series += 1
+                    new_series.append((self.organization_id, code, key))
+                codes[index] = self.codes_by_identity[id(label_set)] = code
+                # As long as it is kept, its identity is nobody else's.
+                self.label_sets.append(label_set)
+                self.labels_lately += len(label_set) + 1
+            connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
+            connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
+        return np.array(codes, np.int32)
+
+    def _label_codes(
+        self, label_set: LabelSet, new_labels: list[tuple[int, int, str, str]]
+    ) -> list[int]:
+        codes = []
+        for label in label_set:
+            code = self.labels.get(label)
+            if code is None:
+                if self.state.labels >= MAX_LABELS:
+                    raise LimitExceeded(f"An organization has at most {MAX_LABELS:,} tag values")
+                code = self.labels[label] = self.state.labels
+                self.state.labels += 1
+                new_labels.append((self.organization_id, code, *label))
+            codes.append(code)
+        return codes
+
+    def session_codes(self, connection: sqlite3.Connection, names: list[str]) -> Codes:
+        """Return the codes of sessions, giving out those of new ones."""
+        known = self.sessions
+        unknown = [name for name in dict.fromkeys(names) if name not in known]
+        if unknown:
+            hashes = {name: session_hash(self.organization_id, name) for name in unknown}
+            known.update(_find_sessions(connection, self.organization_id, hashes))
+            new = [name for name in unknown if name not in known]
+            given = range(self.state.sessions, self.state.sessions + len(new))
+            self.state.sessions += len(new)
+            known.update(zip(new, given, strict=True))
+            connection.executemany(
+                "INSERT INTO sessions VALUES (?, ?, ?)",
+                [(self.organization_id, known[name], name) for name in new],
+            )
+            connection.executemany(
+                "INSERT INTO session_hashes VALUES (?, ?, ?)",
+                [(hashes[name], self.organization_id, known[name]) for name in new],
+            )
+        codes = np.array([known[name] for name in names], np.int32)
+        while len(known) > MAX_SESSIONS_KNOWN:
+            known.popitem(last=False)
+        return codes
+
+
+def _find_sessions(
+    connection: sqlite3.Connection, organization_id: int, hashes: dict[str, int]
+) -> dict[str, int]:
+    """Return the codes of those sessions that there are; `hashes` are by their names."""
+    # The cross joins keep SQLite from going through all sessions in search of the few.
+    rows = connection.execute(
+        "SELECT sessions.name, session_code FROM json_each(?2)"
+        " CROSS JOIN session_hashes ON hash = value"
+        " CROSS JOIN sessions USING (organization_id, session_code)"
+        " WHERE session_hashes.organization_id = ?1",
+        (organization_id, str(list(hashes.values()))),
+    )
+    # Another session may have the same hash.
+    return {name: code for name, code in rows if name in hashes}
+
+
+def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:
+    """Return the code of a session."""
+    row = connection.execute(
+        "SELECT session_code FROM session_hashes"
+        " JOIN sessions USING (organization_id, session_code)"
+        " WHERE hash = ? AND organization_id = ? AND name = ?",
+        (session_hash(organization_id, name), organization_id, name),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def session_hash(organization_id: int, name: str) -> int:
+    """Return what a session is found by; see the migration that makes its table."""
+    digest = hashlib.blake2b(f"{organization_id}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,1 @@
+"""Flush, compaction, retention, verification, and their schedule."""

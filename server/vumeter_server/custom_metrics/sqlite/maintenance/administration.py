@@ -1,0 +1,69 @@
+"""Metrics listed and deleted by the commands, beside a running server or without one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlite_utils
+
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
+from vumeter_server.sqlite import Database
+
+
+class SqliteMetricAdministration:
+    """Implements MetricAdministration on a database file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+        """Return the metrics of an organization, by name; None if there is no such organization."""
+
+        def query(connection: sqlite3.Connection) -> list[tuple[str, MetricType]] | None:
+            organization_id = _organization_id(connection, organization)
+            if organization_id is None:
+                return None
+            metrics = sqlite_utils.Database(connection).table("metrics")
+            rows = metrics.rows_where(
+                "organization_id = ? AND name IS NOT NULL", [organization_id], order_by="name"
+            )
+            return [(row["name"], MetricType(row["type"])) for row in rows]
+
+        return self._database.read(query)
+
+    def delete_metric(self, organization: str, name: str) -> bool:
+        """Delete a metric and its points; False if there is none of that name.
+
+        Queries no longer see it once this returns, and the name is free for another type.
+        """
+
+        def job(connection: sqlite3.Connection) -> bool:
+            organization_id = _organization_id(connection, organization)
+            found = connection.execute(
+                "SELECT metric_code FROM metrics WHERE organization_id = ? AND name = ?",
+                (organization_id, name),
+            ).fetchone()
+            if organization_id is None or found is None:
+                return False
+            where = (organization_id, found[0])
+            for sql in (
+                "UPDATE metrics SET name = NULL WHERE organization_id = ? AND metric_code = ?",
+                "DELETE FROM metric_columns WHERE organization_id = ? AND metric_code = ?",
+                "DELETE FROM metric_cells WHERE organization_id = ? AND metric_code = ?",
+                "DELETE FROM series_sums WHERE organization_id = ? AND metric_code = ?",
+            ):
+                connection.execute(sql, where)
+            state = read_state(connection, organization_id)
+            state.deletions += 1
+            write_state(connection, organization_id, state)
+            return True
+
+        return self._database.write(job)
+
+
+def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute(
+        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+    ).fetchone()
+    return None if row is None else int(row[0])

@@ -1,0 +1,127 @@
+"""Drops days that are older than they are kept, day by day, so that nobody waits for long.
+
+A day is as old as the last of its points that was sealed, if that is younger than the day itself:
+what is recorded with times long past is kept as long as anything else.
+
+A day goes in one transaction, so that no sum and no session knows of it while another still does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import numpy as np
+
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT, Kind, decode
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
+    read_state,
+    session_hash,
+    write_state,
+)
+from vumeter_server.custom_metrics.sqlite.maintenance.flush import delete_day
+
+PAGES_AT_ONCE = 500
+EVERY_PART = 2**62
+
+
+def organizations(connection: sqlite3.Connection) -> list[int]:
+    """Return every organization that has recorded."""
+    rows = connection.execute("SELECT organization_id FROM metric_states ORDER BY organization_id")
+    return [organization_id for (organization_id,) in rows]
+
+
+def expired_days(
+    connection: sqlite3.Connection, organization_id: int, before_day: int
+) -> list[int]:
+    """Return the sealed days before `before_day` of which nothing was sealed since."""
+    rows = connection.execute(
+        "SELECT day FROM metric_days WHERE organization_id = ? AND day < ?"
+        " GROUP BY day HAVING max(sealed_us) < ? ORDER BY day",
+        (organization_id, before_day, before_day * DAY_US),
+    )
+    return [day for (day,) in rows]
+
+
+def drop_day(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    day: int,
+    forget_sessions: Callable[[int], None],
+) -> None:
+    """Drop a day: its columns, its sums, and what its sessions had of it.
+
+    Sessions that have nothing left go altogether; then `forget_sessions` is told the organization,
+    whose codes are no longer all good.
+    """
+    sessions = _sessions_of_day(connection, organization_id, day)
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?",
+        [(organization_id, code, day) for code in sessions],
+    )
+    delete_day(connection, organization_id, day, EVERY_PART)
+    _drop_sessions(connection, organization_id, sessions, forget_sessions)
+    state = read_state(connection, organization_id)
+    # Readers' totals hold the day; they are read anew.
+    state.layout += 1
+    write_state(connection, organization_id, state)
+
+
+def _sessions_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
+    rows = connection.execute(
+        "SELECT column FROM metric_columns WHERE organization_id = ?1 AND kind = ?2 AND day = ?3"
+        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)",
+        (organization_id, Kind.SESSION, day),
+    )
+    columns = [decode(column).astype(np.int64) for (column,) in rows]
+    # They are written plus 1, so that none is 0.
+    codes = np.unique(np.concatenate([np.empty(0, np.int64), *columns])) - 1
+    sessions: list[int] = codes[codes >= 0].tolist()
+    return sessions
+
+
+def _drop_sessions(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    sessions: list[int],
+    forget_sessions: Callable[[int], None],
+) -> None:
+    in_log = _sessions_of_log(connection, organization_id)
+    has_points = "SELECT 1 FROM session_points WHERE organization_id = ? AND session_code = ?"
+    dropped = False
+    for code in sessions:
+        where = (organization_id, code)
+        if code in in_log or connection.execute(has_points, where).fetchone() is not None:
+            continue
+        found = connection.execute(
+            "DELETE FROM sessions WHERE organization_id = ? AND session_code = ? RETURNING name",
+            where,
+        ).fetchone()
+        if found is not None:
+            dropped = True
+            connection.execute(
+                "DELETE FROM session_hashes"
+                " WHERE hash = ? AND organization_id = ? AND session_code = ?",
+                (session_hash(organization_id, found[0]), *where),
+            )
+    if dropped:
+        forget_sessions(organization_id)
+
+
+def _sessions_of_log(connection: sqlite3.Connection, organization_id: int) -> set[int]:
+    rows = connection.execute(
+        "SELECT columns FROM metric_batches WHERE organization_id = ?", (organization_id,)
+    )
+    sessions: set[int] = set()
+    for (columns,) in rows:
+        sessions.update(np.unique(np.frombuffer(columns, POINT)["session"]).tolist())
+    return sessions
+
+
+def give_back(connection: sqlite3.Connection) -> bool:
+    """Give some free pages back to the file system; False if there are none."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(min(free, PAGES_AT_ONCE)):
+        # SQLite frees a page a step of this statement, of which Python takes only the first.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return bool(free)

@@ -1,0 +1,222 @@
+"""Reads the points of a selection, column by column, from the sealed days and from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, find_session
+from vumeter_server.custom_metrics.store import Selection
+from vumeter_server.sqlite import check_cancelled
+
+SESSION = "session_id"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Points:
+    """Some points of a selection, as columns of equal length.
+
+    Attributes:
+        metric_codes: one code for all, or one a point.
+        values: the values.
+        times_us: microseconds since the epoch; None if not asked for.
+        series: series codes; None if not asked for.
+        sessions: session codes, -1 for none; None if not asked for.
+        bounds_us: the earliest and latest time that the points can have.
+    """
+
+    metric_codes: int | Array
+    values: Array
+    times_us: Array | None
+    series: Array | None
+    sessions: Array | None
+    bounds_us: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Which columns a query reads beside the values; `bounds_us` are instants that it cuts at."""
+
+    times: bool = False
+    series: bool = False
+    sessions: bool = False
+    bounds_us: Sequence[int] = ()
+
+
+class Matcher:
+    """Decides which points have all labels of a selection's filters."""
+
+    def __init__(self, snapshot: Snapshot, filters: Sequence[tuple[str, str]]) -> None:
+        labels = snapshot.labels
+        self.matches_nothing = False
+        self.series_mask: npt.NDArray[np.bool_] | None = None
+        self.session_code: int | None = None
+        for key, value in filters:
+            if key == SESSION:
+                self._match_session(snapshot, value)
+                continue
+            code = labels.codes.get((key, value), NO_CODE) if value else NO_CODE
+            if value and code == NO_CODE:
+                self.matches_nothing = True
+                return
+            mask = labels.column(key) == code
+            self.series_mask = mask if self.series_mask is None else self.series_mask & mask
+        if self.series_mask is not None and not self.series_mask.any():
+            self.matches_nothing = True
+
+    def _match_session(self, snapshot: Snapshot, name: str) -> None:
+        code = NO_CODE
+        if name:
+            found = find_session(snapshot.connection, snapshot.organization_id, name)
+            if found is None:
+                self.matches_nothing = True
+                return
+            code = found
+        if self.session_code not in (None, code):
+            self.matches_nothing = True
+        self.session_code = code
+
+    def mask(self, series: Array | None, sessions: Array | None) -> npt.NDArray[np.bool_] | None:
+        """Return which points match, None if all do."""
+        mask: npt.NDArray[np.bool_] | None = None
+        if self.series_mask is not None and series is not None:
+            mask = self.series_mask[series]
+        if self.session_code is not None and sessions is not None:
+            of_session = sessions == self.session_code
+            mask = of_session if mask is None else mask & of_session
+        return mask
+
+
+class Scan:
+    """Reads the points of some metrics that match a selection's filters, range by range.
+
+    Points come with their times where these were asked for, and where an end of the range or a
+    bound of `wanted` lies within the points' `bounds_us`.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        selection: Selection,
+        metric_codes: Sequence[int],
+        wanted: Wanted,
+    ) -> None:
+        self._snapshot = snapshot
+        self._selection = selection
+        self._metric_codes = metric_codes
+        self._wanted = wanted
+        self.matcher = Matcher(snapshot, selection.filters)
+
+    def all(self) -> Iterator[Points]:
+        """Yield every point of the selection: sealed days in order, then the log."""
+        yield from self.days(self._selection.start_us, self._selection.end_us)
+        yield from self.log()
+
+    def days(self, start_us: int, end_us: int, *, after_part: int = -1) -> Iterator[Points]:
+        """Yield the sealed points of a range, of the parts of days after that number."""
+        if self.matcher.matches_nothing or start_us >= end_us:
+            return
+        for metric_code in self._metric_codes:
+            check_cancelled()
+            yield from self._days_of(metric_code, start_us, end_us, after_part)
+
+    def _days_of(
+        self, metric_code: int, start_us: int, end_us: int, after_part: int
+    ) -> Iterator[Points]:
+        wanted, matcher = self._wanted, self.matcher
+        first_day, last_day = start_us // DAY_US, (end_us - 1) // DAY_US
+
+        def read(
+            kind: Kind, first: int = first_day, last: int = last_day
+        ) -> dict[tuple[int, int], Array]:
+            rows = self._snapshot.connection.execute(
+                "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
+                " AND metric_code = ? AND kind = ? AND day BETWEEN ? AND ? AND part > ?"
+                " ORDER BY day, part",
+                (self._snapshot.organization_id, metric_code, kind, first, last, after_part),
+            )
+            return {(day, part): decode(column) for day, part, column in rows}
+
+        values = read(Kind.VALUE)
+        if not values:
+            return
+        series = read(Kind.SERIES) if wanted.series or matcher.series_mask is not None else {}
+        with_sessions = wanted.sessions or matcher.session_code is not None
+        sessions = read(Kind.SESSION) if with_sessions else {}
+        times = read(Kind.TIME) if wanted.times else {}
+        if not wanted.times:
+            cuts = np.array([start_us, end_us, *wanted.bounds_us], np.int64)
+            cut_days = set((cuts[cuts % DAY_US != 0] // DAY_US).tolist())
+            for day in sorted(cut_days & {day for day, _ in values}):
+                times |= read(Kind.TIME, day, day)
+        for (day, part), part_values in values.items():
+            day_us = day * DAY_US
+            part_times = times.get((day, part))
+            points = Points(
+                metric_codes=metric_code,
+                values=part_values,
+                times_us=None if part_times is None else part_times.astype(np.int64) + day_us,
+                series=series.get((day, part)),
+                # Sealed sessions are written plus 1, so that none is 0.
+                sessions=sessions[day, part].astype(np.int64) - 1 if with_sessions else None,
+                bounds_us=(day_us, day_us + DAY_US - 1),
+            )
+            yield from self._narrowed(points, start_us, end_us)
+
+    def log(self, ranges_us: Sequence[tuple[int, int]] | None = None) -> Iterator[Points]:
+        """Yield the points of the log, of the whole selection or of these ranges alone."""
+        log = self._snapshot.log
+        if self.matcher.matches_nothing or not len(log):
+            return
+        asked = np.zeros(self._snapshot.state.metrics, np.bool_)
+        asked[list(self._metric_codes)] = True
+        chosen = asked[log["metric"]]
+        if not chosen.all():
+            log = log[chosen]
+        if not len(log):
+            return
+        times_us = log["time_us"]
+        points = Points(
+            metric_codes=log["metric"],
+            values=log["value"],
+            times_us=times_us,
+            series=log["series"],
+            sessions=log["session"],
+            bounds_us=(int(times_us.min()), int(times_us.max())),
+        )
+        whole = [(self._selection.start_us, self._selection.end_us)]
+        for start_us, end_us in whole if ranges_us is None else ranges_us:
+            yield from self._narrowed(points, start_us, end_us)
+
+    def _narrowed(self, points: Points, start_us: int, end_us: int) -> Iterator[Points]:
+        """Yield the points that are in the range and match the filters."""
+        first_us, last_us = points.bounds_us
+        if last_us < start_us or first_us >= end_us:
+            return
+        mask = self.matcher.mask(points.series, points.sessions)
+        times_us = points.times_us
+        if times_us is not None and not (start_us <= first_us and last_us < end_us):
+            in_range = (times_us >= start_us) & (times_us < end_us)
+            mask = in_range if mask is None else mask & in_range
+            first_us, last_us = max(first_us, start_us), min(last_us, end_us - 1)
+        if mask is None or mask.all():
+            yield points
+            return
+        # Where few match, their positions are found faster than elements are left out.
+        chosen = np.flatnonzero(mask)
+        if not len(chosen):
+            return
+        codes = points.metric_codes
+        yield Points(
+            metric_codes=codes if isinstance(codes, int) else codes[chosen],
+            values=points.values[chosen],
+            times_us=None if times_us is None else times_us[chosen],
+            series=None if points.series is None else points.series[chosen],
+            sessions=None if points.sessions is None else points.sessions[chosen],
+            bounds_us=(first_us, last_us),
+        )

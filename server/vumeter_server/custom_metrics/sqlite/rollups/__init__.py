@@ -1,0 +1,1 @@
+"""Sums that are computed once, when points are flushed or compacted."""

@@ -1,0 +1,166 @@
+"""Recorded batches, read with their labels left in the bytes in which they came.
+
+Reading labels into maps is most of the work of reading a batch, and nearly all were seen before. So
+batches are read as messages of another type, derived from the API's own, which differs in one thing
+that the wire does not show: the entries of `tags`, and the label sets of columns, are bytes. Bytes
+that are known need not be read (KnownLabelSets); the others are read by the API's own messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter_server.api.times import instants_us
+from vumeter_server.custom_metrics.columnar import Columns
+from vumeter_server.custom_metrics.label_sets import KnownLabelSets
+from vumeter_server.custom_metrics.validation import PointColumns
+from vumeter_server.errors import InvalidArgument
+
+PACKAGE: Final = "vumeter.custom_metrics.v1.wire"
+AS_BYTES: Final = frozenset(
+    {("Point", "tags"), ("LabelSet", "tags"), ("PointColumns", "label_sets")}
+)
+
+# The ids of a point, and the entries of its tags as bytes.
+PointKey = tuple[Any, ...]
+
+
+def _derived_pool() -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+
+    def add(file: FileDescriptor) -> None:
+        for dependency in file.dependencies:
+            add(dependency)
+        pool.AddSerializedFile(file.serialized_pb)
+
+    for dependency in pb.DESCRIPTOR.dependencies:
+        add(dependency)
+    derived = descriptor_pb2.FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(derived)
+    derived.name, derived.package = f"{PACKAGE}.proto", PACKAGE
+    del derived.service[:]
+    for message in derived.message_type:
+        _derive(message)
+    pool.Add(derived)
+    return pool
+
+
+def _derive(message: descriptor_pb2.DescriptorProto) -> None:
+    for nested in message.nested_type:
+        _derive(nested)
+    for field in message.field:
+        if (message.name, field.name) in AS_BYTES:
+            field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+        elif field.HasField("type_name"):
+            field.type_name = field.type_name.replace(f".{pb.DESCRIPTOR.package}.", f".{PACKAGE}.")
+
+
+_POOL: Final = _derived_pool()
+
+
+def _derived(message: str) -> type[Message]:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{PACKAGE}.{message}"))
+
+
+_LABEL_SET: Final[Any] = _derived("LabelSet")
+REQUEST_TYPES: Final = {
+    method.name: _derived(method.input_type.name)
+    for method in pb.DESCRIPTOR.services_by_name["CustomMetricsService"].methods
+}
+"""By method of CustomMetricsService, the type that its requests can be read as."""
+
+
+def count(request: Any) -> int:
+    """Return how many points the request of any recording holds."""
+    return len(request.columns.name_indexes if _has_columns(request) else request.points)
+
+
+def read(request: Any) -> PointColumns | Columns:
+    """Lay out what the request of any recording holds.
+
+    Raises InvalidArgument that names `points[3].timestamp` for what is no instant.
+    """
+    return _columns(request.columns) if _has_columns(request) else _points(request.points)
+
+
+def _has_columns(request: Any) -> bool:
+    return "columns" in request.DESCRIPTOR.fields_by_name
+
+
+def _points(points: Iterable[Any]) -> PointColumns:
+    given = list(points)
+    values: list[float | None] = [point.value for point in given]
+    for index in _zeros(values):
+        if not given[index].HasField("value"):
+            values[index] = None
+    return PointColumns(
+        names=[point.name for point in given],
+        types=[point.type for point in given],
+        values=values,
+        timestamps=_timestamps(given),
+        session_ids=[point.session_id for point in given],
+        label_keys=[(point.agent_id, point.environment_id, *point.tags[:]) for point in given],
+        label_sets=_OF_POINTS,
+    )
+
+
+def _timestamps(given: Sequence[Any]) -> list[int | None]:
+    read: list[int | None] = instants_us(
+        [point.timestamp for point in given], "points[{}].timestamp"
+    ).tolist()
+    for index in _zeros(read):
+        if not given[index].HasField("timestamp"):
+            read[index] = None
+    return read
+
+
+def _zeros(numbers: Iterable[float | None]) -> list[int]:
+    """Return where numbers are 0, as those that are absent read."""
+    return [index for index, number in enumerate(numbers) if number == 0]
+
+
+def _columns(given: Any) -> Columns:
+    return Columns(
+        names=given.names,
+        types=given.types,
+        name_indexes=given.name_indexes,
+        values=given.values,
+        times_us=given.times_us,
+        label_keys=given.label_sets[:],
+        label_sets=_OF_COLUMNS,
+        label_set_indexes=given.label_set_indexes,
+        sessions=given.sessions,
+        session_indexes=given.session_indexes,
+    )
+
+
+def _split_label_set(data: bytes) -> tuple[Any, ...]:
+    try:
+        read = _LABEL_SET.FromString(data)
+    except DecodeError:
+        raise _malformed() from None
+    return (read.agent_id, read.environment_id, *read.tags[:])
+
+
+def _read_tag(entry: bytes) -> tuple[str, str]:
+    try:
+        read = pb.LabelSet.FromString(_LABEL_SET(tags=[entry]).SerializeToString())
+    except DecodeError:
+        raise _malformed() from None
+    ((name, value),) = read.tags.items()
+    return name, value
+
+
+def _malformed() -> InvalidArgument:
+    return InvalidArgument("Malformed request")
+
+
+_OF_POINTS: Final[KnownLabelSets[PointKey]] = KnownLabelSets(lambda key: key, _read_tag)
+_OF_COLUMNS: Final[KnownLabelSets[bytes]] = KnownLabelSets(_split_label_set, _read_tag)

@@ -1,0 +1,173 @@
+"""Live metrics at the documented paths, with recording, watching and history beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+from google.protobuf.descriptor import ServiceDescriptor
+
+from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
+from vumeter_server.api import json_body
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import ADMIN_TOKEN
+from vumeter_server.errors import InvalidArgument
+from vumeter_server.live_metrics import query, validation
+from vumeter_server.live_metrics.history import Bucket
+from vumeter_server.live_metrics.ingest import Recording
+from vumeter_server.live_metrics.live_view import Capacity, Figures
+from vumeter_server.live_metrics.store import LiveStore
+from vumeter_server.live_metrics.watching import watch
+from vumeter_server.times.ranges import parse_range
+from vumeter_server.times.rfc3339 import format_rfc3339, read_rfc3339
+from vumeter_server.times.steps import parse_step
+
+T = TypeVar("T")
+
+_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?")
+
+
+class EventBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One event of a recording's body; what it must be is told by `validation.check`."""
+
+    event_id: str | msgspec.UnsetType = msgspec.UNSET
+    type: str | msgspec.UnsetType = msgspec.UNSET
+    call_id: str | msgspec.UnsetType = msgspec.UNSET
+    tenant_id: str | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: str | msgspec.UnsetType = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    outcome: str | msgspec.UnsetType = msgspec.UNSET
+    minutes: float | msgspec.UnsetType = msgspec.UNSET
+
+
+class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a recording."""
+
+    events: list[EventBody]
+
+
+class LiveMetricsRestService:
+    """vumeter.live_metrics.v1.LiveMetricsRestService."""
+
+    service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsRestService"]
+    access = ADMIN_TOKEN
+    field_names: Mapping[str, str] = {"start_date": "startDate", "end_date": "endDate"}
+
+    def __init__(self, store: LiveStore, recording: Recording) -> None:
+        self._store = store
+        self._recording = recording
+
+    async def GetGlobalMetrics(
+        self, request: pb.GetGlobalMetricsRequest, call: Call
+    ) -> pb.LiveCounters:
+        """Answer the counters of all tenants."""
+        return live_counters(self._store.board.figures(None))
+
+    async def GetTenantMetrics(
+        self, request: pb.GetTenantMetricsRequest, call: Call
+    ) -> pb.LiveCounters:
+        """Answer the counters of one tenant."""
+        tenant_id = query.one_or_all(request.tenant_id)
+        return live_counters(self._store.board.figures(tenant_id))
+
+    async def GetCapacityDebug(
+        self, request: pb.GetCapacityDebugRequest, call: Call
+    ) -> pb.GetCapacityDebugResponse:
+        """Answer the lists of calls."""
+        return _capacity_debug(self._store.board.capacity())
+
+    async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
+        """Record a batch."""
+        body = json_body.decode(request.body, EventsBody)
+        recorded = await self._recording.record([_report(event) for event in body.events])
+        return pb.PostEventsResponse(recorded=recorded)
+
+    async def WatchMetrics(
+        self, request: pb.WatchMetricsRequest, call: Call
+    ) -> AsyncIterator[pb.LiveCounters]:
+        """Answer the counters now and whenever they changed."""
+        tenant_id = query.one_or_all(request.tenant_id)
+        pace = query.updates_per_second(_number(request.max_updates_per_second))
+        async for figures in watch(self._store.board, tenant_id, pace):
+            yield live_counters(figures)
+
+    async def GetMetricsHistory(
+        self, request: pb.GetMetricsHistoryRequest, call: Call
+    ) -> pb.GetMetricsHistoryResponse:
+        """Answer every bucket of a range."""
+        tenant_id = query.one_or_all(request.tenant_id)
+        asked = parse_range(request.start_date, request.end_date, request.timezone)
+        step_us = parse_step(request.step, default=query.DEFAULT_STEP)
+        buckets = query.buckets(asked.start_us, asked.end_us, step_us, "end_date")
+        found = await self._store.history(tenant_id, buckets)
+        return pb.GetMetricsHistoryResponse(data=map(_bucket, found))
+
+
+# Watchers of one tenant are told the same figures: the message is made once for all of them.
+@lru_cache(maxsize=1024)
+def live_counters(figures: Figures) -> pb.LiveCounters:
+    """Return figures as a message, which is shared and must not be changed."""
+    return pb.LiveCounters(**query.documented(figures))
+
+
+def _bucket(bucket: Bucket) -> pb.GetMetricsHistoryResponse.Bucket:
+    return pb.GetMetricsHistoryResponse.Bucket(
+        start=format_rfc3339(bucket.start_us),
+        peak_active_calls=bucket.peak_active_calls,
+        **query.documented(Figures(bucket.active_calls, bucket.counted)),
+    )
+
+
+# Ten thousand calls are a large message; it is made anew only when a list changed.
+@lru_cache(maxsize=1)
+def _capacity_debug(capacity: Capacity) -> pb.GetCapacityDebugResponse:
+    answer = pb.GetCapacityDebugResponse(
+        active_count=len(capacity.active),
+        accepted_count=len(capacity.accepted),
+        accepted_call_ids=[call_id for call_id, _ in capacity.accepted],
+        pending_count=len(capacity.pending),
+        pending_call_ids=[call_id for call_id, _ in capacity.pending],
+        pending_tenant_by_call_id_count=len(capacity.pending),
+        pending_tenant_by_call_id=dict(capacity.pending),
+    )
+    for call_id, _ in capacity.active:
+        answer.active_calls.add(call_id=call_id, status="RUNNING")
+    for call_id, tenant_id in capacity.pending:
+        answer.pending_by_tenant_count[tenant_id] += 1
+        answer.pending_by_tenant[tenant_id].values.add(string_value=call_id)
+    return answer
+
+
+def _report(event: EventBody) -> validation.Report:
+    occurred_at = event.occurred_at or None
+    occurred_us: int | validation.Unreadable | None = None
+    if occurred_at is not None:
+        known = read_rfc3339(occurred_at)
+        occurred_us = validation.UNREADABLE if known is None else known
+    return validation.Report(
+        event_id=event.event_id or None,
+        type=_member(event.type, validation.EVENT_TYPES),
+        tenant_id=event.tenant_id or None,
+        occurred_us=occurred_us,
+        call_id=event.call_id or None,
+        reason=_member(event.reason, validation.REASONS),
+        outcome=_member(event.outcome, validation.OUTCOMES),
+        minutes=None if event.minutes is msgspec.UNSET else event.minutes,
+    )
+
+
+def _member(
+    text: str | msgspec.UnsetType, known: Mapping[str, T]
+) -> T | validation.Unreadable | None:
+    return known.get(text, validation.UNREADABLE) if isinstance(text, str) and text else None
+
+
+def _number(text: str) -> float | None:
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise InvalidArgument.of("max_updates_per_second", "must be a number from 0.1 to 10")
+    return float(text)

@@ -1,1 +1,0 @@
-"""What all services share: the pipeline around every handler, credentials and the error table."""

@@ -1,0 +1,113 @@
+"""What the product can be told, from the environment and the command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
+
+ADMIN_TOKEN_CHARACTERS = 32
+
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z")
+
+
+class Settings(BaseSettings):
+    """Settings; each is read from `VUMETER_<NAME>`, and the command line goes before it."""
+
+    model_config = SettingsConfigDict(env_prefix="VUMETER_", frozen=True)
+
+    db: Path = Path("data/vumeter.db")
+    host: str = "127.0.0.1"
+    """Where REST and gRPC listen."""
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    """0 lets the system choose, for either port."""
+    rest_port: int = Field(default=8080, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    """Server processes behind Envoy; the first one writes."""
+    admin_token: SecretStr | None = Field(default=None, min_length=ADMIN_TOKEN_CHARACTERS)
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Exact origins that browsers may call from, comma-separated; CORS is off without."""
+    reflection: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    access_log: bool = True
+    """Whether Envoy writes a line of JSON for each request to stdout."""
+    envoy_concurrency: int = Field(default=1, ge=1, le=64)
+    """Envoy's worker threads."""
+    envoy_admin_port: int | None = Field(default=None, ge=0, le=65535)
+    """A loopback port for Envoy's admin interface; without, a socket only this user can open."""
+    retention_days: int = Field(default=400, ge=1)
+    call_ttl: str = "4h"
+    """How long nothing may be heard of a call before it is closed."""
+    seal_at_points: int = Field(default=65_536, ge=1)
+    """How many of an organization's newest custom metric points are kept as they came; more of
+    them are laid out in columns."""
+    query_timeout_seconds: float = Field(default=10, gt=0)
+    writer: str = ""
+    """The address of the process that writes; set by `vumeter up` for those that only query."""
+    launch_id: str = ""
+    """What the processes of one start of the service have in common; made by `vumeter up`."""
+    demo: bool = False
+
+    @field_validator("call_ttl")
+    @classmethod
+    def _check_call_ttl(cls, text: str) -> str:
+        if read_step(text) is None:
+            raise ValueError(STEP_PROBLEM)
+        return text
+
+    @property
+    def call_ttl_us(self) -> int:
+        """`call_ttl` in microseconds."""
+        return parse_step(self.call_ttl, default=self.call_ttl)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.match(origin):
+                raise ValueError(f"{origin} is not an exact origin such as https://app.example.com")
+        return origins
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings; what is given and not None goes before the environment.
+
+    Raises StartError with one line, which never holds a secret, if one of them is not valid.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        if name == "admin_token":
+            reason = f"must have at least {ADMIN_TOKEN_CHARACTERS} characters"
+        else:
+            reason = first["msg"].removeprefix("Value error, ")
+        raise StartError(f"VUMETER_{name.upper()}: {reason}") from None
+
+
+def require_admin_token(settings: Settings) -> str:
+    """Return the admin token.
+
+    Raises StartError if there is none: without it nobody could be let in to the live metrics, and a
+    default would let in everybody.
+    """
+    if settings.admin_token is None:
+        raise StartError(
+            f"VUMETER_ADMIN_TOKEN is not set: give it at least {ADMIN_TOKEN_CHARACTERS} characters"
+        )
+    return settings.admin_token.get_secret_value()

@@ -1,0 +1,151 @@
+"""Simulation metrics for gRPC callers: read the message, ask the core, write the message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter_server.api.call import Call
+from vumeter_server.api.credentials import KEY_PAIR
+from vumeter_server.api.streams import answer_in_order
+from vumeter_server.simulation import grpc_messages, query
+from vumeter_server.simulation.model import CallReport
+from vumeter_server.simulation.store import SimulationStore
+from vumeter_server.simulation.validation import checked_run_test_name
+
+MAX_BATCHES_IN_FLIGHT = 16
+
+# Reading more calls than these at once would hold up other callers by milliseconds.
+READ_AT_ONCE = 100
+
+
+async def _read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
+    if len(calls) <= READ_AT_ONCE:
+        return grpc_messages.read_calls(calls)
+    return await asyncio.to_thread(grpc_messages.read_calls, calls)
+
+
+class SimulationService:
+    """The typed RPCs."""
+
+    service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationService"]
+    access = KEY_PAIR
+    field_names: Mapping[str, str] = {}
+
+    def __init__(self, store: SimulationStore) -> None:
+        self._store = store
+
+    async def RecordRunTest(
+        self, request: pb.RecordRunTestRequest, call: Call
+    ) -> pb.RecordRunTestResponse:
+        """Make a run test."""
+        name = checked_run_test_name(request.run_test_name)
+        await self._store.record_run_test(call.organization_id, name)
+        return pb.RecordRunTestResponse()
+
+    async def RecordExecution(
+        self, request: pb.RecordExecutionRequest, call: Call
+    ) -> pb.RecordExecutionResponse:
+        """Record an execution."""
+        report = grpc_messages.read_execution(request.execution)
+        await self._store.record_execution(call.organization_id, report)
+        return pb.RecordExecutionResponse(execution_id=report.execution_id)
+
+    async def RecordCalls(
+        self, request: pb.RecordCallsRequest, call: Call
+    ) -> pb.RecordCallsResponse:
+        """Record calls, all of them or none."""
+        reports = await _read_calls(request.calls)
+        await self._store.record_calls(call.organization_id, reports)
+        return pb.RecordCallsResponse(recorded=len(reports))
+
+    async def StreamCalls(
+        self, requests: AsyncIterator[pb.StreamCallsRequest], call: Call
+    ) -> AsyncIterator[pb.StreamCallsResponse]:
+        """Record batch after batch, and answer each once it is on disk."""
+        # Batches are read in turn, so that they are recorded in the order in which they came.
+        reading = asyncio.Lock()
+
+        async def record(request: pb.StreamCallsRequest) -> int:
+            async with reading:
+                reports = await _read_calls(request.calls)
+            await self._store.record_calls(call.organization_id, reports)
+            return len(reports)
+
+        answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
+        async for sequence, recorded, error in answers:
+            yield pb.StreamCallsResponse(sequence=sequence, recorded=recorded, error=error)
+
+    async def GetCallMetrics(
+        self, request: pb.GetCallMetricsRequest, call: Call
+    ) -> pb.GetCallMetricsResponse:
+        """Answer with one call."""
+        found = await query.get_call(self._store, call.organization_id, request.call_execution_id)
+        return pb.GetCallMetricsResponse(call=grpc_messages.write_call(found))
+
+    async def GetExecutionMetrics(
+        self, request: pb.GetExecutionMetricsRequest, call: Call
+    ) -> pb.GetExecutionMetricsResponse:
+        """Answer with one execution and its figures."""
+        found = await query.get_execution(
+            self._store, call.organization_id, request.execution_id, request.percentiles
+        )
+        return pb.GetExecutionMetricsResponse(execution=grpc_messages.write_execution(found))
+
+    async def ListExecutionMetrics(
+        self, request: pb.ListExecutionMetricsRequest, call: Call
+    ) -> pb.ListExecutionMetricsResponse:
+        """Answer with a page of a run test's executions."""
+        found, next_page_token = await query.list_executions(
+            self._store,
+            call.organization_id,
+            request.run_test_name,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            percentiles=request.percentiles,
+        )
+        return pb.ListExecutionMetricsResponse(
+            executions=[grpc_messages.write_execution(each) for each in found.executions],
+            next_page_token=next_page_token,
+            total_size=found.count,
+        )
+
+    async def ListRunTests(
+        self, request: pb.ListRunTestsRequest, call: Call
+    ) -> pb.ListRunTestsResponse:
+        """Answer with a page of the organization's run tests."""
+        found, next_page_token = await query.list_run_tests(
+            self._store,
+            call.organization_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListRunTestsResponse(
+            run_tests=[grpc_messages.write_run_test(each) for each in found],
+            next_page_token=next_page_token,
+        )
+
+    async def DeleteExecution(
+        self, request: pb.DeleteExecutionRequest, call: Call
+    ) -> pb.DeleteExecutionResponse:
+        """Delete an execution with its calls."""
+        deleted = await query.delete_execution(
+            self._store, call.organization_id, request.execution_id
+        )
+        return pb.DeleteExecutionResponse(deleted_calls=deleted)
+
+    async def CompareExecutions(
+        self, request: pb.CompareExecutionsRequest, call: Call
+    ) -> pb.CompareExecutionsResponse:
+        """Set two executions side by side, and hold the candidate against thresholds."""
+        comparison = await query.compare_executions(
+            self._store,
+            call.organization_id,
+            baseline_execution_id=request.baseline_execution_id,
+            execution_id=request.execution_id,
+            thresholds=grpc_messages.read_thresholds(request.thresholds),
+        )
+        return grpc_messages.write_comparison(comparison)

@@ -1,0 +1,197 @@
+"""The questions that simulation metrics answer; both faces ask through these functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import NoneType
+
+from vumeter_server.errors import InvalidArgument, NotFound
+from vumeter_server.simulation import pages
+from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.compare import Comparison, Threshold, check_thresholds, compare
+from vumeter_server.simulation.model import CallReport
+from vumeter_server.simulation.percentiles import DOCUMENTED
+from vumeter_server.simulation.store import (
+    CALL_NOT_FOUND,
+    EXECUTION_NOT_FOUND,
+    RUN_TEST_NOT_FOUND,
+    ExecutionsPage,
+    Position,
+    RunTest,
+    SimulationStore,
+)
+from vumeter_server.simulation.validation import checked_run_test_name, checked_uuid
+
+MAX_PERCENTILES = 100
+DEFAULT_RUN_TESTS = 100
+MAX_RUN_TESTS = 1_000
+
+
+async def get_call(
+    store: SimulationStore, organization_id: int, call_execution_id: str
+) -> CallReport:
+    """Return a call as recorded.
+
+    Raises:
+        InvalidArgument: the id is no UUID.
+        NotFound: there is no such call in the organization.
+    """
+    call_id = checked_uuid(call_execution_id, "call_execution_id")
+    call = await store.call(organization_id, call_id)
+    if call is None:
+        raise NotFound(CALL_NOT_FOUND)
+    return call
+
+
+async def get_execution(
+    store: SimulationStore,
+    organization_id: int,
+    execution_id: str,
+    percentiles: Sequence[float] = DOCUMENTED,
+) -> Execution:
+    """Return an execution with its figures.
+
+    Raises:
+        InvalidArgument: the id is no UUID, or a percentile is out of range.
+        NotFound: there is no such execution in the organization.
+    """
+    execution = await store.execution(
+        organization_id,
+        checked_uuid(execution_id, "execution_id"),
+        checked_percentiles(percentiles),
+    )
+    if execution is None:
+        raise NotFound(EXECUTION_NOT_FOUND)
+    return execution
+
+
+async def get_numbered_page(
+    store: SimulationStore, organization_id: int, run_test_name: str, *, page: int, limit: int
+) -> ExecutionsPage:
+    """Return a page of a run test's executions by its number, from 1.
+
+    Raises:
+        InvalidArgument: a name that no run test can have.
+        NotFound: there is no such run test, or the page is past the last.
+    """
+    found = await store.executions(
+        organization_id,
+        checked_run_test_name(run_test_name),
+        percentiles=DOCUMENTED,
+        limit=limit,
+        offset=min((page - 1) * limit, 2**62),
+    )
+    if found is None:
+        raise NotFound(RUN_TEST_NOT_FOUND)
+    pages.check_page(page, found.count, limit)
+    return found
+
+
+async def list_executions(
+    store: SimulationStore,
+    organization_id: int,
+    run_test_name: str,
+    *,
+    page_size: int,
+    page_token: str,
+    percentiles: Sequence[float],
+) -> tuple[ExecutionsPage, str]:
+    """Return a page of a run test's executions, and the token of the next page or "".
+
+    Raises:
+        InvalidArgument: a name that no run test can have, a page size out of range, or a token of
+            another list.
+        NotFound: there is no such run test.
+    """
+    found = await store.executions(
+        organization_id,
+        checked_run_test_name(run_test_name),
+        percentiles=checked_percentiles(percentiles),
+        limit=pages.checked_page_size(page_size, default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT),
+        after=_position(page_token, run_test_name),
+    )
+    if found is None:
+        raise NotFound(RUN_TEST_NOT_FOUND)
+    return found, _token(found.ends_at, run_test_name)
+
+
+def _token(position: Position | None, run_test_name: str) -> str:
+    if position is None:
+        return ""
+    return pages.encode_token(run_test_name, position.started_at, position.sequence)
+
+
+def _position(token: str, run_test_name: str) -> Position | None:
+    if not token:
+        return None
+    listed, started_at, sequence = pages.decode_token(token, str, (int, NoneType), int)
+    if listed != run_test_name:
+        raise InvalidArgument.of("page_token", pages.OTHER_LIST)
+    return Position(started_at=started_at, sequence=sequence)
+
+
+async def list_run_tests(
+    store: SimulationStore, organization_id: int, *, page_size: int, page_token: str
+) -> tuple[Sequence[RunTest], str]:
+    """Return a page of the organization's run tests, and the token of the next page or "".
+
+    Raises:
+        InvalidArgument: a page size out of range, or a token of another list.
+    """
+    size = pages.checked_page_size(page_size, default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
+    after = pages.decode_token(page_token, str)[0] if page_token else ""
+    found = await store.run_tests(organization_id, after=after, limit=size + 1)
+    if len(found) <= size:
+        return found, ""
+    return found[:size], pages.encode_token(found[size - 1].run_test_name)
+
+
+async def compare_executions(
+    store: SimulationStore,
+    organization_id: int,
+    *,
+    baseline_execution_id: str,
+    execution_id: str,
+    thresholds: Sequence[Threshold] = (),
+) -> Comparison:
+    """Set two executions side by side.
+
+    Raises:
+        InvalidArgument: an id is no UUID, or a threshold cannot be checked.
+        NotFound: there is no such execution in the organization.
+    """
+    check_thresholds(thresholds)
+    baseline_id = checked_uuid(baseline_execution_id, "baseline_execution_id")
+    candidate_id = checked_uuid(execution_id, "execution_id")
+    baseline = await get_execution(store, organization_id, baseline_id)
+    candidate = await get_execution(store, organization_id, candidate_id)
+    return compare(baseline, candidate, thresholds)
+
+
+async def delete_execution(store: SimulationStore, organization_id: int, execution_id: str) -> int:
+    """Delete an execution with its calls, and return how many calls.
+
+    Raises:
+        InvalidArgument: the id is no UUID.
+        NotFound: there is no such execution in the organization.
+    """
+    deleted = await store.delete_execution(
+        organization_id, checked_uuid(execution_id, "execution_id")
+    )
+    if deleted is None:
+        raise NotFound(EXECUTION_NOT_FOUND)
+    return deleted
+
+
+def checked_percentiles(wanted: Sequence[float]) -> Sequence[float]:
+    """Return the percentiles to compute, ascending and without repeats; none means 50, 95 and 99.
+
+    Raises:
+        InvalidArgument: one is not from 0 to 100, or there are more than 100.
+    """
+    if len(wanted) > MAX_PERCENTILES:
+        raise InvalidArgument.of("percentiles", f"must hold at most {MAX_PERCENTILES} percentiles")
+    for place, percentile in enumerate(wanted):
+        if not 0 <= percentile <= 100:  # NaN is not, either
+            raise InvalidArgument.of(f"percentiles[{place}]", "must be from 0 to 100")
+    return sorted({percentile + 0.0 for percentile in wanted}) or DOCUMENTED

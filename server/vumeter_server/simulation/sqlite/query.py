@@ -1,0 +1,232 @@
+"""Reading executions, calls and run tests, within one read transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.percentiles import DOCUMENTED, percentiles
+from vumeter_server.simulation.sqlite import latencies, sums
+from vumeter_server.simulation.sqlite.ingest import id_to_bytes, id_to_text
+from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
+from vumeter_server.sqlite import check_cancelled
+
+# Percentiles over so few calls cost less than keeping them would.
+FEW_SLOTS = latencies.PAGE_SLOTS
+
+_NO_START = -4611686018427387904
+_START = f"ifnull(simulation_executions.started_at, {_NO_START})"
+
+_REPORT_COLUMNS = (
+    "execution_id",
+    "run_test_name",
+    "simulation_executions.status",
+    "simulation_executions.started_at",
+    "simulation_executions.completed_at",
+    "simulation_executions.total_calls",
+    "simulation_executions.completed_calls",
+    "simulation_executions.failed_calls",
+)
+_KEPT_COLUMNS = (
+    "simulation_executions.execution_key",
+    "next_slot",
+    "latency_revision",
+    "kept_revision",
+    "p50",
+    "p95",
+    "p99",
+)
+_TOTALS_AT = len(_REPORT_COLUMNS)
+_KEPT_AT = _TOTALS_AT + sums.COLUMN_COUNT
+
+_EXECUTIONS = (
+    f"SELECT {', '.join(_REPORT_COLUMNS)}, {sums.COLUMNS}, {', '.join(_KEPT_COLUMNS)}"  # noqa: S608 - our names
+    " FROM simulation_executions JOIN simulation_totals USING (execution_key)"
+    " JOIN simulation_run_tests USING (run_test_key)"
+)
+_ONE_EXECUTION = (
+    f"{_EXECUTIONS} WHERE simulation_executions.organization_id = ? AND execution_id = ?"
+)
+_PAGE = (
+    f"{_EXECUTIONS} WHERE simulation_executions.execution_key IN"  # noqa: S608 - our names
+    " (SELECT execution_key FROM simulation_executions"
+    f" WHERE run_test_key = ?1 AND {_START} <= ?2 AND ({_START}, execution_key) < (?2, ?3)"
+    f" ORDER BY {_START} DESC, execution_key DESC LIMIT ?4 OFFSET ?5)"
+    f" ORDER BY {_START} DESC, simulation_executions.execution_key DESC"
+)
+_CALL = (
+    "SELECT call_execution_id, execution_id, c.status, customer_latency_metrics,"  # noqa: S608
+    f" customer_cost_breakdown, {', '.join(NUMBER_NAMES)} FROM simulation_calls AS c"
+    " JOIN simulation_executions USING (execution_key)"
+    " WHERE c.organization_id = ? AND call_execution_id = ?"
+)
+_RUN_TESTS = """
+    SELECT run_test_name,
+        (SELECT count(*) FROM simulation_executions AS e WHERE e.run_test_key = r.run_test_key),
+        (SELECT started_at FROM simulation_executions AS e WHERE e.run_test_key = r.run_test_key
+            ORDER BY ifnull(started_at, -4611686018427387904) DESC LIMIT 1)
+    FROM simulation_run_tests AS r
+    WHERE organization_id = ? AND run_test_name > ? ORDER BY run_test_name LIMIT ?
+"""
+
+
+class NeedsLatencies(Exception):
+    """The answer is not kept: it takes reading many latencies."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Computed:
+    """Documented percentiles that were computed now, and from which state of an execution."""
+
+    execution_key: int
+    latency_revision: int
+    values: tuple[float, ...]
+
+
+class Reader:
+    """Reads executions, and collects in `computed` which percentiles are worth keeping.
+
+    Unless `may_compute`, an execution of many calls whose percentiles are neither kept nor
+    `remembered` raises NeedsLatencies.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        wanted: Sequence[float],
+        *,
+        remembered: Mapping[int, Computed],
+        may_compute: bool,
+    ) -> None:
+        self._connection = connection
+        self._wanted = tuple(wanted)
+        self._remembered = remembered
+        self._may_compute = may_compute
+        self.computed: list[Computed] = []
+
+    def execution(self, organization_id: int, execution_id: str) -> Execution | None:
+        """Return an execution, None if it is unknown."""
+        row = self._connection.execute(
+            _ONE_EXECUTION, (organization_id, id_to_bytes(execution_id))
+        ).fetchone()
+        return None if row is None else self._execution(row)
+
+    def executions(
+        self,
+        organization_id: int,
+        run_test_name: str,
+        *,
+        limit: int,
+        offset: int,
+        after: Position | None,
+    ) -> ExecutionsPage | None:
+        """Return a page of a run test's executions, None if it is unknown."""
+        run_test = self._connection.execute(
+            "SELECT run_test_key FROM simulation_run_tests"
+            " WHERE organization_id = ? AND run_test_name = ?",
+            (organization_id, run_test_name),
+        ).fetchone()
+        if run_test is None:
+            return None
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM simulation_executions WHERE run_test_key = ?", run_test
+        ).fetchone()
+        before = (2**62, 0)
+        if after is not None:
+            before = (_NO_START if after.started_at is None else after.started_at, after.sequence)
+        rows = self._connection.execute(_PAGE, (*run_test, *before, limit + 1, offset)).fetchall()
+        executions = [self._execution(row) for row in rows[:limit]]
+        ends_at = None
+        if len(rows) > limit:
+            ends_at = Position(
+                started_at=executions[-1].report.started_at, sequence=rows[limit - 1][_KEPT_AT]
+            )
+        return ExecutionsPage(count=count, executions=executions, ends_at=ends_at)
+
+    def _execution(self, row: Sequence[Any]) -> Execution:
+        check_cancelled()
+        execution_id, name, status, started_at, completed_at, total, completed, failed = row[
+            :_TOTALS_AT
+        ]
+        return Execution(
+            report=ExecutionReport(
+                execution_id=id_to_text(execution_id),
+                run_test_name=name,
+                status=status,
+                started_at=started_at,
+                completed_at=completed_at,
+                total_calls=total,
+                completed_calls=completed,
+                failed_calls=failed,
+            ),
+            totals=sums.from_row(row[_TOTALS_AT:_KEPT_AT]),
+            percentiles=self._percentiles(row[_KEPT_AT:]),
+        )
+
+    def _percentiles(self, kept: Sequence[Any]) -> Sequence[tuple[float, float]]:
+        execution_key, slots, latency_revision, kept_revision, *values = kept
+        documented = self._wanted == DOCUMENTED
+        if documented and kept_revision == latency_revision:
+            return tuple(zip(DOCUMENTED, values, strict=True)) if values[0] is not None else ()
+        remembered = self._remembered.get(execution_key)
+        if documented and remembered and remembered.latency_revision == latency_revision:
+            values = list(remembered.values)
+            return tuple(zip(DOCUMENTED, values, strict=True)) if values else ()
+        if slots > FEW_SLOTS and not self._may_compute:
+            raise NeedsLatencies
+        computed = percentiles(latencies.load(self._connection, execution_key), self._wanted)
+        if documented and slots > FEW_SLOTS:
+            self.computed.append(
+                Computed(
+                    execution_key=execution_key, latency_revision=latency_revision, values=computed
+                )
+            )
+        return tuple(zip(self._wanted, computed, strict=True)) if computed else ()
+
+
+def call(
+    connection: sqlite3.Connection, organization_id: int, call_execution_id: str
+) -> CallReport | None:
+    """Return a call as recorded last, None if it is unknown."""
+    row = connection.execute(_CALL, (organization_id, id_to_bytes(call_execution_id))).fetchone()
+    if row is None:
+        return None
+    call_id, execution_id, status, customer_latency_metrics, customer_cost_breakdown, *numbers = row
+    return CallReport(
+        call_execution_id=id_to_text(call_id),
+        execution_id=id_to_text(execution_id),
+        status=status,
+        numbers=tuple(numbers),
+        customer_latency_metrics=customer_latency_metrics,
+        customer_cost_breakdown=customer_cost_breakdown,
+    )
+
+
+def run_tests(
+    connection: sqlite3.Connection, organization_id: int, after: str, limit: int
+) -> Sequence[RunTest]:
+    """Return run tests by name, those after `after`."""
+    return [
+        RunTest(run_test_name=name, execution_count=count, last_started_at=last_started_at)
+        for name, count, last_started_at in connection.execute(
+            _RUN_TESTS, (organization_id, after, limit)
+        )
+    ]
+
+
+def keep(connection: sqlite3.Connection, computed: Computed) -> None:
+    """Keep percentiles with the state that they were computed from; never over a newer one."""
+    connection.execute(
+        "UPDATE simulation_totals SET kept_revision = ?, p50 = ?, p95 = ?, p99 = ?"
+        " WHERE execution_key = ? AND latency_revision = ?",
+        (
+            computed.latency_revision,
+            *(computed.values or (None, None, None)),
+            computed.execution_key,
+            computed.latency_revision,
+        ),
+    )

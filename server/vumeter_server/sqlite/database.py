@@ -1,0 +1,144 @@
+"""The database file: opened, checked and brought to the schema of this version."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import sqlite_utils
+
+from vumeter_server.sqlite.connections import connect_reader, connect_writer
+from vumeter_server.sqlite.migrations import MIGRATIONS, NAMES
+from vumeter_server.sqlite.readers import Readers
+from vumeter_server.sqlite.writer import Writer, in_transaction
+
+T = TypeVar("T")
+
+
+class DatabaseError(Exception):
+    """The file cannot serve as the database; the text says why, for the operator, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """A database file of this version's schema.
+
+    `write` and `read` are for commands, which come and go. A server makes one `writer()` and one
+    `readers()` and keeps them.
+    """
+
+    path: Path
+
+    def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` in a transaction of its own, beside whatever else uses the file.
+
+        Raises DatabaseError if the file is busy for too long, full or failing.
+        """
+        with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
+            return in_transaction(connection, job)
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` in a read transaction of its own; raises DatabaseError as `write` does."""
+        with self._one_line_errors(), closing(connect_reader(self.path)) as connection:
+            connection.execute("BEGIN")
+            return query(connection)
+
+    def vacuum(self) -> None:
+        """Write the whole file anew, without what is free; nobody else may be using it."""
+        with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextlib.contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.InternalError) as error:
+            raise DatabaseError(f"{self.path} cannot be used now: {error}") from error
+
+    def writer(self) -> Writer:
+        """Start the writer thread of a server."""
+        return Writer(connect_writer(self.path))
+
+    def readers(self) -> Readers:
+        """Start the reader threads of a server."""
+        return Readers(lambda: connect_reader(self.path))
+
+    def lock_for_serving(self) -> int:
+        """Claim the file for this process as its one server; return the descriptor that holds it.
+
+        The claim ends with the process, however it ends. Raises DatabaseError if another server
+        has it.
+        """
+        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise DatabaseError(f"{self.path} is already served by another process") from None
+        return descriptor
+
+
+def open_database(path: Path, *, create: bool = True) -> Database:
+    """Open `path`, create it if it is missing, and apply the migrations that it lacks.
+
+    Raises DatabaseError if it is missing and `create` is false, if it cannot be read or written,
+    if it is not a database of vumeter, or if a newer version has migrated it.
+    """
+    if not path.exists():
+        if not create:
+            raise DatabaseError(f"{path} does not exist")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Keys' hashes and callers' data are nobody else's to read.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise DatabaseError(f"{path} cannot be created: {error.strerror}") from None
+    if not path.is_file():
+        raise DatabaseError(f"{path} is not a file")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise DatabaseError(f"{path} cannot be read and written by this user")
+    try:
+        with _alone_in(path.parent), closing(connect_writer(path)) as connection:
+            _migrate(path, connection)
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(f"{path} cannot be opened: {error}") from None
+    return Database(path=path)
+
+
+def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+    db = sqlite_utils.Database(connection)
+    known = {migration.name for migration in MIGRATIONS.pending(db)} | {
+        migration.name for migration in MIGRATIONS.applied(db)
+    }
+    if known - set(NAMES):
+        raise DatabaseError(f"{path} was written by a newer version of vumeter")
+    if not MIGRATIONS.applied(db) and db.table_names():
+        raise DatabaseError(f"{path} is a database of another program")
+    MIGRATIONS.apply(db)
+
+
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Wait until no other process opens a database here.
+
+    Half migrated, a file looks like another program's; and SQLite makes nobody wait for the change
+    to WAL. The lock is on the directory, since closing a second descriptor of the file itself would
+    drop the locks that SQLite holds on it.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DatabaseError(f"{directory} cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Server and Envoy as child processes."""

@@ -1,0 +1,251 @@
+"""The one writer: what is answered is committed, and a job that fails fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vumeter_server.errors import InvalidArgument, Unavailable
+from vumeter_server.sqlite import Writer
+from vumeter_server.sqlite.connections import connect_reader, connect_writer
+
+Job = Callable[[sqlite3.Connection], Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "calls.db"
+    connection = connect_writer(path)
+    connection.execute("CREATE TABLE calls (call_id TEXT PRIMARY KEY, seconds INTEGER) STRICT")
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    writer = Writer(connect_writer(path))
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What the writer is held up by until it is set, so that jobs share a transaction."""
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+def insert(call_id: str, seconds: int = 88) -> Job:
+    return lambda connection: (
+        connection.execute("INSERT INTO calls VALUES (?, ?)", (call_id, seconds)).rowcount
+    )
+
+
+def stored(path: Path) -> list[str]:
+    connection = connect_reader(path)
+    rows = connection.execute("SELECT call_id FROM calls ORDER BY call_id").fetchall()
+    connection.close()
+    return [call_id for (call_id,) in rows]
+
+
+async def hold(writer: Writer, gate: threading.Event) -> asyncio.Future[Any]:
+    """Keep the writer in a transaction of its own until the gate is opened."""
+    began = threading.Event()
+
+    def wait(connection: sqlite3.Connection) -> None:
+        began.set()
+        gate.wait()
+
+    held = asyncio.ensure_future(writer.run(wait))
+    while not began.is_set():
+        await asyncio.sleep(0)
+    return held
+
+
+async def ask_until_refused(writer: Writer) -> None:
+    while True:
+        late = asyncio.ensure_future(writer.run(insert("call_late")))
+        await asyncio.sleep(0)
+        late.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await late
+
+
+async def in_one_transaction(
+    writer: Writer, gate: threading.Event, *jobs: Job, **callbacks: Callable[[], None]
+) -> list[Any]:
+    """Run jobs that wait together; return results and exceptions."""
+    held = await hold(writer, gate)
+    waiting = [asyncio.ensure_future(writer.run(job, **callbacks)) for job in jobs]
+    while writer.queue_length < len(jobs):
+        await asyncio.sleep(0)
+    gate.set()
+    await held
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_job_is_answered_after_its_commit(writer: Writer, path: Path) -> None:
+    assert await writer.run(insert("call_1")) == 1
+    assert stored(path) == ["call_1"]
+
+
+async def test_jobs_that_wait_together_share_a_transaction(
+    writer: Writer, path: Path, gate: threading.Event
+) -> None:
+    seen: list[list[str]] = []
+
+    def look(connection: sqlite3.Connection) -> None:
+        seen.append(stored(path))
+
+    jobs = [insert(f"call_{n:02}") for n in range(50)]
+    await in_one_transaction(writer, gate, *jobs, look)
+    assert seen == [[]]
+    assert len(stored(path)) == 50
+
+
+async def test_jobs_of_one_transaction_see_each_others_work(
+    writer: Writer, gate: threading.Event
+) -> None:
+    def count(connection: sqlite3.Connection) -> int:
+        (found,) = connection.execute("SELECT count(*) FROM calls").fetchone()
+        return int(found)
+
+    found = await in_one_transaction(writer, gate, insert("call_1"), count, insert("call_2"), count)
+    assert found == [1, 1, 1, 2]
+
+
+async def test_what_a_job_raises_undoes_that_job_alone(
+    writer: Writer, path: Path, gate: threading.Event
+) -> None:
+    def refused(connection: sqlite3.Connection) -> None:
+        insert("call_refused")(connection)
+        raise InvalidArgument("no such type")
+
+    def wrong(connection: sqlite3.Connection) -> None:
+        insert("call_wrong")(connection)
+        insert("call_1")(connection)
+
+    found = await in_one_transaction(
+        writer, gate, insert("call_1"), refused, wrong, insert("call_2")
+    )
+    assert [type(each) for each in found] == [int, InvalidArgument, sqlite3.IntegrityError, int]
+    assert stored(path) == ["call_1", "call_2"]
+
+
+async def test_callbacks_say_whether_the_work_is_there(
+    writer: Writer, gate: threading.Event
+) -> None:
+    told: list[str] = []
+
+    def refused(connection: sqlite3.Connection) -> None:
+        raise InvalidArgument("no such type")
+
+    await in_one_transaction(
+        writer,
+        gate,
+        insert("call_1"),
+        refused,
+        committed=lambda: told.append("committed"),
+        rolled_back=lambda: told.append("rolled back"),
+    )
+    assert told == ["rolled back", "committed"]
+
+
+async def test_a_commit_that_fails_is_unavailable_for_all_and_undoes_all(
+    path: Path, gate: threading.Event
+) -> None:
+    connection = connect_writer(path)
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+    writer = Writer(connection)
+    told: list[str] = []
+
+    def large(connection: sqlite3.Connection) -> None:
+        rows = [(f"{n:05}" + "c" * 500,) for n in range(100)]
+        connection.executemany("INSERT INTO calls VALUES (?, 88)", rows)
+
+    found = await in_one_transaction(
+        writer,
+        gate,
+        insert("call_1"),
+        large,
+        insert("call_2"),
+        committed=lambda: told.append("committed"),
+        rolled_back=lambda: told.append("rolled back"),
+    )
+    failed = [each for each in found if isinstance(each, Exception)]
+    assert failed
+    assert all(isinstance(each, Unavailable) for each in failed)
+    assert {str(each) for each in failed} == {"Storage is busy or full"}
+    assert told.count("committed") == len(found) - len(failed)
+    assert stored(path) == ["call_1", "call_2"][: told.count("committed")]
+    # There is room again.
+    await writer.run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    assert await writer.run(insert("call_3")) == 1
+    writer.close()
+
+
+async def test_a_callback_that_fails_holds_nobody_up(writer: Writer, path: Path) -> None:
+    def fail() -> None:
+        raise RuntimeError("cache is gone")
+
+    assert await writer.run(insert("call_1"), committed=fail) == 1
+    with pytest.raises(sqlite3.IntegrityError):
+        await writer.run(insert("call_1"), rolled_back=fail)
+    assert await writer.run(insert("call_2")) == 1
+    assert stored(path) == ["call_1", "call_2"]
+
+
+async def test_a_database_that_another_process_holds_is_unavailable(path: Path) -> None:
+    connection = connect_writer(path)
+    connection.execute("PRAGMA busy_timeout = 10")
+    writer = Writer(connection)
+    other = connect_writer(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable):
+        await writer.run(insert("call_1"))
+    other.execute("ROLLBACK")
+    assert await writer.run(insert("call_1")) == 1
+    other.close()
+    writer.close()
+
+
+async def test_a_caller_who_left_before_its_turn_records_nothing(
+    writer: Writer, path: Path, gate: threading.Event
+) -> None:
+    held = await hold(writer, gate)
+    left = asyncio.ensure_future(writer.run(insert("call_1")))
+    while not writer.queue_length:
+        await asyncio.sleep(0)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    gate.set()
+    await held
+    await writer.run(insert("call_2"))
+    assert stored(path) == ["call_2"]
+
+
+async def test_close_finishes_what_waits_and_refuses_what_comes(
+    path: Path, gate: threading.Event
+) -> None:
+    writer = Writer(connect_writer(path))
+    held = await hold(writer, gate)
+    waiting = [asyncio.ensure_future(writer.run(insert(f"call_{n}"))) for n in range(3)]
+    while writer.queue_length < 3:
+        await asyncio.sleep(0)
+    closing = asyncio.ensure_future(asyncio.to_thread(writer.close))
+    with pytest.raises(Unavailable, match="Shutting down"):
+        await ask_until_refused(writer)
+    gate.set()
+    await asyncio.gather(held, closing)
+    assert await asyncio.gather(*waiting) == [1, 1, 1]
+    assert stored(path) == ["call_0", "call_1", "call_2"]

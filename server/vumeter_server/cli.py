@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
     "db": "vumeter_server.commands.db:db",
+    "clock": "vumeter_server.commands.clock:clock",
     "simulation": "vumeter_server.commands.simulation:simulation",
     "import": "vumeter_server.commands.imports:import_group",
 }

@@ -1,0 +1,57 @@
+"""The last time that a server saw, in SQLite: the one row of `server_clock`."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from vumeter_server.runtime.clock_guard import ClockRecord
+from vumeter_server.sqlite.database import Database
+from vumeter_server.sqlite.readers import Readers
+from vumeter_server.sqlite.writer import Writer
+
+
+def read_record(connection: sqlite3.Connection) -> ClockRecord | None:
+    """Return what was saved last, None if no time was."""
+    seen_us, untrusted_for_us = connection.execute(
+        "SELECT seen_us, untrusted_for_us FROM server_clock"
+    ).fetchone()
+    if seen_us is None:
+        return None
+    return ClockRecord(seen_us=seen_us, untrusted_for_us=untrusted_for_us)
+
+
+class SqliteClockRecordStore:
+    """Implements ClockRecordStore for a running server."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers = readers
+        self._writer = writer
+
+    async def read(self) -> ClockRecord | None:
+        """Return what was saved last, None if no time was."""
+        return await self._readers.run(read_record)
+
+    async def save(self, record: ClockRecord) -> None:
+        """Keep `record` in place of the earlier one."""
+        await self._writer.run(
+            lambda connection: connection.execute(
+                "UPDATE server_clock SET seen_us = ?, untrusted_for_us = ?",
+                (record.seen_us, record.untrusted_for_us),
+            )
+        )
+
+    async def take_acceptance(self) -> bool:
+        """Return whether an operator accepted the clock since this was asked last."""
+        (is_accepted,) = await self._readers.run(
+            lambda connection: connection.execute("SELECT is_accepted FROM server_clock").fetchone()
+        )
+        if is_accepted:
+            await self._writer.run(
+                lambda connection: connection.execute("UPDATE server_clock SET is_accepted = 0")
+            )
+        return bool(is_accepted)
+
+
+def accept_clock(database: Database) -> None:
+    """Tell the running server, or else the next one, that the machine's clock is right."""
+    database.write(lambda connection: connection.execute("UPDATE server_clock SET is_accepted = 1"))

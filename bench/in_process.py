@@ -101,14 +101,16 @@ def check_answers(engines: Sequence[EngineProcess], asks: Sequence[Ask], oracle:
             check(ask, answer, expected, engine.name)
 
 
-def medians_ms(engines: Sequence[EngineProcess], asks: Sequence[Ask]) -> dict[str, float]:
+def medians_ms(
+    engines: Sequence[EngineProcess], asks: Sequence[Ask], rounds: int = ROUNDS
+) -> dict[str, float]:
     """Time the engines in turns, so that a busy moment of the machine meets them all."""
     taken: dict[str, list[float]] = {engine.name: [] for engine in engines}
     counts = {}
     for engine in engines:
         first = statistics.median(engine.times(asks[:CHECKED_ASKS]))
         counts[engine.name] = max(1, min(len(asks), int(SECONDS_A_ROUND / first)))
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for engine in engines:
             count = counts[engine.name]
             begin = number * count % len(asks)

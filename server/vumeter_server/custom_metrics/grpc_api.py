@@ -30,7 +30,7 @@ from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.units import HOUR_US, SECOND_US
 from vumeter_server.times.zones import find_zone
@@ -123,7 +123,7 @@ class CustomMetricsService:
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.AggregateMetricsResponse(
                 rows=[
                     pb.AggregateRow(labels=labels, metrics=metrics)
@@ -144,7 +144,7 @@ class CustomMetricsService:
             fill_zero=_fill_zero(request.fill),
         )
         dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.ListDailyMetricsResponse(
                 rows=[
                     pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
@@ -169,7 +169,7 @@ class CustomMetricsService:
         )
         found = await self.queries.timeseries(call.organization_id, asked)
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.QueryTimeseriesResponse(
                 type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
             ),

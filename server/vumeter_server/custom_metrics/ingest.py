@@ -10,7 +10,7 @@ from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
 from vumeter_server.custom_metrics.validation import PointColumns, check_idempotency_key, validate
 from vumeter_server.runtime.clock import Clock
-from vumeter_server.runtime.offload import BATCHES
+from vumeter_server.runtime.offload import PARSING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +49,6 @@ class Recording:
                 return batch, None
             return batch, Idempotency(key=key, content_sha256=batch.digest())
 
-        batch, idempotency = await BATCHES.run(prepare, size=count)
+        batch, idempotency = await PARSING.run(prepare, size=count)
         act = self.store.check if dry_run else self.store.record
         return await act(organization_id, batch, idempotency=idempotency, now_us=now_us)

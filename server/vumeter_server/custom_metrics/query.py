@@ -29,7 +29,7 @@ from vumeter_server.custom_metrics.store import (
     check_cells,
 )
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds
 
 MAX_TAG_VALUES = 1_000
@@ -205,7 +205,7 @@ async def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
             groups=sums.groups,
             sums=sums.sums,
         )
-    return await ANSWERS.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
+    return await RENDERING.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
 
 
 def _ordered_rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:

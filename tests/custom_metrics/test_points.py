@@ -17,7 +17,7 @@ from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.validation import (
     TYPE_CODES,
     UNKNOWN_TYPE,
-    PointColumns,
+    UncheckedPoints,
     check_idempotency_key,
     validate,
 )
@@ -40,9 +40,9 @@ class Point:
     tags: dict[str, str] | None = None
 
 
-def columns_of(points: Sequence[Point]) -> PointColumns:
+def columns_of(points: Sequence[Point]) -> UncheckedPoints:
     """Lay points out as a face does."""
-    return PointColumns(
+    return UncheckedPoints(
         names=[point.name for point in points],
         types=[
             0 if point.type is None else TYPE_CODES.get(point.type, UNKNOWN_TYPE)

@@ -31,7 +31,12 @@ from vumeter_server.custom_metrics.rendering import (
     render_tags,
     render_timeseries,
 )
-from vumeter_server.custom_metrics.validation import TYPE_CODES, UNKNOWN_TYPE, PointColumns
+from vumeter_server.custom_metrics.validation import (
+    TYPE_CODES,
+    UNKNOWN_TYPE,
+    UncheckedPoints,
+    check_idempotency_key,
+)
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import parse_range
@@ -95,12 +100,13 @@ class CustomMetricsRestService:
             lambda: json_body.decode(request.body, RecordBody),
             size=len(request.body.data) // BYTES_PER_POINT,
         )
+        idempotency_key = check_idempotency_key(body.idempotency_key or None)
+        checked = await PARSING.run(
+            lambda: self.recording.check(_columns(body.points), idempotency_key),
+            size=len(body.points),
+        )
         recorded = await self.recording.record(
-            call.organization_id,
-            lambda: _columns(body.points),
-            count=len(body.points),
-            idempotency_key=body.idempotency_key or None,
-            dry_run=body.dry_run is True,
+            call.organization_id, checked, dry_run=body.dry_run is True
         )
         return pb.RecordResponse(data=pb.RecordResponse.Data(recorded=recorded))
 
@@ -187,8 +193,8 @@ def _fill_zero(text: str) -> bool:
     return text == "zero"
 
 
-def _columns(points: list[PointBody]) -> PointColumns:
-    return PointColumns(
+def _columns(points: list[PointBody]) -> UncheckedPoints:
+    return UncheckedPoints(
         names=[point.name for point in points],
         types=[_type(point.type) for point in points],
         values=[_given(point.value) for point in points],

@@ -42,7 +42,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PointColumns:
+class UncheckedPoints:
     """The points of a call, unchecked, an attribute a column.
 
     Attributes:
@@ -65,7 +65,7 @@ class PointColumns:
     label_sets: KnownLabelSets[Any]
 
 
-def validate(columns: PointColumns, now_us: int) -> Batch:
+def validate(columns: UncheckedPoints, now_us: int) -> Batch:
     """Check the points of a call; an empty call is a batch without points.
 
     Raises InvalidArgument with up to ten violations that name `points[3].value` and the like.
@@ -149,7 +149,7 @@ def _check_types(types: npt.NDArray[np.int64], findings: Findings) -> None:
 
 
 def _read_values(
-    columns: PointColumns, types: npt.NDArray[np.int64], findings: Findings
+    columns: UncheckedPoints, types: npt.NDArray[np.int64], findings: Findings
 ) -> npt.NDArray[np.float64]:
     """Return the values, NaN for None, which is the same in an array."""
     # Adding 0.0 turns -0.0 into 0.0.

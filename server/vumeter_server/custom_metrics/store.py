@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions, Kind
 from vumeter_server.custom_metrics.model import Batch, MetricType
-from vumeter_server.errors import InvalidArgument
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,22 +70,24 @@ class Sums:
     totals: npt.NDArray[np.float64]
 
 
-MAX_CELLS = 100_000
-
-
-def check_cells(rows: int, metrics: int) -> None:
-    """Raise InvalidArgument if an answer of `rows` rows would be too large."""
-    if rows * metrics > MAX_CELLS:
-        raise InvalidArgument("Narrow the range or the grouping")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimeseriesQuery:
-    """Asks for one metric in buckets of `step_us` from the selection's start."""
+    """Asks for a function of one metric's values in buckets of `step_us`.
+
+    Bucket k holds the points from `selection.start_us + k * step_us` on, up to the next bucket's or
+    the selection's end. The caller does not know the metric's type, so `functions` says which
+    function each type asks for: sums, means and percentiles, but not the last value.
+    """
 
     selection: Selection
     metric_name: str
     step_us: int
+    functions: Functions = OF_BUCKETS
+
+    def __post_init__(self) -> None:
+        functions = (self.functions.of(each) for each in MetricType)
+        if any(function.kind is Kind.LAST for function in functions):
+            raise ValueError("the last value is asked of sessions alone")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

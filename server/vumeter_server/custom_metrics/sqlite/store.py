@@ -162,6 +162,14 @@ class SqliteMetricStore:
             organization_id, lambda snapshot: query_session(snapshot, session_id), Cost.ROWS
         )
 
+    async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
+        """Sum the days that an earlier version flushed."""
+        await self.upkeep.upgrade(on_progress)
+
+    async def run(self) -> None:
+        """Flush, compact, drop what is old, until cancelled."""
+        await self.upkeep.keep_in_order()
+
     async def _query(self, organization_id: int, query: Callable[[Snapshot], T], cost: Cost) -> T:
         if cost is Cost.AT_HAND:
             version = self._readers.peek(lambda c: read_version(c, organization_id))

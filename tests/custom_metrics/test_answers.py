@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.custom_metrics.cases import Ask, Case, load_cases
+from tests.custom_metrics.cases import Ask, Case, canonical, load_cases
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import (
@@ -116,11 +115,6 @@ def answer_of(server: InProcess, ask: Ask) -> Any:
         assert ask.body is not None
         return server.post(ask.body)
     return server.get(ask.path, ask.query)
-
-
-def canonical(answer: Any) -> str:
-    """Return JSON as text, since == takes 1 and 1.0 for equal."""
-    return json.dumps(answer, sort_keys=True)
 
 
 def test_a_merged_day_is_read_anew_though_its_sums_are_remembered(server: InProcess) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, Point, columns_of, opened
+from tests.custom_metrics.points import NOW_US, Point, columns_of, opened
 
 from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets

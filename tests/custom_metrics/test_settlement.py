@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.custom_metrics.test_points import NOW_US, Point, checked
+from tests.custom_metrics.points import NOW_US, Point, checked
 
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.validation import settle

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, opened
+from tests.custom_metrics.points import NOW_US, opened
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import label_sets, wire

@@ -117,7 +117,7 @@ class Timeseries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TagValues:
-    """The first values of one tag key, sorted by code point; `truncated` says that there are more."""
+    """The first values of one tag key, by code point; `truncated` if there are more."""
 
     values: list[str]
     truncated: bool

@@ -239,6 +239,23 @@ def test_sums_are_exact_but_for_one_rounding(practice: Practice) -> None:
     assert (mean, count) == (drift / len(values), len(values))
 
 
+@pytest.mark.parametrize("shift_us", [0, 1])
+def test_an_answer_with_too_many_periods_is_rejected(practice: Practice, shift_us: int) -> None:
+    start_us = NOON_US - 40 * DAY_US + shift_us
+    names = [f"m_{number}" for number in range(100)]
+    each = [start_us + period * HOUR_US // 4 for period in range(1_002)]
+    practice.record(*(Point(name=name, timestamp=each[0]) for name in names))
+    practice.record(*(Point(name=names[0], timestamp=time_us) for time_us in each[:-1]))
+    for count in (1_000, 1_001):
+        between, bounds = (each[0], each[count]), each[: count + 1]
+        if count == 1_000:
+            assert len(practice.sums(between, metrics=names, bounds_us=bounds)[1]) == count
+            continue
+        for metrics in (names, None):
+            with pytest.raises(InvalidArgument, match="Narrow the range or the grouping"):
+                practice.sums(between, metrics=metrics, bounds_us=bounds)
+
+
 def test_an_answer_with_too_many_cells_is_rejected(practice: Practice) -> None:
     names = [f"m_{number}" for number in range(100)]
     practice.record(*(Point(name=name) for name in names))

@@ -104,7 +104,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         seal_at_points=foundation.settings.seal_at_points,
     )
     if foundation.writes:
-        await store.upkeep.upgrade(foundation.on_progress)
+        await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
     return Family(
@@ -112,7 +112,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsService(queries=queries, recording=recording),
             CustomMetricsRestService(queries=queries, recording=recording),
         ],
-        background=[store.upkeep.keep_in_order],
+        background=[store.run],
     )
 
 

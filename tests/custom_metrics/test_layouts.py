@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from tests.custom_metrics.cases import canonical
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import Point, Query, recordings_with_queries
-from tests.custom_metrics.test_answers import canonical
 
 from vumeter_server.custom_metrics.sqlite.maintenance import flush
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, opened
+from tests.custom_metrics.points import NOW_US, opened
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import label_sets, wire
-from vumeter_server.custom_metrics.columnar import Columns, validate_columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.model import Batch
-from vumeter_server.custom_metrics.validation import PointColumns, validate
+from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.errors import InvalidArgument
 
 
@@ -29,13 +29,13 @@ LABELS = st.tuples(TEXT, TEXT, TAGS)
 
 def read_points(data: bytes) -> Batch:
     columns = wire.read(wire.REQUEST_TYPES["RecordPoints"].FromString(data))
-    assert isinstance(columns, PointColumns)
+    assert isinstance(columns, UncheckedPoints)
     return validate(columns, NOW_US)
 
 
 def read_columns(data: bytes) -> Batch:
     columns = wire.read(wire.REQUEST_TYPES["RecordColumns"].FromString(data))
-    assert isinstance(columns, Columns)
+    assert isinstance(columns, UncheckedColumns)
     return validate_columns(columns, NOW_US)
 
 

@@ -33,7 +33,7 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Columns:
+class UncheckedColumns:
     """A batch as a caller gives it, unchecked: see PointColumns of the proto.
 
     `types` are numbers of MetricType, 0 where none is given. The indexes of sessions are one more
@@ -53,7 +53,7 @@ class Columns:
     session_indexes: Sequence[int]
 
 
-def validate_columns(columns: Columns, now_us: int) -> Batch:
+def validate_columns(columns: UncheckedColumns, now_us: int) -> Batch:
     """Check a batch of columns; it equals the batch of the same points given one by one.
 
     Raises InvalidArgument with up to ten violations that name `columns.values[3]` and the like.
@@ -134,7 +134,7 @@ def _refuse(wrong: npt.NDArray[np.bool_], field: str, problem: str) -> None:
         findings.raise_any()
 
 
-def _types(columns: Columns) -> Integers:
+def _types(columns: UncheckedColumns) -> Integers:
     if len(columns.types) not in (0, len(columns.names)):
         raise InvalidArgument.of("columns.types", "must have one element a name, or none")
     types = _column(columns.types, np.int64, len(columns.names), "types", 0).astype(np.int64)
@@ -155,7 +155,7 @@ def _check_sessions(sessions: Sequence[str]) -> None:
     _refuse(wrong, "columns.sessions", f"must be text of 1 to {MAX_ID} characters")
 
 
-def _label_sets(columns: Columns) -> list[LabelSet]:
+def _label_sets(columns: UncheckedColumns) -> list[LabelSet]:
     found = columns.label_sets.find(columns.label_keys)
     if None in found:
         findings = Findings("columns.label_sets")

@@ -29,8 +29,9 @@ from vumeter_server.custom_metrics.labels import (
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
+from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.units import HOUR_US, SECOND_US
 from vumeter_server.times.zones import find_zone
@@ -93,13 +94,12 @@ class CustomMetricsService:
             yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
-        return await self.recording.record(
-            call.organization_id,
-            lambda: wire.read(request),
-            count=wire.count(request),
-            idempotency_key=request.idempotency_key,
-            dry_run=dry_run,
+        idempotency_key = check_idempotency_key(request.idempotency_key)
+        checked = await PARSING.run(
+            lambda: self.recording.check(wire.read(request), idempotency_key),
+            size=wire.count(request),
         )
+        return await self.recording.record(call.organization_id, checked, dry_run=dry_run)
 
     def _record_each(
         self, requests: AsyncIterator[Any], call: Call
@@ -123,7 +123,7 @@ class CustomMetricsService:
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.AggregateMetricsResponse(
                 rows=[
                     pb.AggregateRow(labels=labels, metrics=metrics)
@@ -144,7 +144,7 @@ class CustomMetricsService:
             fill_zero=_fill_zero(request.fill),
         )
         dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.ListDailyMetricsResponse(
                 rows=[
                     pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
@@ -169,7 +169,7 @@ class CustomMetricsService:
         )
         found = await self.queries.timeseries(call.organization_id, asked)
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.QueryTimeseriesResponse(
                 type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
             ),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-
-from vumeter_server.errors import MAX_VIOLATIONS, InvalidArgument, Violation
 
 LabelSet = tuple[tuple[str, str], ...]
 """The labels of a point, `agent_id` and `environment_id` among them, sorted by key."""
@@ -101,57 +99,3 @@ class Settled:
     values: npt.NDArray[np.float64]
     times_us: npt.NDArray[np.int64]
     new_types: dict[str, MetricType]
-
-
-def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settled:
-    """Fill in the defaults that depend on each metric's type.
-
-    `known` holds the types of the organization's metrics. A metric keeps the type of its first
-    point; without one it is a counter. Raises InvalidArgument that names `points[i].type` for
-    another type, and `points[i].value` for a missing value of a gauge or histogram or a negative
-    value of a counter.
-    """
-    first_points = np.full(len(batch.names), -1, np.int64)
-    indexes, first = np.unique(batch.name_indexes, return_index=True)
-    first_points[indexes] = first
-    new_types: dict[str, MetricType] = {}
-    metric_types = np.zeros(len(batch.names), np.uint8)
-    for index in np.argsort(first_points).tolist():
-        name = batch.names[index]
-        known_type = known.get(name) or new_types.get(name)
-        if known_type is None:
-            known_type = MetricType(batch.types[first_points[index]] or MetricType.COUNTER)
-            new_types[name] = known_type
-        metric_types[index] = known_type
-    own_types = metric_types[batch.name_indexes]
-    is_counter = own_types == MetricType.COUNTER
-    is_absent = np.isnan(batch.values)
-    wrong_type = (batch.types != 0) & (batch.types != own_types)
-    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0))
-    if wrong_type.any() or wrong_value.any():
-        raise InvalidArgument(violations=_violations(own_types, wrong_type, wrong_value, is_absent))
-    return Settled(
-        batch=batch,
-        values=np.where(is_absent, 1.0, batch.values),
-        times_us=np.where(batch.times_us == ABSENT_TIME, now_us, batch.times_us),
-        new_types=new_types,
-    )
-
-
-def _violations(
-    own_types: npt.NDArray[np.uint8],
-    wrong_type: npt.NDArray[np.bool_],
-    wrong_value: npt.NDArray[np.bool_],
-    is_absent: npt.NDArray[np.bool_],
-) -> list[Violation]:
-    violations = []
-    for index in np.flatnonzero(wrong_type | wrong_value)[:MAX_VIOLATIONS].tolist():
-        own_type = MetricType(own_types[index]).name.lower()
-        if wrong_type[index]:
-            field, problem = "type", f"must be {own_type}, as this metric was first recorded"
-        elif is_absent[index]:
-            field, problem = "value", f"must be given for a {own_type}"
-        else:
-            field, problem = "value", "must not be negative for a counter"
-        violations.append(Violation(field=f"points[{index}].{field}", problem=problem))
-    return violations

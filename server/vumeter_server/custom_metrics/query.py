@@ -10,6 +10,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import (
+    MAX_TAG_VALUES,
+    check_cells,
+    order_of_rows,
+)
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
     MAX_METRIC_NAME,
@@ -26,13 +31,10 @@ from vumeter_server.custom_metrics.store import (
     TagValues,
     Timeseries,
     TimeseriesQuery,
-    check_cells,
 )
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds
-
-MAX_TAG_VALUES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,12 +207,12 @@ async def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
             groups=sums.groups,
             sums=sums.sums,
         )
-    return await ANSWERS.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
+    return await RENDERING.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
 
 
 def _ordered_rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
-    totals, periods, groups = sums.totals.tolist(), sums.periods.tolist(), sums.groups
-    order = sorted(range(len(groups)), key=lambda row: (periods[row], -totals[row], groups[row]))
+    periods, groups = sums.periods.tolist(), sums.groups
+    order = order_of_rows(sums.totals.tolist(), periods, groups)
     return Rows(
         metric_names=sums.metric_names,
         group_by=request.group_by,

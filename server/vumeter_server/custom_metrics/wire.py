@@ -17,9 +17,9 @@ from google.protobuf.message import DecodeError, Message
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.api.times import instants_us
-from vumeter_server.custom_metrics.columnar import Columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.validation import PointColumns
+from vumeter_server.custom_metrics.validation import UncheckedPoints
 from vumeter_server.errors import InvalidArgument
 
 PACKAGE: Final = "vumeter.custom_metrics.v1.wire"
@@ -82,7 +82,7 @@ def count(request: Any) -> int:
     return len(request.columns.name_indexes if _has_columns(request) else request.points)
 
 
-def read(request: Any) -> PointColumns | Columns:
+def read(request: Any) -> UncheckedPoints | UncheckedColumns:
     """Lay out what the request of any recording holds.
 
     Raises InvalidArgument that names `points[3].timestamp` for what is no instant.
@@ -94,13 +94,13 @@ def _has_columns(request: Any) -> bool:
     return "columns" in request.DESCRIPTOR.fields_by_name
 
 
-def _points(points: Iterable[Any]) -> PointColumns:
+def _points(points: Iterable[Any]) -> UncheckedPoints:
     given = list(points)
     values: list[float | None] = [point.value for point in given]
     for index in _zeros(values):
         if not given[index].HasField("value"):
             values[index] = None
-    return PointColumns(
+    return UncheckedPoints(
         names=[point.name for point in given],
         types=[point.type for point in given],
         values=values,
@@ -126,8 +126,8 @@ def _zeros(numbers: Iterable[float | None]) -> list[int]:
     return [index for index, number in enumerate(numbers) if number == 0]
 
 
-def _columns(given: Any) -> Columns:
-    return Columns(
+def _columns(given: Any) -> UncheckedColumns:
+    return UncheckedColumns(
         names=given.names,
         types=given.types,
         name_indexes=given.name_indexes,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TypeVar
 
-from vumeter_server.custom_metrics.model import Batch, MetricType, settle
+from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import NotAtHand, Snapshot, Snapshots
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
@@ -27,6 +27,7 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 
@@ -61,7 +62,8 @@ def _cost_of_timeseries(query: TimeseriesQuery, known_type: MetricType | None) -
     if (
         query.selection.filters
         or query.step_us % CELL_US
-        or known_type in (None, MetricType.HISTOGRAM)
+        or known_type is None
+        or not query.functions.of(known_type).is_of_sums
     ):
         return Cost.HEAVY
     periods = (query.selection.end_us - query.selection.start_us) // query.step_us
@@ -159,6 +161,14 @@ class SqliteMetricStore:
         return await self._query(
             organization_id, lambda snapshot: query_session(snapshot, session_id), Cost.ROWS
         )
+
+    async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
+        """Sum the days that an earlier version flushed."""
+        await self.upkeep.upgrade(on_progress)
+
+    async def run(self) -> None:
+        """Flush, compact, drop what is old, until cancelled."""
+        await self.upkeep.keep_in_order()
 
     async def _query(self, organization_id: int, query: Callable[[Snapshot], T], cost: Cost) -> T:
         if cost is Cost.AT_HAND:

@@ -14,13 +14,15 @@ from collections.abc import Callable, Collection
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import MAX_TAG_VALUES
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 
 # How many answers of one organization are kept up to date.
 MAX_VIEWS = 2_000
 # How many values of a label are kept, and so can be told: in the order of their code points.
-MAX_VALUES = 1_001
+# One more than is answered tells that there are more.
+MAX_VALUES = MAX_TAG_VALUES + 1
 
 NameOfLabel = Callable[[int], tuple[str, str]]
 Integers = npt.NDArray[np.int64]

@@ -14,6 +14,7 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot, Snaps
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import flush, retention
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -23,8 +24,6 @@ T = TypeVar("T")
 LOOKS_EVERY_SECONDS = 1.0
 # What changes only with days and with sealings is looked at as often as this.
 TIDIES_EVERY_US = 600 * 1_000_000
-# Twice the 24 hours that callers are promised.
-IDEMPOTENCY_KEYS_KEPT_US = 48 * 3_600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
 EVERY_PART_COUNT = 2**31
 

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import check_cells
 from vumeter_server.custom_metrics.exact_sums import Floats, join
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
-from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
+from vumeter_server.custom_metrics.store import SumQuery, Sums
 
 
 def is_of_whole_cells(query: SumQuery) -> bool:

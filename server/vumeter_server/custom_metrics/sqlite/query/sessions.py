@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from operator import itemgetter
 
-from vumeter_server.custom_metrics.aggregation import rank_of
-from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import read_session
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
-from vumeter_server.custom_metrics.sqlite.query.timeseries import PERCENT
 from vumeter_server.custom_metrics.store import SessionMetric
 from vumeter_server.sqlite import check_cancelled
 
@@ -45,23 +42,15 @@ def query_session(snapshot: Snapshot, session_id: str) -> list[SessionMetric]:
         check_cancelled()
         if metric_code in snapshot.metrics.names:
             times_us, values = zip(*((point[2], point[3]) for point in entry), strict=True)
+            metric_type = snapshot.metrics.types[metric_code]
             metrics.append(
                 SessionMetric(
                     metric_name=snapshot.metrics.names[metric_code],
-                    type=snapshot.metrics.types[metric_code],
+                    type=metric_type,
                     labels=snapshot.labels.of_series(series_code),
                     last_time_us=times_us[-1],
-                    value=_value(snapshot.metrics.types[metric_code], values),
+                    value=compute(OF_SESSIONS.of(metric_type), values),
                     count=len(values),
                 )
             )
     return sorted(metrics, key=lambda metric: (metric.metric_name, sorted(metric.labels.items())))
-
-
-def _value(metric_type: MetricType, values: tuple[float, ...]) -> float:
-    """Aggregate values that are in the order of time."""
-    if metric_type is MetricType.COUNTER:
-        return math.fsum(values)
-    if metric_type is MetricType.GAUGE:
-        return values[-1]
-    return sorted(values)[rank_of(len(values), PERCENT) - 1]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import check_cells
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
@@ -29,7 +30,7 @@ from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.scan import SESSION, Points, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, of_matrix
-from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
+from vumeter_server.custom_metrics.store import SumQuery, Sums
 from vumeter_server.sqlite import check_cancelled
 
 Integers = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import nearest_rank
+from vumeter_server.custom_metrics.aggregation import compute_of_sums, nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
@@ -18,29 +18,28 @@ from vumeter_server.custom_metrics.sqlite.rollups.building import runs_of
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, of_matrix
 from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
-PERCENT = 95
-
 
 def query_timeseries(snapshot: Snapshot, query: TimeseriesQuery) -> Timeseries:
-    """Answer `query`: the sum, mean or 95th percentile of each bucket with a point."""
+    """Answer `query`: the function of its type, of each bucket with a point."""
     code = snapshot.metrics.codes.get(query.metric_name)
     if code is None:
         return _timeseries(None, np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
     metric_type = snapshot.metrics.types[code]
     scan = Scan(snapshot, query.selection, [code], Wanted(times=True))
-    if metric_type is MetricType.HISTOGRAM:
-        return _percentiles(scan.all(), query)
+    function = query.functions.of(metric_type)
+    if not function.is_of_sums:
+        return _percentiles(scan.all(), query, metric_type, function.percent)
     sums = _sums(snapshot, query, code, scan)
     counts, totals = sums.counts, sums.totals()
     cells = np.flatnonzero(counts)
     if len(cells) < len(counts):
         counts, totals = counts[cells], totals[cells]
-    if metric_type is MetricType.GAUGE:
-        totals = totals / counts
-    return _timeseries(metric_type, cells, totals, counts)
+    return _timeseries(metric_type, cells, compute_of_sums(function, totals, counts), counts)
 
 
-def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:
+def _percentiles(
+    found: Iterable[Points], query: TimeseriesQuery, metric_type: MetricType, percent: int
+) -> Timeseries:
     """Find the percentile of each bucket with a point."""
     runs: dict[int, list[Array]] = {}
     for points in found:
@@ -52,9 +51,9 @@ def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:
     for index, bucket in enumerate(buckets):
         parts = runs[bucket]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        percentiles[index] = nearest_rank(values, PERCENT)
+        percentiles[index] = nearest_rank(values, percent)
         counts[index] = len(values)
-    return _timeseries(MetricType.HISTOGRAM, np.array(buckets, np.int64), percentiles, counts)
+    return _timeseries(metric_type, np.array(buckets, np.int64), percentiles, counts)
 
 
 def _runs(points: Points, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]:

@@ -92,3 +92,9 @@ class Head:
             interval = int(intervals[first])
             self._positions.setdefault(interval, []).append(order[first:end])
             self.counts[interval] = self.counts.get(interval, 0) + end - first
+
+
+def in_interval(points: HeadPoints, interval: int) -> HeadPoints:
+    """Return those points that are in a rollup interval."""
+    found: HeadPoints = points[points["time_us"] // CELL_US == interval]
+    return found

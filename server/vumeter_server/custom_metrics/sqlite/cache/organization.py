@@ -1,7 +1,7 @@
 """What is kept in memory of one organization, brought up to date at each query.
 
 Locks, in the order in which they are taken: the organization's lock or its lock of label rollups,
-then those of its label tables, then that of the day segments.
+then those of its label tables, then that of the point sums.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import itertools
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-import numpy as np
-
-from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.sqlite.cache.day_segments import (
-    DaySegment,
-    DaySegments,
-    Owner,
-    SegmentsOfView,
-    read_segments,
-)
-from vumeter_server.custom_metrics.sqlite.cache.head import Head, HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums, stacked
-from vumeter_server.custom_metrics.sqlite.cache.ranges import Edges, Periods
+from vumeter_server.custom_metrics.sqlite.cache.period_sums import sums_between
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import (
+    Owner,
+    PointSums,
+    PointSumsCache,
+    PointSumsOfView,
+    read_point_sums,
+    units_of,
+)
+from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
+from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import (
     InMemory,
     Metrics,
@@ -36,10 +36,10 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     View,
     with_transaction,
 )
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT
+from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, Totals
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
 from vumeter_server.sqlite import check_cancelled
 
 # So many points of the head are read together, which takes some ten times their room meanwhile.
@@ -51,9 +51,9 @@ _cache_numbers = itertools.count()
 
 
 class OrganizationCache:
-    """The head, the tables, the prefix sums and the segments of one organization."""
+    """The head, the tables, the prefix sums and the point sums of one organization."""
 
-    def __init__(self, organization_id: int, segments: DaySegments) -> None:
+    def __init__(self, organization_id: int, points: PointSumsCache) -> None:
         # Held while anything here but the label rollups is read or changed. The event loop holds it
         # for a whole query, whose own steps take it again.
         self._lock = threading.RLock()
@@ -63,14 +63,14 @@ class OrganizationCache:
         self._labels = Labels()
         self._head = Head()
         self._prefix_sums = PrefixSums()
-        self._segments = segments
+        self._points = points
         self._number = next(_cache_numbers)
         self._label_lock = threading.Lock()
         self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
     def weight(self) -> int:
-        """How many entries of about 50 bytes are held, without the day segments."""
+        """How many entries of about 50 bytes are held, without the point sums."""
         entries = sum(map(len, self._label_rollups.values()))
         return self._labels.weight + len(self._head) + len(self._prefix_sums) // 2 + entries
 
@@ -125,12 +125,12 @@ class OrganizationCache:
     def _in_memory(self) -> InMemory:
         return InMemory(
             metrics=self._prefix_sums.ready(),
-            segments=self._segments_now(),
+            points=self._points_now(),
             head=self._head.counts,
         )
 
-    def _segments_now(self) -> SegmentsOfView:
-        return SegmentsOfView(self._segments, self._owner)
+    def _points_now(self) -> PointSumsOfView:
+        return PointSumsOfView(self._points, self._owner)
 
     @property
     def _owner(self) -> Owner:
@@ -158,7 +158,7 @@ class OrganizationCache:
             return self._label_rollups[key].read(snapshot.connection, first, end)
 
     def sums(self, view: View, codes: Sequence[int], periods: Periods) -> Cube:
-        """Return the sums of metrics in some periods: whole rollup intervals and their edges.
+        """Return the sums of metrics in some periods, whose bounds may be any instants.
 
         This is the one place where sums between two instants are made. What is not in memory is
         read, for which `view` has to be a snapshot.
@@ -166,99 +166,41 @@ class OrganizationCache:
         Args:
             view: what is summed.
             codes: interned ids of metrics, at least one.
-            periods: the periods, as intervals and edges.
+            periods: the periods.
 
         Returns:
             float64[metrics, rows, periods]: counts, then parts of ExactSums.
         """
         with self._lock:
             is_shared = self.state.version == view.state.version
-            cube = self._between(view, codes, periods, is_shared)
-            if len(periods.edges):
-                self._add_edges(cube, view, codes, periods.edges, is_shared)
-            return cube
+            # Once the cache has gone on, what the view sees is read from the database.
+            intervals = self._prefix_sums if is_shared else PrefixSums()
+            for code in intervals.missing(codes):
+                intervals.put(code, _read_intervals(view, code))
+            if not len(periods.cuts):
+                return intervals.between(codes, periods.intervals)
+            points = self._point_sums(view, codes, periods.cut_days, is_shared)
+            head = self._head.in_interval if is_shared else partial(in_interval, view.head)
+            return sums_between(intervals, points, head, codes, periods)
 
-    def _between(self, view: View, codes: Sequence[int], periods: Periods, is_shared: bool) -> Cube:
-        bounds = periods.intervals
-        if is_shared:
-            for code in self._prefix_sums.missing(codes):
-                self._prefix_sums.put(code, _read_intervals(view, code))
-            cube = self._prefix_sums.between(codes, bounds)
-        else:
-            # The cache has gone on: what this view sees is read from the database.
-            cube = stacked([_read_intervals(view, code).between(bounds) for code in codes])
-        return cube[:, :, ::2] if periods.is_interleaved else cube
-
-    def _add_edges(
-        self, cube: Cube, view: View, codes: Sequence[int], edges: Edges, is_shared: bool
-    ) -> None:
-        """Add the points at the edges, those of segments day by day and those of the head."""
-        code_array = np.array(codes, np.int64)
-        by_day = edges.by_day()
-        segments = self._segments_of(view, [day for day, _ in by_day], codes, is_shared)
-        for day, of_day in by_day:
-            segment = segments[day]
-            starts_us = of_day.starts_us - day * DAY_US
-            ends_us = of_day.ends_us - day * DAY_US
-            counts, parts = segment.sums_between(code_array, starts_us, ends_us)
-            of_parts = slice(1, min(len(parts) + 1, cube.shape[1]))
-            parts = parts[: of_parts.stop - 1].transpose(1, 0, 2)
-            # A period has up to two edges: those that are the second one are added by themselves.
-            for chosen in of_day.without_repeats():
-                periods = of_day.periods[chosen]
-                cube[:, 0, periods] += counts[:, chosen]
-                cube[:, of_parts, periods] += parts[:, :, chosen]
-        if len(view.head):
-            self._add_head_edges(cube, view, codes, edges, is_shared)
-
-    def _segments_of(
-        self, view: View, days: Collection[int], codes: Sequence[int], is_shared: bool
-    ) -> dict[int, DaySegment]:
-        asked = frozenset(codes)
-        found: dict[int, DaySegment] = {}
+    def _point_sums(
+        self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
+    ) -> list[PointSums]:
+        """Return the flushed points of some days, from the cache or from their segments."""
         # What the plan of a held view has found is still found.
-        cached = view.in_memory.segments if view.in_memory else self._segments_now()
-        if is_shared:
-            for day in days:
-                segment = cached.get(day)
-                if segment is not None and asked <= segment.codes:
-                    found[day] = segment
-        missing = [day for day in days if day not in found]
-        if missing:
-            wanted = set(asked)
-            for day in missing if is_shared else ():
-                # A segment in the place of a smaller one has the metrics of that one, too.
-                smaller = cached.get(day)
-                wanted |= smaller.codes & view.metrics.names.keys() if smaller else set()
-            snapshot = with_transaction(view)
-            for day, segment in read_segments(
-                snapshot.connection, snapshot.organization_id, missing, wanted
-            ):
-                found[day] = segment
+        cached = view.in_memory.points if view.in_memory else self._points_now()
+        each = []
+        for unit in units_of(codes, days):
+            sums = cached.get(unit) if is_shared else None
+            if sums is None or not sums.codes.issuperset(codes):
+                # What comes in the place of something has the metrics of that, too.
+                wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
+                snapshot = with_transaction(view)
+                sums = read_point_sums(snapshot.connection, snapshot.organization_id, unit, wanted)
                 if is_shared:
-                    self._segments.put(self._owner, day, segment)
-        return found
-
-    def _add_head_edges(
-        self, cube: Cube, view: View, codes: Sequence[int], edges: Edges, is_shared: bool
-    ) -> None:
-        rows = np.full(max(view.state.metrics, 1), -1, np.int64)
-        rows[list(codes)] = np.arange(len(codes))
-        for start_us, end_us, period in edges.each():
-            points = self._head.in_interval(start_us // CELL_US) if is_shared else view.head
-            if not len(points):
-                continue
-            times_us = points["time_us"]
-            points = points[(times_us >= start_us) & (times_us < end_us)]
-            of_point = rows[points["metric"]]
-            is_asked = of_point >= 0
-            if not is_asked.all():
-                points, of_point = points[is_asked], of_point[is_asked]
-            if len(points):
-                sums = ExactSums.of(of_point, points["value"], len(codes))
-                cube[:, 0, period] += sums.counts
-                for row, part in enumerate(sums.parts, 1):
-                    cube[:, row, period] += part
+                    self._points.put(self._owner, sums)
+            each.append(sums)
+        return each
 
     def _bring_up_to(self, connection: sqlite3.Connection, to: State) -> None:
         """Read what was recorded and flushed up to `to`, which `connection` sees."""
@@ -277,7 +219,7 @@ class OrganizationCache:
     def _drop_flushed(self, to: State) -> None:
         is_complete = self.state.next_batch > to.sealed_through
         days = self._head.drop_through(to.sealed_through)
-        self._segments.drop(self._owner, days)
+        self._points.drop(self._owner, days)
         if not is_complete:
             # Batches were flushed that were never seen here: of which days is not known.
             self._number = next(_cache_numbers)
@@ -299,7 +241,7 @@ class OrganizationCache:
         self._append(chunk)
 
     def _append(self, batches: dict[int, bytes]) -> None:
-        added: HeadPoints = self._head.append(batches)
+        added = self._head.append(batches)
         if len(added):
             self._labels.index.add_of_head(self._labels.uses_of(added))
             self._prefix_sums.add(added)

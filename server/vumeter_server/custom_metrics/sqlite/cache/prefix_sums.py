@@ -74,6 +74,10 @@ class PrefixSums:
             return self._stacked.between(metric_codes, bounds)
         return stacked([self._each[code].between(bounds) for code in metric_codes])
 
+    def are_exact(self, metric_codes: Sequence[int]) -> bool:
+        """Whether differences of what `between` returned are exact, too."""
+        return self._stacked is not None or all(self._each[code].is_exact for code in metric_codes)
+
     def _unstack(self) -> None:
         self._stacked = None
         self._is_stacked = False

@@ -6,14 +6,14 @@ import sqlite3
 import threading
 from collections import OrderedDict
 
-from vumeter_server.custom_metrics.sqlite.cache.day_segments import DaySegments
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSumsCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 
 __all__ = ["Snapshot", "Snapshots"]
 
 # What the caches of all organizations may hold together, in entries of about 50 bytes, beside the
-# day segments.
+# point sums.
 MAX_WEIGHT = 3_000_000
 
 
@@ -25,7 +25,7 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._segments = DaySegments()
+        self._points = PointSumsCache()
         self._organizations: OrderedDict[int, OrganizationCache] = OrderedDict()
 
     def take(self, connection: sqlite3.Connection, organization_id: int) -> Snapshot:
@@ -40,7 +40,7 @@ class Snapshots:
                 weight = sum(each.weight for each in self._organizations.values())
                 while weight > MAX_WEIGHT:
                     weight -= self._organizations.popitem(last=False)[1].weight
-                organization = OrganizationCache(organization_id, self._segments)
+                organization = OrganizationCache(organization_id, self._points)
                 self._organizations[organization_id] = organization
             self._organizations.move_to_end(organization_id)
             return organization

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.sqlite.cache.day_segments import DaySegment
 from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
 
 
@@ -26,19 +26,11 @@ class Metrics:
     types: Mapping[int, MetricType]
 
 
-class SegmentsByDay(Protocol):
-    """The cached segments of an organization, by day since the epoch."""
+class PointSumsByUnit(Protocol):
+    """The cached point sums of an organization."""
 
-    def get(self, day: int) -> DaySegment | None:
-        """Return the segment of a day; None if it is not cached."""
-
-
-class NoSegments:
-    """Stands where nothing is cached."""
-
-    def get(self, day: int) -> DaySegment | None:
-        """Return None."""
-        return None
+    def get(self, unit: Unit) -> PointSums | None:
+        """Return the point sums of a unit; None if they are not cached."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,12 +39,12 @@ class InMemory:
 
     Attributes:
         metrics: interned ids of the metrics whose prefix sums are ready.
-        segments: the decoded day segments. What was found once stays found for this view.
+        points: the decoded points of segments. What was found once stays found for this view.
         head: how many points the head has in each rollup interval.
     """
 
     metrics: Collection[int] = ()
-    segments: SegmentsByDay = field(default_factory=NoSegments)
+    points: PointSumsByUnit = field(default_factory=dict[Unit, PointSums])
     head: Mapping[int, int] = field(default_factory=dict)
 
 

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.sqlite.cache.ranges import NO_EDGES, Edges, Periods
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
+from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.store import SumQuery, TimeseriesQuery
@@ -122,10 +123,9 @@ class Plan:
     """How a query is answered.
 
     Attributes:
-        edges: what is read as points, beside the whole intervals or days; where everything is, none
-            are named.
-        periods: the periods as whole intervals and edges, if the source is INTERVALS.
+        periods: the periods over rollup intervals, if the source is INTERVALS.
         days: the whole days, if they come from rollups.
+        edges_of_days: what is outside of the whole days.
         deletions: `deletions` of the state that the plan is of. It holds for later views of as
             many deletions: until then a name goes on meaning the same metric.
     """
@@ -133,9 +133,17 @@ class Plan:
     source: Source
     cost: Cost
     deletions: int
-    edges: Edges = NO_EDGES
     periods: Periods | None = None
     days: tuple[DaySpan, ...] = ()
+    edges_of_days: tuple[Edge, ...] = ()
+
+    @property
+    def edges(self) -> list[Edge]:
+        """What is read as points beside the whole intervals or days; nothing where everything is.
+
+        In prefix sums that are exact only what is on one side of each bound is looked up.
+        """
+        return list(self.edges_of_days) if self.periods is None else self.periods.edges
 
     def holds_for(self, view: View) -> bool:
         """Whether the plan answers the query on a later view, too."""
@@ -180,8 +188,13 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
         source = Source.COMPACTED
     if source is Source.POINTS:
         return Plan(source=source, cost=Cost.HEAVY, deletions=deletions)
-    edges = _edges_of_days(bounds_us, days)
-    return Plan(source=source, cost=Cost.HEAVY, deletions=deletions, days=days, edges=edges)
+    return Plan(
+        source=source,
+        cost=Cost.HEAVY,
+        deletions=deletions,
+        days=days,
+        edges_of_days=_edges_of_days(bounds_us, days),
+    )
 
 
 def _plan_timeseries(query: TimeseriesQuery, view: View) -> Plan:
@@ -198,38 +211,39 @@ def _plan_timeseries(query: TimeseriesQuery, view: View) -> Plan:
 
 def _plan_intervals(view: View, codes: list[int], bounds_us: Integers) -> Plan:
     periods = Periods.between(bounds_us)
-    days = set(periods.edges.days)
+    days = periods.cut_days
     if len(days) > MAX_EDGE_DAYS:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
     return Plan(
         source=Source.INTERVALS,
         cost=_cost_of_intervals(view, codes, periods, days),
         deletions=view.state.deletions,
-        edges=periods.edges,
         periods=periods,
     )
 
 
-def _cost_of_intervals(view: View, codes: list[int], periods: Periods, days: set[int]) -> Cost:
+def _cost_of_intervals(view: View, codes: list[int], periods: Periods, days: list[int]) -> Cost:
     memory = view.in_memory
     if memory is None:
         return Cost.QUICK if len(days) <= MAX_QUICK_DAYS else Cost.HEAVY
-    missing = 0
-    for day in days:
-        segment = memory.segments.get(day)
-        if segment is None or not segment.codes.issuperset(codes):
-            missing += 1
-    if missing > MAX_QUICK_DAYS:
+    missing_days = 0
+    for unit in units_of(codes, days):
+        points = memory.points.get(unit)
+        if points is None or not points.codes.issuperset(codes):
+            missing_days += unit.end - unit.first
+    if missing_days > MAX_QUICK_DAYS:
         return Cost.HEAVY
     ready = memory.metrics
     if (
-        missing
+        missing_days
         or not all(code in ready for code in codes)
         or len(periods) > MAX_PERIODS_ON_LOOP
-        or len(codes) * len(periods.edges) > MAX_SUMS_ON_LOOP
+        or len(codes) * len(periods.cuts) > MAX_SUMS_ON_LOOP
     ):
         return Cost.QUICK
-    of_head = sum(memory.head.get(interval, 0) for interval in periods.edges.intervals)
+    of_head = 0
+    if memory.head:
+        of_head = sum(memory.head.get(interval, 0) for interval in periods.cut_intervals)
     return Cost.ON_LOOP if of_head <= MAX_EDGE_POINTS_ON_LOOP else Cost.QUICK
 
 
@@ -274,8 +288,8 @@ def _whole_days(bounds_us: Integers) -> tuple[DaySpan, ...]:
     )
 
 
-def _edges_of_days(bounds_us: Integers, days: tuple[DaySpan, ...]) -> Edges:
-    """Return what is outside of the whole days; an edge belongs to the period that it begins in."""
+def _edges_of_days(bounds_us: Integers, days: tuple[DaySpan, ...]) -> tuple[Edge, ...]:
+    """Return what is outside of the whole days."""
     edges = []
     start_us = int(bounds_us[0])
     for first_us, end_us in [
@@ -284,6 +298,6 @@ def _edges_of_days(bounds_us: Integers, days: tuple[DaySpan, ...]) -> Edges:
     ]:
         if start_us < first_us:
             period = int(np.searchsorted(bounds_us, start_us, "right")) - 1
-            edges.append((start_us, first_us, period))
+            edges.append(Edge(start_us, first_us, period))
         start_us = end_us
-    return Edges.of(edges)
+    return tuple(edges)

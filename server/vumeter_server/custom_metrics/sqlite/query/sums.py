@@ -106,8 +106,8 @@ class _Summing:
 
     def _sum_edges(self) -> None:
         """Sum the points outside of the whole days, and the head."""
-        for start_us, end_us, _ in self.plan.edges.each():
-            self._add_points(self.scan.days(start_us, end_us))
+        for edge in self.plan.edges_of_days:
+            self._add_points(self.scan.days(edge.start_us, edge.end_us))
         self._add_points(self.scan.head())
 
     def _sum_label_rollups(self, key: str) -> None:

@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from tests.simulation import reference
 
 from vumeter_server.errors import Conflict, NotFound
-from vumeter_server.simulation.aggregation import MEANS, Execution
+from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES, MEANS, ExecutionMetrics
 from vumeter_server.simulation.model import (
     CALL_STATUSES,
     NUMBER_NAMES,
     CallReport,
     ExecutionReport,
 )
-from vumeter_server.simulation.percentiles import DOCUMENTED
 from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies
 from vumeter_server.simulation.store import ExecutionsPage, SimulationStore
 from vumeter_server.sqlite import Database, open_database
@@ -67,12 +66,12 @@ def new_database(directory: Path) -> Database:
 async def opened(database: Database) -> AsyncIterator[SqliteSimulationStore]:
     writer, readers = database.writer(), database.readers()
     store = SqliteSimulationStore(readers, writer)
-    tidying = asyncio.create_task(store.tidy())
+    maintenance = asyncio.create_task(store.run_maintenance())
     try:
         yield store
     finally:
-        tidying.cancel()
-        await asyncio.gather(tidying, return_exceptions=True)
+        maintenance.cancel()
+        await asyncio.gather(maintenance, return_exceptions=True)
         writer.close()
         readers.close()
 
@@ -106,15 +105,17 @@ async def store(database: Database) -> AsyncIterator[SimulationStore]:
 
 
 async def figures(
-    store: SimulationStore, number: int = 1, percentiles: Sequence[float] = DOCUMENTED
-) -> Execution:
+    store: SimulationStore, number: int = 1, percentiles: Sequence[float] = DOCUMENTED_PERCENTILES
+) -> ExecutionMetrics:
     found = await store.execution(ACME, execution_id(number), percentiles)
     assert found is not None
     return found
 
 
 async def page(store: SimulationStore, limit: int = 10, **where: Any) -> ExecutionsPage:
-    found = await store.executions(ACME, RUN_TEST, percentiles=DOCUMENTED, limit=limit, **where)
+    found = await store.executions(
+        ACME, RUN_TEST, percentiles=DOCUMENTED_PERCENTILES, limit=limit, **where
+    )
     assert found is not None
     return found
 
@@ -163,7 +164,7 @@ def test_figures_are_those_of_the_last_report_of_each_call(
             last |= {report.call_execution_id: report for report in batch}
             for number in range(3):
                 check(
-                    await figures(store, number, (0.0, 12.5, *DOCUMENTED)),
+                    await figures(store, number, (0.0, 12.5, *DOCUMENTED_PERCENTILES)),
                     [each for each in last.values() if each.execution_id == execution_id(number)],
                 )
         for report in last.values():
@@ -172,18 +173,18 @@ def test_figures_are_those_of_the_last_report_of_each_call(
     with_store(test)
 
 
-def check(found: Execution, calls: Sequence[CallReport]) -> None:
+def check(found: ExecutionMetrics, calls: Sequence[CallReport]) -> None:
     def reported(name: str) -> list[float]:
         numbers = [each.numbers[NUMBER_NAMES.index(name)] for each in calls]
         return [number for number in numbers if number is not None]
 
-    for figure in MEANS:
-        expected = reference.mean(reported(figure.source), figure.decimals)
-        assert found.figure(figure.group, figure.name) == expected
+    for metric in MEANS:
+        expected = reference.mean(reported(metric.source), metric.decimals)
+        assert found.value(metric.group, metric.name) == expected
     values = reported("avg_agent_latency_ms")
     assert found.percentiles == tuple(
         (wanted, reference.percentile(values, wanted))
-        for wanted in (0.0, 12.5, *DOCUMENTED)
+        for wanted in (0.0, 12.5, *DOCUMENTED_PERCENTILES)
         if values
     )
     for status in CALL_STATUSES:
@@ -242,9 +243,12 @@ async def test_a_batch_with_a_call_of_an_unknown_execution_stores_nothing(
 async def test_another_organization_sees_and_changes_nothing(store: SimulationStore) -> None:
     await store.record_execution(ACME, execution(1))
     await store.record_calls(ACME, [call(1)])
-    assert await store.execution(RIVAL, execution_id(1), DOCUMENTED) is None
+    assert await store.execution(RIVAL, execution_id(1), DOCUMENTED_PERCENTILES) is None
     assert await store.call(RIVAL, call_id(1)) is None
-    assert await store.executions(RIVAL, RUN_TEST, percentiles=DOCUMENTED, limit=10) is None
+    assert (
+        await store.executions(RIVAL, RUN_TEST, percentiles=DOCUMENTED_PERCENTILES, limit=10)
+        is None
+    )
     assert await store.run_tests(RIVAL, after="", limit=10) == []
     assert await store.delete_execution(RIVAL, execution_id(1)) is None
     with pytest.raises(NotFound):
@@ -283,7 +287,10 @@ async def test_a_run_test_without_executions_is_an_empty_page(store: SimulationS
     await store.record_run_test(ACME, RUN_TEST)
     found = await page(store)
     assert (found.count, found.executions) == (0, [])
-    assert await store.executions(ACME, "Unknown", percentiles=DOCUMENTED, limit=10) is None
+    assert (
+        await store.executions(ACME, "Unknown", percentiles=DOCUMENTED_PERCENTILES, limit=10)
+        is None
+    )
 
 
 async def test_run_tests_are_listed_by_name_with_their_last_start(store: SimulationStore) -> None:
@@ -371,7 +378,7 @@ async def test_percentiles_of_many_calls_are_kept_until_a_latency_changes(
     changed = await figures(store)
     reported[7] = 5_000.0
     assert [value for _, value in changed.percentiles] == [
-        reference.percentile(reported, wanted) for wanted in DOCUMENTED
+        reference.percentile(reported, wanted) for wanted in DOCUMENTED_PERCENTILES
     ]
 
 

@@ -146,7 +146,7 @@ def _simulation(foundation: Foundation) -> Family:
     store = SqliteSimulationStore(foundation.readers, foundation.writer)
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
-        background=[store.tidy],
+        background=[store.run_maintenance],
     )
 
 

@@ -1,4 +1,4 @@
-"""Simulation metrics for gRPC callers: read the message, ask the core, write the message."""
+"""Simulation metrics by gRPC: read the message, call the core, write the message."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.api.call import Call
 from vumeter_server.api.credentials import KEY_PAIR
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.simulation import grpc_messages, query
+from vumeter_server.simulation import grpc_messages, ingest, query
 from vumeter_server.simulation.model import CallReport
 from vumeter_server.simulation.store import SimulationStore
-from vumeter_server.simulation.validation import checked_run_test_name
 
 MAX_BATCHES_IN_FLIGHT = 16
 
-# Reading more calls than these at once would hold up other callers by milliseconds.
-READ_AT_ONCE = 100
+# Reading more calls on the event loop would delay other callers by milliseconds.
+READ_ON_THE_LOOP = 100
 
 
 async def _read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
-    if len(calls) <= READ_AT_ONCE:
+    if len(calls) <= READ_ON_THE_LOOP:
         return grpc_messages.read_calls(calls)
     return await asyncio.to_thread(grpc_messages.read_calls, calls)
 
@@ -41,9 +40,8 @@ class SimulationService:
     async def RecordRunTest(
         self, request: pb.RecordRunTestRequest, call: Call
     ) -> pb.RecordRunTestResponse:
-        """Make a run test."""
-        name = checked_run_test_name(request.run_test_name)
-        await self._store.record_run_test(call.organization_id, name)
+        """Create a run test."""
+        await ingest.record_run_test(self._store, call.organization_id, request.run_test_name)
         return pb.RecordRunTestResponse()
 
     async def RecordExecution(
@@ -51,16 +49,16 @@ class SimulationService:
     ) -> pb.RecordExecutionResponse:
         """Record an execution."""
         report = grpc_messages.read_execution(request.execution)
-        await self._store.record_execution(call.organization_id, report)
-        return pb.RecordExecutionResponse(execution_id=report.execution_id)
+        execution_id = await ingest.record_execution(self._store, call.organization_id, report)
+        return pb.RecordExecutionResponse(execution_id=execution_id)
 
     async def RecordCalls(
         self, request: pb.RecordCallsRequest, call: Call
     ) -> pb.RecordCallsResponse:
         """Record calls, all of them or none."""
         reports = await _read_calls(request.calls)
-        await self._store.record_calls(call.organization_id, reports)
-        return pb.RecordCallsResponse(recorded=len(reports))
+        recorded = await ingest.record_calls(self._store, call.organization_id, reports)
+        return pb.RecordCallsResponse(recorded=recorded)
 
     async def StreamCalls(
         self, requests: AsyncIterator[pb.StreamCallsRequest], call: Call
@@ -72,8 +70,7 @@ class SimulationService:
         async def record(request: pb.StreamCallsRequest) -> int:
             async with reading:
                 reports = await _read_calls(request.calls)
-            await self._store.record_calls(call.organization_id, reports)
-            return len(reports)
+            return await ingest.record_calls(self._store, call.organization_id, reports)
 
         answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
         async for sequence, recorded, error in answers:
@@ -89,7 +86,7 @@ class SimulationService:
     async def GetExecutionMetrics(
         self, request: pb.GetExecutionMetricsRequest, call: Call
     ) -> pb.GetExecutionMetricsResponse:
-        """Answer with one execution and its figures."""
+        """Answer with one execution and its metrics."""
         found = await query.get_execution(
             self._store, call.organization_id, request.execution_id, request.percentiles
         )
@@ -140,7 +137,7 @@ class SimulationService:
     async def CompareExecutions(
         self, request: pb.CompareExecutionsRequest, call: Call
     ) -> pb.CompareExecutionsResponse:
-        """Set two executions side by side, and hold the candidate against thresholds."""
+        """Set two executions side by side, and check the candidate against thresholds."""
         comparison = await query.compare_executions(
             self._store,
             call.organization_id,

@@ -10,8 +10,9 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter_server.api import times
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation.aggregation import MEANS, Execution
+from vumeter_server.simulation.aggregation import MEANS, SUMS, ExecutionMetrics
 from vumeter_server.simulation.compare import (
     Better,
     Bound,
@@ -30,16 +31,9 @@ from vumeter_server.simulation.model import (
 )
 from vumeter_server.simulation.store import RunTest
 from vumeter_server.simulation.validation import CallChecker, check_batch_size, checked_execution
+from vumeter_server.times.units import SECOND_US
 
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 _GROUPS = tuple(NUMBERS_BY_GROUP.items())
-_SUMS = {
-    "total_duration_seconds": "duration_seconds",
-    "total_cost_cents": "total_cost_cents",
-    "stt_cost_cents": "stt_cost_cents",
-    "llm_cost_cents": "llm_cost_cents",
-    "tts_cost_cents": "tts_cost_cents",
-}
 _BETTER = {Better.LOWER: pb.BETTER_LOWER, Better.HIGHER: pb.BETTER_HIGHER}
 _VERDICTS = {
     Verdict.UNKNOWN: pb.VERDICT_UNKNOWN,
@@ -84,7 +78,7 @@ def _numbers(call: pb.Call) -> list[float | None]:
 
 
 def _status(number: int, statuses: Sequence[str]) -> str | None:
-    """Return the word for an enum's number; one that is unknown stays a number, to be refused."""
+    """Return the word for an enum's number; an unknown number stays a number, to be rejected."""
     if number == 0:
         return None
     return statuses[number - 1] if 0 < number <= len(statuses) else str(number)
@@ -114,16 +108,15 @@ def _read_time(execution: pb.Execution, name: str) -> int | None:
     if not execution.HasField(name):
         return None
     time: Timestamp = getattr(execution, name)
-    if not (_FIRST_SECOND <= time.seconds <= _LAST_SECOND and 0 <= time.nanos < 1_000_000_000):
+    if not (
+        times.FIRST_SECOND <= time.seconds < times.END_SECOND and 0 <= time.nanos < times.NANOS
+    ):
         raise InvalidArgument.of(f"execution.{name}", "must be a time of the years 1 to 9999")
-    return time.seconds * 1_000_000 + time.nanos // 1_000
+    return time.seconds * SECOND_US + time.nanos // 1_000
 
 
 def _time(instant_us: int | None) -> Timestamp | None:
-    if instant_us is None:
-        return None
-    seconds, micros = divmod(instant_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1_000)
+    return None if instant_us is None else times.timestamp(instant_us)
 
 
 def read_struct(struct: Struct) -> dict[str, Any]:
@@ -191,8 +184,8 @@ def write_call(call: CallReport) -> pb.Call:
     return message
 
 
-def write_execution(execution: Execution) -> pb.ExecutionMetrics:
-    """Return an execution with its figures and how many calls stand behind each."""
+def write_execution(execution: ExecutionMetrics) -> pb.ExecutionMetrics:
+    """Return an execution with its metrics, and how many calls stand behind each of them."""
     report, totals = execution.report, execution.totals
     message = pb.ExecutionMetrics(
         execution_id=report.execution_id,
@@ -204,14 +197,14 @@ def write_execution(execution: Execution) -> pb.ExecutionMetrics:
         completed_calls=execution.completed_calls,
         failed_calls=execution.failed_calls,
         calls=pb.CallCounts(
-            total=sum(totals.calls),
+            total=totals.all_calls,
             **{status: totals.calls_with(status) for status in CALL_STATUSES},
         ),
     )
-    for figure in MEANS:
-        mean = pb.Mean(value=totals.mean(figure), samples=totals.samples_of(figure.source))
-        getattr(getattr(message, figure.group), figure.name).CopyFrom(mean)
-    for name, source in _SUMS.items():
+    for metric in MEANS:
+        mean = pb.Mean(value=totals.mean(metric), samples=totals.samples_of(metric.source))
+        getattr(getattr(message, metric.group), metric.name).CopyFrom(mean)
+    for name, source in SUMS.items():
         total = pb.Sum(value=totals.sum_of(source), samples=totals.samples_of(source))
         getattr(message.cost, name).CopyFrom(total)
     message.latency.percentiles.extend(

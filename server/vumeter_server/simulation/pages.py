@@ -61,7 +61,7 @@ def total_pages(count: int, limit: int) -> int:
 
 
 def check_page(page: int, count: int, limit: int) -> None:
-    """Refuse a page past the last.
+    """Reject a page past the last.
 
     Raises:
         NotFound: `Invalid page.`

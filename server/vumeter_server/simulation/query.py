@@ -1,4 +1,4 @@
-"""The questions that simulation metrics answer; both faces ask through these functions."""
+"""The use cases of asking, and of deleting; both APIs ask through these functions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from types import NoneType
 
 from vumeter_server.errors import InvalidArgument, NotFound
 from vumeter_server.simulation import pages
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES, ExecutionMetrics
 from vumeter_server.simulation.compare import Comparison, Threshold, check_thresholds, compare
 from vumeter_server.simulation.model import CallReport
-from vumeter_server.simulation.percentiles import DOCUMENTED
 from vumeter_server.simulation.store import (
     CALL_NOT_FOUND,
     EXECUTION_NOT_FOUND,
     RUN_TEST_NOT_FOUND,
+    ExecutionPosition,
     ExecutionsPage,
-    Position,
     RunTest,
     SimulationStore,
 )
@@ -47,9 +46,9 @@ async def get_execution(
     store: SimulationStore,
     organization_id: int,
     execution_id: str,
-    percentiles: Sequence[float] = DOCUMENTED,
-) -> Execution:
-    """Return an execution with its figures.
+    percentiles: Sequence[float] = DOCUMENTED_PERCENTILES,
+) -> ExecutionMetrics:
+    """Return an execution with its metrics.
 
     Raises:
         InvalidArgument: the id is no UUID, or a percentile is out of range.
@@ -77,7 +76,7 @@ async def get_numbered_page(
     found = await store.executions(
         organization_id,
         checked_run_test_name(run_test_name),
-        percentiles=DOCUMENTED,
+        percentiles=DOCUMENTED_PERCENTILES,
         limit=limit,
         offset=min((page - 1) * limit, 2**62),
     )
@@ -115,19 +114,19 @@ async def list_executions(
     return found, _token(found.ends_at, run_test_name)
 
 
-def _token(position: Position | None, run_test_name: str) -> str:
+def _token(position: ExecutionPosition | None, run_test_name: str) -> str:
     if position is None:
         return ""
     return pages.encode_token(run_test_name, position.started_at, position.sequence)
 
 
-def _position(token: str, run_test_name: str) -> Position | None:
+def _position(token: str, run_test_name: str) -> ExecutionPosition | None:
     if not token:
         return None
     listed, started_at, sequence = pages.decode_token(token, str, (int, NoneType), int)
     if listed != run_test_name:
         raise InvalidArgument.of("page_token", pages.OTHER_LIST)
-    return Position(started_at=started_at, sequence=sequence)
+    return ExecutionPosition(started_at=started_at, sequence=sequence)
 
 
 async def list_run_tests(
@@ -194,4 +193,4 @@ def checked_percentiles(wanted: Sequence[float]) -> Sequence[float]:
     for place, percentile in enumerate(wanted):
         if not 0 <= percentile <= 100:  # NaN is not, either
             raise InvalidArgument.of(f"percentiles[{place}]", "must be from 0 to 100")
-    return sorted({percentile + 0.0 for percentile in wanted}) or DOCUMENTED
+    return sorted({percentile + 0.0 for percentile in wanted}) or DOCUMENTED_PERCENTILES

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import structlog
 
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
-from vumeter_server.simulation.sqlite import ingest, query
-from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
+from vumeter_server.simulation.sqlite import ingest, percentiles, query
+from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-# So many executions' percentiles are remembered; each is a few numbers.
-MAX_REMEMBERED = 10_000
-# Few enough for other writers not to wait long.
-CALLS_DELETED_AT_ONCE = 1_000
+# Few enough that other writers do not wait long.
+CALLS_DELETED_PER_TRANSACTION = 1_000
+RETRY_AFTER_SECONDS = 5.0
 
 
 class SqliteSimulationStore:
-    """Keeps run tests, executions and calls in SQLite; see SimulationStore.
+    """Keeps run tests, executions and calls in SQLite; see SimulationStore for what it promises.
 
-    Percentiles over many calls are computed once: they are remembered here, which is all that a
-    process needs that does not write, and `tidy`, which runs beside the store in the process that
-    writes, keeps them in the database. It also removes the calls of deleted executions.
+    Percentiles of many calls are computed once. Each process caches those that it computed; the
+    process that writes saves its own in the database too, by `run_maintenance`, which also removes
+    the calls of deleted executions.
     """
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
-        self._remembered: dict[int, query.Computed] = {}
-        self._unkept: set[int] = set()
-        self._untidy = asyncio.Event()
+        self._percentiles = percentiles.PercentileCache()
+        self._maintenance_due = asyncio.Event()
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
-        """Make a run test if there is none of that name."""
+        """Create a run test if there is none of that name."""
         await self._writer.run(
             lambda connection: ingest.record_run_test(connection, organization_id, run_test_name)
         )
@@ -59,11 +57,11 @@ class SqliteSimulationStore:
         )
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
-        """Delete an execution; its calls are out of sight at once, and removed by and by."""
+        """Delete an execution; no query finds its calls any more, maintenance removes them."""
         deleted = await self._writer.run(
             lambda connection: ingest.delete_execution(connection, organization_id, execution_id)
         )
-        self._untidy.set()
+        self._maintenance_due.set()
         return deleted
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
@@ -74,8 +72,8 @@ class SqliteSimulationStore:
 
     async def execution(
         self, organization_id: int, execution_id: str, percentiles: Sequence[float]
-    ) -> Execution | None:
-        """Return an execution; kept percentiles are used where nothing changed since."""
+    ) -> ExecutionMetrics | None:
+        """Return an execution; saved and cached percentiles count while nothing changed since."""
         return await self._read(
             percentiles, lambda reader: reader.execution(organization_id, execution_id)
         )
@@ -88,7 +86,7 @@ class SqliteSimulationStore:
         percentiles: Sequence[float],
         limit: int,
         offset: int = 0,
-        after: Position | None = None,
+        after: ExecutionPosition | None = None,
     ) -> ExecutionsPage | None:
         """Return a page of a run test's executions, newest first."""
         return await self._read(
@@ -104,67 +102,67 @@ class SqliteSimulationStore:
             lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
-    async def tidy(self) -> None:
+    async def run_maintenance(self) -> None:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
         while True:
-            await self._tolerated(self._keep_computed)
-            await self._tolerated(self._finish_deletions)
-            await self._untidy.wait()
-            self._untidy.clear()
+            self._maintenance_due.clear()
+            done = [
+                await self._attempt("save_percentiles", self._save_percentiles),
+                await self._attempt("finish_deletions", self._finish_deletions),
+            ]
+            if all(done):
+                await self._maintenance_due.wait()
+            else:
+                await asyncio.sleep(RETRY_AFTER_SECONDS)
 
-    async def _read(self, percentiles: Sequence[float], ask: Callable[[query.Reader], T]) -> T:
-        def read(connection: sqlite3.Connection, *, may_compute: bool) -> T:
-            reader = query.Reader(
-                connection, percentiles, remembered=self._remembered, may_compute=may_compute
+    async def _read(
+        self, percentiles: Sequence[float], ask: Callable[[query.ExecutionReader], T]
+    ) -> T:
+        def read(
+            connection: sqlite3.Connection, *, may_compute: bool
+        ) -> tuple[T, query.ExecutionReader]:
+            reader = query.ExecutionReader(
+                connection, percentiles, cache=self._percentiles, may_compute=may_compute
             )
-            answer = ask(reader)
-            computed.extend(reader.computed)
-            return answer
+            return ask(reader), reader
 
-        computed: list[query.Computed] = []
-        try:
-            return await self._readers.run(lambda connection: read(connection, may_compute=False))
-        except query.NeedsLatencies:
-            answer = await self._readers.run(
+        answer, reader = await self._readers.run(
+            lambda connection: read(connection, may_compute=False)
+        )
+        if reader.put_off:
+            answer, reader = await self._readers.run(
                 lambda connection: read(connection, may_compute=True), heavy=True
             )
-        self._remember(computed)
+        if reader.computed:
+            self._percentiles.add(reader.computed)
+            self._maintenance_due.set()
         return answer
 
-    def _remember(self, computed: Sequence[query.Computed]) -> None:
-        for each in computed:
-            self._remembered.pop(each.execution_key, None)
-            self._remembered[each.execution_key] = each
-            self._unkept.add(each.execution_key)
-        while len(self._remembered) > MAX_REMEMBERED:
-            oldest = next(iter(self._remembered))
-            del self._remembered[oldest]
-            self._unkept.discard(oldest)
-        if computed:
-            self._untidy.set()
-
-    async def _keep_computed(self) -> None:
-        computed = [self._remembered[key] for key in self._unkept]
+    async def _save_percentiles(self) -> None:
+        computed = self._percentiles.unsaved()
         if not computed:
             return
 
         def job(connection: sqlite3.Connection) -> None:
             for each in computed:
-                query.keep(connection, each)
+                percentiles.save(connection, each)
 
-        self._unkept.clear()
         await self._writer.run(job)
+        # Only now: what could not be written is written next time.
+        self._percentiles.note_saved(computed)
 
     async def _finish_deletions(self) -> None:
         """Remove calls of deleted executions in steps, so that others write between."""
         while await self._writer.run(
-            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
+            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
         ):
             pass
 
-    async def _tolerated(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do work that nobody waits for; what fails now waits for the next occasion."""
+    async def _attempt(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do work that nobody waits for; return whether it succeeded."""
         try:
             await work()
         except Exception:
-            _log.exception("tidying_put_off")
+            _log.exception("simulation_maintenance_failed", work=name)
+            return False
+        return True

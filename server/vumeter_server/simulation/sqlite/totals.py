@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from vumeter_server.simulation.aggregation import Totals
+from vumeter_server.simulation.aggregation import CallTotals
 from vumeter_server.simulation.model import CALL_STATUSES, NUMBER_NAMES
 
 _NAMES = (
@@ -27,21 +27,21 @@ _UPDATE = (
 )
 
 
-def from_row(row: Sequence[Any]) -> Totals:
+def from_row(row: Sequence[Any]) -> CallTotals:
     """Read the values of COLUMNS."""
-    return Totals(
+    return CallTotals(
         calls=list(row[:_SAMPLES_AT]),
         samples=list(row[_SAMPLES_AT:_MICROS_AT]),
         micros=[int(value) for value in row[_MICROS_AT:]],
     )
 
 
-def load(connection: sqlite3.Connection, execution_key: int) -> Totals:
+def load(connection: sqlite3.Connection, execution_key: int) -> CallTotals:
     """Return the totals of an execution that exists."""
     return from_row(connection.execute(_SELECT, (execution_key,)).fetchone())
 
 
-def save(connection: sqlite3.Connection, execution_key: int, totals: Totals) -> None:
+def save(connection: sqlite3.Connection, execution_key: int, totals: CallTotals) -> None:
     """Store the totals of an execution that exists."""
     micros = (value if value.bit_length() < 64 else str(value) for value in totals.micros)
     connection.execute(_UPDATE, (*totals.calls, *totals.samples, *micros, execution_key))

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from tests.documentation.walkthrough import Step, run, steps_of
-from tests.stack import Stack
+from tests.documentation.walkthrough import (
+    Step,
+    admin_token_of_first_terminal,
+    make_checkout,
+    run,
+    steps_of,
+)
+from tests.stack import start_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-STEPS = steps_of((ROOT / "README.md").read_text())
+README = (ROOT / "README.md").read_text()
+STEPS = steps_of(README)
 
 
 @pytest.fixture(scope="module")
-def printed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Run the whole README once."""
-    return run(STEPS, stack, ROOT, tmp_path_factory.mktemp("readme"))
+def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Run the whole README once: its first terminal starts the product, its second one asks."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    make_checkout(checkout, ROOT)
+    token = admin_token_of_first_terminal(README, checkout)
+    assert len(token) >= 32
+    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
+    try:
+        return run(
+            STEPS,
+            checkout,
+            tmp_path_factory.mktemp("readme"),
+            other_ports={
+                "REST_PORT=8080": f"REST_PORT={stack.edge_target.rpartition(':')[2]}",
+                "GRPC_PORT=50051": f"GRPC_PORT={stack.grpc_target.rpartition(':')[2]}",
+            },
+        )
+    finally:
+        stack.stop()
+
+
+def test_ports_are_written_once_in_what_is_pasted() -> None:
+    pasted = "\n".join(step.code for step in STEPS)
+    assert re.findall(r"\S*(?:8080|50051)\S*", pasted) == ["REST_PORT=8080", "GRPC_PORT=50051"]
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)), ids=[step.name for step in STEPS])

@@ -31,6 +31,8 @@ FAMILY_PAGES = {
     "vumeter.live_metrics.v1": "docs/live-metrics.md",
     "vumeter.simulation.v1": "docs/simulation.md",
 }
+# Other pages name commands too, but do not describe them.
+COMMAND_PAGES = ("docs/credentials.md", "docs/operations.md", "docs/simulation.md")
 
 
 def described() -> FileDescriptorSet:
@@ -156,9 +158,8 @@ def test_every_path_is_asked_in_the_readme(name: str) -> None:
 def test_every_command_and_its_options_are_described_in_one_place(name: str) -> None:
     places = [
         section.with_parents
-        for page, text in PAGES.items()
-        if page.startswith("docs/")
-        for section in sections(text)
+        for page in COMMAND_PAGES
+        for section in sections(PAGES[page])
         if is_named(name, section.text)
     ]
     missing = [

@@ -110,3 +110,25 @@ def test_json_on_one_line_is_compared_word_for_word() -> None:
     (step,) = [each for each in steps_of(PAGE) if each.answer is not None]
     assert step.is_answered_by('{"a": 1}\n')
     assert not step.is_answered_by('{"a":1}\n')
+
+
+def test_the_second_terminal_inherits_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VUMETER_ADMIN_TOKEN", "token-of-the-first-terminal-0123456789")
+    (step,) = steps_of('```sh\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n')
+    with pytest.raises(AssertionError, match="REST_PORT: unbound variable"):
+        run([step], tmp_path, tmp_path, other_ports={})
+    (step,) = steps_of(
+        '```sh\nREST_PORT=1\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n'
+    )
+    assert run([step], tmp_path, tmp_path, other_ports={"REST_PORT=1": "REST_PORT=2"}) == [
+        "nothing 2\n"
+    ]
+
+
+def test_the_first_terminal_says_which_token_the_product_gets(tmp_path: Path) -> None:
+    start = "```console\n$ git clone x\n$ echo 0123 > token\n$ {}make run\n```\n"
+    with_token = start.format("VUMETER_ADMIN_TOKEN=$(cat token) ")
+    assert admin_token_of_first_terminal(with_token, tmp_path) == "0123"
+    assert admin_token_of_first_terminal(start.format(""), tmp_path) == ""

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from tests.documentation.walkthrough import (
     Step,
+    Terminal,
     admin_token_of_first_terminal,
-    make_checkout,
-    run,
+    started_as_shown,
     steps_of,
 )
-from tests.stack import start_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -23,23 +22,8 @@ STEPS = steps_of(README)
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Run the whole README once: its first terminal starts the product, its second one asks."""
-    checkout = tmp_path_factory.mktemp("checkout")
-    make_checkout(checkout, ROOT)
-    token = admin_token_of_first_terminal(README, checkout)
-    assert len(token) >= 32
-    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
-    try:
-        return run(
-            STEPS,
-            checkout,
-            tmp_path_factory.mktemp("readme"),
-            other_ports={
-                "REST_PORT=8080": f"REST_PORT={stack.edge_target.rpartition(':')[2]}",
-                "GRPC_PORT=50051": f"GRPC_PORT={stack.grpc_target.rpartition(':')[2]}",
-            },
-        )
-    finally:
-        stack.stop()
+    with started_as_shown(README, ROOT, tmp_path_factory.mktemp("checkout")) as terminal:
+        return terminal.run(STEPS, tmp_path_factory.mktemp("readme"))
 
 
 def test_ports_are_written_once_in_what_is_pasted() -> None:
@@ -118,13 +102,12 @@ def test_the_second_terminal_inherits_nothing(
     monkeypatch.setenv("VUMETER_ADMIN_TOKEN", "token-of-the-first-terminal-0123456789")
     (step,) = steps_of('```sh\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n')
     with pytest.raises(AssertionError, match="REST_PORT: unbound variable"):
-        run([step], tmp_path, tmp_path, other_ports={})
+        Terminal(checkout=tmp_path, other_ports={}).run([step], tmp_path)
     (step,) = steps_of(
         '```sh\nREST_PORT=1\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n'
     )
-    assert run([step], tmp_path, tmp_path, other_ports={"REST_PORT=1": "REST_PORT=2"}) == [
-        "nothing 2\n"
-    ]
+    terminal = Terminal(checkout=tmp_path, other_ports={"REST_PORT=1": "REST_PORT=2"})
+    assert terminal.run([step], tmp_path) == ["nothing 2\n"]
 
 
 def test_the_first_terminal_says_which_token_the_product_gets(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ the product: not the admin token, not the database, not the ports.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.stack import start_stack
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = ("sh", "python")
@@ -102,26 +105,49 @@ def admin_token_of_first_terminal(page: str, checkout: Path) -> str:
     return printed.removeprefix("run ").strip()
 
 
-def run(
-    steps: Sequence[Step], checkout: Path, work: Path, *, other_ports: Mapping[str, str]
-) -> list[str]:
-    """Run the steps in a shell that inherits nothing; return what each printed.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terminal:
+    """The reader's second terminal: a shell in the clone that inherits nothing."""
 
-    `other_ports` says what to type in place of an assignment such as `REST_PORT=8080`.
-    """
-    script = ["set -eu"]
-    for number, step in enumerate(steps):
-        code = step.code
-        for assignment, actual in other_ports.items():
-            code = code.replace(assignment, actual)
-        if step.language == "python":
-            file = work / f"{number}.py"
-            file.write_text(code)
-            code = f".venv/bin/python '{file}'"
-        # A group and not a subshell, so that the next step sees what this one exported.
-        script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
-    _bash("\n".join(script), checkout)
-    return [(work / f"{number}.out").read_text() for number in range(len(steps))]
+    checkout: Path
+    other_ports: Mapping[str, str]
+    """What to type in place of an assignment such as `REST_PORT=8080`."""
+
+    def run(
+        self, steps: Sequence[Step], work: Path, *, python: str = ".venv/bin/python"
+    ) -> list[str]:
+        """Run the steps; return what each printed. `python` runs the blocks of Python."""
+        script = ["set -eu"]
+        for number, step in enumerate(steps):
+            code = step.code
+            for assignment, actual in self.other_ports.items():
+                code = code.replace(assignment, actual)
+            if step.language == "python":
+                file = work / f"{number}.py"
+                file.write_text(code)
+                code = f"'{python}' '{file}'"
+            # A group and not a subshell, so that the next step sees what this one exported.
+            script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
+        _bash("\n".join(script), self.checkout)
+        return [(work / f"{number}.out").read_text() for number in range(len(steps))]
+
+
+@contextlib.contextmanager
+def started_as_shown(page: str, root: Path, checkout: Path) -> Iterator[Terminal]:
+    """Do what the page says for the first terminal, in a clone; give the second terminal."""
+    make_checkout(checkout, root)
+    token = admin_token_of_first_terminal(page, checkout)
+    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
+    try:
+        yield Terminal(
+            checkout=checkout,
+            other_ports={
+                "REST_PORT=8080": f"REST_PORT={stack.edge_target.rpartition(':')[2]}",
+                "GRPC_PORT=50051": f"GRPC_PORT={stack.grpc_target.rpartition(':')[2]}",
+            },
+        )
+    finally:
+        stack.stop()
 
 
 def _bash(script: str, checkout: Path) -> str:

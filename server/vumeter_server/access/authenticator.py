@@ -59,8 +59,10 @@ class Authenticator:
             return
         try:
             await self._keys.save_last_used(used)
-        except Unavailable:
+        except Exception as error:
             self._last_used_us = used | self._last_used_us
+            if not isinstance(error, Unavailable):
+                raise
 
     async def _find(self, key_id: str, now_us: int) -> StoredKey | None:
         cached = self._cached.get(key_id)

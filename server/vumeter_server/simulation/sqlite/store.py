@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
-import structlog
-
+from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.simulation.aggregation import Execution
 from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import ingest, query
@@ -17,12 +16,12 @@ from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 
-_log = structlog.get_logger(__name__)
-
 # So many executions' percentiles are remembered; each is a few numbers.
 MAX_REMEMBERED = 10_000
 # Few enough for other writers not to wait long.
 CALLS_DELETED_AT_ONCE = 1_000
+# Calls that leave something to do wake the work at once; this is for what no call leaves.
+TIDIED_EVERY_SECONDS = 600.0
 
 
 class SqliteSimulationStore:
@@ -104,13 +103,17 @@ class SqliteSimulationStore:
             lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
-    async def tidy(self) -> None:
+    async def tidy(self) -> NoReturn:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
-        while True:
-            await self._tolerated(self._keep_computed)
-            await self._tolerated(self._finish_deletions)
-            await self._untidy.wait()
-            self._untidy.clear()
+        await run_periodically(
+            "simulation", self._tidy_once, every_seconds=TIDIED_EVERY_SECONDS, wake=self._untidy
+        )
+
+    async def _tidy_once(self) -> None:
+        try:
+            await self._keep_computed()
+        finally:
+            await self._finish_deletions()
 
     async def _read(self, percentiles: Sequence[float], ask: Callable[[query.Reader], T]) -> T:
         def read(connection: sqlite3.Connection, *, may_compute: bool) -> T:
@@ -161,10 +164,3 @@ class SqliteSimulationStore:
             lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
         ):
             pass
-
-    async def _tolerated(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do work that nobody waits for; what fails now waits for the next occasion."""
-        try:
-            await work()
-        except Exception:
-            _log.exception("tidying_put_off")

@@ -35,6 +35,8 @@ class SqliteSimulationStore:
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
+        # A dict, not a cache of cachetools: reader threads look into it without a lock, and the
+        # `get` of such a cache can raise KeyError while another thread removes the key.
         self._remembered: dict[int, query.Computed] = {}
         self._unkept: set[int] = set()
         self._untidy = asyncio.Event()

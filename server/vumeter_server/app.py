@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
@@ -33,6 +33,7 @@ from vumeter_server.live_metrics.maintenance import Upkeep
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.periodic import Background, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
@@ -47,6 +48,13 @@ LARGE_ARRAY_BYTES = 1 << 20
 THREADS_SWITCH_AFTER_SECONDS = 0.0001
 
 _log = structlog.get_logger(__name__)
+
+
+class BackgroundEnded(Exception):
+    """Work that runs beside the calls ended by itself; the server stops rather than go on so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"background work ended by itself: {name}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +88,7 @@ class Family:
     """
 
     servicers: Sequence[Servicer]
-    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
+    background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
@@ -163,7 +171,8 @@ async def serve(
     `on_progress` is told how many of how many days are done where the database of an earlier
     version has to be laid out anew.
 
-    Raises DatabaseError or OSError, with one line for the operator, if it cannot begin.
+    Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
+    BackgroundEnded if work that runs beside the calls ended by itself.
     """
     stopping = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -172,7 +181,15 @@ async def serve(
             loop.add_signal_handler(signal_number, stopping.set)
     _keep_heap_small()
     sys.setswitchinterval(THREADS_SWITCH_AFTER_SECONDS)
-    async with running(settings, clock=clock, on_progress=on_progress) as port:
+    ended: list[str] = []
+
+    def on_background_end(name: str) -> None:
+        ended.append(name)
+        stopping.set()
+
+    async with running(
+        settings, clock=clock, on_progress=on_progress, on_background_end=on_background_end
+    ) as port:
         # What was loaded to serve stays. Looking through it for garbage again and again would stop
         # every call for as long as that takes; calls leave little that counting does not free.
         gc.collect()
@@ -181,6 +198,8 @@ async def serve(
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
+    if ended:
+        raise BackgroundEnded(ended[0])
 
 
 def _keep_heap_small() -> None:
@@ -201,8 +220,13 @@ async def running(
     *,
     clock: Clock = system_clock,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_background_end: Callable[[str], None] = lambda name: None,
 ) -> AsyncIterator[int]:
-    """Run a server for the length of the context, which is given its port."""
+    """Run a server for the length of the context, which is given its port.
+
+    When background work ends by itself, health says NOT_SERVING and `on_background_end` is told
+    which: the server would go on answering while nothing is flushed, closed or dropped any more.
+    """
     database = open_database(settings.db)
     claim = None if settings.writer else database.lock_for_serving()
     forwarding = Forwarding(settings.writer) if settings.writer else None
@@ -234,19 +258,21 @@ async def running(
         )
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
-        background = [
-            asyncio.create_task(task())
-            for family in built
-            for task in (family.background if foundation.writes else ())
-        ]
-        background.append(asyncio.create_task(_save_last_used(authenticator)))
+
+        def on_end(name: str) -> None:
+            server.report_not_serving()
+            on_background_end(name)
+
+        background = Background(on_end)
+        for family in built:
+            for work in family.background if foundation.writes else ():
+                background.start(work.__qualname__, work())
+        background.start("save_last_used", _save_last_used(authenticator))
         try:
             yield port
         finally:
             await server.stop(on_notice=[family.on_stopping for family in built])
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await background.stop()
             await authenticator.save_last_used()
     finally:
         await asyncio.to_thread(writer.close)
@@ -257,7 +283,9 @@ async def running(
             os.close(claim)
 
 
-async def _save_last_used(authenticator: Authenticator) -> None:
-    while True:
-        await asyncio.sleep(LAST_USED_SAVED_EVERY_SECONDS)
-        await authenticator.save_last_used()
+async def _save_last_used(authenticator: Authenticator) -> NoReturn:
+    await run_periodically(
+        "save_last_used",
+        authenticator.save_last_used,
+        every_seconds=LAST_USED_SAVED_EVERY_SECONDS,
+    )

@@ -111,7 +111,7 @@ def test_kill_9_while_points_are_sealed_loses_and_doubles_nothing(tmp_path: Path
         with asking(stack, key) as caller:
             assert_whole_and_once(stored(caller), clients)
         assert sealed_parts(stack) > 0
-    assert "upkeep_failed" not in stack.log.read_text()
+    assert "periodic_work_failed" not in stack.log.read_text()
 
 
 def sealing(stack: Stack) -> Callable[[list[Recorder]], bool]:

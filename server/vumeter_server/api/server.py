@@ -153,6 +153,7 @@ class Server:
         """
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthService()
+        self._reporting: asyncio.Future[None] | None = None
         self._names = [servicer.service.full_name for servicer in servicers]
         self._names += [service.full_name for service in forwarded]
         served: list[tuple[str, Servicer]] = [
@@ -199,6 +200,10 @@ class Server:
         """Begin to answer."""
         await self._server.start()
         await self._health.set_serving(["", *self._names])
+
+    def report_not_serving(self) -> None:
+        """Report NOT_SERVING from now on; calls are still answered."""
+        self._reporting = asyncio.ensure_future(self._health.set_not_serving())
 
     async def stop(
         self,

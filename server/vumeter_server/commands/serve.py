@@ -66,6 +66,10 @@ def serve(
                 asyncio.run(app.serve(settings, on_ready=on_ready, on_progress=on_progress))
         except DatabaseError as error:
             raise click.ClickException(str(error)) from error
+        except app.BackgroundEnded as error:
+            # Not 2, which says that what the operator gave is wrong.
+            click.echo(f"vumeter serve: {error}", err=True)
+            click.get_current_context().exit(1)
 
 
 @contextlib.contextmanager

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NoReturn
 
 import structlog
 
-from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.times.units import DAY_US
 
 STUCK_CHECKED_EVERY_SECONDS: Final = 1.0
@@ -45,26 +43,20 @@ class Upkeep:
         while await self.store.work_out_peaks():
             pass
 
-    async def keep_closing(self) -> None:
-        """Close stuck calls for ever."""
-        await _every(STUCK_CHECKED_EVERY_SECONDS, self.close_stuck_calls)
+    async def keep_closing(self) -> NoReturn:
+        """Close stuck calls until cancelled."""
+        await run_periodically(
+            "close_stuck_calls", self.close_stuck_calls, every_seconds=STUCK_CHECKED_EVERY_SECONDS
+        )
 
-    async def keep_forgetting(self) -> None:
-        """Forget old events for ever."""
-        await _every(FORGOTTEN_EVERY_SECONDS, self.forget_old_events)
+    async def keep_forgetting(self) -> NoReturn:
+        """Forget old events until cancelled."""
+        await run_periodically(
+            "forget_old_events", self.forget_old_events, every_seconds=FORGOTTEN_EVERY_SECONDS
+        )
 
-    async def keep_working_out(self) -> None:
-        """Work out peaks for ever."""
-        await _every(PEAKS_WORKED_OUT_EVERY_SECONDS, self.work_out_peaks)
-
-
-async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Unavailable as error:
-            # The storage is full or busy; what was to be done is still to be done next time.
-            _log.warning("upkeep_put_off", work=work.__name__, error=error.message)
-        except Exception:
-            _log.exception("upkeep_failed", work=work.__name__)
-        await asyncio.sleep(seconds)
+    async def keep_working_out(self) -> NoReturn:
+        """Compute peaks until cancelled."""
+        await run_periodically(
+            "work_out_peaks", self.work_out_peaks, every_seconds=PEAKS_WORKED_OUT_EVERY_SECONDS
+        )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
-import structlog
-
+from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import ingest, percentiles, query
@@ -17,11 +16,10 @@ from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 
-_log = structlog.get_logger(__name__)
-
 # Few enough that other writers do not wait long.
 CALLS_DELETED_PER_TRANSACTION = 1_000
-RETRY_AFTER_SECONDS = 5.0
+# Calls that leave something to do wake the work at once; this is for what no call leaves.
+MAINTENANCE_EVERY_SECONDS = 60.0
 
 
 class SqliteSimulationStore:
@@ -102,18 +100,20 @@ class SqliteSimulationStore:
             lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
-    async def run_maintenance(self) -> None:
+    async def run_maintenance(self) -> NoReturn:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
-        while True:
-            self._maintenance_due.clear()
-            done = [
-                await self._attempt("save_percentiles", self._save_percentiles),
-                await self._attempt("finish_deletions", self._finish_deletions),
-            ]
-            if all(done):
-                await self._maintenance_due.wait()
-            else:
-                await asyncio.sleep(RETRY_AFTER_SECONDS)
+        await run_periodically(
+            "simulation",
+            self._maintain,
+            every_seconds=MAINTENANCE_EVERY_SECONDS,
+            wake=self._maintenance_due,
+        )
+
+    async def _maintain(self) -> None:
+        try:
+            await self._save_percentiles()
+        finally:
+            await self._finish_deletions()
 
     async def _read(
         self, percentiles: Sequence[float], ask: Callable[[query.ExecutionReader], T]
@@ -157,12 +157,3 @@ class SqliteSimulationStore:
             lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
         ):
             pass
-
-    async def _attempt(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do work that nobody waits for; return whether it succeeded."""
-        try:
-            await work()
-        except Exception:
-            _log.exception("simulation_maintenance_failed", work=name)
-            return False
-        return True

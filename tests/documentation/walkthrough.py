@@ -92,8 +92,17 @@ def steps_of(page: str) -> list[Step]:
     return steps
 
 
-def run(steps: Sequence[Step], stack: Stack, root: Path, work: Path) -> list[str]:
-    """Run the steps against a running product; return what each printed."""
+def run(
+    steps: Sequence[Step],
+    stack: Stack,
+    root: Path,
+    work: Path,
+    python: Path = Path(sys.executable),
+) -> list[str]:
+    """Run the steps against a running product; return what each printed.
+
+    `python` runs the blocks of Python.
+    """
     binaries = Path(sys.executable).parent
     substitutions = (
         ("http://127.0.0.1:8080", stack.rest_url),
@@ -109,7 +118,7 @@ def run(steps: Sequence[Step], stack: Stack, root: Path, work: Path) -> list[str
         if step.language == "python":
             file = work / f"{number}.py"
             file.write_text(code)
-            code = f"'{sys.executable}' '{file}'"
+            code = f"'{python}' '{file}'"
         # A function would not see `export` go beyond it otherwise than this group does.
         script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
     subprocess.run(

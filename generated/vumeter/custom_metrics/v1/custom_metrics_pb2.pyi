@@ -66,7 +66,7 @@ class RecordPointsRequest(_message.Message):
     points: _containers.RepeatedCompositeFieldContainer[Point]
     idempotency_key: str
     dry_run: bool
-    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
 
 class RecordPointsResponse(_message.Message):
     __slots__ = ("recorded",)
@@ -139,7 +139,7 @@ class RecordColumnsRequest(_message.Message):
     columns: PointColumns
     idempotency_key: str
     dry_run: bool
-    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
 
 class RecordColumnsResponse(_message.Message):
     __slots__ = ("recorded",)
@@ -337,7 +337,7 @@ class TagValues(_message.Message):
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     values: _containers.RepeatedScalarFieldContainer[str]
     truncated: bool
-    def __init__(self, values: _Optional[_Iterable[str]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, values: _Optional[_Iterable[str]] = ..., truncated: bool = ...) -> None: ...
 
 class GetSessionMetricsRequest(_message.Message):
     __slots__ = ("session_id",)

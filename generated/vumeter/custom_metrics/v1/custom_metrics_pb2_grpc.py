@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class CustomMetricsServiceStub:
+class CustomMetricsServiceStub(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 
@@ -97,7 +97,7 @@ class CustomMetricsServiceStub:
                 _registered_method=True)
 
 
-class CustomMetricsServiceServicer:
+class CustomMetricsServiceServicer(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 
@@ -250,7 +250,7 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CustomMetricsService:
+class CustomMetricsService(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 

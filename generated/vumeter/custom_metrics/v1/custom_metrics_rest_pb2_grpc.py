@@ -6,7 +6,7 @@ import warnings
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -26,7 +26,7 @@ if _version_not_supported:
     )
 
 
-class CustomMetricsRestServiceStub:
+class CustomMetricsRestServiceStub(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
@@ -83,7 +83,7 @@ class CustomMetricsRestServiceStub:
                 _registered_method=True)
 
 
-class CustomMetricsRestServiceServicer:
+class CustomMetricsRestServiceServicer(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
@@ -227,7 +227,7 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CustomMetricsRestService:
+class CustomMetricsRestService(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 

@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class LiveMetricsServiceStub:
+class LiveMetricsServiceStub(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.
@@ -105,7 +105,7 @@ class LiveMetricsServiceStub:
                 _registered_method=True)
 
 
-class LiveMetricsServiceServicer:
+class LiveMetricsServiceServicer(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.
@@ -254,7 +254,7 @@ def add_LiveMetricsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class LiveMetricsService:
+class LiveMetricsService(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.

@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.simulation.v1 import simulation_pb2 as vumeter_dot_simulation_dot_v1_dot_simulation__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class SimulationServiceStub:
+class SimulationServiceStub(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 
@@ -102,7 +102,7 @@ class SimulationServiceStub:
                 _registered_method=True)
 
 
-class SimulationServiceServicer:
+class SimulationServiceServicer(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 
@@ -267,7 +267,7 @@ def add_SimulationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SimulationService:
+class SimulationService(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 

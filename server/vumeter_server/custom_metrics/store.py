@@ -110,6 +110,22 @@ class TagValues:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TagValuesQuery:
+    """Asks for the first `limit` pairs of a key and a value behind `after`.
+
+    `metric_name`, `agent_id` and `key` narrow what is listed unless they are None; `prefix` is what
+    values begin with.
+    """
+
+    metric_name: str | None
+    agent_id: str | None
+    key: str | None
+    prefix: str
+    after: tuple[str, str] | None
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionMetric:
     """What a session recorded of one metric with one set of labels (system labels among them)."""
 
@@ -156,6 +172,11 @@ class MetricStore(Protocol):
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
         """Return user labels, sorted by key, with their first `limit` values."""
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value, sorted, however many a key has."""
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded, sorted by metric name, then labels."""

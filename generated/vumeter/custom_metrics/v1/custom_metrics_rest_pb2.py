@@ -23,16 +23,80 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3vumeter/custom_metrics/v1/custom_metrics_rest.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"3\n\rRecordRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\"x\n\x0eRecordResponse\x12\x42\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32..vumeter.custom_metrics.v1.RecordResponse.DataR\x04\x64\x61ta\x1a\"\n\x04\x44\x61ta\x12\x1a\n\x08recorded\x18\x01 \x01(\rR\x08recorded\",\n\x0fGetNamesRequest\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tR\x07\x61gentId\"&\n\x10GetNamesResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x03(\tR\x04\x64\x61ta\"\xff\x01\n\x13GetAggregateRequest\x12\x1d\n\nstart_date\x18\x01 \x01(\tR\tstartDate\x12\x19\n\x08\x65nd_date\x18\x02 \x01(\tR\x07\x65ndDate\x12!\n\x0cmetric_names\x18\x03 \x01(\tR\x0bmetricNames\x12\x19\n\x08\x61gent_id\x18\x04 \x01(\tR\x07\x61gentId\x12%\n\x0e\x65nvironment_id\x18\x05 \x01(\tR\renvironmentId\x12\x12\n\x04tags\x18\x06 \x01(\tR\x04tags\x12\x1a\n\x08timezone\x18\x07 \x01(\tR\x08timezone\x12\x19\n\x08group_by\x18\x08 \x01(\tR\x07groupBy\"\x8f\x02\n\x0fGetDailyRequest\x12\x1d\n\nstart_date\x18\x01 \x01(\tR\tstartDate\x12\x19\n\x08\x65nd_date\x18\x02 \x01(\tR\x07\x65ndDate\x12!\n\x0cmetric_names\x18\x03 \x01(\tR\x0bmetricNames\x12\x19\n\x08\x61gent_id\x18\x04 \x01(\tR\x07\x61gentId\x12%\n\x0e\x65nvironment_id\x18\x05 \x01(\tR\renvironmentId\x12\x12\n\x04tags\x18\x06 \x01(\tR\x04tags\x12\x1a\n\x08timezone\x18\x07 \x01(\tR\x08timezone\x12\x19\n\x08group_by\x18\x08 \x01(\tR\x07groupBy\x12\x12\n\x04\x66ill\x18\t \x01(\tR\x04\x66ill\"\x8b\x02\n\x14GetTimeseriesRequest\x12\x1f\n\x0bmetric_name\x18\x01 \x01(\tR\nmetricName\x12\x1d\n\nstart_date\x18\x02 \x01(\tR\tstartDate\x12\x19\n\x08\x65nd_date\x18\x03 \x01(\tR\x07\x65ndDate\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x19\n\x08\x61gent_id\x18\x05 \x01(\tR\x07\x61gentId\x12%\n\x0e\x65nvironment_id\x18\x06 \x01(\tR\renvironmentId\x12\x12\n\x04tags\x18\x07 \x01(\tR\x04tags\x12\x1a\n\x08timezone\x18\x08 \x01(\tR\x08timezone\x12\x12\n\x04\x66ill\x18\t \x01(\tR\x04\x66ill\"L\n\x0eGetTagsRequest\x12\x1f\n\x0bmetric_name\x18\x01 \x01(\tR\nmetricName\x12\x19\n\x08\x61gent_id\x18\x02 \x01(\tR\x07\x61gentId\"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId2\x93\x07\n\x18\x43ustomMetricsRestService\x12\x7f\n\x06Record\x12(.vumeter.custom_metrics.v1.RecordRequest\x1a).vumeter.custom_metrics.v1.RecordResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/custom-metrics:\x04\x62ody\x12\x88\x01\n\x08GetNames\x12*.vumeter.custom_metrics.v1.GetNamesRequest\x1a+.vumeter.custom_metrics.v1.GetNamesResponse\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/names\x12}\n\x0cGetAggregate\x12..vumeter.custom_metrics.v1.GetAggregateRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/custom-metrics/aggregate\x12q\n\x08GetDaily\x12*.vumeter.custom_metrics.v1.GetDailyRequest\x1a\x14.google.api.HttpBody\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/daily\x12\x80\x01\n\rGetTimeseries\x12/.vumeter.custom_metrics.v1.GetTimeseriesRequest\x1a\x14.google.api.HttpBody\"(\x90\x02\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/custom-metrics/timeseries\x12n\n\x07GetTags\x12).vumeter.custom_metrics.v1.GetTagsRequest\x1a\x14.google.api.HttpBody\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/custom-metrics/tags\x12\x85\x01\n\nGetSession\x12,.vumeter.custom_metrics.v1.GetSessionRequest\x1a\x14.google.api.HttpBody\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/v1/custom-metrics/sessions/{session_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3vumeter/custom_metrics/v1/custom_metrics_rest.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"9\n\rRecordRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"x\n\x0eRecordResponse\x12\x42\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32..vumeter.custom_metrics.v1.RecordResponse.DataR\x04\x64\x61ta\x1a\"\n\x04\x44\x61ta\x12\x1a\n\x08recorded\x18\x01 \x01(\rR\x08recorded\"2\n\x0fGetNamesRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\"&\n\x10GetNamesResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x03(\tR\x04\x64\x61ta\"\xaf\x02\n\x13GetAggregateRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\"\xc5\x02\n\x0fGetDailyRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"\xc1\x02\n\x14GetTimeseriesRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\nmetricName\x12#\n\nstart_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\x18\n\x04step\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x04step\x12\x1f\n\x08\x61gent_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"X\n\x0eGetTagsRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\nmetricName\x12\x1f\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\"8\n\x11GetSessionRequest\x12#\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tsessionId2\x93\x07\n\x18\x43ustomMetricsRestService\x12\x7f\n\x06Record\x12(.vumeter.custom_metrics.v1.RecordRequest\x1a).vumeter.custom_metrics.v1.RecordResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/custom-metrics:\x04\x62ody\x12\x88\x01\n\x08GetNames\x12*.vumeter.custom_metrics.v1.GetNamesRequest\x1a+.vumeter.custom_metrics.v1.GetNamesResponse\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/names\x12}\n\x0cGetAggregate\x12..vumeter.custom_metrics.v1.GetAggregateRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/custom-metrics/aggregate\x12q\n\x08GetDaily\x12*.vumeter.custom_metrics.v1.GetDailyRequest\x1a\x14.google.api.HttpBody\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/daily\x12\x80\x01\n\rGetTimeseries\x12/.vumeter.custom_metrics.v1.GetTimeseriesRequest\x1a\x14.google.api.HttpBody\"(\x90\x02\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/custom-metrics/timeseries\x12n\n\x07GetTags\x12).vumeter.custom_metrics.v1.GetTagsRequest\x1a\x14.google.api.HttpBody\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/custom-metrics/tags\x12\x85\x01\n\nGetSession\x12,.vumeter.custom_metrics.v1.GetSessionRequest\x1a\x14.google.api.HttpBody\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/v1/custom-metrics/sessions/{session_id}B\xb2\x01\n\x18vumeter.custommetrics.v1B\x16\x43ustomMetricsRestProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vumeter.custom_metrics.v1.custom_metrics_rest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\030vumeter.custommetrics.v1B\026CustomMetricsRestProtoP\001Z)vumeter/custom_metrics/v1;custommetricsv1\252\002\030Vumeter.CustomMetrics.V1\312\002\030Vumeter\\CustomMetrics\\V1\352\002\032Vumeter::CustomMetrics::V1'
+  _globals['_RECORDREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_RECORDREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
+  _globals['_GETNAMESREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_GETNAMESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['start_date']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['start_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['end_date']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['end_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['metric_names']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['metric_names']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['environment_id']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['environment_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['tags']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['tags']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['timezone']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['timezone']._serialized_options = b'\342A\001\001'
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['group_by']._loaded_options = None
+  _globals['_GETAGGREGATEREQUEST'].fields_by_name['group_by']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['start_date']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['start_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETDAILYREQUEST'].fields_by_name['end_date']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['end_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETDAILYREQUEST'].fields_by_name['metric_names']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['metric_names']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['environment_id']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['environment_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['tags']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['tags']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['timezone']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['timezone']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['group_by']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['group_by']._serialized_options = b'\342A\001\001'
+  _globals['_GETDAILYREQUEST'].fields_by_name['fill']._loaded_options = None
+  _globals['_GETDAILYREQUEST'].fields_by_name['fill']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['metric_name']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['metric_name']._serialized_options = b'\342A\001\002'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['start_date']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['start_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['end_date']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['end_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['step']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['environment_id']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['environment_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['tags']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['tags']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['timezone']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['timezone']._serialized_options = b'\342A\001\001'
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['fill']._loaded_options = None
+  _globals['_GETTIMESERIESREQUEST'].fields_by_name['fill']._serialized_options = b'\342A\001\001'
+  _globals['_GETTAGSREQUEST'].fields_by_name['metric_name']._loaded_options = None
+  _globals['_GETTAGSREQUEST'].fields_by_name['metric_name']._serialized_options = b'\342A\001\001'
+  _globals['_GETTAGSREQUEST'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_GETTAGSREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETSESSIONREQUEST'].fields_by_name['session_id']._loaded_options = None
+  _globals['_GETSESSIONREQUEST'].fields_by_name['session_id']._serialized_options = b'\342A\001\002'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Record']._loaded_options = None
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Record']._serialized_options = b'\202\323\344\223\002\032\"\022/v1/custom-metrics:\004body'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetNames']._loaded_options = None
@@ -47,26 +111,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetTags']._serialized_options = b'\220\002\001\202\323\344\223\002\031\022\027/v1/custom-metrics/tags'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetSession']._loaded_options = None
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetSession']._serialized_options = b'\220\002\001\202\323\344\223\002*\022(/v1/custom-metrics/sessions/{session_id}'
-  _globals['_RECORDREQUEST']._serialized_start=139
-  _globals['_RECORDREQUEST']._serialized_end=190
-  _globals['_RECORDRESPONSE']._serialized_start=192
-  _globals['_RECORDRESPONSE']._serialized_end=312
-  _globals['_RECORDRESPONSE_DATA']._serialized_start=278
-  _globals['_RECORDRESPONSE_DATA']._serialized_end=312
-  _globals['_GETNAMESREQUEST']._serialized_start=314
-  _globals['_GETNAMESREQUEST']._serialized_end=358
-  _globals['_GETNAMESRESPONSE']._serialized_start=360
-  _globals['_GETNAMESRESPONSE']._serialized_end=398
-  _globals['_GETAGGREGATEREQUEST']._serialized_start=401
-  _globals['_GETAGGREGATEREQUEST']._serialized_end=656
-  _globals['_GETDAILYREQUEST']._serialized_start=659
-  _globals['_GETDAILYREQUEST']._serialized_end=930
-  _globals['_GETTIMESERIESREQUEST']._serialized_start=933
-  _globals['_GETTIMESERIESREQUEST']._serialized_end=1200
-  _globals['_GETTAGSREQUEST']._serialized_start=1202
-  _globals['_GETTAGSREQUEST']._serialized_end=1278
-  _globals['_GETSESSIONREQUEST']._serialized_start=1280
-  _globals['_GETSESSIONREQUEST']._serialized_end=1330
-  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_start=1333
-  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_end=2248
+  _globals['_RECORDREQUEST']._serialized_start=172
+  _globals['_RECORDREQUEST']._serialized_end=229
+  _globals['_RECORDRESPONSE']._serialized_start=231
+  _globals['_RECORDRESPONSE']._serialized_end=351
+  _globals['_RECORDRESPONSE_DATA']._serialized_start=317
+  _globals['_RECORDRESPONSE_DATA']._serialized_end=351
+  _globals['_GETNAMESREQUEST']._serialized_start=353
+  _globals['_GETNAMESREQUEST']._serialized_end=403
+  _globals['_GETNAMESRESPONSE']._serialized_start=405
+  _globals['_GETNAMESRESPONSE']._serialized_end=443
+  _globals['_GETAGGREGATEREQUEST']._serialized_start=446
+  _globals['_GETAGGREGATEREQUEST']._serialized_end=749
+  _globals['_GETDAILYREQUEST']._serialized_start=752
+  _globals['_GETDAILYREQUEST']._serialized_end=1077
+  _globals['_GETTIMESERIESREQUEST']._serialized_start=1080
+  _globals['_GETTIMESERIESREQUEST']._serialized_end=1401
+  _globals['_GETTAGSREQUEST']._serialized_start=1403
+  _globals['_GETTAGSREQUEST']._serialized_end=1491
+  _globals['_GETSESSIONREQUEST']._serialized_start=1493
+  _globals['_GETSESSIONREQUEST']._serialized_end=1549
+  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_start=1552
+  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_end=2467
 # @@protoc_insertion_point(module_scope)

@@ -122,7 +122,8 @@ class CustomMetricsRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAggregate(self, request, context):
-        """Sums metrics over a range: `{"data": {"booking_attempt": 5, "booking_completed": 3}}`, or with
+        """Sums metrics over a range, whatever their type, latencies too (percentiles and means are
+        GetTimeseries'): `{"data": {"booking_attempt": 5, "booking_completed": 3}}`, or with
         groupBy an array of groups, the largest total first:
 
         {"data": [{"company_id": "abc", "metrics": {"booking_attempt": 3, "booking_completed": 2}}]}
@@ -134,7 +135,8 @@ class CustomMetricsRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetDaily(self, request, context):
-        """Sums metrics by calendar day of `timezone`, only days with a point:
+        """Sums metrics by calendar day of `timezone`, whatever their type as in GetAggregate, only days
+        with a point:
 
         {"data": [{"date": "2025-04-01", "metrics": {"sessions_handled": 12, "booking_attempt": 5}}]}
 
@@ -152,7 +154,8 @@ class CustomMetricsRestServiceServicer(object):
         {"data": {"resultType": "matrix", "result": [
         {"metric": {"metric_name": "booking_attempt"}, "values": [[1743465600, "2"]]}]}}
 
-        A metric without points has `"result": []`. More than 11,000 buckets is 400.
+        A metric without points has `"result": []`. More than 11,000 buckets is 400. Of how many points a
+        value is made is not told here: QueryTimeseries answers it as `sample_count`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +163,8 @@ class CustomMetricsRestServiceServicer(object):
 
     def GetTags(self, request, context):
         """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000 values
-        of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
+        of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`. ListTags gives
+        the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

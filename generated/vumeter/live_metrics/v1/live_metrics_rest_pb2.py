@@ -23,23 +23,43 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/vumeter/live_metrics/v1/live_metrics_rest.proto\x12\x17vumeter.live_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xf4\x04\n\x0cLiveCounters\x12\"\n\x0c\x61\x63tive_calls\x18\x01 \x01(\rR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_calls\x18\x02 \x01(\rR\x0e\x61\x63\x63\x65pted_calls\x12\x38\n\x17rejected_calls_capacity\x18\x03 \x01(\rR\x17rejected_calls_capacity\x12R\n$rejected_calls_tenant_not_configured\x18\x04 \x01(\rR$rejected_calls_tenant_not_configured\x12P\n#rejected_calls_instructions_missing\x18\x05 \x01(\rR#rejected_calls_instructions_missing\x12\x36\n\x16instructions_db_errors\x18\x06 \x01(\rR\x16instructions_db_errors\x12>\n\x1a\x66\x61llback_instructions_used\x18\x07 \x01(\rR\x1a\x66\x61llback_instructions_used\x12$\n\rstarted_calls\x18\x08 \x01(\rR\rstarted_calls\x12 \n\x0b\x65nded_calls\x18\t \x01(\rR\x0b\x65nded_calls\x12\"\n\x0c\x66\x61iled_calls\x18\n \x01(\rR\x0c\x66\x61iled_calls\x12&\n\x0ereferred_calls\x18\x0b \x01(\rR\x0ereferred_calls\x12,\n\x11minutes_processed\x18\x0c \x01(\x01R\x11minutes_processed\"\x19\n\x17GetGlobalMetricsRequest\"7\n\x17GetTenantMetricsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tR\ttenant_id\"\x19\n\x17GetCapacityDebugRequest\"\xac\x08\n\x18GetCapacityDebugResponse\x12\"\n\x0c\x61\x63tive_count\x18\x01 \x01(\rR\x0c\x61\x63tive_count\x12`\n\x0c\x61\x63tive_calls\x18\x02 \x03(\x0b\x32<.vumeter.live_metrics.v1.GetCapacityDebugResponse.ActiveCallR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_count\x18\x03 \x01(\rR\x0e\x61\x63\x63\x65pted_count\x12,\n\x11\x61\x63\x63\x65pted_call_ids\x18\x04 \x03(\tR\x11\x61\x63\x63\x65pted_call_ids\x12$\n\rpending_count\x18\x05 \x01(\rR\rpending_count\x12*\n\x10pending_call_ids\x18\x06 \x03(\tR\x10pending_call_ids\x12\x85\x01\n\x17pending_by_tenant_count\x18\x07 \x03(\x0b\x32K.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingByTenantCountEntryR\x17pending_by_tenant_count\x12t\n\x11pending_by_tenant\x18\x08 \x03(\x0b\x32\x46.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingByTenantEntryR\x11pending_by_tenant\x12H\n\x1fpending_tenant_by_call_id_count\x18\t \x01(\rR\x1fpending_tenant_by_call_id_count\x12\x8a\x01\n\x19pending_tenant_by_call_id\x18\n \x03(\x0b\x32L.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingTenantByCallIdEntryR\x19pending_tenant_by_call_id\x1a>\n\nActiveCall\x12\x18\n\x07\x63\x61ll_id\x18\x01 \x01(\tR\x07\x63\x61ll_id\x12\x16\n\x06status\x18\x02 \x01(\tR\x06status\x1a;\n\x19PendingByTenantCountEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1aR\n\x14PendingByTenantEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\x1a<\n\x1aPendingTenantByCallIdEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"7\n\x11PostEventsRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\"0\n\x12PostEventsResponse\x12\x1a\n\x08recorded\x18\x01 \x01(\rR\x08recorded\"k\n\x13WatchMetricsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tR\ttenant_id\x12\x36\n\x16max_updates_per_second\x18\x02 \x01(\tR\x16max_updates_per_second\"\xa2\x01\n\x18GetMetricsHistoryRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tR\ttenant_id\x12\x1d\n\nstart_date\x18\x02 \x01(\tR\tstartDate\x12\x19\n\x08\x65nd_date\x18\x03 \x01(\tR\x07\x65ndDate\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x1a\n\x08timezone\x18\x05 \x01(\tR\x08timezone\"\x9f\x06\n\x19GetMetricsHistoryResponse\x12M\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x39.vumeter.live_metrics.v1.GetMetricsHistoryResponse.BucketR\x04\x64\x61ta\x1a\xb2\x05\n\x06\x42ucket\x12\x14\n\x05start\x18\x01 \x01(\tR\x05start\x12\"\n\x0c\x61\x63tive_calls\x18\x02 \x01(\rR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_calls\x18\x03 \x01(\rR\x0e\x61\x63\x63\x65pted_calls\x12\x38\n\x17rejected_calls_capacity\x18\x04 \x01(\rR\x17rejected_calls_capacity\x12R\n$rejected_calls_tenant_not_configured\x18\x05 \x01(\rR$rejected_calls_tenant_not_configured\x12P\n#rejected_calls_instructions_missing\x18\x06 \x01(\rR#rejected_calls_instructions_missing\x12\x36\n\x16instructions_db_errors\x18\x07 \x01(\rR\x16instructions_db_errors\x12>\n\x1a\x66\x61llback_instructions_used\x18\x08 \x01(\rR\x1a\x66\x61llback_instructions_used\x12$\n\rstarted_calls\x18\t \x01(\rR\rstarted_calls\x12 \n\x0b\x65nded_calls\x18\n \x01(\rR\x0b\x65nded_calls\x12\"\n\x0c\x66\x61iled_calls\x18\x0b \x01(\rR\x0c\x66\x61iled_calls\x12&\n\x0ereferred_calls\x18\x0c \x01(\rR\x0ereferred_calls\x12,\n\x11minutes_processed\x18\r \x01(\x01R\x11minutes_processed\x12,\n\x11peak_active_calls\x18\x0e \x01(\rR\x11peak_active_calls2\xa0\x07\n\x16LiveMetricsRestService\x12\x8c\x01\n\x10GetGlobalMetrics\x12\x30.vumeter.live_metrics.v1.GetGlobalMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\"\x1f\x90\x02\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/metrics/live\x12\x98\x01\n\x10GetTenantMetrics\x12\x30.vumeter.live_metrics.v1.GetTenantMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /api/v1/metrics/live/{tenant_id}\x12\xa2\x01\n\x10GetCapacityDebug\x12\x30.vumeter.live_metrics.v1.GetCapacityDebugRequest\x1a\x31.vumeter.live_metrics.v1.GetCapacityDebugResponse\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/metrics/capacity/debug\x12\x8b\x01\n\nPostEvents\x12*.vumeter.live_metrics.v1.PostEventsRequest\x1a+.vumeter.live_metrics.v1.PostEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x16/api/v1/metrics/events:\x04\x62ody\x12\x87\x01\n\x0cWatchMetrics\x12,.vumeter.live_metrics.v1.WatchMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/metrics/watch0\x01\x12\x9e\x01\n\x11GetMetricsHistory\x12\x31.vumeter.live_metrics.v1.GetMetricsHistoryRequest\x1a\x32.vumeter.live_metrics.v1.GetMetricsHistoryResponse\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/metrics/historyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/vumeter/live_metrics/v1/live_metrics_rest.proto\x12\x17vumeter.live_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xf4\x04\n\x0cLiveCounters\x12\"\n\x0c\x61\x63tive_calls\x18\x01 \x01(\rR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_calls\x18\x02 \x01(\rR\x0e\x61\x63\x63\x65pted_calls\x12\x38\n\x17rejected_calls_capacity\x18\x03 \x01(\rR\x17rejected_calls_capacity\x12R\n$rejected_calls_tenant_not_configured\x18\x04 \x01(\rR$rejected_calls_tenant_not_configured\x12P\n#rejected_calls_instructions_missing\x18\x05 \x01(\rR#rejected_calls_instructions_missing\x12\x36\n\x16instructions_db_errors\x18\x06 \x01(\rR\x16instructions_db_errors\x12>\n\x1a\x66\x61llback_instructions_used\x18\x07 \x01(\rR\x1a\x66\x61llback_instructions_used\x12$\n\rstarted_calls\x18\x08 \x01(\rR\rstarted_calls\x12 \n\x0b\x65nded_calls\x18\t \x01(\rR\x0b\x65nded_calls\x12\"\n\x0c\x66\x61iled_calls\x18\n \x01(\rR\x0c\x66\x61iled_calls\x12&\n\x0ereferred_calls\x18\x0b \x01(\rR\x0ereferred_calls\x12,\n\x11minutes_processed\x18\x0c \x01(\x01R\x11minutes_processed\"\x19\n\x17GetGlobalMetricsRequest\"=\n\x17GetTenantMetricsRequest\x12\"\n\ttenant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\ttenant_id\"\x19\n\x17GetCapacityDebugRequest\"\xac\x08\n\x18GetCapacityDebugResponse\x12\"\n\x0c\x61\x63tive_count\x18\x01 \x01(\rR\x0c\x61\x63tive_count\x12`\n\x0c\x61\x63tive_calls\x18\x02 \x03(\x0b\x32<.vumeter.live_metrics.v1.GetCapacityDebugResponse.ActiveCallR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_count\x18\x03 \x01(\rR\x0e\x61\x63\x63\x65pted_count\x12,\n\x11\x61\x63\x63\x65pted_call_ids\x18\x04 \x03(\tR\x11\x61\x63\x63\x65pted_call_ids\x12$\n\rpending_count\x18\x05 \x01(\rR\rpending_count\x12*\n\x10pending_call_ids\x18\x06 \x03(\tR\x10pending_call_ids\x12\x85\x01\n\x17pending_by_tenant_count\x18\x07 \x03(\x0b\x32K.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingByTenantCountEntryR\x17pending_by_tenant_count\x12t\n\x11pending_by_tenant\x18\x08 \x03(\x0b\x32\x46.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingByTenantEntryR\x11pending_by_tenant\x12H\n\x1fpending_tenant_by_call_id_count\x18\t \x01(\rR\x1fpending_tenant_by_call_id_count\x12\x8a\x01\n\x19pending_tenant_by_call_id\x18\n \x03(\x0b\x32L.vumeter.live_metrics.v1.GetCapacityDebugResponse.PendingTenantByCallIdEntryR\x19pending_tenant_by_call_id\x1a>\n\nActiveCall\x12\x18\n\x07\x63\x61ll_id\x18\x01 \x01(\tR\x07\x63\x61ll_id\x12\x16\n\x06status\x18\x02 \x01(\tR\x06status\x1a;\n\x19PendingByTenantCountEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x1aR\n\x14PendingByTenantEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\x1a<\n\x1aPendingTenantByCallIdEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"=\n\x11PostEventsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"0\n\x12PostEventsResponse\x12\x1a\n\x08recorded\x18\x01 \x01(\rR\x08recorded\"w\n\x13WatchMetricsRequest\x12\"\n\ttenant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\ttenant_id\x12<\n\x16max_updates_per_second\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x16max_updates_per_second\"\xc0\x01\n\x18GetMetricsHistoryRequest\x12\"\n\ttenant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\ttenant_id\x12#\n\nstart_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\x18\n\x04step\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x04step\x12 \n\x08timezone\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\"\x9f\x06\n\x19GetMetricsHistoryResponse\x12M\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x39.vumeter.live_metrics.v1.GetMetricsHistoryResponse.BucketR\x04\x64\x61ta\x1a\xb2\x05\n\x06\x42ucket\x12\x14\n\x05start\x18\x01 \x01(\tR\x05start\x12\"\n\x0c\x61\x63tive_calls\x18\x02 \x01(\rR\x0c\x61\x63tive_calls\x12&\n\x0e\x61\x63\x63\x65pted_calls\x18\x03 \x01(\rR\x0e\x61\x63\x63\x65pted_calls\x12\x38\n\x17rejected_calls_capacity\x18\x04 \x01(\rR\x17rejected_calls_capacity\x12R\n$rejected_calls_tenant_not_configured\x18\x05 \x01(\rR$rejected_calls_tenant_not_configured\x12P\n#rejected_calls_instructions_missing\x18\x06 \x01(\rR#rejected_calls_instructions_missing\x12\x36\n\x16instructions_db_errors\x18\x07 \x01(\rR\x16instructions_db_errors\x12>\n\x1a\x66\x61llback_instructions_used\x18\x08 \x01(\rR\x1a\x66\x61llback_instructions_used\x12$\n\rstarted_calls\x18\t \x01(\rR\rstarted_calls\x12 \n\x0b\x65nded_calls\x18\n \x01(\rR\x0b\x65nded_calls\x12\"\n\x0c\x66\x61iled_calls\x18\x0b \x01(\rR\x0c\x66\x61iled_calls\x12&\n\x0ereferred_calls\x18\x0c \x01(\rR\x0ereferred_calls\x12,\n\x11minutes_processed\x18\r \x01(\x01R\x11minutes_processed\x12,\n\x11peak_active_calls\x18\x0e \x01(\rR\x11peak_active_calls2\xa0\x07\n\x16LiveMetricsRestService\x12\x8c\x01\n\x10GetGlobalMetrics\x12\x30.vumeter.live_metrics.v1.GetGlobalMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\"\x1f\x90\x02\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/metrics/live\x12\x98\x01\n\x10GetTenantMetrics\x12\x30.vumeter.live_metrics.v1.GetTenantMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /api/v1/metrics/live/{tenant_id}\x12\xa2\x01\n\x10GetCapacityDebug\x12\x30.vumeter.live_metrics.v1.GetCapacityDebugRequest\x1a\x31.vumeter.live_metrics.v1.GetCapacityDebugResponse\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/api/v1/metrics/capacity/debug\x12\x8b\x01\n\nPostEvents\x12*.vumeter.live_metrics.v1.PostEventsRequest\x1a+.vumeter.live_metrics.v1.PostEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x16/api/v1/metrics/events:\x04\x62ody\x12\x87\x01\n\x0cWatchMetrics\x12,.vumeter.live_metrics.v1.WatchMetricsRequest\x1a%.vumeter.live_metrics.v1.LiveCounters\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/metrics/watch0\x01\x12\x9e\x01\n\x11GetMetricsHistory\x12\x31.vumeter.live_metrics.v1.GetMetricsHistoryRequest\x1a\x32.vumeter.live_metrics.v1.GetMetricsHistoryResponse\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/metrics/historyB\xa4\x01\n\x16vumeter.livemetrics.v1B\x14LiveMetricsRestProtoP\x01Z%vumeter/live_metrics/v1;livemetricsv1\xaa\x02\x16Vumeter.LiveMetrics.V1\xca\x02\x16Vumeter\\LiveMetrics\\V1\xea\x02\x18Vumeter::LiveMetrics::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vumeter.live_metrics.v1.live_metrics_rest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026vumeter.livemetrics.v1B\024LiveMetricsRestProtoP\001Z%vumeter/live_metrics/v1;livemetricsv1\252\002\026Vumeter.LiveMetrics.V1\312\002\026Vumeter\\LiveMetrics\\V1\352\002\030Vumeter::LiveMetrics::V1'
+  _globals['_GETTENANTMETRICSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_GETTENANTMETRICSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\342A\001\002'
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._loaded_options = None
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._serialized_options = b'8\001'
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._loaded_options = None
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._serialized_options = b'8\001'
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._loaded_options = None
   _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._serialized_options = b'8\001'
+  _globals['_POSTEVENTSREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_POSTEVENTSREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
+  _globals['_WATCHMETRICSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_WATCHMETRICSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHMETRICSREQUEST'].fields_by_name['max_updates_per_second']._loaded_options = None
+  _globals['_WATCHMETRICSREQUEST'].fields_by_name['max_updates_per_second']._serialized_options = b'\342A\001\001'
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['start_date']._loaded_options = None
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['start_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['end_date']._loaded_options = None
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['end_date']._serialized_options = b'\342A\001\002'
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['step']._loaded_options = None
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['step']._serialized_options = b'\342A\001\001'
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['timezone']._loaded_options = None
+  _globals['_GETMETRICSHISTORYREQUEST'].fields_by_name['timezone']._serialized_options = b'\342A\001\001'
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['GetGlobalMetrics']._loaded_options = None
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['GetGlobalMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002\026\022\024/api/v1/metrics/live'
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['GetTenantMetrics']._loaded_options = None
@@ -52,36 +72,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['WatchMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002\027\022\025/api/v1/metrics/watch'
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['GetMetricsHistory']._loaded_options = None
   _globals['_LIVEMETRICSRESTSERVICE'].methods_by_name['GetMetricsHistory']._serialized_options = b'\220\002\001\202\323\344\223\002\031\022\027/api/v1/metrics/history'
-  _globals['_LIVECOUNTERS']._serialized_start=164
-  _globals['_LIVECOUNTERS']._serialized_end=792
-  _globals['_GETGLOBALMETRICSREQUEST']._serialized_start=794
-  _globals['_GETGLOBALMETRICSREQUEST']._serialized_end=819
-  _globals['_GETTENANTMETRICSREQUEST']._serialized_start=821
-  _globals['_GETTENANTMETRICSREQUEST']._serialized_end=876
-  _globals['_GETCAPACITYDEBUGREQUEST']._serialized_start=878
-  _globals['_GETCAPACITYDEBUGREQUEST']._serialized_end=903
-  _globals['_GETCAPACITYDEBUGRESPONSE']._serialized_start=906
-  _globals['_GETCAPACITYDEBUGRESPONSE']._serialized_end=1974
-  _globals['_GETCAPACITYDEBUGRESPONSE_ACTIVECALL']._serialized_start=1705
-  _globals['_GETCAPACITYDEBUGRESPONSE_ACTIVECALL']._serialized_end=1767
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._serialized_start=1769
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._serialized_end=1828
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._serialized_start=1830
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._serialized_end=1912
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._serialized_start=1914
-  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._serialized_end=1974
-  _globals['_POSTEVENTSREQUEST']._serialized_start=1976
-  _globals['_POSTEVENTSREQUEST']._serialized_end=2031
-  _globals['_POSTEVENTSRESPONSE']._serialized_start=2033
-  _globals['_POSTEVENTSRESPONSE']._serialized_end=2081
-  _globals['_WATCHMETRICSREQUEST']._serialized_start=2083
-  _globals['_WATCHMETRICSREQUEST']._serialized_end=2190
-  _globals['_GETMETRICSHISTORYREQUEST']._serialized_start=2193
-  _globals['_GETMETRICSHISTORYREQUEST']._serialized_end=2355
-  _globals['_GETMETRICSHISTORYRESPONSE']._serialized_start=2358
-  _globals['_GETMETRICSHISTORYRESPONSE']._serialized_end=3157
-  _globals['_GETMETRICSHISTORYRESPONSE_BUCKET']._serialized_start=2467
-  _globals['_GETMETRICSHISTORYRESPONSE_BUCKET']._serialized_end=3157
-  _globals['_LIVEMETRICSRESTSERVICE']._serialized_start=3160
-  _globals['_LIVEMETRICSRESTSERVICE']._serialized_end=4088
+  _globals['_LIVECOUNTERS']._serialized_start=197
+  _globals['_LIVECOUNTERS']._serialized_end=825
+  _globals['_GETGLOBALMETRICSREQUEST']._serialized_start=827
+  _globals['_GETGLOBALMETRICSREQUEST']._serialized_end=852
+  _globals['_GETTENANTMETRICSREQUEST']._serialized_start=854
+  _globals['_GETTENANTMETRICSREQUEST']._serialized_end=915
+  _globals['_GETCAPACITYDEBUGREQUEST']._serialized_start=917
+  _globals['_GETCAPACITYDEBUGREQUEST']._serialized_end=942
+  _globals['_GETCAPACITYDEBUGRESPONSE']._serialized_start=945
+  _globals['_GETCAPACITYDEBUGRESPONSE']._serialized_end=2013
+  _globals['_GETCAPACITYDEBUGRESPONSE_ACTIVECALL']._serialized_start=1744
+  _globals['_GETCAPACITYDEBUGRESPONSE_ACTIVECALL']._serialized_end=1806
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._serialized_start=1808
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTCOUNTENTRY']._serialized_end=1867
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._serialized_start=1869
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGBYTENANTENTRY']._serialized_end=1951
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._serialized_start=1953
+  _globals['_GETCAPACITYDEBUGRESPONSE_PENDINGTENANTBYCALLIDENTRY']._serialized_end=2013
+  _globals['_POSTEVENTSREQUEST']._serialized_start=2015
+  _globals['_POSTEVENTSREQUEST']._serialized_end=2076
+  _globals['_POSTEVENTSRESPONSE']._serialized_start=2078
+  _globals['_POSTEVENTSRESPONSE']._serialized_end=2126
+  _globals['_WATCHMETRICSREQUEST']._serialized_start=2128
+  _globals['_WATCHMETRICSREQUEST']._serialized_end=2247
+  _globals['_GETMETRICSHISTORYREQUEST']._serialized_start=2250
+  _globals['_GETMETRICSHISTORYREQUEST']._serialized_end=2442
+  _globals['_GETMETRICSHISTORYRESPONSE']._serialized_start=2445
+  _globals['_GETMETRICSHISTORYRESPONSE']._serialized_end=3244
+  _globals['_GETMETRICSHISTORYRESPONSE_BUCKET']._serialized_start=2554
+  _globals['_GETMETRICSHISTORYRESPONSE_BUCKET']._serialized_end=3244
+  _globals['_LIVEMETRICSRESTSERVICE']._serialized_start=3247
+  _globals['_LIVEMETRICSRESTSERVICE']._serialized_end=4175
 # @@protoc_insertion_point(module_scope)

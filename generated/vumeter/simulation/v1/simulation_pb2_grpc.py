@@ -33,6 +33,10 @@ class SimulationServiceStub(object):
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
 
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
+
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization
     does not exist for the caller: NOT_FOUND.
@@ -110,6 +114,10 @@ class SimulationServiceServicer(object):
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
 
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
+
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization
     does not exist for the caller: NOT_FOUND.
@@ -151,9 +159,10 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamCalls(self, request_iterator, context):
-        """Records many batches over one stream. Each request is answered once, in order, after its calls
-        are on disk; up to 16 are worked on at a time, and of two reports of one call the later wins. A
-        refused batch is answered with `error` and stores nothing; the stream goes on.
+        """Records many batches over one stream, as every stream of this API does: each request is one
+        batch, recorded whole or not at all, and is answered once, in order, after its calls are on disk.
+        A rejected batch is answered with `error` and stores nothing; the stream goes on. Up to 16
+        batches are worked on at a time; of two reports of one call the later wins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,16 +184,17 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExecutionMetrics(self, request, context):
-        """Lists the executions of a run test with their figures, newest first: by
-        `started_at` (those without one last), then recorded later first. Unknown
-        run test: NOT_FOUND.
+        """Lists the executions of a run test with their figures, in pages, newest
+        first: by `start_time` (those without one last), then recorded later first.
+        Unknown run test: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRunTests(self, request, context):
-        """Lists the run tests of the organization, by name in code point order.
+        """Lists the run tests of the organization, in pages, by name in code point
+        order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,6 +284,10 @@ class SimulationService(object):
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization

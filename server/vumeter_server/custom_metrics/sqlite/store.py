@@ -13,7 +13,11 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlie
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
-from vumeter_server.custom_metrics.sqlite.query.labels import query_names, query_tags
+from vumeter_server.custom_metrics.sqlite.query.labels import (
+    query_names,
+    query_tag_values,
+    query_tags,
+)
 from vumeter_server.custom_metrics.sqlite.query.sessions import query_session
 from vumeter_server.custom_metrics.sqlite.query.sums import query_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import query_timeseries
@@ -24,6 +28,7 @@ from vumeter_server.custom_metrics.store import (
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
 )
@@ -152,6 +157,14 @@ class SqliteMetricStore:
             organization_id,
             lambda snapshot: query_tags(snapshot, metric_name, agent_id, limit),
             Cost.AT_HAND,
+        )
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value."""
+        return await self._query(
+            organization_id, lambda snapshot: query_tag_values(snapshot, query), Cost.HEAVY
         )
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:

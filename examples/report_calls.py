@@ -18,7 +18,7 @@ from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 def happened(kind: pb.EventType, call_id: str, **more: Any) -> pb.StreamEventsRequest:
     event = pb.CallEvent(event_id=str(uuid.uuid4()), type=kind, call_id=call_id, **more)
     event.tenant_id = "tenant_1"
-    event.occurred_at.GetCurrentTime()
+    event.occur_time.GetCurrentTime()
     return pb.StreamEventsRequest(events=[event])
 
 
@@ -32,5 +32,7 @@ def one_call() -> Iterator[pb.StreamEventsRequest]:
 with grpc.insecure_channel(sys.argv[1]) as channel:
     token = [("x-admin-token", os.environ["VUMETER_ADMIN_TOKEN"])]
     for answer in LiveMetricsServiceStub(channel).StreamEvents(one_call(), metadata=token):
-        # What was not acknowledged when a stream broke can be sent again: repeats are harmless.
-        print(f"{answer.acknowledged_requests} requests acknowledged")
+        # What was not answered when a stream broke can be sent again: repeats are harmless.
+        print(
+            f"batch {answer.sequence} recorded {answer.recorded} {answer.error.message or 'events'}"
+        )

@@ -63,7 +63,7 @@ def test_what_is_absent_is_told_from_what_is_zero() -> None:
     request = pb.RecordPointsRequest()
     request.points.add(name="queue_length", value=0)
     request.points.add(name="booking_attempt")
-    request.points.add(name="booking_attempt").timestamp.seconds = 0
+    request.points.add(name="booking_attempt").occur_time.seconds = 0
     batch = opened(read_points(request.SerializeToString()))
     assert batch["values"] == [0.0, None, None]
     assert batch["times_us"] == [-1, -1, 0]

@@ -123,5 +123,5 @@ class StreamRecorder(Recorder):
             request = pb.StreamPointsRequest(idempotency_key=batch)
             for point in points_of(batch):
                 added = request.points.add(name=point["name"], tags=point["tags"])
-                added.timestamp.FromJsonString(point["timestamp"])
+                added.occur_time.FromJsonString(point["timestamp"])
             yield request

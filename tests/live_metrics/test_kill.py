@@ -40,7 +40,7 @@ def some_events(chance: random.Random, request: int) -> list[pb.CallEvent]:
             call_id=f"call_{chance.randrange(400)}",
             tenant_id=chance.choice(["clinic", "garage"]),
         )
-        event.occurred_at.FromSeconds(NINE + chance.randrange(3_600))
+        event.occur_time.FromSeconds(NINE + chance.randrange(3_600))
         if event.type == pb.EVENT_TYPE_REJECTED:
             event.reason = pb.REJECTION_REASON_CAPACITY
         if event.type == pb.EVENT_TYPE_ENDED:
@@ -54,7 +54,7 @@ def as_event(event: pb.CallEvent) -> Event:
         event_id=event.event_id,
         type=EventType(event.type),
         tenant_id=event.tenant_id,
-        occurred_us=event.occurred_at.seconds * 1_000_000,
+        occurred_us=event.occur_time.seconds * 1_000_000,
         call_id=event.call_id,
         reason=RejectionReason(event.reason) if event.reason else None,
         outcome=CallOutcome(event.outcome) if event.outcome else None,
@@ -95,7 +95,7 @@ def test_after_kill_9_the_lists_are_those_of_the_acknowledged_events(
         for answer in live.stub.StreamEvents(requests(), metadata=live.metadata):
             if not acknowledged:
                 killer.start()
-            acknowledged = answer.acknowledged_requests
+            acknowledged = answer.sequence
 
     with pytest.raises(grpc.RpcError):
         send()
@@ -144,18 +144,18 @@ def unacknowledged(live: LiveApi, requests: list[list[pb.CallEvent]]) -> int:
 def is_known(live: LiveApi, event: pb.CallEvent) -> bool:
     probe = pb.CallEvent()
     probe.CopyFrom(event)
-    probe.occurred_at.seconds -= 1
+    probe.occur_time.seconds -= 1
     other = pb.CallEvent(
         event_id=f"probe-{event.event_id}",
         type=pb.EVENT_TYPE_FALLBACK_INSTRUCTIONS_USED,
         tenant_id="probe",
     )
-    other.occurred_at.FromSeconds(NINE)
+    other.occur_time.FromSeconds(NINE)
     # Two contents under one id: the batch is refused whether or not the event is known, and the
     # place that is named tells which.
     again = pb.CallEvent()
     again.CopyFrom(other)
-    again.occurred_at.seconds += 1
+    again.occur_time.seconds += 1
     try:
         live.stub.RecordEvents(
             pb.RecordEventsRequest(events=[probe, other, again]), metadata=live.metadata

@@ -51,7 +51,7 @@ async def test_a_revoked_key_is_rejected_soon_though_the_time_of_day_stands_stil
     assert keys.asked == 1
     keys.revoked_us = HOUR_US
     deadline = time.monotonic() + 5
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unauthenticated):  # noqa: PT012 - until it is raised
         while time.monotonic() < deadline:
             await authenticator.caller(keys.credential)
             await asyncio.sleep(0.02)

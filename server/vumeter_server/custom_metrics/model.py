@@ -18,7 +18,7 @@ H = TypeVar("H", str, LabelSet)
 
 
 class MetricType(IntEnum):
-    """What a metric's values mean; the numbers are those of the proto and of stored files."""
+    """What a metric's values mean; the numbers are those of stored files, and no others."""
 
     COUNTER = 1
     GAUGE = 2

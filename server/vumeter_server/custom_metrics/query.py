@@ -17,6 +17,7 @@ from vumeter_server.custom_metrics.aggregation import (
 )
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
+    MAX_LABEL_NAME,
     MAX_METRIC_NAME,
     LabelFilter,
     check_length,
@@ -29,6 +30,7 @@ from vumeter_server.custom_metrics.store import (
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
 )
@@ -150,6 +152,16 @@ class Queries:
         return await self.store.tags(
             organization_id, metric_name or None, agent_id or None, MAX_TAG_VALUES
         )
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value, sorted, however many a key has."""
+        check_length(query.metric_name or "", "metric_name", MAX_METRIC_NAME)
+        check_length(query.agent_id or "", "agent_id", MAX_ID)
+        check_length(query.key or "", "key", MAX_LABEL_NAME)
+        check_length(query.prefix, "prefix", MAX_ID)
+        return await self.store.tag_values(organization_id, query)
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded, sorted by metric name, then labels."""

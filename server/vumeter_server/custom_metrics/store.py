@@ -124,6 +124,22 @@ class TagValues:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TagValuesQuery:
+    """Asks for the first `limit` pairs of a key and a value behind `after`.
+
+    `metric_name`, `agent_id` and `key` narrow what is listed unless they are None; `prefix` is what
+    values begin with.
+    """
+
+    metric_name: str | None
+    agent_id: str | None
+    key: str | None
+    prefix: str
+    after: tuple[str, str] | None
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionMetric:
     """What a session recorded of one metric with one label set.
 
@@ -234,6 +250,14 @@ class MetricStore(Protocol):
         Keys are in order of code point, and so are the first `limit` values of each, from 1 to
         `aggregation.MAX_TAG_VALUES`. Labels that only deleted metrics had are not listed; labels
         whose points retention has dropped are.
+        """
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value, in order of code point.
+
+        The labels are those that `tags` lists, but of each key all values, however many it has.
         """
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:

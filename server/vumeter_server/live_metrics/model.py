@@ -9,7 +9,7 @@ MILLISECONDS_A_MINUTE = 60_000
 
 
 class EventType(IntEnum):
-    """What happened; the numbers are those of the proto and of the stored rows."""
+    """What happened; the numbers are those of the stored rows, and no others."""
 
     PENDING = 1
     ACCEPTED = 2
@@ -38,7 +38,7 @@ CALL_EVENTS = frozenset(
 
 
 class RejectionReason(IntEnum):
-    """Why a call was turned away."""
+    """Why a call was turned away; the numbers are those of the stored rows, and no others."""
 
     CAPACITY = 1
     TENANT_NOT_CONFIGURED = 2
@@ -46,7 +46,7 @@ class RejectionReason(IntEnum):
 
 
 class CallOutcome(IntEnum):
-    """How a call ended."""
+    """How a call ended; the numbers are those of the stored rows, and no others."""
 
     COMPLETED = 1
     HUNG_UP = 2

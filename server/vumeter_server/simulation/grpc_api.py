@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import NoneType
 
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.api.call import Call
 from vumeter_server.api.credentials import KEY_PAIR
+from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.simulation import grpc_messages, ingest, query
+from vumeter_server.simulation import grpc_messages, ingest, pages, query
 from vumeter_server.simulation.model import CallReport
-from vumeter_server.simulation.store import SimulationStore
+from vumeter_server.simulation.store import ExecutionPosition, SimulationStore
 
 MAX_BATCHES_IN_FLIGHT = 16
+DEFAULT_RUN_TESTS = 100
+MAX_RUN_TESTS = 1_000
+
+# Where a message spells a field otherwise than the documented JSON, and so the core, does.
+FIELD_NAMES: Mapping[str, str] = {"started_at": "start_time", "completed_at": "end_time"}
 
 # Reading more calls on the event loop would delay other callers by milliseconds.
 READ_ON_THE_LOOP = 100
@@ -32,7 +39,7 @@ class SimulationService:
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationService"]
     access = KEY_PAIR
-    field_names: Mapping[str, str] = {}
+    field_names = FIELD_NAMES
 
     def __init__(self, store: SimulationStore) -> None:
         self._store = store
@@ -96,17 +103,23 @@ class SimulationService:
         self, request: pb.ListExecutionMetricsRequest, call: Call
     ) -> pb.ListExecutionMetricsResponse:
         """Answer with a page of a run test's executions."""
-        found, next_page_token = await query.list_executions(
+        page = asked_page(
+            request, ((int, NoneType), int), default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT
+        )
+        found = await query.list_executions(
             self._store,
             call.organization_id,
             request.run_test_name,
-            page_size=request.page_size,
-            page_token=request.page_token,
+            limit=page.size or pages.DEFAULT_LIMIT,
+            after=ExecutionPosition(started_at=page.after[0], sequence=page.after[1])
+            if page.after
+            else None,
             percentiles=request.percentiles,
         )
+        last = found.ends_at
         return pb.ListExecutionMetricsResponse(
             executions=[grpc_messages.write_execution(each) for each in found.executions],
-            next_page_token=next_page_token,
+            next_page_token=page.next_token(last.started_at, last.sequence) if last else "",
             total_size=found.count,
         )
 
@@ -114,15 +127,16 @@ class SimulationService:
         self, request: pb.ListRunTestsRequest, call: Call
     ) -> pb.ListRunTestsResponse:
         """Answer with a page of the organization's run tests."""
-        found, next_page_token = await query.list_run_tests(
-            self._store,
-            call.organization_id,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
+        page = asked_page(request, (str,), default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
+        size = page.size or DEFAULT_RUN_TESTS
+        after = page.after[0] if page.after else ""
+        # One more than the page holds says whether there is a next one.
+        found = await self._store.run_tests(call.organization_id, after=after, limit=size + 1)
+        shown = found[:size]
+        more = len(found) > size
         return pb.ListRunTestsResponse(
-            run_tests=[grpc_messages.write_run_test(each) for each in found],
-            next_page_token=next_page_token,
+            run_tests=[grpc_messages.write_run_test(each) for each in shown],
+            next_page_token=page.next_token(shown[-1].run_test_name) if more else "",
         )
 
     async def DeleteExecution(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import NoneType
 
 from vumeter_server.errors import InvalidArgument, NotFound
 from vumeter_server.simulation import pages
@@ -16,14 +15,11 @@ from vumeter_server.simulation.store import (
     RUN_TEST_NOT_FOUND,
     ExecutionPosition,
     ExecutionsPage,
-    RunTest,
     SimulationStore,
 )
 from vumeter_server.simulation.validation import checked_run_test_name, checked_uuid
 
 MAX_PERCENTILES = 100
-DEFAULT_RUN_TESTS = 100
-MAX_RUN_TESTS = 1_000
 
 
 async def get_call(
@@ -91,58 +87,26 @@ async def list_executions(
     organization_id: int,
     run_test_name: str,
     *,
-    page_size: int,
-    page_token: str,
+    limit: int,
+    after: ExecutionPosition | None,
     percentiles: Sequence[float],
-) -> tuple[ExecutionsPage, str]:
-    """Return a page of a run test's executions, and the token of the next page or "".
+) -> ExecutionsPage:
+    """Return at most `limit` of a run test's executions, those that come behind `after`.
 
     Raises:
-        InvalidArgument: a name that no run test can have, a page size out of range, or a token of
-            another list.
+        InvalidArgument: a name that no run test can have, or a percentile out of range.
         NotFound: there is no such run test.
     """
     found = await store.executions(
         organization_id,
         checked_run_test_name(run_test_name),
         percentiles=checked_percentiles(percentiles),
-        limit=pages.checked_page_size(page_size, default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT),
-        after=_position(page_token, run_test_name),
+        limit=limit,
+        after=after,
     )
     if found is None:
         raise NotFound(RUN_TEST_NOT_FOUND)
-    return found, _token(found.ends_at, run_test_name)
-
-
-def _token(position: ExecutionPosition | None, run_test_name: str) -> str:
-    if position is None:
-        return ""
-    return pages.encode_token(run_test_name, position.started_at, position.sequence)
-
-
-def _position(token: str, run_test_name: str) -> ExecutionPosition | None:
-    if not token:
-        return None
-    listed, started_at, sequence = pages.decode_token(token, str, (int, NoneType), int)
-    if listed != run_test_name:
-        raise InvalidArgument.of("page_token", pages.OTHER_LIST)
-    return ExecutionPosition(started_at=started_at, sequence=sequence)
-
-
-async def list_run_tests(
-    store: SimulationStore, organization_id: int, *, page_size: int, page_token: str
-) -> tuple[Sequence[RunTest], str]:
-    """Return a page of the organization's run tests, and the token of the next page or "".
-
-    Raises:
-        InvalidArgument: a page size out of range, or a token of another list.
-    """
-    size = pages.checked_page_size(page_size, default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
-    after = pages.decode_token(page_token, str)[0] if page_token else ""
-    found = await store.run_tests(organization_id, after=after, limit=size + 1)
-    if len(found) <= size:
-        return found, ""
-    return found[:size], pages.encode_token(found[size - 1].run_test_name)
+    return found
 
 
 async def compare_executions(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from vumeter_server.custom_metrics.store import (
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
 )
@@ -197,6 +199,18 @@ class MemoryMetricStore:
             key: TagValues(values=sorted(found[key])[:limit], truncated=len(found[key]) > limit)
             for key in sorted(found)
         }
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        tags = await self.tags(organization_id, query.metric_name, query.agent_id, sys.maxsize)
+        pairs = [
+            (key, value)
+            for key, found in tags.items()
+            for value in found.values
+            if query.key in (None, key) and value.startswith(query.prefix)
+        ]
+        return [pair for pair in pairs if pair > (query.after or ("", ""))][: query.limit]
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         organization = self._organizations[organization_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
@@ -14,7 +14,11 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlie
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
-from vumeter_server.custom_metrics.sqlite.query.labels import answer_names, answer_tags
+from vumeter_server.custom_metrics.sqlite.query.labels import (
+    answer_names,
+    answer_tag_values,
+    answer_tags,
+)
 from vumeter_server.custom_metrics.sqlite.query.plan import (
     Cost,
     NamesQuery,
@@ -33,6 +37,7 @@ from vumeter_server.custom_metrics.store import (
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
 )
@@ -119,6 +124,12 @@ class SqliteMetricStore:
         query = TagsQuery(metric_name=metric_name, agent_id=agent_id, limit=limit)
         return await self._answer(organization_id, query, answer_tags)
 
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value."""
+        return await self._answer(organization_id, query, answer_tag_values)
+
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded."""
         if self._readers.can_peek_at_rows():
@@ -160,7 +171,7 @@ class SqliteMetricStore:
         """Sum the days that an earlier version flushed."""
         await self.upkeep.upgrade(on_progress)
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Flush, compact, drop what is old, until cancelled."""
         await self.upkeep.keep_in_order()
 

@@ -50,6 +50,11 @@ class UsedLabels:
         self.values: dict[str, list[str]] = {}
         self._labels: set[int] = set()
 
+    @property
+    def labels(self) -> list[int]:
+        """The codes of all labels, however many a key has, in no order."""
+        return list(self._labels)
+
     def add(self, metrics: list[int], labels: list[int], names: NameOfLabel) -> None:
         """Take up the metrics and labels of further uses."""
         self.metrics.update(metrics)

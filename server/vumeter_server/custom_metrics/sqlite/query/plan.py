@@ -24,7 +24,7 @@ from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.store import SumQuery, TimeseriesQuery
+from vumeter_server.custom_metrics.store import SumQuery, TagValuesQuery, TimeseriesQuery
 
 SESSION = "session_id"
 # Queries of more periods, or of more metrics times edges, are not answered on the event loop, where
@@ -105,7 +105,7 @@ class SessionQuery:
     stored_bytes: int | None
 
 
-Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | SessionQuery
+Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +160,9 @@ def plan(query: Query, view: View) -> Plan:
             return _plan_session(query, view)
         case NamesQuery() | TagsQuery():
             return _simple(Source.LABEL_INDEX, view)
+        case TagValuesQuery():
+            # A label may have a million values.
+            return Plan(source=Source.LABEL_INDEX, cost=Cost.HEAVY, deletions=view.state.deletions)
 
 
 def _simple(source: Source, view: View) -> Plan:

@@ -34,7 +34,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Labels:
+class UncheckedLabels:
     """The labels of some points as a caller gives them; "" is an id that was not given."""
 
     agent_id: str
@@ -70,10 +70,10 @@ class KnownLabelSets(Generic[K]):
                     found[index] = self._add(keys[index])
         return found
 
-    def labels(self, key: K) -> Labels:
+    def labels(self, key: K) -> UncheckedLabels:
         """Return what a key stands for."""
         agent_id, environment_id, *tags = self.split(key)
-        return Labels(
+        return UncheckedLabels(
             agent_id=agent_id, environment_id=environment_id, tags=dict(map(self.read, tags))
         )
 
@@ -113,7 +113,7 @@ def _size(part: Any) -> int:
     return OBJECT_BYTES + (sum(map(_size, part)) if isinstance(part, tuple) else len(part))
 
 
-def _is_wrong(labels: Labels) -> bool:
+def _is_wrong(labels: UncheckedLabels) -> bool:
     findings = Findings()
     check_ids(labels, 0, findings)
     check_tags(labels, 0, findings)
@@ -124,7 +124,7 @@ def _is_wrong_id(text: str) -> bool:
     return len(text) > MAX_ID or not is_unicode(text)
 
 
-def check_ids(labels: Labels, index: int, findings: Findings) -> None:
+def check_ids(labels: UncheckedLabels, index: int, findings: Findings) -> None:
     """Note what is wrong with the ids of labels, as those of element `index`."""
     for attribute in ("agent_id", "environment_id"):
         check_id(getattr(labels, attribute), index, attribute, findings)
@@ -136,7 +136,7 @@ def check_id(text: str, index: int, attribute: str, findings: Findings) -> None:
         findings.add(index, attribute, f"must be text of at most {MAX_ID} characters")
 
 
-def check_tags(labels: Labels, index: int, findings: Findings) -> None:
+def check_tags(labels: UncheckedLabels, index: int, findings: Findings) -> None:
     """Note what is wrong with the tags of labels, as those of element `index`."""
     tags = labels.tags
     if len(tags) > MAX_TAGS and sum(map(bool, tags.values())) > MAX_TAGS:
@@ -166,7 +166,7 @@ def is_unicode(text: str) -> bool:
 def note_wrong(
     label_sets: KnownLabelSets[K],
     keys: Iterable[K],
-    check: Callable[[Labels, int, Findings], None],
+    check: Callable[[UncheckedLabels, int, Findings], None],
     findings: Findings,
 ) -> None:
     """Note what is wrong with the labels of each key, by its position."""

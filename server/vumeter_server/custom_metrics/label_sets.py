@@ -1,8 +1,8 @@
-"""Sets of labels as callers give them, checked once and then known.
+"""Label sets as callers give them, checked once and then cached.
 
 An organization has few label sets for the points that it records, so nearly every set was seen
-before. Faces therefore bring labels as keys, which are cheap to make and to compare, such as the
-bytes in which they came; only a key that is not known is read, and only tags that are not known
+before. APIs therefore bring labels as keys, which are cheap to make and to compare, such as the
+bytes in which they came. Only a key that is not cached is parsed, and only tags that are not cached
 are checked.
 """
 
@@ -24,8 +24,8 @@ from vumeter_server.custom_metrics.violations import Findings
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
-# What a face may know, in about bytes: usual sets of labels are 100,000.
-MAX_WEIGHT: Final = 50_000_000
+# The size of the cache of one API, in about bytes: room for 100,000 usual label sets.
+MAX_BYTES: Final = 50_000_000
 # What an object takes beside its characters.
 OBJECT_BYTES: Final = 60
 
@@ -43,10 +43,10 @@ class UncheckedLabels:
 
 
 class KnownLabelSets(Generic[K]):
-    """Finds label sets by the keys of a face; several threads may, at worst twice.
+    """Finds label sets by the keys of an API, in any thread; two may at worst do the same work.
 
     Attributes:
-        split: makes a key into agent, environment and, as the face has them, the tags.
+        split: makes a key into agent, environment and, as the API has them, the tags.
         read: makes one of these tags into its name and value.
     """
 
@@ -54,9 +54,9 @@ class KnownLabelSets(Generic[K]):
         self.split = split
         self.read = read
         self._known: dict[K, LabelSet] = {}
-        # Good tags as the face has them, and what they mean: one object that all label sets share.
+        # Valid tags as the API has them, and what they mean: one object that all label sets share.
         self._tags: dict[Hashable, Pair] = {}
-        self._weight = 0
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -99,13 +99,13 @@ class KnownLabelSets(Generic[K]):
         self._known[key] = label_set
         return label_set
 
-    def _make_room(self, weight: int) -> None:
+    def _make_room(self, added_bytes: int) -> None:
         """Forget everything if there would be too much."""
-        self._weight += weight
-        if self._weight > MAX_WEIGHT:
+        self._bytes += added_bytes
+        if self._bytes > MAX_BYTES:
             self._known.clear()
             self._tags.clear()
-            self._weight = weight
+            self._bytes = added_bytes
 
 
 def _size(part: Any) -> int:

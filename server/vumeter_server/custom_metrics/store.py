@@ -223,7 +223,7 @@ class MetricStore(Protocol):
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Compute the function of the metric's type of each bucket with a point.
 
-        The type is told even if no point is in the range; it is None if there is no such metric.
+        The type is answered without a point in the range too; None if there is no such metric.
         """
 
     async def tags(

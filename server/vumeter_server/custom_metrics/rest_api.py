@@ -45,7 +45,7 @@ from vumeter_server.times.zones import find_zone
 
 QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 UNSET = msgspec.UNSET
-# What a point with some labels takes in a body.
+# The size of a point with some labels in a body.
 BYTES_PER_POINT = 200
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions, Kind
+from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions, Statistic
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.times.units import HOUR_US
 
@@ -94,7 +94,7 @@ class TimeseriesQuery:
 
     def __post_init__(self) -> None:
         functions = (self.functions.of(each) for each in MetricType)
-        if any(function.kind is Kind.LAST for function in functions):
+        if any(function.statistic is Statistic.LAST for function in functions):
             raise ValueError("the last value is asked of sessions alone")
 
 
@@ -239,7 +239,7 @@ class MetricStore(Protocol):
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Compute the function of the metric's type of each bucket with a point.
 
-        The type is told even if no point is in the range; it is None if there is no such metric.
+        The type is answered without a point in the range too; None if there is no such metric.
         """
 
     async def tags(

@@ -19,7 +19,7 @@ import numpy as np
 from vumeter_server.custom_metrics.aggregation import (
     OF_SESSIONS,
     Function,
-    Kind,
+    Statistic,
     check_cells,
 )
 from vumeter_server.custom_metrics.model import Batch, MetricType
@@ -302,11 +302,11 @@ def _sum(points: Iterable[Point]) -> float:
 
 
 def _compute(function: Function, points: Sequence[Point]) -> float:
-    if function.kind is Kind.SUM:
+    if function.statistic is Statistic.SUM:
         return _sum(points)
-    if function.kind is Kind.MEAN:
+    if function.statistic is Statistic.MEAN:
         return _sum(points) / len(points)
-    if function.kind is Kind.LAST:
+    if function.statistic is Statistic.LAST:
         # Of equal times the one recorded last; they are in the order of recording.
         return float(sorted(points, key=lambda point: point.time_us)[-1].value)
     values = sorted(point.value for point in points)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.live_metrics.oracle import Oracle
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, ground, history, lists, totals
 
+from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.model import (
     CALL_EVENTS,
     CallOutcome,
@@ -19,7 +20,7 @@ from vumeter_server.live_metrics.model import (
     EventType,
     RejectionReason,
 )
-from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.store import LiveStore
 
 TENANTS = ("clinic_münchen", "garage/5")
 # Few instants, on and beside the edges of minutes and hours, so that events often meet.
@@ -77,18 +78,17 @@ RANGES = st.tuples(
 
 
 async def compare(
-    store: SqliteLiveStore, oracle: Oracle, ranges: Sequence[tuple[int, int, int]]
+    store: LiveStore, view: LiveView, oracle: Oracle, ranges: Sequence[tuple[int, int, int]]
 ) -> None:
-    board = store.board
-    assert lists(board) == oracle.lists()
+    assert lists(view) == oracle.lists()
     for tenant_id in (None, *TENANTS, "unknown"):
-        assert totals(board, tenant_id) == oracle.totals(tenant_id)
+        assert totals(view, tenant_id) == oracle.totals(tenant_id)
         active = [
             tenant
             for tenant, name in oracle.lists().values()
             if name == "active" and tenant_id in (None, tenant)
         ]
-        assert board.figures(tenant_id).active_calls == len(active)
+        assert view.values(tenant_id).active_calls == len(active)
         for start, length, step in ranges:
             # Fine steps over long ranges only cost time.
             limited = (tenant_id, start, start + min(length, 60 * step), step)
@@ -106,15 +106,15 @@ def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
         oracle = Oracle()
         land = ground(directory)
         land.clock.now_us = NINE + 3 * HOUR
-        async with land.store() as store:
+        async with land.store() as (store, view):
             for index, batch in enumerate(batches):
                 if index == worked_out_after:
-                    await store.work_out_peaks()
+                    await store.compute_peaks()
                 await store.record(batch)
                 oracle.receive(batch)
-            await compare(store, oracle, ranges)
-            await store.work_out_peaks()
-            await compare(store, oracle, ranges)
+            await compare(store, view, oracle, ranges)
+            await store.compute_peaks()
+            await compare(store, view, oracle, ranges)
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(run(Path(directory)))
@@ -135,7 +135,7 @@ def test_over_launches_closings_and_restarts_every_answer_is_that_of_brute_force
         for batch, step in zip(batches, what, strict=True):
             if step == "launch":
                 oracle.launch()
-            async with land.store(f"launch-{len(oracle.launches)}") as store:
+            async with land.store(f"epoch-{len(oracle.launches)}") as (store, view):
                 if step == "close" and not closed:
                     # Once, since a pending call comes back with its next event.
                     closed = True
@@ -148,7 +148,7 @@ def test_over_launches_closings_and_restarts_every_answer_is_that_of_brute_force
                     oracle.lapsed |= lapsed
                 await store.record(batch)
                 oracle.receive(batch)
-                await compare(store, oracle, ranges)
+                await compare(store, view, oracle, ranges)
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(run(Path(directory)))
@@ -163,12 +163,12 @@ def test_two_orders_of_the_same_events_leave_the_same_answers(
     shuffled = data.draw(st.permutations(stream))
 
     async def answers(directory: Path, ordered: Sequence[Event]) -> object:
-        async with ground(directory).store() as store:
+        async with ground(directory).store() as (store, view):
             for event in ordered:
                 await store.record([event])
             return (
-                lists(store.board),
-                [totals(store.board, tenant) for tenant in (None, *TENANTS)],
+                lists(view),
+                [totals(view, tenant) for tenant in (None, *TENANTS)],
                 await history(store, None, NINE, NINE + 2 * HOUR, 5 * MINUTE),
             )
 

@@ -82,6 +82,22 @@ def lists(view: LiveView) -> dict[str, tuple[str, str]]:
     return found | {call: (tenant, "active") for call, tenant in capacity.active}
 
 
+def live(view: LiveView) -> object:
+    """Everything that a view shows, to be compared."""
+    capacity = view.capacity()
+    tenants = sorted({tenant for _, tenant in (*capacity.accepted, *capacity.pending)})
+    return {
+        "active": capacity.active,
+        "accepted": capacity.accepted,
+        "pending": capacity.pending,
+        "values": {
+            tenant: (totals(view, tenant), view.values(tenant).active_calls)
+            for tenant in (None, "clinic", "garage", *tenants)
+        },
+        "limits": {tenant: view.limit(tenant) for tenant in ("clinic", "garage", *tenants)},
+    }
+
+
 async def history(
     store: LiveStore, tenant_id: str | None, start: int, end: int, step: int
 ) -> list[dict[str, int]]:
@@ -98,4 +114,15 @@ def as_row(bucket: Bucket) -> dict[str, int]:
     }
 
 
-__all__ = ["HOUR", "MINUTE", "NINE", "SECOND", "CallStage", "Ground", "ground", "history", "lists"]
+__all__ = [
+    "HOUR",
+    "MINUTE",
+    "NINE",
+    "SECOND",
+    "CallStage",
+    "Ground",
+    "ground",
+    "history",
+    "lists",
+    "live",
+]

@@ -28,8 +28,10 @@ from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
-from vumeter_server.live_metrics.ingest import Recording as LiveRecording
-from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import LiveView
+from vumeter_server.live_metrics.maintenance import LiveMaintenance
+from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.runtime.clock import Clock, system_clock
@@ -133,20 +135,19 @@ async def _live_metrics(foundation: Foundation) -> Family:
     store = await SqliteLiveStore.open(
         foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
     )
-    recording = LiveRecording(store=store, clock=foundation.clock)
-    upkeep = Upkeep(
+    view = await LiveView.of(store)
+    queries = LiveQueries(store=store, view=view)
+    ingest = EventIngest(store=store, clock=foundation.clock)
+    maintenance = LiveMaintenance(
         store=store,
         clock=foundation.clock,
         call_ttl_us=foundation.settings.call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
     return Family(
-        servicers=[
-            LiveMetricsService(store, recording),
-            LiveMetricsRestService(store, recording),
-        ],
-        background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
-        on_stopping=store.board.close,
+        servicers=[LiveMetricsService(queries, ingest), LiveMetricsRestService(queries, ingest)],
+        background=[periodic.run_forever for periodic in maintenance.steps],
+        on_stopping=view.close,
     )
 
 

@@ -222,12 +222,14 @@ def test_tenants_come_in_pages_with_their_last_event(live: LiveApi) -> None:
     assert not found[0].HasField("max_concurrent_calls")
 
 
+def test_a_batch_without_events_records_0(live: LiveApi) -> None:
+    answer = live.stub.RecordEvents(pb.RecordEventsRequest(), metadata=live.metadata)
+    assert answer == pb.RecordEventsResponse(recorded=0)
+    (streamed,) = live.stub.StreamEvents(iter([pb.StreamEventsRequest()]), metadata=live.metadata)
+    assert streamed == pb.StreamEventsResponse(sequence=1, recorded=0)
+
+
 REFUSED = {
-    "no events": (
-        "RecordEvents",
-        pb.RecordEventsRequest(),
-        ["events must hold at least one event"],
-    ),
     "too many events": (
         "RecordEvents",
         pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_STARTED, "many")] * 10_001),

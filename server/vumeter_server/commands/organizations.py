@@ -28,7 +28,7 @@ def list_organizations(db: Path | None, output_format: str) -> None:
         {
             "name": each.name,
             "created_at": time_text(each.created_us),
-            "good_keys": each.good_keys,
+            "good_keys": each.active_keys,
         }
         for each in found
     ]

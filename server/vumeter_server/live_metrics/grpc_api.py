@@ -14,7 +14,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
 from vumeter_server.api.error_table import status_of
 from vumeter_server.errors import InvalidArgument, VumeterError
 from vumeter_server.live_metrics import query, validation
@@ -41,7 +40,6 @@ class LiveMetricsService:
     """vumeter.live_metrics.v1.LiveMetricsService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsService"]
-    access = ADMIN_TOKEN
     field_names: Mapping[str, str] = {}
 
     def __init__(self, store: LiveStore, recording: Recording) -> None:

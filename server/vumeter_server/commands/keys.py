@@ -1,4 +1,4 @@
-"""`vumeter keys`: API keys made, replaced, revoked and listed."""
+"""`vumeter keys`: API keys created, replaced, revoked and listed."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from structlog.testing import capture_logs
 from tests.conformance.access.engines import STARTED_US, SqliteEngine, SteppedClock
 from tests.conformance.access.memory_store import MemoryKeyStore
 
-from vumeter_server.access.authenticator import CACHED_FOR_US, Authenticator
+from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import Credential, NewKey
 from vumeter_server.access.roles import Role
 from vumeter_server.errors import Unauthenticated, Unavailable
+from vumeter_server.runtime.clock import system_clock
 
 
 class FailingStore(MemoryKeyStore):
@@ -38,6 +40,17 @@ class FailingStore(MemoryKeyStore):
 
 def shown(key: NewKey) -> Credential:
     return Credential(key_id=key.key_id, secret=key.secret)
+
+
+async def seconds_until_rejected(authenticator: Authenticator, key: NewKey) -> float:
+    started = time.monotonic()
+    while time.monotonic() < started + 10:
+        try:
+            await authenticator.caller(shown(key))
+        except Unauthenticated:
+            break
+        await asyncio.sleep(0.01)
+    return time.monotonic() - started
 
 
 @pytest.mark.parametrize("error", [Unavailable(), RuntimeError("unexpected"), KeyError("vmk_")])
@@ -79,22 +92,16 @@ async def test_a_save_that_is_cancelled_loses_nothing_and_a_newer_time_wins() ->
     assert store.last_used() == [STARTED_US + 5]
 
 
-async def test_a_revoked_key_is_rejected_once_the_cached_answer_is_half_a_second_old(
+async def test_a_revoked_key_is_rejected_within_a_second_although_it_is_cached(
     tmp_path: Path,
 ) -> None:
-    clock = SteppedClock()
-    engine = SqliteEngine(tmp_path, clock)
+    engine = SqliteEngine(tmp_path, SteppedClock())
     key = engine.administration.create_key("acme", Role.MEMBER, None)
     async with engine.lookup() as lookup:
-        authenticator = Authenticator(lookup, "", clock)
+        authenticator = Authenticator(lookup, "", system_clock)
         assert (await authenticator.caller(shown(key))).role is Role.MEMBER
         engine.administration.revoke_key(key.key_id)
-        clock.now_us += CACHED_FOR_US - 1
-        await authenticator.caller(shown(key))
-        clock.now_us += 1
-        with pytest.raises(Unauthenticated):
-            await authenticator.caller(shown(key))
-    assert CACHED_FOR_US < 1_000_000
+        assert await seconds_until_rejected(authenticator, key) < 1
 
 
 async def test_an_expired_key_is_rejected_at_once_although_it_is_cached(tmp_path: Path) -> None:

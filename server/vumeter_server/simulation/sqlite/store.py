@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -106,14 +106,19 @@ class SqliteSimulationStore:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
         while True:
             self._maintenance_due.clear()
-            done = [
-                await self._attempt("save_percentiles", self._save_percentiles),
-                await self._attempt("finish_deletions", self._finish_deletions),
-            ]
-            if all(done):
-                await self._maintenance_due.wait()
-            else:
+            try:
+                await self._maintain()
+            except Exception:
+                _log.exception("simulation_maintenance_failed")
                 await asyncio.sleep(RETRY_AFTER_SECONDS)
+            else:
+                await self._maintenance_due.wait()
+
+    async def _maintain(self) -> None:
+        try:
+            await self._save_percentiles()
+        finally:
+            await self._finish_deletions()
 
     async def _read(
         self, percentiles: Sequence[float], ask: Callable[[query.ExecutionReader], T]
@@ -157,12 +162,3 @@ class SqliteSimulationStore:
             lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
         ):
             pass
-
-    async def _attempt(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do work that nobody waits for; return whether it succeeded."""
-        try:
-            await work()
-        except Exception:
-            _log.exception("simulation_maintenance_failed", work=name)
-            return False
-        return True

@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.options import one_line_errors
 from vumeter_server.commands.up import (

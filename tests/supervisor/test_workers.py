@@ -18,7 +18,7 @@ from tests.stack import ADMIN_TOKEN, Stack, children_of, is_running, start_stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc as stubs
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 

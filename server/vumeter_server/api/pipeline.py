@@ -12,7 +12,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import grpc
@@ -23,10 +23,11 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from vumeter_server.access import roles
 from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.roles import Access
 from vumeter_server.api import credentials
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import Access
 from vumeter_server.api.error_table import status_of
 from vumeter_server.errors import DeadlineExceeded, InvalidArgument, RetryableError, VumeterError
 
@@ -45,10 +46,6 @@ class Servicer(Protocol):
     @property
     def service(self) -> ServiceDescriptor:
         """The service that it implements."""
-
-    @property
-    def access(self) -> Access | Mapping[str, Access]:
-        """What its methods ask of callers, for all of them or by name."""
 
     @property
     def field_names(self) -> Mapping[str, str]:
@@ -70,6 +67,8 @@ class Pipeline:
 
     authenticator: Authenticator
     query_timeout_seconds: float
+    methods: Mapping[str, Access] = field(default_factory=lambda: roles.METHODS)
+    """What each method asks of its callers, by its full name."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
@@ -100,8 +99,7 @@ class _Method:
         self._handler: Callable[[Any, Call], Any] = getattr(servicer, method.name)
         self._name = method.full_name
         self._field_names = servicer.field_names
-        access = servicer.access
-        self._access = access if isinstance(access, Access) else access[method.name]
+        self._access = pipeline.methods[method.full_name]
         others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
         self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
         self._client_streaming = method.client_streaming

@@ -14,7 +14,6 @@ from grpc_reflection.v1alpha import _async as reflection_async
 from grpc_reflection.v1alpha import reflection_pb2
 
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import PUBLIC
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline, Servicer, is_query
 from vumeter_server.errors import NotFound
@@ -52,7 +51,6 @@ class HealthService:
     """grpc.health.v1.Health: per service, and "" for all of them."""
 
     service: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
-    access = PUBLIC
     field_names: Mapping[str, str] = {}
 
     def __init__(self) -> None:
@@ -120,7 +118,6 @@ class ReflectionService:
     """grpc.reflection: what grpcurl asks, so that it needs no protos."""
 
     service: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-    access = PUBLIC
     field_names: Mapping[str, str] = {}
 
     def __init__(self, service_names: Sequence[str]) -> None:

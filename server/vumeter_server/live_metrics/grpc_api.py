@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answers_of_steps
 from vumeter_server.api.times import instant_us, timestamp
@@ -61,7 +60,6 @@ class LiveMetricsService:
     """vumeter.live_metrics.v1.LiveMetricsService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsService"]
-    access = ADMIN_TOKEN
     # Where a message spells a field otherwise than the documented JSON, and so the core, does.
     field_names: Mapping[str, str] = {"occurred_at": "occur_time"}
 

@@ -14,7 +14,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.history import Bucket
@@ -56,7 +55,6 @@ class LiveMetricsRestService:
     """vumeter.live_metrics.v1.LiveMetricsRestService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsRestService"]
-    access = ADMIN_TOKEN
     field_names: Mapping[str, str] = {"start_date": "startDate", "end_date": "endDate"}
 
     def __init__(self, queries: query.LiveQueries, ingest: EventIngest) -> None:

@@ -14,6 +14,15 @@ import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor
 
+from vumeter_server.api.error_table import (
+    HTTP_STATUS,
+    RETRY_INFO,
+    initial_metadata,
+    status_of,
+    trailing_metadata,
+)
+from vumeter_server.errors import Unavailable
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -24,6 +33,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
 )
 DETAILS = "grpc-status-details-bin"
+_PASSED_BACK = frozenset(
+    {"x-request-id", "retry-after", "accept-encoding", HTTP_STATUS, RETRY_INFO, DETAILS}
+)
 
 
 class Forwarding:
@@ -82,13 +94,17 @@ async def _fail(error: grpc.aio.AioRpcError, context: _Context) -> None:
     """End the call as the writer did; that it cannot be reached is told in our words."""
     initial = _of_ours(error.initial_metadata())
     if error.code() is grpc.StatusCode.UNAVAILABLE and not _has_details(error):
-        initial = (("retry-after", "1"),)
-        details = "Service unavailable"
-    else:
-        details = error.details() or ""
+        unavailable = Unavailable()
+        await context.send_initial_metadata(initial_metadata(unavailable))
+        status = status_of(unavailable, {})
+        await context.abort(
+            error.code(),
+            unavailable.message,
+            ((DETAILS, status.SerializeToString()), *trailing_metadata(unavailable)),
+        )
     if initial:
         await context.send_initial_metadata(initial)
-    await context.abort(error.code(), details, _of_ours(error.trailing_metadata()))
+    await context.abort(error.code(), error.details() or "", _of_ours(error.trailing_metadata()))
 
 
 def _has_details(error: grpc.aio.AioRpcError) -> bool:
@@ -104,5 +120,4 @@ def _passed_on(context: _Context) -> _Metadata:
 
 
 def _of_ours(metadata: Any) -> _Metadata:
-    names = ("x-request-id", "retry-after", DETAILS)
-    return tuple((name, value) for name, value in metadata or () if name in names)
+    return tuple((name, value) for name, value in metadata or () if name in _PASSED_BACK)

@@ -1,4 +1,4 @@
-"""JSON bodies of recordings, read strictly: what is not understood is refused by name."""
+"""JSON bodies: of recordings, read strictly, and of answers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
     if repeated:
         raise _refused(_repeated_field(body.data), "must not be repeated")
     return decoded
+
+
+def http_body(data: bytes) -> HttpBody:
+    """Return JSON as the body of an answer: with a newline at the end, as terminals want it."""
+    return HttpBody(content_type=MEDIA_TYPE, data=data + b"\n")
 
 
 def _refused(field: str, problem: str) -> InvalidArgument:

@@ -66,7 +66,7 @@ class Foundation:
     """
 
     settings: Settings
-    launch_id: str
+    epoch_id: str
     clock: Clock
     writer: Writer
     readers: Readers
@@ -76,7 +76,7 @@ class Foundation:
     @property
     def writes(self) -> bool:
         """Whether this process is the one that writes."""
-        return not self.settings.writer
+        return not self.settings.writer_address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +109,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
-        seal_at_points=foundation.settings.seal_at_points,
+        seal_at_points=foundation.settings.flush_at_points,
     )
     if foundation.writes:
         await store.upkeep.upgrade(foundation.on_progress)
@@ -131,7 +131,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
     store = await SqliteLiveStore.open(
-        foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
+        foundation.writer, foundation.readers, foundation.clock, foundation.epoch_id
     )
     recording = LiveRecording(store=store, clock=foundation.clock)
     upkeep = Upkeep(
@@ -228,8 +228,8 @@ async def running(
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
     database = open_database(settings.db)
-    claim = None if settings.writer else database.lock_for_serving()
-    forwarding = Forwarding(settings.writer) if settings.writer else None
+    claim = None if settings.writer_address else database.lock_for_serving()
+    forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     writer, readers = database.writer(), database.readers()
     try:
         authenticator = Authenticator(
@@ -239,7 +239,7 @@ async def running(
         )
         foundation = Foundation(
             settings=settings,
-            launch_id=settings.launch_id or uuid.uuid4().hex,
+            epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
             writer=writer,
             readers=readers,

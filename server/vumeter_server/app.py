@@ -71,7 +71,7 @@ class Foundation:
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are laid out anew."""
+    """Is told how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
@@ -169,7 +169,7 @@ async def serve(
     """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
 
     `on_progress` is told how many of how many days are done where the database of an earlier
-    version has to be laid out anew.
+    version has to be converted.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
     BackgroundEnded if work that runs beside the calls ended by itself.

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from vumeter_server import errors
 
-Metadata = Sequence[tuple[str, str | bytes]]
+MetadataPairs = Sequence[tuple[str, str | bytes]]
 
 STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
@@ -64,7 +64,7 @@ def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.St
     return status
 
 
-def initial_metadata(error: Exception) -> Metadata:
+def initial_metadata(error: Exception) -> MetadataPairs:
     """Return the headers of the answer that `error` becomes."""
     headers: list[tuple[str, str]] = []
     for error_type, http_status in HTTP_STATUSES.items():
@@ -77,7 +77,7 @@ def initial_metadata(error: Exception) -> Metadata:
     return headers
 
 
-def trailing_metadata(error: Exception) -> Metadata:
+def trailing_metadata(error: Exception) -> MetadataPairs:
     """Return the trailers that come beside the status itself."""
     if isinstance(error, errors.RetryableError):
         # OpenTelemetry's exporter for Python looks for RetryInfo here alone.

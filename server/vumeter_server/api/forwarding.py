@@ -7,7 +7,7 @@ asked everything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -17,6 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from vumeter_server.api.error_table import (
     HTTP_STATUS,
     RETRY_INFO,
+    MetadataPairs,
     initial_metadata,
     status_of,
     trailing_metadata,
@@ -24,7 +25,6 @@ from vumeter_server.api.error_table import (
 from vumeter_server.errors import Unavailable
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Metadata = Sequence[tuple[str, str | bytes]]
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -111,7 +111,7 @@ def _has_details(error: grpc.aio.AioRpcError) -> bool:
     return any(name == DETAILS for name, _ in error.trailing_metadata() or ())
 
 
-def _passed_on(context: _Context) -> _Metadata:
+def _passed_on(context: _Context) -> MetadataPairs:
     return [
         (name, value)
         for name, value in context.invocation_metadata() or ()
@@ -119,5 +119,5 @@ def _passed_on(context: _Context) -> _Metadata:
     ]
 
 
-def _of_ours(metadata: Any) -> _Metadata:
+def _of_ours(metadata: Any) -> MetadataPairs:
     return tuple((name, value) for name, value in metadata or () if name in _PASSED_BACK)

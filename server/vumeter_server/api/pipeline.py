@@ -130,9 +130,9 @@ class _Method:
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except TimeoutError:
-            await self._refuse(DeadlineExceeded(), call, started)
+            await self._reject(DeadlineExceeded(), call, started)
         except Exception as error:
-            await self._refuse(error, call, started)
+            await self._reject(error, call, started)
         raise AssertionError("abort raises")
 
     async def streaming(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
@@ -148,10 +148,10 @@ class _Method:
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
-            await self._refuse(error, call, started, answered=answered)
+            await self._reject(error, call, started, answered=answered)
 
     async def _admit(self, call: Call) -> None:
-        # A caller whose role is refused is known to the log.
+        # A caller whose role is rejected is known to the log.
         call.known_caller = await credentials.find_caller(
             self._access, call.metadata, self._authenticator
         )
@@ -173,7 +173,7 @@ class _Method:
         except DecodeError:
             raise InvalidArgument("Malformed request") from None
 
-    async def _refuse(
+    async def _reject(
         self, error: Exception, call: Call, started: float, *, answered: bool = False
     ) -> None:
         status = status_of(error, self._field_names)

@@ -1,4 +1,4 @@
-"""`vumeter keys`: API keys made, replaced, revoked and listed."""
+"""`vumeter keys`: API keys created, replaced, revoked and listed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at
 
 @click.group()
 def keys() -> None:
-    """API keys; a running server heeds every change within a second."""
+    """API keys; a running server honors every change within a second."""
 
 
 @keys.command()
@@ -36,7 +36,7 @@ def keys() -> None:
     type=organization_name,
     metavar="NAME",
     required=True,
-    help="Whose key it is; an organization that does not exist is made.",
+    help="Whose key it is; an organization that does not exist is created.",
 )
 @click.option(
     "--role",
@@ -110,14 +110,14 @@ def list_keys(db: Path | None, organization: str | None, output_format: str) -> 
 
 
 def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
-    (made,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
+    (created,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
     record = {
         "key_id": key.key_id,
         "secret": key.secret,
         "bearer": key.bearer,
-        "organization": made.organization,
-        "role": made.role.value,
-        "expires_at": time_text(made.expires_us),
+        "organization": created.organization,
+        "role": created.role.value,
+        "expires_at": time_text(created.expires_us),
     }
     print_record(record, output_format)
 

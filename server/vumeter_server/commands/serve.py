@@ -77,7 +77,7 @@ def serve(
 
 @contextlib.contextmanager
 def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how far the database of an earlier version has been laid out anew, if it has to be."""
+    """Show how far the database of an earlier version has been converted, if it has to be."""
     if not sys.stderr.isatty():
         log = structlog.get_logger(__name__)
         yield lambda done, total: log.info("database_upgrade", days_done=done, days=total)

@@ -169,9 +169,13 @@ async def test_a_retryable_error_says_when_on_both_faces(faces: Faces) -> None:
         retry = error_details_pb2.RetryInfo()
         assert details(native).details[0].Unpack(retry)
         assert retry.retry_delay.seconds == 7
+        trailers: dict[str, Any] = dict(native.trailing_metadata())
+        in_trailer = error_details_pb2.RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"])
+        assert in_trailer == retry
         response = await faces.get()
         assert (response.status_code, response.headers["retry-after"]) == (status, "7")
         assert response.json()["message"] == error.message
+        assert "google.rpc.retryinfo-bin" not in response.headers
 
 
 async def test_a_retryable_error_in_a_stream_after_an_answer_keeps_its_status(faces: Faces) -> None:

@@ -39,7 +39,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 
-# After NOT_SERVING, proxies that check each second have stopped sending before calls are refused.
+# After NOT_SERVING, proxies that check each second have stopped sending before calls are rejected.
 DRAIN_NOTICE_SECONDS = 1.5
 DRAIN_SECONDS = 10.0
 
@@ -208,7 +208,7 @@ class Server:
         notice_seconds: float = DRAIN_NOTICE_SECONDS,
         on_notice: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish.
+        """Report NOT_SERVING, let proxies notice, reject new calls, and let the others finish.
 
         `on_notice` is called once proxies have noticed: streams that are ended there come back to
         another server, not to this one.

@@ -75,8 +75,8 @@ def _report(body: CallBody) -> CallReport:
 def _checked(line: int, end_byte: int, read: Any) -> Record:
     try:
         return Record(line=line, end_byte=end_byte, call=read())
-    except InvalidArgument as error:
-        sentences = [each.sentence.removeprefix("calls[0].") for each in error.violations]
+    except InvalidArgument as rejected:
+        sentences = [each.sentence.removeprefix("calls[0].") for each in rejected.violations]
         return Record(line=line, end_byte=end_byte, problem="; ".join(sentences))
 
 

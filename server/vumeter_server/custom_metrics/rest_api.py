@@ -211,4 +211,4 @@ def _given(value: T | msgspec.UnsetType) -> T | None:
 
 
 def _json(data: bytes) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=data)
+    return json_body.http_body(data)

@@ -32,7 +32,7 @@ async def _read_calls(body: HttpBody) -> list[CallReport]:
 
 
 def _answer(result: object) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=rendering.answer(result))
+    return json_body.http_body(rendering.answer(result))
 
 
 class SimulationRestService:

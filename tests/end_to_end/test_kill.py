@@ -92,7 +92,9 @@ def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path:
         # Who was not answered asks again, and so does somebody who was: all of it is there once.
         for client in clients:
             for batch in [*client.acknowledged[-5:], *unacknowledged(client)]:
-                assert caller.rpc(RECORD, request_of(batch)).body == {"recorded": size_of(batch)}
+                assert caller.rpc(RECORD, request_of(batch)).body == {
+                    "recorded": str(size_of(batch))
+                }
         sent = [batch for client in clients for batch in client.sent]
         assert stored(caller) == {batch: size_of(batch) for batch in sent}
 

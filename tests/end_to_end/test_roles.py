@@ -60,7 +60,7 @@ def test_a_member_records_and_only_admins_and_owners_query(
 ) -> None:
     caller = with_key(anybody, new_name(), role)
     assert caller.post("/v1/custom-metrics", {"points": [POINT]}).status == 200
-    assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": 1}
+    assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": "1"}
     refused = (7, "Insufficient permissions")
     assert ask(caller, method) == (refused if role is Role.MEMBER else (0, None))
 

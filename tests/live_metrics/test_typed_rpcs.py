@@ -114,7 +114,7 @@ def test_a_rate_without_a_denominator_is_absent(live: LiveApi) -> None:
     assert answer == pb.GetLiveMetricsResponse(metrics=pb.LiveMetrics(), rates=pb.LiveRates())
 
 
-def test_a_stream_answers_every_batch_in_order_and_goes_on_after_a_rejected_one(
+def test_a_stream_answers_batches_in_order_and_goes_on_after_a_rejected_one(
     live: LiveApi,
 ) -> None:
     good = [event("1", pb.EVENT_TYPE_STARTED, "stream"), event("2", pb.EVENT_TYPE_ENDED, "stream")]

@@ -206,8 +206,11 @@ class PointSumsCache:
                     del self._cached[of, unit]
 
 
-class PointSumsOfView:
-    """The point sums that one view has found; they stay found though they are evicted meanwhile."""
+class HeldPointSums:
+    """The point sums of one organization. What a query has found it finds again when it reads.
+
+    Used by the thread that holds the organization's cache.
+    """
 
     def __init__(self, cache: PointSumsCache, owner: Owner) -> None:
         self._cache = cache
@@ -222,3 +225,7 @@ class PointSumsOfView:
             if sums is not None:
                 self._found[unit] = sums
         return sums
+
+    def release(self) -> None:
+        """Forget what was found, so that it can be evicted."""
+        self._found.clear()

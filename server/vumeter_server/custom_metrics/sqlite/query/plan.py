@@ -14,6 +14,7 @@ Every way adds up exactly the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -173,7 +174,7 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
     selection, deletions = query.selection, view.state.deletions
     if selection.start_us >= selection.end_us:
         return _simple(Source.NOTHING, view)
-    codes = codes_of(query, view)
+    codes = codes_of(names_of(query, view), view)
     if view.is_current and not codes:
         return _simple(Source.NOTHING, view)
     bounds_us = bounds_of(query)
@@ -227,22 +228,21 @@ def _cost_of_intervals(view: View, codes: list[int], periods: Periods, days: lis
     if memory is None:
         return Cost.QUICK if len(days) <= MAX_QUICK_DAYS else Cost.HEAVY
     missing_days = 0
-    for unit in units_of(codes, days):
+    for unit in units_of(codes, days) if days else ():
         points = memory.points.get(unit)
         if points is None or not points.codes.issuperset(codes):
             missing_days += unit.end - unit.first
     if missing_days > MAX_QUICK_DAYS:
         return Cost.HEAVY
-    ready = memory.metrics
     if (
         missing_days
-        or not all(code in ready for code in codes)
+        or not memory.metrics >= set(codes)
         or len(periods) > MAX_PERIODS_ON_LOOP
         or len(codes) * len(periods.cuts) > MAX_SUMS_ON_LOOP
     ):
         return Cost.QUICK
     of_head = 0
-    if memory.head:
+    if days and memory.head:
         of_head = sum(memory.head.get(interval, 0) for interval in periods.cut_intervals)
     return Cost.ON_LOOP if of_head <= MAX_EDGE_POINTS_ON_LOOP else Cost.QUICK
 
@@ -260,10 +260,10 @@ def names_of(query: SumQuery, view: View) -> list[str]:
     return sorted(view.metrics.codes) if query.metric_names is None else list(query.metric_names)
 
 
-def codes_of(query: SumQuery, view: View) -> list[int]:
-    """Return the interned ids of the metrics that are asked for and that there are."""
+def codes_of(names: Iterable[str], view: View) -> list[int]:
+    """Return the interned ids of those metrics that there are."""
     codes = view.metrics.codes
-    return [codes[name] for name in names_of(query, view) if name in codes]
+    return [codes[name] for name in names if name in codes]
 
 
 def bounds_of(query: SumQuery) -> Integers:

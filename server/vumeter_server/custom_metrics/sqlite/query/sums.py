@@ -34,7 +34,8 @@ Integers = npt.NDArray[np.int64]
 
 def answer_sums(query: SumQuery, plan: Plan, view: View, cache: OrganizationCache) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
-    codes, names = codes_of(query, view), names_of(query, view)
+    names = names_of(query, view)
+    codes = codes_of(names, view)
     if plan.source is Source.NOTHING or not codes:
         return no_sums([] if query.metric_names is None else names)
     if plan.periods is not None:
@@ -70,7 +71,7 @@ class _Summing:
         self.cache = cache
         self.plan = plan
         self.selection = query.selection
-        self.codes = codes_of(query, snapshot)
+        self.codes = codes_of(names, snapshot)
         self.width = max(len(names), 1)
         # The column of each metric, -1 for those that are not asked for.
         self.columns = np.full(max(snapshot.state.metrics, 1), -1, np.int64)

@@ -196,7 +196,11 @@ class OrganizationCache:
         """Return the flushed points of some days, from the cache or from their segments."""
         each = []
         for unit in units_of(codes, days):
-            sums = self._held_points.get(unit) if is_shared else None
+            sums = None
+            if is_shared:
+                # What the plan of a held view has found is still found.
+                held = view.in_memory
+                sums = held.points.get(unit) if held else self._points.get(self._owner, unit)
             if sums is None or not sums.codes.issuperset(codes):
                 # What comes in the place of something has the metrics of that, too.
                 wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())

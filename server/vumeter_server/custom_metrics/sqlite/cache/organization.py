@@ -181,21 +181,25 @@ class OrganizationCache:
             intervals = self._prefix_sums if is_shared else PrefixSums()
             for code in intervals.missing(codes):
                 intervals.put(code, _read_intervals(view, code))
-            if not len(periods.cuts):
-                return intervals.between(codes, periods.intervals)
             points = self._point_sums(view, codes, periods.cut_days, is_shared)
-            head: HeadOfInterval | None = partial(in_interval, view.head)
-            if is_shared:
-                is_cut = not self._head.counts.keys().isdisjoint(periods.cut_intervals)
-                head = self._head.in_interval if is_cut else None
+            head = self._head_at_cuts(view, periods, is_shared)
             return sums_between(intervals, points, head, codes, periods)
+
+    def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadOfInterval | None:
+        """Return where the head's points are found; None if no interval that is cut has some."""
+        if not len(view.head) or not len(periods.cuts):
+            return None
+        if not is_shared:
+            return partial(in_interval, view.head)
+        is_cut = not self._head.counts.keys().isdisjoint(periods.cut_intervals)
+        return self._head.in_interval if is_cut else None
 
     def _point_sums(
         self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
     ) -> list[PointSums]:
         """Return the flushed points of some days, from the cache or from their segments."""
         each = []
-        for unit in units_of(codes, days):
+        for unit in units_of(codes, days) if days else ():
             sums = None
             if is_shared:
                 # What the plan of a held view has found is still found.

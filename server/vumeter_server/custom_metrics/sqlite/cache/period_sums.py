@@ -42,6 +42,8 @@ def sums_between(
         periods: the periods.
     """
     cube = intervals.between(codes, periods.intervals)
+    if not len(periods.cuts):
+        return cube
     if not intervals.are_exact(codes) or not all(each.is_exact for each in points):
         return _sums_at_edges(intervals, points, head, codes, periods)
     before = _sums_before_cuts(cube.shape[1], points, codes, periods)

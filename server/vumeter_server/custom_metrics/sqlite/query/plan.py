@@ -25,7 +25,11 @@ from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.query.day_spans import (
+    DaySpan,
+    edges_of_days,
+    whole_days,
+)
 from vumeter_server.custom_metrics.store import SumQuery, TimeseriesQuery
 
 SESSION = "session_id"
@@ -110,15 +114,6 @@ class SessionQuery:
 Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | SessionQuery
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DaySpan:
-    """Whole days [first, end) of one period."""
-
-    first: int
-    end: int
-    period: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Plan:
     """How a query is answered.
@@ -181,7 +176,7 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
     labels = labels_of(query)
     if not labels:
         return _plan_intervals(view, codes, bounds_us)
-    days = _whole_days(bounds_us) if SESSION not in labels else ()
+    days = whole_days(bounds_us) if SESSION not in labels else ()
     source = Source.POINTS
     if days and len(labels) == 1:
         source = Source.LABEL_ROLLUPS
@@ -194,7 +189,7 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
         cost=Cost.HEAVY,
         deletions=deletions,
         days=days,
-        edges_of_days=_edges_of_days(bounds_us, days),
+        edges_of_days=edges_of_days(bounds_us, days),
     )
 
 
@@ -275,29 +270,3 @@ def bounds_of(query: SumQuery) -> Integers:
 def labels_of(query: SumQuery) -> set[str]:
     """Return the labels that decide which points count, and where."""
     return {key for key, _ in query.selection.filters} | set(query.group_by)
-
-
-def _whole_days(bounds_us: Integers) -> tuple[DaySpan, ...]:
-    """Return the whole days in each period that has some."""
-    firsts, ends = -(-bounds_us[:-1] // DAY_US), bounds_us[1:] // DAY_US
-    periods = np.flatnonzero(firsts < ends)
-    columns = (firsts[periods].tolist(), ends[periods].tolist(), periods.tolist())
-    return tuple(
-        DaySpan(first=first, end=end, period=period)
-        for first, end, period in zip(*columns, strict=True)
-    )
-
-
-def _edges_of_days(bounds_us: Integers, days: tuple[DaySpan, ...]) -> tuple[Edge, ...]:
-    """Return what is outside of the whole days."""
-    edges = []
-    start_us = int(bounds_us[0])
-    for first_us, end_us in [
-        *((span.first * DAY_US, span.end * DAY_US) for span in days),
-        (int(bounds_us[-1]), 0),
-    ]:
-        if start_us < first_us:
-            period = int(np.searchsorted(bounds_us, start_us, "right")) - 1
-            edges.append(Edge(start_us, first_us, period))
-        start_us = end_us
-    return tuple(edges)

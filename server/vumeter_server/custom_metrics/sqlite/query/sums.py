@@ -13,10 +13,10 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
+from vumeter_server.custom_metrics.sqlite.query.day_spans import DaySpan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.interval_sums import no_sums, sums_of_cube
 from vumeter_server.custom_metrics.sqlite.query.plan import (
-    DaySpan,
     Plan,
     Source,
     bounds_of,

@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH_BIN := build/bench-venv/bin
+GENERATE_BIN := build/generate-venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
 	--custom-compile-command "make lock"
 
@@ -42,18 +43,26 @@ lint: setup check-generated ## check style, types, imports, protos and generated
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/python tools/generate.py --lint-image build/protos.binpb
+	@$(GENERATE_BIN)/python tools/generate.py --lint-image build/protos.binpb
 	@$(BIN)/buf lint build/protos.binpb --path vumeter
 
 fix: setup ## repair what lint can repair
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-generate: setup ## write generated/ from protos/
-	@$(BIN)/python tools/generate.py
+generate: build/generate-venv/ready ## write generated/ from protos/
+	@$(GENERATE_BIN)/python tools/generate.py
 
-check-generated: setup ## fail if generated/ is not what protos/ gives
-	@$(BIN)/python tools/generate.py --check
+check-generated: build/generate-venv/ready ## fail if generated/ is not what protos/ gives
+	@$(GENERATE_BIN)/python tools/generate.py --check
+
+# Stubs are generated apart from the server: tools/requirements.in says why.
+build/generate-venv/ready: tools/requirements.lock
+	@echo "setting up build/generate-venv"
+	@rm -rf build/generate-venv
+	@$(PYTHON) -m venv build/generate-venv
+	@$(GENERATE_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 bench: setup build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
 	@$(BENCH_BIN)/python -m bench $(ARGS)
@@ -68,6 +77,7 @@ build/bench-venv/ready: bench/requirements.lock
 		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
 	@touch $@
 
-lock: setup ## renew requirements.lock and bench/requirements.lock from pyproject.toml
+lock: setup ## renew requirements.lock and those of bench/ and tools/
 	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in

@@ -27,7 +27,7 @@ def main() -> None:
         section
         for section in sections
         if section.name in arguments.sections
-        or (not arguments.sections and (arguments.full or not section.full_only))
+        or (not arguments.sections and _is_usual(section, arguments))
     ]
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -40,6 +40,7 @@ def main() -> None:
         run = Run(
             points=arguments.points,
             full=arguments.full,
+            against=arguments.against,
             directory=Path(directory),
             say=lambda text: console.print(f"[dim]{text}[/dim]"),
         )
@@ -51,7 +52,7 @@ def main() -> None:
         f"{run.points:,} points, {mode} mode, {time.perf_counter() - started:.0f} s",
     ]
     console.print(f"{report.summary()}; {time.perf_counter() - started:.0f} s")
-    if arguments.write or not arguments.sections:
+    if arguments.write or not (arguments.sections or arguments.against):
         output = HERE / "RESULTS.md"
         output.write_text(report.markdown())
         console.print(f"written to {output}")
@@ -69,11 +70,24 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
     parser.add_argument(
         "--write", action="store_true", help="write RESULTS.md also for chosen sections"
     )
+    parser.add_argument(
+        "--against",
+        type=lambda text: Path(text).resolve(),
+        metavar="CHECKOUT",
+        help="time the mix in process in turns with another checkout, such as the last release's",
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(names)
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     return arguments
+
+
+def _is_usual(section: Section, arguments: argparse.Namespace) -> bool:
+    """Whether a section is measured when none is named."""
+    if arguments.against is not None or section.needs_checkout:
+        return arguments.against is not None and section.needs_checkout
+    return bool(arguments.full) or not section.full_only
 
 
 def _run_section(section: Section, run: Run, report: Report, console: Console) -> None:

@@ -75,7 +75,7 @@ def _event(run: str, call: int, event_id: str, at: int) -> pb.CallEvent:
     event = pb.CallEvent(
         event_id=event_id, call_id=f"{run}-{call}", tenant_id=f"tenant_{call % TENANTS}"
     )
-    event.occurred_at.FromSeconds(at)
+    event.occur_time.FromSeconds(at)
     return event
 
 
@@ -110,9 +110,9 @@ async def send(
         stub: Any = LiveMetricsServiceStub(channel)
         began = time.perf_counter()
         async for answer in stub.StreamEvents(paced(), metadata=METADATA):
-            if answer.refused:
-                raise SystemExit(f"refused: {answer.refused[0].status.message}")
-            recorded = answer.recorded_events
+            if answer.HasField("error"):
+                raise SystemExit(f"rejected: {answer.error.message}")
+            recorded += answer.recorded
         return recorded / (time.perf_counter() - began)
 
 

@@ -54,8 +54,8 @@ def of_points(dataset: Dataset, part: slice) -> bytes:
             session_id=dataset.session_ids[session],
             tags=labels.tags,
         )
-        point.timestamp.seconds, microseconds = divmod(time_us, 1_000_000)
-        point.timestamp.nanos = microseconds * 1_000
+        point.occur_time.seconds, microseconds = divmod(time_us, 1_000_000)
+        point.occur_time.nanos = microseconds * 1_000
     return request.SerializeToString()
 
 

@@ -13,6 +13,7 @@ MODULES = (
     "bench.resources",
     "bench.live_metrics",
     "bench.simulation",
+    "bench.against",
 )
 
 

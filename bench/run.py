@@ -28,6 +28,8 @@ class Run:
     full: bool
     directory: Path
     say: Callable[[str], None]
+    against: Path | None = None
+    """Another checkout of the product, to be measured beside this one."""
     facts: list[str] = field(default_factory=list)
     _directories: dict[str, Path] = field(default_factory=dict)
 
@@ -90,6 +92,7 @@ class Section:
         note: how it was measured, in a sentence or two.
         measure: measures, and yields line after line.
         full_only: whether it is left out of the short mode.
+        needs_checkout: whether it is measured with `--against` alone.
     """
 
     name: str
@@ -97,3 +100,4 @@ class Section:
     note: str
     measure: Callable[[Run], Iterator[Measured]]
     full_only: bool = False
+    needs_checkout: bool = False

@@ -18,7 +18,7 @@ from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 def happened(kind: pb.EventType, call_id: str, **more: Any) -> pb.StreamEventsRequest:
     event = pb.CallEvent(event_id=str(uuid.uuid4()), type=kind, call_id=call_id, **more)
     event.tenant_id = "tenant_1"
-    event.occurred_at.GetCurrentTime()
+    event.occur_time.GetCurrentTime()
     return pb.StreamEventsRequest(events=[event])
 
 
@@ -31,6 +31,11 @@ def one_call() -> Iterator[pb.StreamEventsRequest]:
 
 with grpc.insecure_channel(sys.argv[1]) as channel:
     token = [("x-admin-token", os.environ["VUMETER_ADMIN_TOKEN"])]
+    recorded = 0
     for answer in LiveMetricsServiceStub(channel).StreamEvents(one_call(), metadata=token):
-        # What was not acknowledged when a stream broke can be sent again: repeats are harmless.
-        print(f"{answer.acknowledged_requests} requests acknowledged")
+        # What was not answered when a stream broke can be sent again: repeats are harmless.
+        recorded += answer.recorded
+        if answer.HasField("error"):
+            print(f"batch {answer.sequence} was rejected: {answer.error.message}")
+        else:
+            print(f"{answer.sequence} batches answered, {recorded} events recorded")

@@ -1,7 +1,8 @@
 """Write `generated/` from `protos/`: Python modules, their type stubs, and Envoy's descriptor set.
 
 Google's protos (`google/api`, `google/rpc`) come from the googleapis-common-protos wheel, the
-well-known types from grpcio-tools, so that `protos/` holds nothing but vumeter's own.
+well-known types from grpcio-tools, so that `protos/` holds nothing but vumeter's own. Both are
+installed apart from the server, in build/generate-venv: see tools/requirements.in.
 
 Usage:
     python tools/generate.py                 write generated/
@@ -19,12 +20,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from grpc_tools import protoc
-
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
 DESCRIPTOR_SET = "api.binpb"
+
+# What makes a package of the stubs; written by hand.
+PACKAGING = ("README.md", "pyproject.toml")
 
 # The transcoder prints only those error details whose types it finds in the descriptor set.
 ERROR_PROTOS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
@@ -40,7 +42,7 @@ def directory_of(package: str) -> Path:
     """Return where an installed package lies; protos lie beside its modules."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"{package} is not installed: run make setup")
+        raise SystemExit(f"{package} is not installed: run make generate")
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -55,6 +57,9 @@ def run_protoc(*arguments: str) -> None:
     Raises:
         SystemExit: protoc refused; it has said why on stderr.
     """
+    # It is installed where stubs are generated; tests read this module without it.
+    from grpc_tools import protoc  # noqa: PLC0415
+
     includes = [f"--proto_path={path}" for path in include_paths()]
     status = protoc.main(["protoc", *includes, *arguments])
     if status != 0:
@@ -90,11 +95,12 @@ def write_lint_image(target: Path) -> None:
 
 
 def files_below(directory: Path) -> set[str]:
-    """Return the files below `directory`, relative to it, without Python's caches."""
+    """Return the generated files below `directory`, relative to it, without Python's caches."""
     return {
-        path.relative_to(directory).as_posix()
+        name
         for path in directory.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
+        if (name := path.relative_to(directory).as_posix()) not in PACKAGING
     }
 
 
@@ -130,8 +136,9 @@ def main() -> int:
             if changed:
                 print("generated/ differs from protos/: run make generate", file=sys.stderr)
             return 1 if changed else 0
-        shutil.rmtree(GENERATED, ignore_errors=True)
-        shutil.copytree(fresh, GENERATED)
+        for name in files_below(GENERATED):
+            (GENERATED / name).unlink()
+        shutil.copytree(fresh, GENERATED, dirs_exist_ok=True)
     return 0
 
 

@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
@@ -28,11 +28,14 @@ from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
-from vumeter_server.live_metrics.ingest import Recording as LiveRecording
-from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import LiveView
+from vumeter_server.live_metrics.maintenance import LiveMaintenance
+from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.periodic import Background, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
@@ -49,6 +52,13 @@ THREADS_SWITCH_AFTER_SECONDS = 0.0001
 _log = structlog.get_logger(__name__)
 
 
+class BackgroundEnded(Exception):
+    """Work that runs beside the calls ended by itself; the server stops rather than go on so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"background work ended by itself: {name}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foundation:
     """What every family is built on.
@@ -58,17 +68,17 @@ class Foundation:
     """
 
     settings: Settings
-    launch_id: str
+    epoch_id: str
     clock: Clock
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are laid out anew."""
+    """Is told how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
         """Whether this process is the one that writes."""
-        return not self.settings.writer
+        return not self.settings.writer_address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +90,7 @@ class Family:
     """
 
     servicers: Sequence[Servicer]
-    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
+    background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
@@ -101,10 +111,10 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
-        seal_at_points=foundation.settings.seal_at_points,
+        seal_at_points=foundation.settings.flush_at_points,
     )
     if foundation.writes:
-        await store.upkeep.upgrade(foundation.on_progress)
+        await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
     return Family(
@@ -112,7 +122,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsService(queries=queries, recording=recording),
             CustomMetricsRestService(queries=queries, recording=recording),
         ],
-        background=[store.upkeep.keep_in_order],
+        background=[store.run],
     )
 
 
@@ -123,22 +133,21 @@ async def _live_metrics(foundation: Foundation) -> Family:
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
     store = await SqliteLiveStore.open(
-        foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
+        foundation.writer, foundation.readers, foundation.clock, foundation.epoch_id
     )
-    recording = LiveRecording(store=store, clock=foundation.clock)
-    upkeep = Upkeep(
+    view = await LiveView.of(store)
+    queries = LiveQueries(store=store, view=view)
+    ingest = EventIngest(store=store, clock=foundation.clock)
+    maintenance = LiveMaintenance(
         store=store,
         clock=foundation.clock,
         call_ttl_us=foundation.settings.call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
     return Family(
-        servicers=[
-            LiveMetricsService(store, recording),
-            LiveMetricsRestService(store, recording),
-        ],
-        background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
-        on_stopping=store.board.close,
+        servicers=[LiveMetricsService(queries, ingest), LiveMetricsRestService(queries, ingest)],
+        background=[periodic.run_forever for periodic in maintenance.steps],
+        on_stopping=view.close,
     )
 
 
@@ -146,7 +155,7 @@ def _simulation(foundation: Foundation) -> Family:
     store = SqliteSimulationStore(foundation.readers, foundation.writer)
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
-        background=[store.tidy],
+        background=[store.run_maintenance],
     )
 
 
@@ -161,9 +170,10 @@ async def serve(
     """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
 
     `on_progress` is told how many of how many days are done where the database of an earlier
-    version has to be laid out anew.
+    version has to be converted.
 
-    Raises DatabaseError or OSError, with one line for the operator, if it cannot begin.
+    Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
+    BackgroundEnded if work that runs beside the calls ended by itself.
     """
     stopping = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -172,7 +182,15 @@ async def serve(
             loop.add_signal_handler(signal_number, stopping.set)
     _keep_heap_small()
     sys.setswitchinterval(THREADS_SWITCH_AFTER_SECONDS)
-    async with running(settings, clock=clock, on_progress=on_progress) as port:
+    ended: list[str] = []
+
+    def on_background_end(name: str) -> None:
+        ended.append(name)
+        stopping.set()
+
+    async with running(
+        settings, clock=clock, on_progress=on_progress, on_background_end=on_background_end
+    ) as port:
         # What was loaded to serve stays. Looking through it for garbage again and again would stop
         # every call for as long as that takes; calls leave little that counting does not free.
         gc.collect()
@@ -181,6 +199,8 @@ async def serve(
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
+    if ended:
+        raise BackgroundEnded(ended[0])
 
 
 def _keep_heap_small() -> None:
@@ -201,11 +221,16 @@ async def running(
     *,
     clock: Clock = system_clock,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_background_end: Callable[[str], None] = lambda name: None,
 ) -> AsyncIterator[int]:
-    """Run a server for the length of the context, which is given its port."""
+    """Run a server for the length of the context, which is given its port.
+
+    When background work ends by itself, health says NOT_SERVING and `on_background_end` is told
+    which: the server would go on answering while nothing is flushed, closed or dropped any more.
+    """
     database = open_database(settings.db)
-    claim = None if settings.writer else database.lock_for_serving()
-    forwarding = Forwarding(settings.writer) if settings.writer else None
+    claim = None if settings.writer_address else database.lock_for_serving()
+    forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     writer, readers = database.writer(), database.readers()
     try:
         authenticator = Authenticator(
@@ -215,7 +240,7 @@ async def running(
         )
         foundation = Foundation(
             settings=settings,
-            launch_id=settings.launch_id or uuid.uuid4().hex,
+            epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
             writer=writer,
             readers=readers,
@@ -234,19 +259,21 @@ async def running(
         )
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
-        background = [
-            asyncio.create_task(task())
-            for family in built
-            for task in (family.background if foundation.writes else ())
-        ]
-        background.append(asyncio.create_task(_save_last_used(authenticator)))
+
+        def on_end(name: str) -> None:
+            server.report_not_serving()
+            on_background_end(name)
+
+        background = Background(on_end)
+        for family in built:
+            for work in family.background if foundation.writes else ():
+                background.start(work.__qualname__, work())
+        background.start("save_last_used", _save_last_used(authenticator))
         try:
             yield port
         finally:
             await server.stop(on_notice=[family.on_stopping for family in built])
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await background.stop()
             await authenticator.save_last_used()
     finally:
         await asyncio.to_thread(writer.close)
@@ -257,7 +284,9 @@ async def running(
             os.close(claim)
 
 
-async def _save_last_used(authenticator: Authenticator) -> None:
-    while True:
-        await asyncio.sleep(LAST_USED_SAVED_EVERY_SECONDS)
-        await authenticator.save_last_used()
+async def _save_last_used(authenticator: Authenticator) -> NoReturn:
+    await run_periodically(
+        "save_last_used",
+        authenticator.save_last_used,
+        every_seconds=LAST_USED_SAVED_EVERY_SECONDS,
+    )

@@ -110,3 +110,8 @@ def _read_ask(found: dict[str, Any]) -> Ask:
     assert not found, f"{path}: unknown keys {sorted(found)}"
     assert (ask.answer is None) != (ask.refused is None), f"{path}: an answer or a refusal"
     return ask
+
+
+def canonical(answer: Any) -> str:
+    """Return JSON as text, since == takes 1 and 1.0 for equal."""
+    return json.dumps(answer, sort_keys=True)

@@ -1,4 +1,4 @@
-"""The documented paths answered in process: the REST service over a database, without a network."""
+"""The documented paths answered in process: the REST service over a store, without a network."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from tests.custom_metrics.cases import Ask, canonical
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.errors import Conflict, InvalidArgument
 from vumeter_server.sqlite import open_database
 
 PREFIX = "/v1/custom-metrics"
@@ -32,50 +36,46 @@ QUERIES: dict[str, tuple[str, Any]] = {
 }
 
 
-class InProcess:
-    """A store in a new database, asked through the REST service, an organization at a time.
+class RestCalls:
+    """Calls of the documented paths over a store, by one organization at a time.
 
     Errors come as exceptions, with fields spelled as callers spell them.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.database = open_database(path)
-        self.writer, self.readers = self.database.writer(), self.database.readers()
-        self.store = SqliteMetricStore(self.writer, self.readers, lambda: NOW_US)
+    def __init__(self, store: MetricStore, runner: asyncio.Runner) -> None:
         self.rest = CustomMetricsRestService(
-            queries=Queries(store=self.store),
-            recording=Recording(store=self.store, clock=lambda: NOW_US),
+            queries=Queries(store=store),
+            recording=Recording(store=store, clock=lambda: NOW_US),
         )
         self.organization_id = 0
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> InProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._runner.close()
-        self.readers.close()
-        self.writer.close()
-
-    def new_organization(self) -> None:
-        """Go on as an organization that has recorded nothing."""
-        self.organization_id += 1
-        name = f"Clinic {self.organization_id}"
-        self.database.write(
-            lambda connection: connection.execute(
-                "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, 0)",
-                (self.organization_id, name),
-            )
-        )
+        self._runner = runner
 
     def record(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Record points in the form of the REST body."""
         for start in range(0, len(points), 10_000):
             self.post(json.dumps({"points": points[start : start + 10_000]}))
 
-    def seal(self) -> None:
-        """Seal what is in the log, so that the next answers come from columns."""
-        self.run(self.store.upkeep.seal(everything=True))
+    def answer(self, ask: Ask) -> Any:
+        """Make the request of a case and return the answer."""
+        if ask.method == "POST":
+            assert ask.body is not None
+            return self.post(ask.body)
+        return self.get(ask.path, ask.query)
+
+    def check(self, ask: Ask, context: str) -> None:
+        """Make the request of a case; whatever it is answered has to be what the case says."""
+        if ask.refused is None:
+            assert canonical(self.answer(ask)) == canonical(ask.answer), context
+            return
+        with pytest.raises((InvalidArgument, Conflict)) as caught:
+            self.answer(ask)
+        error = caught.value.respelled(self.rest.field_names)
+        assert isinstance(error, Conflict) == (ask.refused.status == 409), context
+        if ask.refused.message is not None:
+            assert error.message == ask.refused.message, context
+        if ask.refused.fields is not None:
+            fields = tuple(violation.field for violation in error.violations)
+            assert fields == ask.refused.fields, context
 
     def post(self, body: str) -> Any:
         """Send a recording's body and return the answer."""
@@ -112,3 +112,36 @@ class InProcess:
         if isinstance(answer, HttpBody):
             return json.loads(answer.data)
         return MessageToDict(answer, always_print_fields_with_no_presence=True)
+
+
+class InProcess(RestCalls):
+    """The documented paths over a store in a new database."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = open_database(path)
+        self.writer, self.readers = self.database.writer(), self.database.readers()
+        self.store = SqliteMetricStore(self.writer, self.readers, lambda: NOW_US)
+        super().__init__(self.store, asyncio.Runner())
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+        self.readers.close()
+        self.writer.close()
+
+    def new_organization(self) -> None:
+        """Go on as an organization that has recorded nothing."""
+        self.organization_id += 1
+        name = f"Clinic {self.organization_id}"
+        self.database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, 0)",
+                (self.organization_id, name),
+            )
+        )
+
+    def seal(self) -> None:
+        """Seal what is in the log, so that the next answers come from columns."""
+        self.run(self.store.upkeep.seal(everything=True))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.sqlite.cache import prefix_sums
-from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import AllTotals, stacked
+from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import PrefixSums, stacked
 from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
     CELL_US,
@@ -48,8 +48,8 @@ def test_metrics_together_have_the_sums_of_each(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefix_sums, "ROOM", room)
-        patch.setattr(prefix_sums, "MAX_CELLS", largest)
-        together = AllTotals()
+        patch.setattr(prefix_sums, "MAX_INTERVALS", largest)
+        together = PrefixSums()
         each = {metric: Totals() for metric in METRICS}
         for metric in METRICS:
             together.put(metric, Totals())

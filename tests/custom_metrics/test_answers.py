@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.custom_metrics.cases import Ask, Case, load_cases
+from tests.custom_metrics.cases import Case, canonical, load_cases
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import (
@@ -22,8 +20,6 @@ from tests.custom_metrics.strategies import (
     queries,
     recordings_with_queries,
 )
-
-from vumeter_server.errors import Conflict, InvalidArgument
 
 CASES = load_cases()
 
@@ -43,19 +39,7 @@ def test_cases_are_answered_word_for_word(server: InProcess, case: Case, sealed:
     for ask in case.asks:
         if sealed:
             server.seal()
-        context = f"{case.name}: {ask.title} {ask.path} {ask.query} {ask.body}"
-        if ask.refused is None:
-            assert canonical(answer_of(server, ask)) == canonical(ask.answer), context
-            continue
-        with pytest.raises((InvalidArgument, Conflict)) as caught:
-            answer_of(server, ask)
-        error = caught.value.respelled(server.rest.field_names)
-        assert isinstance(error, Conflict) == (ask.refused.status == 409), context
-        if ask.refused.message is not None:
-            assert error.message == ask.refused.message, context
-        if ask.refused.fields is not None:
-            fields = tuple(violation.field for violation in error.violations)
-            assert fields == ask.refused.fields, context
+        server.check(ask, f"{case.name}: {ask.title} {ask.path} {ask.query} {ask.body}")
 
 
 @given(recordings_with_queries())
@@ -109,18 +93,6 @@ def test_a_tag_key_shows_its_first_1000_values(server: InProcess) -> None:
     values = [f"caller_{number:04}" for number in range(1_001)]
     server.record([{"name": "faq_query", "tags": {"caller": each}} for each in reversed(values)])
     assert server.get("/v1/custom-metrics/tags", {}) == {"data": {"caller": values[:1_000]}}
-
-
-def answer_of(server: InProcess, ask: Ask) -> Any:
-    if ask.method == "POST":
-        assert ask.body is not None
-        return server.post(ask.body)
-    return server.get(ask.path, ask.query)
-
-
-def canonical(answer: Any) -> str:
-    """Return JSON as text, since == takes 1 and 1.0 for equal."""
-    return json.dumps(answer, sort_keys=True)
 
 
 def test_a_merged_day_is_read_anew_though_its_sums_are_remembered(server: InProcess) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.custom_metrics.cases import Ask, Case, load_cases
+from tests.custom_metrics.cases import Ask, Case, canonical, load_cases
 from tests.custom_metrics.oracle import Oracle, Refused
-from tests.custom_metrics.test_points import Point, columns_of
+from tests.custom_metrics.points import Point, columns_of
 
 from vumeter_server.custom_metrics import labels, validation
 from vumeter_server.errors import InvalidArgument
@@ -49,14 +49,10 @@ def test_a_case_agrees_with_the_oracle(case: Case) -> None:
         elif ask.refused is None:
             answer = oracle.ask(unquote(ask.path), ask.query)
             # As text, since == takes 1 and 1.0 for equal, and rows in any order of keys.
-            assert _canonical(answer) == _canonical(ask.answer), context
+            assert canonical(answer) == canonical(ask.answer), context
         elif not ask.refused.fields:
             with pytest.raises(Refused):
                 oracle.ask(ask.path, ask.query)
-
-
-def _canonical(answer: Any) -> str:
-    return json.dumps(answer, sort_keys=True)
 
 
 def _checkable() -> list[tuple[str, Ask]]:

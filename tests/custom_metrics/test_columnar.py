@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, Point, columns_of, opened
+from tests.custom_metrics.points import NOW_US, Point, columns_of, opened
 
-from vumeter_server.custom_metrics.columnar import Columns, validate_columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.validation import PointColumns, validate
+from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.errors import InvalidArgument
 
 NAMES = ("booking_attempt", "queue_length", "e2e_latency_ms")
@@ -26,7 +26,7 @@ LABELS: tuple[tuple[Any, ...], ...] = (
 )
 LABEL_SETS = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
 SESSIONS = ("session_1", "session_2", "session_1")
-GOOD = Columns(
+GOOD = UncheckedColumns(
     names=NAMES,
     types=TYPES,
     name_indexes=[0, 1, 2],
@@ -55,7 +55,7 @@ GOOD = Columns(
 def test_a_batch_of_columns_is_the_batch_of_its_points(
     rows: list[tuple[int, int, int, int, int]],
 ) -> None:
-    columns = Columns(
+    columns = UncheckedColumns(
         names=NAMES,
         types=TYPES,
         name_indexes=[row[0] for row in rows],
@@ -67,7 +67,7 @@ def test_a_batch_of_columns_is_the_batch_of_its_points(
         sessions=SESSIONS,
         session_indexes=[row[4] for row in rows],
     )
-    points = PointColumns(
+    points = UncheckedPoints(
         names=[NAMES[row[0]] for row in rows],
         types=[TYPES[row[0]] for row in rows],
         values=[float(row[1]) for row in rows],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vumeter_server.custom_metrics.aggregation import nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import POINT, decode_sums, encode_sums
-from vumeter_server.custom_metrics.sqlite.query.aggregator import KeyedSums
+from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, Totals, sums_by_metric
 
 VALUES = st.one_of(
@@ -57,7 +57,7 @@ def test_what_cancels_leaves_the_small_value() -> None:
 def test_few_and_many_possible_keys_give_the_same_table(points: list[tuple[int, float]]) -> None:
     tables = []
     for cells in (60, 10**12):
-        keyed = KeyedSums(cells)
+        keyed = Aggregator(cells)
         for start in range(0, len(points), 7):
             keys, values = zip(*points[start : start + 7], strict=True)
             keyed.add(np.array(keys, np.int64), np.array(values))

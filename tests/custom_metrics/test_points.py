@@ -3,78 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.custom_metrics.points import NOW_US, Point, checked, columns_of, opened
 
-from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.validation import (
-    TYPE_CODES,
-    UNKNOWN_TYPE,
-    PointColumns,
     check_idempotency_key,
     validate,
 )
 from vumeter_server.errors import InvalidArgument
-
-NOW_US = 1_743_465_600_000_000  # 2025-04-01T00:00:00Z
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """A point as a face brings it."""
-
-    name: str = "booking_attempt"
-    type: str | None = None
-    value: float | None = None
-    timestamp: str | None = None
-    agent_id: str | None = None
-    environment_id: str | None = None
-    session_id: str | None = None
-    tags: dict[str, str] | None = None
-
-
-def columns_of(points: Sequence[Point]) -> PointColumns:
-    """Lay points out as a face does."""
-    return PointColumns(
-        names=[point.name for point in points],
-        types=[
-            0 if point.type is None else TYPE_CODES.get(point.type, UNKNOWN_TYPE)
-            for point in points
-        ],
-        values=[point.value for point in points],
-        timestamps=[point.timestamp for point in points],
-        session_ids=[point.session_id or "" for point in points],
-        label_keys=[
-            (point.agent_id or "", point.environment_id or "", *(point.tags or {}).items())
-            for point in points
-        ],
-        label_sets=KnownLabelSets[Any](lambda key: key, lambda tag: tag),
-    )
-
-
-def checked(*points: Point) -> Batch:
-    return validate(columns_of(points), NOW_US)
-
-
-def opened(batch: Batch) -> dict[str, list[object]]:
-    """Lay a batch out point by point."""
-    return {
-        "names": [batch.names[index] for index in batch.name_indexes],
-        "types": batch.types.tolist(),
-        "values": [None if np.isnan(value) else value for value in batch.values.tolist()],
-        "times_us": batch.times_us.tolist(),
-        "label_sets": [batch.label_sets[index] for index in batch.label_set_indexes],
-        "sessions": [
-            None if index < 0 else batch.sessions[index] for index in batch.session_indexes
-        ],
-    }
 
 
 def problems(*points: Point) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.custom_metrics.test_points import NOW_US, Point, checked
+from tests.custom_metrics.points import NOW_US, Point, checked
 
-from vumeter_server.custom_metrics.model import MetricType, settle
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import InvalidArgument
 
 KNOWN = {"booking_attempt": MetricType.COUNTER, "queue_length": MetricType.GAUGE}

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.custom_metrics.test_points import NOW_US, opened
+from tests.custom_metrics.points import NOW_US, opened
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import label_sets, wire
-from vumeter_server.custom_metrics.columnar import Columns, validate_columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.model import Batch
-from vumeter_server.custom_metrics.validation import PointColumns, validate
+from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.errors import InvalidArgument
 
 
@@ -29,13 +29,13 @@ LABELS = st.tuples(TEXT, TEXT, TAGS)
 
 def read_points(data: bytes) -> Batch:
     columns = wire.read(wire.REQUEST_TYPES["RecordPoints"].FromString(data))
-    assert isinstance(columns, PointColumns)
+    assert isinstance(columns, UncheckedPoints)
     return validate(columns, NOW_US)
 
 
 def read_columns(data: bytes) -> Batch:
     columns = wire.read(wire.REQUEST_TYPES["RecordColumns"].FromString(data))
-    assert isinstance(columns, Columns)
+    assert isinstance(columns, UncheckedColumns)
     return validate_columns(columns, NOW_US)
 
 
@@ -63,7 +63,7 @@ def test_what_is_absent_is_told_from_what_is_zero() -> None:
     request = pb.RecordPointsRequest()
     request.points.add(name="queue_length", value=0)
     request.points.add(name="booking_attempt")
-    request.points.add(name="booking_attempt").timestamp.seconds = 0
+    request.points.add(name="booking_attempt").occur_time.seconds = 0
     batch = opened(read_points(request.SerializeToString()))
     assert batch["values"] == [0.0, None, None]
     assert batch["times_us"] == [-1, -1, 0]
@@ -94,7 +94,7 @@ def test_a_tag_that_was_sent_twice_is_good_only_as_what_counted() -> None:
 
 
 def test_what_is_known_is_forgotten_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_sets, "MAX_WEIGHT", 4_000)
+    monkeypatch.setattr(label_sets, "MAX_BYTES", 4_000)
     known = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
     keys = [("agent_xyz", "", ("company_id", str(number))) for number in range(20)]
     expected = [(("agent_id", "agent_xyz"), ("company_id", str(number))) for number in range(20)]

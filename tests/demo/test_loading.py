@@ -84,7 +84,7 @@ def test_an_hour_is_always_the_same_and_holds_its_own_points(
     ):
         assert request == custom_metrics.request_of_hour(hour_us)
         for point in request.points:
-            assert hour_us <= point.timestamp.ToMicroseconds() <= hour_us + HOUR_US
+            assert hour_us <= point.occur_time.ToMicroseconds() <= hour_us + HOUR_US
     keys = [request.idempotency_key for request in requests_of_two_weeks]
     assert len(set(keys)) == len(keys)
 
@@ -105,7 +105,7 @@ def test_it_is_worth_looking_at(requests_of_two_weeks: list[pb.StreamPointsReque
     topics = Counter(point.tags["topic"] for point in points if point.name == "faq_query")
     assert topics.most_common(1)[0][0] == "pricing"
     weekdays = Counter(
-        point.timestamp.ToDatetime().weekday()
+        point.occur_time.ToDatetime().weekday()
         for point in sessions
         if point.tags["company_id"] == "nordlicht-physio"
     )

@@ -1,10 +1,13 @@
-"""Nothing that a caller or an operator can use is missing from the documentation."""
+"""Nothing that a caller or an operator can use is missing from the documentation.
+
+Each thing has a place: a path on the page of its family, a command in a section that names it, an
+error in its row of the table. A word somewhere in the docs is not enough.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -14,16 +17,22 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
     MethodDescriptorProto,
 )
+from tests.documentation.pages import DOCS, PAGES, README, ROOT, sections
 from tests.documentation.walkthrough import steps_of
 
 from vumeter_server import errors
+from vumeter_server.api.error_table import status_code
 from vumeter_server.cli import vumeter
 from vumeter_server.runtime.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-README = (ROOT / "README.md").read_text()
-DOCS = "\n".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
 SETTINGS = Settings.model_fields
+FAMILY_PAGES = {
+    "vumeter.custom_metrics.v1": "docs/custom-metrics.md",
+    "vumeter.live_metrics.v1": "docs/live-metrics.md",
+    "vumeter.simulation.v1": "docs/simulation.md",
+}
+# Other pages name commands too, but do not describe them.
+COMMAND_PAGES = ("docs/credentials.md", "docs/operations.md", "docs/simulation.md")
 
 
 def described() -> FileDescriptorSet:
@@ -38,26 +47,34 @@ def messages() -> dict[str, DescriptorProto]:
     }
 
 
-def methods() -> Iterator[tuple[str, MethodDescriptorProto]]:
+def methods() -> Iterator[tuple[str, str, MethodDescriptorProto]]:
+    """Return package, service and name, and the method."""
     for file in described().file:
         if file.package.startswith("vumeter."):
             for service in file.service:
                 for method in service.method:
-                    yield f"{service.name}.{method.name}", method
+                    yield file.package, f"{service.name}.{method.name}", method
 
 
-def documented_paths() -> dict[str, tuple[str, str, MethodDescriptorProto]]:
-    """Return verb, path with parameters in their documented spelling, and method, by its name."""
+MESSAGES = messages()
+
+
+def documented_paths() -> dict[str, tuple[str, str, str, list[str]]]:
+    """Return page, verb, path in its documented spelling and URL parameters, by a method's name."""
     found = {}
-    for name, method in methods():
+    for package, name, method in methods():
         rule = method.options.Extensions[annotations_pb2.http]
         verb = rule.WhichOneof("pattern")
         if verb is None:
             continue
         path = getattr(rule, verb)
-        for field in messages()[method.input_type].field:
-            path = path.replace(f"{{{field.name}}}", f"{{{field.json_name}}}")
-        found[name] = (verb.upper(), path, method)
+        parameters = []
+        for field in MESSAGES[method.input_type].field:
+            if f"{{{field.name}}}" in path:
+                path = path.replace(f"{{{field.name}}}", f"{{{field.json_name}}}")
+            elif field.name != rule.body and rule.body != "*":
+                parameters.append(field.json_name)
+        found[name] = (FAMILY_PAGES[package], verb.upper(), path, parameters)
     return found
 
 
@@ -74,54 +91,100 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 PATHS = documented_paths()
 COMMANDS = dict(commands(vumeter))
+TYPED_METHODS = [
+    (package, name.partition(".")[2])
+    for package, name, _ in methods()
+    if not name.partition(".")[0].endswith("RestService")
+]
+ERRORS = [
+    error
+    for error in vars(errors).values()
+    if isinstance(error, type)
+    and issubclass(error, errors.VumeterError)
+    and error is not errors.RetryableError
+]
+
+
+def options_of(command: click.Command) -> list[str]:
+    return [
+        max(parameter.opts, key=len)
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+    ]
+
+
+def is_named(word: str, text: str) -> bool:
+    """Whether a text names a parameter or an option: in a code span or in a command."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
+
+
+def test_there_is_something_to_look_for() -> None:
+    assert len(PATHS) >= 15
+    assert len(COMMANDS) >= 15
+    assert len(TYPED_METHODS) >= 20
+    assert len(ERRORS) >= 8
+    assert sum(len(parameters) for *_, parameters in PATHS.values()) >= 30
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_every_path_is_described_in_the_docs(name: str) -> None:
-    verb, path, method = PATHS[name]
+def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(name: str) -> None:
+    page, verb, path, parameters = PATHS[name]
     # With a trailing slash it is the same path.
-    assert re.search(rf"{verb} {re.escape(path)}/?[`?\s]", DOCS)
-    for field in messages()[method.input_type].field:
-        if field.name != "body":
-            assert re.search(rf"\b{field.json_name}\b", DOCS), field.json_name
+    pattern = re.compile(rf"{re.escape(path)}/?[`?\s\"]")
+    found = [each for each in sections(PAGES[page]) if pattern.search(each.text)]
+    assert any(re.search(rf"{verb} {pattern.pattern}", each.text) for each in found)
+    # The table at the top of a page names paths only.
+    described = "\n".join(each.text for each in found[1:]) or found[0].text
+    for parameter in parameters:
+        assert re.search(rf"[`?&{{]{parameter}[`=}}]", described), parameter
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_every_path_is_asked_in_the_readme(name: str) -> None:
-    _, path, _ = PATHS[name]
-    variables: dict[str, str] = {}
+    _, _, path, _ = PATHS[name]
     asked = "\n".join(step.code for step in steps_of(README))
-    for variable, value in re.findall(r"^(?:export )?(\w+)=(http\S+)$", asked, re.MULTILINE):
-        variables[variable] = value
-    for variable, value in variables.items():
-        asked = asked.replace(f"${variable}", value)
+    variables = re.findall(r"(?:^export |^| )(\w+)=(\S+)", asked, re.MULTILINE)
+    # One variable is made of another.
+    for _ in range(2):
+        for variable, value in variables:
+            asked = asked.replace(f"${variable}/", f"{value}/").replace(
+                f'${variable}"', f'{value}"'
+            )
     pattern = re.sub(r"\\{\w+\\}", r"[^/\\s\"'?]+", re.escape(path))
     assert re.search(rf"://[^/\s]+{pattern}/?[\"'?\s]", asked), path
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_is_described(name: str) -> None:
-    assert re.search(rf"\b{name}\b", DOCS)
-    for parameter in COMMANDS[name].params:
-        if isinstance(parameter, click.Option) and not parameter.hidden:
-            option = max(parameter.opts, key=len)
-            assert f"`{option}" in DOCS or f" {option}" in DOCS, option
+def test_every_command_and_its_options_are_described_in_one_place(name: str) -> None:
+    places = [
+        section.with_parents
+        for page in COMMAND_PAGES
+        for section in sections(PAGES[page])
+        if is_named(name, section.text)
+    ]
+    missing = [
+        [option for option in options_of(COMMANDS[name]) if not is_named(option, place)]
+        for place in places
+    ]
+    assert [] in missing, missing
 
 
-@pytest.mark.parametrize("name", [name for name, _ in methods()])
-def test_every_rpc_for_grpc_callers_is_named_in_the_docs(name: str) -> None:
-    service, _, method = name.partition(".")
-    if not service.endswith("RestService"):
-        assert f"`{method}`" in DOCS
+@pytest.mark.parametrize(("package", "method"), TYPED_METHODS)
+def test_every_rpc_for_grpc_callers_is_named_on_the_page_of_its_family(
+    package: str, method: str
+) -> None:
+    assert f"`{method}`" in PAGES[FAMILY_PAGES[package]]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in dir(errors) if isinstance(getattr(errors, name), type)]
-)
-def test_every_text_of_an_error_is_in_the_docs(name: str) -> None:
-    error = getattr(errors, name)
-    if issubclass(error, errors.VumeterError):
-        assert f"`{error.default_message}`" in DOCS
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_has_a_row_with_its_code_and_its_text(error: type[errors.VumeterError]) -> None:
+    code = status_code(error())
+    rows = [
+        row
+        for row in (DOCS / "errors.md").read_text().splitlines()
+        if row.startswith(f"| {code.name} {code.value[0]} |")
+    ]
+    assert any(f"`{error.default_message}`" in row.split("|")[4] for row in rows), rows
 
 
 def table_of_settings() -> dict[str, tuple[str, str]]:
@@ -131,7 +194,7 @@ def table_of_settings() -> dict[str, tuple[str, str]]:
 
 
 def test_the_table_of_settings_is_complete_and_in_order() -> None:
-    assert sorted(table_of_settings()) == sorted(name.upper() for name in SETTINGS)
+    assert list(table_of_settings()) == [name.upper() for name in SETTINGS]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -142,20 +205,18 @@ def test_a_setting_has_the_default_that_is_documented(name: str) -> None:
     assert table_of_settings()[name.upper()][1] == ("" if nothing else f"`{printed}`")
 
 
-def test_a_setting_has_the_option_that_is_documented() -> None:
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_has_the_option_that_is_documented(name: str) -> None:
     options = {
         option
-        for name in ("vumeter up", "vumeter serve")
-        for parameter in COMMANDS[name].params
-        if not getattr(parameter, "hidden", False)
-        for option in parameter.opts
+        for command in ("vumeter up", "vumeter serve")
+        for option in options_of(COMMANDS[command])
     }
-    assert {option.strip("`") for option, _ in table_of_settings().values() if option} == options
+    option = f"--{name.replace('_', '-')}"
+    documented = table_of_settings()[name.upper()][0]
+    assert documented == (f"`{option}`" if option in options else "")
 
 
-def test_every_link_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
-        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-        for target in re.findall(r"\]\(([^)#\s]+)", text):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_every_option_of_a_server_is_a_setting() -> None:
+    options = {*options_of(COMMANDS["vumeter up"]), *options_of(COMMANDS["vumeter serve"])}
+    assert options <= {f"--{name.replace('_', '-')}" for name in SETTINGS}

@@ -1,47 +1,37 @@
 """The README as a program.
 
-Its fenced blocks are read in order. `sh` blocks run in one shell, so that what one sets the others
-know; `python` blocks run with what it exported. A `json` or `text` block right behind one of these
-is what it prints. Other blocks, `console` among them, are not run.
+Its fenced blocks are read in order. `sh` blocks run in one shell, so that a block knows what an
+earlier one set; `python` blocks run with what the shell exported. A `json` or `text` block right
+behind one of these is what it prints. Other blocks, `console` among them, do not run here.
+
+The shell stands for the reader's second terminal. It inherits nothing from the process that runs
+the product: not the admin token, not the database, not the ports.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack import Stack
+from tests.stack import start_stack
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = ("sh", "python")
 _ANSWERS = ("json", "text")
-
-# grpcurl is not a Python package; buf speaks the same protocol to the same server, and takes its
-# options in another spelling.
-_GRPCURL = """
-grpcurl() {
-    local arguments=(--protocol grpc --http2-prior-knowledge)
-    while [ "${1#-}" != "$1" ]; do
-        case "$1" in
-            -plaintext) shift ;;
-            -H) arguments+=(--header "$2"); shift 2 ;;
-            -d) arguments+=(--data "$2"); shift 2 ;;
-            *) echo "grpcurl: $1?" >&2; return 2 ;;
-        esac
-    done
-    "$BIN/buf" curl "${arguments[@]}" "http://$1/$2"
-}
-"""
+_STARTS = re.compile(r"^\$ (?P<line>.*\bmake run)$", re.MULTILINE)
+_CLONE = "git clone"
+_VENV = Path(sys.executable).parent.parent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A block that runs, and what it is said to print."""
+    """A block that runs, and what the page says that it prints."""
 
     line: int
     language: str
@@ -55,9 +45,9 @@ class Step:
         return f"line {self.line}"
 
     def is_answered_by(self, printed: str) -> bool:
-        """Whether what was printed is the answer, word for word.
+        """Whether `printed` is the answer, word for word.
 
-        JSON that the page shows over several lines, as grpcurl prints it, is compared as JSON.
+        JSON that the page shows over several lines, as `buf curl` prints it, is compared as JSON.
         """
         assert self.answer is not None
         if self.answer_language == "json" and "\n" in self.answer.strip():
@@ -92,41 +82,84 @@ def steps_of(page: str) -> list[Step]:
     return steps
 
 
-def run(steps: Sequence[Step], stack: Stack, root: Path, work: Path) -> list[str]:
-    """Run the steps against a running product; return what each printed."""
-    binaries = Path(sys.executable).parent
-    substitutions = (
-        ("http://127.0.0.1:8080", stack.rest_url),
-        ("127.0.0.1:8080", stack.edge_target),
-        ("127.0.0.1:50051", stack.grpc_target),
-        (".venv/bin/", f"{binaries}/"),
-    )
-    script = ["set -eu", f"BIN='{binaries}'", _GRPCURL]
-    for number, step in enumerate(steps):
-        code = step.code
-        for documented, actual in substitutions:
-            code = code.replace(documented, actual)
-        if step.language == "python":
-            file = work / f"{number}.py"
-            file.write_text(code)
-            code = f"'{sys.executable}' '{file}'"
-        # A function would not see `export` go beyond it otherwise than this group does.
-        script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
-    subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=root,
-        env=_environment(stack),
-        check=True,
+def make_checkout(checkout: Path, root: Path) -> None:
+    """Make a folder that looks like the reader's clone, with a `data/` of its own."""
+    for name in ("README.md", "examples", "generated", "protos", "server"):
+        (checkout / name).symlink_to(root / name)
+    (checkout / ".venv").symlink_to(_VENV)
+
+
+def admin_token_of_first_terminal(page: str, checkout: Path) -> str:
+    """Run what the page says to type before `make run`; return the admin token that it gets."""
+    (start,) = [
+        found["text"]
+        for found in _FENCE.finditer(page)
+        if found["language"] == "console" and _STARTS.search(found["text"])
+    ]
+    lines = re.findall(r"^\$ (.*)$", start, re.MULTILINE)
+    # `make` says here what the product would be started with, instead of starting it.
+    script = ["set -eu", 'make() { echo "$1 ${VUMETER_ADMIN_TOKEN-}"; }']
+    script += [line for line in lines if not line.startswith(_CLONE)]
+    printed = _bash("\n".join(script), checkout)
+    assert printed.startswith("run "), printed
+    return printed.removeprefix("run ").strip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terminal:
+    """The reader's second terminal: a shell in the clone that inherits nothing."""
+
+    checkout: Path
+    other_ports: Mapping[str, str]
+    """What to type in place of an assignment such as `REST_PORT=8080`."""
+
+    def run(
+        self, steps: Sequence[Step], work: Path, *, python: str = ".venv/bin/python"
+    ) -> list[str]:
+        """Run the steps; return what each printed. `python` runs the blocks of Python."""
+        script = ["set -eu"]
+        for number, step in enumerate(steps):
+            code = step.code
+            for assignment, actual in self.other_ports.items():
+                code = code.replace(assignment, actual)
+            if step.language == "python":
+                file = work / f"{number}.py"
+                file.write_text(code)
+                code = f"'{python}' '{file}'"
+            # A group and not a subshell, so that the next step sees what this one exported.
+            script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
+        _bash("\n".join(script), self.checkout)
+        return [(work / f"{number}.out").read_text() for number in range(len(steps))]
+
+
+@contextlib.contextmanager
+def started_as_shown(page: str, root: Path, checkout: Path) -> Iterator[Terminal]:
+    """Do what the page says for the first terminal, in a clone; give the second terminal."""
+    make_checkout(checkout, root)
+    token = admin_token_of_first_terminal(page, checkout)
+    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
+    try:
+        yield Terminal(
+            checkout=checkout,
+            other_ports={
+                "REST_PORT=8080": f"REST_PORT={stack.edge_target.rpartition(':')[2]}",
+                "GRPC_PORT=50051": f"GRPC_PORT={stack.grpc_target.rpartition(':')[2]}",
+            },
+        )
+    finally:
+        stack.stop()
+
+
+def _bash(script: str, checkout: Path) -> str:
+    """Run a script as a new terminal would; return what it printed."""
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-c", script],
+        cwd=checkout,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(checkout)},
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=110,
     )
-    return [(work / f"{number}.out").read_text() for number in range(len(steps))]
-
-
-def _environment(stack: Stack) -> dict[str, str]:
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(stack.db_path.parent),
-        "LC_ALL": "C.UTF-8",
-        "VUMETER_ADMIN_TOKEN": stack.admin_token,
-        "VUMETER_DB": str(stack.db_path),
-    }
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

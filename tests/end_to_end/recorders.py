@@ -39,7 +39,11 @@ def points_of(batch: str) -> list[dict[str, Any]]:
 
 def request_of(batch: str) -> dict[str, Any]:
     """Return the same as a request of RecordPoints; the key lets it be repeated."""
-    return {"points": points_of(batch), "idempotency_key": batch}
+    points = [
+        {"name": point["name"], "occur_time": point["timestamp"], "tags": point["tags"]}
+        for point in points_of(batch)
+    ]
+    return {"points": points, "idempotency_key": batch}
 
 
 def stored(caller: Caller) -> dict[str, int]:
@@ -123,5 +127,5 @@ class StreamRecorder(Recorder):
             request = pb.StreamPointsRequest(idempotency_key=batch)
             for point in points_of(batch):
                 added = request.points.add(name=point["name"], tags=point["tags"])
-                added.timestamp.FromJsonString(point["timestamp"])
+                added.occur_time.FromJsonString(point["timestamp"])
             yield request

@@ -157,7 +157,7 @@ def sessions(request: Mapping[str, Any], body: Any) -> Any:
     result = [
         {
             "metric": {key: each[key] for key in named if key in each} | each.get("tags", {}),
-            "value": [epoch(each["last_time"]), number(each.get("value", 0.0))],
+            "value": [epoch(each["last_occur_time"]), number(each.get("value", 0.0))],
         }
         for each in body.get("metrics", [])
     ]

@@ -87,7 +87,7 @@ def stream_of(owner: Caller, batches: queue.Queue[bool]) -> Iterator[pb.StreamPo
     def requests() -> Iterator[pb.StreamPointsRequest]:
         while batches.get():
             request = pb.StreamPointsRequest()
-            request.points.add(name="booking_attempt").timestamp.FromSeconds(1_743_501_600)
+            request.points.add(name="booking_attempt").occur_time.FromSeconds(1_743_501_600)
             yield request
 
     metadata = (("authorization", owner.credentials["authorization"]),)

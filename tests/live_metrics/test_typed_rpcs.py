@@ -24,7 +24,7 @@ def event(
     if "call_id" not in fields and kind < pb.EVENT_TYPE_INSTRUCTIONS_DB_ERROR:
         fields["call_id"] = f"{tenant_id}-call"
     made = pb.CallEvent(event_id=f"{tenant_id}-{number}", type=kind, tenant_id=tenant_id, **fields)  # type: ignore[arg-type]
-    made.occurred_at.FromMicroseconds(NINE * 1_000_000 + round(at * 1_000_000))
+    made.occur_time.FromMicroseconds(NINE * 1_000_000 + round(at * 1_000_000))
     return made
 
 
@@ -114,7 +114,7 @@ def test_a_rate_without_a_denominator_is_absent(live: LiveApi) -> None:
     assert answer == pb.GetLiveMetricsResponse(metrics=pb.LiveMetrics(), rates=pb.LiveRates())
 
 
-def test_a_stream_is_acknowledged_in_steps_and_goes_on_after_a_refused_request(
+def test_a_stream_answers_batches_in_order_and_goes_on_after_a_rejected_one(
     live: LiveApi,
 ) -> None:
     good = [event("1", pb.EVENT_TYPE_STARTED, "stream"), event("2", pb.EVENT_TYPE_ENDED, "stream")]
@@ -128,17 +128,15 @@ def test_a_stream_is_acknowledged_in_steps_and_goes_on_after_a_refused_request(
         yield pb.StreamEventsRequest(events=[reused])
         yield pb.StreamEventsRequest(events=good)
 
-    answers = list(live.stub.StreamEvents(requests(), metadata=live.metadata))
-    assert answers[-1].acknowledged_requests == 4
-    assert answers[-1].recorded_events == 4
-    refused = [
-        (refused.request, refused.status.code, refused.status.message)
-        for answer in answers
-        for refused in answer.refused
+    answers = [
+        (answer.sequence, answer.recorded, answer.error.code, answer.error.message)
+        for answer in live.stub.StreamEvents(requests(), metadata=live.metadata)
     ]
-    assert refused == [
-        (2, 3, "events[1].minutes must be given for audio"),
-        (3, 6, "events[0].event_id was used before with other content"),
+    assert answers == [
+        (1, 2, 0, ""),
+        (2, 0, 3, "events[1].minutes must be given for audio"),
+        (3, 0, 6, "events[0].event_id was used before with other content"),
+        (4, 2, 0, ""),
     ]
     assert live.get("/api/v1/metrics/live/stream").json()["ended_calls"] == 1
 
@@ -219,17 +217,19 @@ def test_tenants_come_in_pages_with_their_last_event(live: LiveApi) -> None:
             break
     found = [tenant for tenant in listed if tenant.tenant_id in tenants]
     assert [tenant.tenant_id for tenant in found] == tenants
-    assert found[0].last_event_occurred_at == Timestamp(seconds=NINE + 7)
-    assert found[0].HasField("last_event_received_at")
+    assert found[0].last_event_occur_time == Timestamp(seconds=NINE + 7)
+    assert found[0].HasField("last_event_receive_time")
     assert not found[0].HasField("max_concurrent_calls")
 
 
+def test_a_batch_without_events_records_0(live: LiveApi) -> None:
+    answer = live.stub.RecordEvents(pb.RecordEventsRequest(), metadata=live.metadata)
+    assert answer == pb.RecordEventsResponse(recorded=0)
+    (streamed,) = live.stub.StreamEvents(iter([pb.StreamEventsRequest()]), metadata=live.metadata)
+    assert streamed == pb.StreamEventsResponse(sequence=1, recorded=0)
+
+
 REFUSED = {
-    "no events": (
-        "RecordEvents",
-        pb.RecordEventsRequest(),
-        ["events must hold at least one event"],
-    ),
     "too many events": (
         "RecordEvents",
         pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_STARTED, "many")] * 10_001),
@@ -242,7 +242,7 @@ REFUSED = {
             "events[0].type must be given",
             "events[0].event_id must be given",
             "events[0].tenant_id must be given",
-            "events[0].occurred_at must be given",
+            "events[0].occur_time must be given",
         ],
     ),
     "infinite minutes": (
@@ -296,7 +296,7 @@ REFUSED = {
     "a page token of our own making": (
         "ListTenants",
         pb.ListTenantsRequest(page_token="page 2"),
-        ["page_token must be that of an earlier answer"],
+        ["page_token must be the next_page_token of an answer to the same request"],
     ),
     "a limit for nobody": (
         "SetTenantLimit",

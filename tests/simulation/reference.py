@@ -1,4 +1,4 @@
-"""The figures of an execution computed straight from their definition, in plain Python."""
+"""The metrics of an execution computed straight from their definition, in plain Python."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ def half_away(value: Fraction, decimals: int) -> float:
         return float(quotient.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
+def exact(value: float) -> Fraction:
+    """Return the decimal that was reported."""
+    return Fraction(Decimal(repr(value)))
+
+
 def mean(values: Sequence[float], decimals: int) -> float | None:
     """Mean of the decimals as reported."""
     if not values:
         return None
-    total = sum((Fraction(Decimal(repr(value))) for value in values), Fraction(0))
+    total = sum(map(exact, values), Fraction(0))
     return half_away(total / len(values), decimals)
 
 
 def percentile(values: Sequence[float], wanted: float) -> float:
     """Linear between ranks: numpy's default method, on exact fractions."""
-    ordered = sorted(Fraction(Decimal(repr(value))) for value in values)
-    place = Fraction(Decimal(repr(wanted))) * (len(ordered) - 1) / 100
+    ordered = sorted(map(exact, values))
+    place = exact(wanted) * (len(ordered) - 1) / 100
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     return half_away(ordered[below] + (ordered[above] - ordered[below]) * (place - below), 1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation.aggregation import Execution, Totals
+from vumeter_server.simulation.aggregation import CallTotals, ExecutionMetrics
 from vumeter_server.simulation.compare import (
     METRICS,
     Bound,
@@ -16,11 +16,13 @@ from vumeter_server.simulation.compare import (
 from vumeter_server.simulation.model import NUMBER_NAMES, ExecutionReport
 
 
-def execution(percentiles: tuple[float, float, float] | None = None, **numbers: float) -> Execution:
+def execution(
+    percentiles: tuple[float, float, float] | None = None, **numbers: float
+) -> ExecutionMetrics:
     """An execution of one call that reported `numbers`."""
-    totals = Totals()
+    totals = CallTotals()
     totals.add("completed", [numbers.get(name) for name in NUMBER_NAMES])
-    return Execution(
+    return ExecutionMetrics(
         report=ExecutionReport(
             execution_id="5819e158-0000-4000-8000-000000000001", run_test_name="My Agent Test"
         ),

@@ -47,5 +47,5 @@ def test_the_demo_is_the_same_every_time_but_for_the_day() -> None:
     later = [calls for _, calls in demo.demo_executions(NOW_US + 40 * DAY_US)]
     assert today == later
     *_, (newest, _) = demo.demo_executions(NOW_US - 8 * HOUR_US)
-    began = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(newest.started_at.seconds))
+    began = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(newest.start_time.seconds))
     assert began == "2025-11-29T02:00"

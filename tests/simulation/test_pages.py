@@ -38,14 +38,3 @@ def test_an_empty_list_has_one_page() -> None:
 def test_the_last_page_may_be_partly_filled() -> None:
     assert pages.total_pages(50, 10) == 5
     assert pages.total_pages(51, 10) == 6
-
-
-def test_a_token_gives_its_position_back() -> None:
-    token = pages.encode_token("Тест ✓", None, 7)
-    assert pages.decode_token(token, str, (int, type(None)), int) == ["Тест ✓", None, 7]
-
-
-@pytest.mark.parametrize("token", ["x", "!!!!", "AAAA", "é", pages.encode_token("a", "b", "c")])
-def test_a_token_of_anything_else_is_refused(token: str) -> None:
-    with pytest.raises(InvalidArgument, match=r"^page_token must be the next_page_token"):
-        pages.decode_token(token, str, int, int)

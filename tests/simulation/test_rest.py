@@ -163,7 +163,7 @@ def test_a_body_of_more_than_4_mib_is_refused(acme: Organization) -> None:
 def test_a_batch_of_10001_calls_is_refused(acme: Organization) -> None:
     record_execution(acme)
     answer = acme.post(f"{PATHS}/calls", {"calls": [one_call()] * 10_001})
-    assert refusal(answer) == (400, 3, "calls must hold 1 to 10000 calls")
+    assert refusal(answer) == (400, 3, "calls must hold at most 10000 calls")
     assert acme.get(f"{PATHS}/metrics", call_execution_id=CALL).status_code == 404
 
 

@@ -87,8 +87,8 @@ def test_a_call_comes_back_as_it_was_recorded(acme: Organization) -> None:
     }
 
 
-def test_a_figure_says_how_many_calls_stand_behind_it(acme: Organization) -> None:
-    ask(acme, "RecordExecution", execution=execution(started_at=Timestamp(seconds=7, nanos=999)))
+def test_a_metric_says_how_many_calls_stand_behind_it(acme: Organization) -> None:
+    ask(acme, "RecordExecution", execution=execution(start_time=Timestamp(seconds=7, nanos=999)))
     ask(
         acme,
         "RecordCalls",
@@ -103,8 +103,8 @@ def test_a_figure_says_how_many_calls_stand_behind_it(acme: Organization) -> Non
     found = ask(acme, "GetExecutionMetrics", execution_id=execution_id(1)).execution
     assert found.run_test_name == RUN_TEST
     assert found.status == pb.EXECUTION_STATUS_PENDING
-    assert found.started_at == Timestamp(seconds=7)
-    assert not found.HasField("completed_at")
+    assert found.start_time == Timestamp(seconds=7)
+    assert not found.HasField("end_time")
     assert found.latency == pb.LatencyFigures(
         avg_agent_latency_ms=pb.Mean(value=641, samples=2),
         avg_response_time_ms=pb.Mean(samples=0),
@@ -119,6 +119,15 @@ def test_a_figure_says_how_many_calls_stand_behind_it(acme: Organization) -> Non
     assert not found.cost.llm_cost_cents.HasField("value")
     assert found.calls == pb.CallCounts(total=3, completed=2, analyzing=1)
     assert (found.total_calls, found.completed_calls, found.failed_calls) == (3, 2, 0)
+
+
+def test_an_empty_batch_records_0(acme: Organization) -> None:
+    assert ask(acme, "RecordCalls").recorded == 0
+    answers = acme.stub.StreamCalls(iter([pb.StreamCallsRequest()] * 2), metadata=acme.metadata)
+    assert [(answer.sequence, answer.recorded, answer.HasField("error")) for answer in answers] == [
+        (1, 0, False),
+        (2, 0, False),
+    ]
 
 
 def test_any_percentiles_may_be_asked_for(acme: Organization) -> None:
@@ -142,8 +151,8 @@ def test_any_percentiles_may_be_asked_for(acme: Organization) -> None:
 
 def test_a_list_is_followed_by_tokens(acme: Organization) -> None:
     for number in range(1, 8):
-        started_at = Timestamp(seconds=number % 3) if number % 3 else None
-        ask(acme, "RecordExecution", execution=execution(number, started_at=started_at))
+        start_time = Timestamp(seconds=number % 3) if number % 3 else None
+        ask(acme, "RecordExecution", execution=execution(number, start_time=start_time))
     followed, token, sizes = [], "", []
     while True:
         page = ask(
@@ -166,7 +175,7 @@ def test_a_token_belongs_to_its_list(acme: Organization) -> None:
         ask(acme, "RecordExecution", execution=execution(number))
     ask(acme, "RecordRunTest", run_test_name="Another Test")
     token = ask(acme, "ListExecutionMetrics", run_test_name=RUN_TEST, page_size=1).next_page_token
-    problem = "page_token must be the next_page_token of the same list"
+    problem = "page_token must be the next_page_token of an answer to the same request"
     expected = (grpc.StatusCode.INVALID_ARGUMENT, problem, ["page_token"])
     for name, wrong in (("Another Test", token), (RUN_TEST, "AAAA")):
         refused = refusal(acme, "ListExecutionMetrics", run_test_name=name, page_token=wrong)
@@ -176,13 +185,13 @@ def test_a_token_belongs_to_its_list(acme: Organization) -> None:
 
 def test_run_tests_are_listed(acme: Organization) -> None:
     ask(acme, "RecordRunTest", run_test_name="Empty")
-    ask(acme, "RecordExecution", execution=execution(1, started_at=Timestamp(seconds=7)))
+    ask(acme, "RecordExecution", execution=execution(1, start_time=Timestamp(seconds=7)))
     ask(acme, "RecordExecution", execution=execution(2))
     first = ask(acme, "ListRunTests", page_size=1)
     assert list(first.run_tests) == [pb.RunTest(run_test_name="Empty")]
     second = ask(acme, "ListRunTests", page_size=1, page_token=first.next_page_token)
     assert list(second.run_tests) == [
-        pb.RunTest(run_test_name=RUN_TEST, execution_count=2, last_started_at=Timestamp(seconds=7))
+        pb.RunTest(run_test_name=RUN_TEST, execution_count=2, last_start_time=Timestamp(seconds=7))
     ]
     assert second.next_page_token == ""
 
@@ -200,7 +209,7 @@ def test_a_deleted_execution_is_gone_with_its_calls(acme: Organization) -> None:
     assert ask(acme, "ListExecutionMetrics", run_test_name=RUN_TEST).total_size == 0
 
 
-def test_a_candidate_is_held_against_thresholds(acme: Organization) -> None:
+def test_a_candidate_is_checked_against_thresholds(acme: Organization) -> None:
     for number, latency in ((1, 1000.0), (2, 1101.0)):
         ask(acme, "RecordExecution", execution=execution(number))
         ask(acme, "RecordCalls", calls=[call(number, of=number, **answering_in(latency))])
@@ -322,16 +331,15 @@ UUID = "must be a UUID such as 5819e158-0000-4000-8000-000000000001"
         ),
         (
             "RecordExecution",
-            {"execution": execution(started_at=Timestamp(seconds=2**62))},
-            "execution.started_at",
-            "must be a time of the years 1 to 9999",
+            {"execution": execution(start_time=Timestamp(seconds=2**62))},
+            "execution.start_time",
+            "must be a valid timestamp of the years 1 to 9999",
         ),
-        ("RecordCalls", {}, "calls", "must hold 1 to 10000 calls"),
         (
             "RecordCalls",
             {"calls": [call(1)] * 10_001},
             "calls",
-            "must hold 1 to 10000 calls",
+            "must hold at most 10000 calls",
         ),
         (
             "RecordCalls",
@@ -360,7 +368,7 @@ UUID = "must be a UUID such as 5819e158-0000-4000-8000-000000000001"
             "page_size",
             "must be from 1 to 100",
         ),
-        ("ListRunTests", {"page_size": -1}, "page_size", "must be from 1 to 1000"),
+        ("ListRunTests", {"page_size": -1}, "page_size", "must be from 1 to 1,000"),
         ("DeleteExecution", {"execution_id": "x" * 500}, "execution_id", UUID),
         (
             "CompareExecutions",

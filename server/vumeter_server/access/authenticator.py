@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import hmac
-from collections import OrderedDict
+import time
 from dataclasses import dataclass
+from typing import Final
 
-from vumeter_server.access.keys import Credential, Role, StoredKey, secret_matches
+import structlog
+from cachetools import TTLCache
+
+from vumeter_server.access.keys import Credential, StoredKey, secret_matches
+from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyLookup
 from vumeter_server.errors import Unauthenticated, Unavailable
 from vumeter_server.runtime.clock import Clock
 
-# A revoked key is refused within a second in every process.
-CACHED_FOR_US = 500_000
-MAX_CACHED = 10_000
+# A revoked key is rejected within a second in every process.
+CACHED_FOR_SECONDS: Final = 0.5
+MAX_CACHED: Final = 10_000
+
+
+class _NotCached:
+    pass
+
+
+_NOT_CACHED: Final = _NotCached()
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +46,10 @@ class Authenticator:
         self._keys = keys
         self._admin_token = admin_token.encode()
         self._clock = clock
-        self._cached: OrderedDict[str, tuple[int, StoredKey | None]] = OrderedDict()
+        # By the monotonic clock: a clock that is set back must not prolong a revoked key.
+        self._cached: TTLCache[str, StoredKey | None] = TTLCache(
+            MAX_CACHED, CACHED_FOR_SECONDS, timer=time.monotonic
+        )
         self._last_used_us: dict[str, int] = {}
 
     async def caller(self, credential: Credential | None) -> Caller:
@@ -40,8 +57,12 @@ class Authenticator:
         if credential is None:
             raise Unauthenticated
         now_us = self._clock()
-        key = await self._find(credential.key_id, now_us)
-        if not secret_matches(credential.secret, key) or key is None or not key.is_good_at(now_us):
+        key = await self._find(credential.key_id)
+        if (
+            not secret_matches(credential.secret, key)
+            or key is None
+            or not key.is_active_at(now_us)
+        ):
             raise Unauthenticated
         self._last_used_us[key.key_id] = now_us
         return Caller(organization_id=key.organization_id, role=key.role, key_id=key.key_id)
@@ -53,22 +74,31 @@ class Authenticator:
             raise Unauthenticated
 
     async def save_last_used(self) -> None:
-        """Hand the times of last use to storage; what cannot be kept now is kept next time."""
+        """Save the times of last use; what cannot be saved now is saved next time.
+
+        Never raises, unless it is cancelled: nobody waits for these times.
+        """
         used, self._last_used_us = self._last_used_us, {}
         if not used:
             return
+        saved = False
         try:
             await self._keys.save_last_used(used)
+            saved = True
         except Unavailable:
-            self._last_used_us = used | self._last_used_us
+            _log.info("last_used_put_off", keys=len(used))
+        except Exception:
+            _log.exception("last_used_put_off", keys=len(used))
+        finally:
+            if not saved:
+                # What was used again meanwhile has a newer time.
+                self._last_used_us = used | self._last_used_us
 
-    async def _find(self, key_id: str, now_us: int) -> StoredKey | None:
-        cached = self._cached.get(key_id)
-        if cached is not None and 0 <= now_us - cached[0] < CACHED_FOR_US:
-            return cached[1]
+    async def _find(self, key_id: str) -> StoredKey | None:
+        # A key id that does not exist is cached too, as None.
+        found = self._cached.get(key_id, _NOT_CACHED)
+        if not isinstance(found, _NotCached):
+            return found
         key = await self._keys.find_key(key_id)
-        self._cached[key_id] = (now_us, key)
-        self._cached.move_to_end(key_id)
-        if len(self._cached) > MAX_CACHED:
-            self._cached.popitem(last=False)
+        self._cached[key_id] = key
         return key

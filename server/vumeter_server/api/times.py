@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,13 @@ def instants_us(timestamps: Sequence[Any], field: str) -> npt.NDArray[np.int64]:
     return seconds * SECOND_US + nanos // 1_000
 
 
-def timestamp(instant_us: int) -> timestamp_pb2.Timestamp:
-    """Return an instant as a message."""
+@overload
+def timestamp(instant_us: int) -> timestamp_pb2.Timestamp: ...
+@overload
+def timestamp(instant_us: int | None) -> timestamp_pb2.Timestamp | None: ...
+def timestamp(instant_us: int | None) -> timestamp_pb2.Timestamp | None:
+    """Return an instant as a message, and none as None."""
+    if instant_us is None:
+        return None
     seconds, microseconds = divmod(instant_us, SECOND_US)
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=microseconds * 1_000)

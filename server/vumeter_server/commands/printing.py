@@ -34,38 +34,27 @@ def print_record(record: Row, output_format: str) -> None:
     if output_format == "json":
         _print_json(record)
         return
-    width = max(map(len, record))
-    for name, value in record.items():
-        click.echo(f"{name:{width}}  {_text(value)}")
+    from vumeter_server.commands.tables import text_table  # noqa: PLC0415 - see print_rows
+
+    rows = [(name, _text(value)) for name, value in record.items()]
+    click.echo(text_table(rows, left_columns=(0, 1)))
 
 
 def print_rows(rows: Sequence[Row], columns: Sequence[str], output_format: str) -> None:
     """Print rows: a table at a terminal, else lines with tabs; or a JSON array of objects."""
     if output_format == "json":
         _print_json(rows)
-    elif sys.stdout.isatty():
-        _print_table(rows, columns)
+        return
+    cells = [[_text(row[name]) for name in columns] for row in rows]
+    if sys.stdout.isatty():
+        # Rich takes longer to load than most commands take; programs that read JSON or tabs do not
+        # wait for it.
+        from vumeter_server.commands.tables import print_table  # noqa: PLC0415
+
+        print_table(cells, columns)
     else:
-        for cells in (columns, *([_text(row[name]) for name in columns] for row in rows)):
-            click.echo("\t".join(cells))
-
-
-def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - needed at a terminal alone
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        # Not markup: a name may hold brackets.
-        table.add_row(*(Text(_text(row[name])) for name in columns))
-    console = Console()
-    # What is listed is there to be copied: rather a line that the terminal breaks than a cut id.
-    unlimited = console.options.update_width(10_000)
-    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
-    console.print(table)
+        for line in (columns, *cells):
+            click.echo("\t".join(line))
 
 
 def _print_json(value: Any) -> None:

@@ -13,12 +13,20 @@ from google.rpc.status_pb2 import Status
 from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter_server.access.keys import Role
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import BEARER, Access
+from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
 from vumeter_server.api.times import instant_us, timestamp
 from vumeter_server.custom_metrics import wire
+from vumeter_server.custom_metrics.grpc_pages import (
+    MAX_ENTRIES,
+    list_tags,
+    page_of_aggregate,
+    page_of_daily,
+    position_of_session_metric,
+    rows_of_aggregate,
+    rows_of_daily,
+)
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
@@ -29,13 +37,13 @@ from vumeter_server.custom_metrics.labels import (
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
 from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
+from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.units import HOUR_US, SECOND_US
 from vumeter_server.times.zones import find_zone
 
-QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
 MAX_BATCHES_IN_FLIGHT = 64
 
@@ -51,12 +59,6 @@ class CustomMetricsService:
     def service(self) -> ServiceDescriptor:
         """The service's descriptor."""
         return pb.DESCRIPTOR.services_by_name["CustomMetricsService"]
-
-    @property
-    def access(self) -> Mapping[str, Access]:
-        """Any role records, owners and admins query."""
-        methods = self.service.methods_by_name
-        return {name: BEARER if name in RECORDINGS else QUERY for name in methods}
 
     @property
     def request_types(self) -> Mapping[str, type[Message]]:
@@ -93,13 +95,12 @@ class CustomMetricsService:
             yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
-        return await self.recording.record(
-            call.organization_id,
-            lambda: wire.read(request),
-            count=wire.count(request),
-            idempotency_key=request.idempotency_key,
-            dry_run=dry_run,
+        idempotency_key = check_idempotency_key(request.idempotency_key)
+        checked = await PARSING.run(
+            lambda: self.recording.check(wire.read(request), idempotency_key),
+            size=wire.count(request),
         )
+        return await self.recording.record(call.organization_id, checked, dry_run=dry_run)
 
     def _record_each(
         self, requests: AsyncIterator[Any], call: Call
@@ -115,43 +116,51 @@ class CustomMetricsService:
         self, request: pb.ListMetricNamesRequest, call: Call
     ) -> pb.ListMetricNamesResponse:
         """List metric names."""
+        page = asked_page(request, (str,), most=MAX_ENTRIES)
         names = await self.queries.names(call.organization_id, request.agent_id)
-        return pb.ListMetricNamesResponse(names=names)
+        shown, next_page_token = page.of(names, lambda name: (name,))
+        return pb.ListMetricNamesResponse(names=shown, next_page_token=next_page_token)
 
     async def AggregateMetrics(
         self, request: pb.AggregateMetricsRequest, call: Call
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
+        page = page_of_aggregate(request)
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return await ANSWERS.run(
+        shown, next_page_token = rows_of_aggregate(page, len(rows.groups))
+        return await RENDERING.run(
             lambda: pb.AggregateMetricsResponse(
                 rows=[
                     pb.AggregateRow(labels=labels, metrics=metrics)
-                    for _, labels, metrics in _each_row(rows)
-                ]
+                    for _, labels, metrics in _each_row(rows, shown)
+                ],
+                next_page_token=next_page_token,
             ),
-            size=rows.sums.size,
+            size=rows.sums[shown].size,
         )
 
     async def ListDailyMetrics(
         self, request: pb.ListDailyMetricsRequest, call: Call
     ) -> pb.ListDailyMetricsResponse:
         """Sum metrics by calendar day."""
+        page = page_of_daily(request)
         rows = await self.queries.daily(
             call.organization_id,
             _sum_request(request),
             find_zone(request.time_zone),
             fill_zero=_fill_zero(request.fill),
         )
+        shown, next_page_token = rows_of_daily(page, rows.days)
         dates = [date_pb2.Date(year=d.year, month=d.month, day=d.day) for d in rows.dates]
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.ListDailyMetricsResponse(
                 rows=[
                     pb.DailyRow(date=dates[day], labels=labels, metrics=metrics)
-                    for day, labels, metrics in _each_row(rows)
-                ]
+                    for day, labels, metrics in _each_row(rows, shown)
+                ],
+                next_page_token=next_page_token,
             ),
-            size=rows.sums.size,
+            size=rows.sums[shown].size,
         )
 
     async def QueryTimeseries(
@@ -169,34 +178,33 @@ class CustomMetricsService:
         )
         found = await self.queries.timeseries(call.organization_id, asked)
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
-        return await ANSWERS.run(
+        return await RENDERING.run(
             lambda: pb.QueryTimeseriesResponse(
-                type=_type(found.type), buckets=_buckets(starts_us.tolist(), found)
+                type=TYPES[found.type], buckets=_buckets(starts_us.tolist(), found)
             ),
             size=len(found.values),
         )
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
         """List tag keys with their values."""
-        tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
-        return pb.ListTagsResponse(
-            tags={
-                key: pb.TagValues(values=each.values, truncated=each.truncated)
-                for key, each in tags.items()
-            }
-        )
+        return await list_tags(self.queries, call.organization_id, request)
 
     async def GetSessionMetrics(
         self, request: pb.GetSessionMetricsRequest, call: Call
     ) -> pb.GetSessionMetricsResponse:
         """Read all metrics of one session."""
+        page = asked_page(request, (str, ...), most=MAX_ENTRIES)
         metrics = await self.queries.session(call.organization_id, request.session_id)
-        return pb.GetSessionMetricsResponse(metrics=[_session_metric(each) for each in metrics])
+        shown, next_page_token = page.of(metrics, position_of_session_metric)
+        return pb.GetSessionMetricsResponse(
+            metrics=[_session_metric(each) for each in shown], next_page_token=next_page_token
+        )
 
 
 FIELD_NAMES: Mapping[str, str] = {
     "start_date": "start_time",
     "end_date": "end_time",
+    "timestamp": "occur_time",
     "timezone": "time_zone",
 }
 
@@ -241,13 +249,18 @@ def _fill_zero(fill: pb.Fill) -> bool:
     return fill == pb.FILL_ZERO
 
 
-def _type(metric_type: MetricType | None) -> str:
-    """Return the name of the enum's value, which messages take too."""
-    return pb.MetricType.Name(metric_type or 0)
+TYPES: Mapping[MetricType | None, pb.MetricType] = {
+    None: pb.METRIC_TYPE_UNSPECIFIED,
+    MetricType.COUNTER: pb.METRIC_TYPE_COUNTER,
+    MetricType.GAUGE: pb.METRIC_TYPE_GAUGE,
+    MetricType.HISTOGRAM: pb.METRIC_TYPE_HISTOGRAM,
+}
 
 
-def _each_row(rows: Rows) -> Iterable[tuple[int, dict[str, str], dict[str, float]]]:
-    for day, group, sums in zip(rows.days, rows.groups, rows.sums.tolist(), strict=True):
+def _each_row(rows: Rows, shown: slice) -> Iterable[tuple[int, dict[str, str], dict[str, float]]]:
+    for day, group, sums in zip(
+        rows.days[shown], rows.groups[shown], rows.sums[shown].tolist(), strict=True
+    ):
         labels = dict(zip(rows.group_by, group, strict=True))
         yield day, labels, dict(zip(rows.metric_names, sums, strict=True))
 
@@ -265,11 +278,11 @@ def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
     tags = dict(metric.labels)
     return pb.SessionMetric(
         metric_name=metric.metric_name,
-        type=_type(metric.type),
+        type=TYPES[metric.type],
         agent_id=tags.pop("agent_id", ""),
         environment_id=tags.pop("environment_id", ""),
         tags=tags,
-        last_time=timestamp(metric.last_time_us),
+        last_occur_time=timestamp(metric.last_time_us),
         value=metric.value,
         sample_count=metric.count,
     )

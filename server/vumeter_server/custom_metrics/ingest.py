@@ -1,16 +1,26 @@
-"""Recording, as both faces ask it: points checked, then stored or, in a dry run, not."""
+"""The use case of recording: check what an API parsed, then store it or, in a dry run, not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from vumeter_server.custom_metrics.columnar import Columns, validate_columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
-from vumeter_server.custom_metrics.validation import PointColumns, check_idempotency_key, validate
+from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.runtime.clock import Clock
-from vumeter_server.runtime.offload import BATCHES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckedBatch:
+    """A batch that keeps every rule that does not depend on what is stored.
+
+    `received_us` is the time of points without a timestamp, in microseconds since the epoch.
+    """
+
+    batch: Batch
+    idempotency: Idempotency | None
+    received_us: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,35 +30,37 @@ class Recording:
     store: MetricStore
     clock: Clock
 
-    async def record(
-        self,
-        organization_id: int,
-        read: Callable[[], PointColumns | Columns],
-        *,
-        count: int,
-        idempotency_key: str | None = None,
-        dry_run: bool = False,
-    ) -> int:
-        """Record `count` points, all or none, and return how many; see MetricStore.record.
+    def check(
+        self, points: UncheckedPoints | UncheckedColumns, idempotency_key: str | None = None
+    ) -> CheckedBatch:
+        """Check points against the rules of validation; any thread may do it.
 
-        `read` reads them, beside the event loop if they are many.
-        A dry run answers alike and stores nothing. Raises InvalidArgument with up to ten violations
-        that name `points[3].value` and the like, and Conflict for an idempotency key that was used
-        with other content.
+        APIs offload it together with their parsing, since large batches take milliseconds.
+        Raises InvalidArgument with up to ten violations that name `points[3].value` and the like.
         """
-        now_us = self.clock()
-        key = check_idempotency_key(idempotency_key)
+        received_us = self.clock()
+        if isinstance(points, UncheckedColumns):
+            batch = validate_columns(points, received_us)
+        else:
+            batch = validate(points, received_us)
+        idempotency = (
+            Idempotency(key=idempotency_key, content_sha256=batch.digest())
+            if idempotency_key is not None
+            else None
+        )
+        return CheckedBatch(batch=batch, idempotency=idempotency, received_us=received_us)
 
-        def prepare() -> tuple[Batch, Idempotency | None]:
-            points = read()
-            if isinstance(points, Columns):
-                batch = validate_columns(points, now_us)
-            else:
-                batch = validate(points, now_us)
-            if key is None:
-                return batch, None
-            return batch, Idempotency(key=key, content_sha256=batch.digest())
+    async def record(
+        self, organization_id: int, checked: CheckedBatch, *, dry_run: bool = False
+    ) -> int:
+        """Record a batch, all of it or nothing, and return how many points it held.
 
-        batch, idempotency = await BATCHES.run(prepare, size=count)
+        A dry run answers alike and stores nothing. For the errors see MetricStore.record.
+        """
         act = self.store.check if dry_run else self.store.record
-        return await act(organization_id, batch, idempotency=idempotency, now_us=now_us)
+        return await act(
+            organization_id,
+            checked.batch,
+            idempotency=checked.idempotency,
+            now_us=checked.received_us,
+        )

@@ -1,4 +1,4 @@
-"""The queries, as both faces ask them: requests checked, the store asked, rows put in order."""
+"""The use case of asking: check the request, ask the store, put rows in order; for both APIs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import (
+    MAX_TAG_VALUES,
+    check_cells,
+    order_of_rows,
+)
 from vumeter_server.custom_metrics.labels import (
     MAX_ID,
+    MAX_LABEL_NAME,
     MAX_METRIC_NAME,
     LabelFilter,
     check_length,
@@ -24,15 +30,13 @@ from vumeter_server.custom_metrics.store import (
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
-    check_cells,
 )
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS
+from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds
-
-MAX_TAG_VALUES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +70,7 @@ class Rows:
         days: each row's calendar day, an index into `dates`.
         dates: the days that occur in the range; empty for aggregate.
         groups: each row's label values; "" for points without the label.
-        sums: rows x metrics.
+        sums: float64[rows, metrics].
     """
 
     metric_names: list[str]
@@ -89,7 +93,7 @@ class Queries:
         return await self.store.names(organization_id, agent_id or None)
 
     async def aggregate(self, organization_id: int, request: SumRequest) -> Rows:
-        """Return a row a group with a point of a metric asked for, the largest total first.
+        """Return a row per group with a point of a metric asked for, the largest total first.
 
         Without grouping it is exactly one row. Raises InvalidArgument for more than 100,000 cells.
         """
@@ -149,6 +153,16 @@ class Queries:
             organization_id, metric_name or None, agent_id or None, MAX_TAG_VALUES
         )
 
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value, sorted, however many a key has."""
+        check_length(query.metric_name or "", "metric_name", MAX_METRIC_NAME)
+        check_length(query.agent_id or "", "agent_id", MAX_ID)
+        check_length(query.key or "", "key", MAX_LABEL_NAME)
+        check_length(query.prefix, "prefix", MAX_ID)
+        return await self.store.tag_values(organization_id, query)
+
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded, sorted by metric name, then labels."""
         if not session_id:
@@ -205,12 +219,12 @@ async def _rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
             groups=sums.groups,
             sums=sums.sums,
         )
-    return await ANSWERS.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
+    return await RENDERING.run(lambda: _ordered_rows(request, sums, dates), size=sums.sums.size)
 
 
 def _ordered_rows(request: SumRequest, sums: Sums, dates: list[date]) -> Rows:
-    totals, periods, groups = sums.totals.tolist(), sums.periods.tolist(), sums.groups
-    order = sorted(range(len(groups)), key=lambda row: (periods[row], -totals[row], groups[row]))
+    periods, groups = sums.periods.tolist(), sums.groups
+    order = order_of_rows(sums.totals.tolist(), periods, groups)
     return Rows(
         metric_names=sums.metric_names,
         group_by=request.group_by,

@@ -11,10 +11,8 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
-from vumeter_server.access.keys import Role
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import BEARER, Access
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
@@ -31,17 +29,21 @@ from vumeter_server.custom_metrics.rendering import (
     render_tags,
     render_timeseries,
 )
-from vumeter_server.custom_metrics.validation import TYPE_CODES, UNKNOWN_TYPE, PointColumns
+from vumeter_server.custom_metrics.validation import (
+    TYPE_CODES,
+    UNKNOWN_TYPE,
+    UncheckedPoints,
+    check_idempotency_key,
+)
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import ANSWERS, BATCHES
+from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import parse_range
 from vumeter_server.times.steps import parse_step
 from vumeter_server.times.zones import find_zone
 
-QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 UNSET = msgspec.UNSET
-# What a point with some labels takes in a body.
-BYTES_A_POINT = 200
+# The size of a point with some labels in a body.
+BYTES_PER_POINT = 200
 T = TypeVar("T")
 
 
@@ -79,28 +81,23 @@ class CustomMetricsRestService:
         return pb.DESCRIPTOR.services_by_name["CustomMetricsRestService"]
 
     @property
-    def access(self) -> Mapping[str, Access]:
-        """Any role records, owners and admins query."""
-        methods = self.service.methods_by_name
-        return {name: BEARER if name == "Record" else QUERY for name in methods}
-
-    @property
     def field_names(self) -> Mapping[str, str]:
         """The documented spelling of fields."""
         return FIELD_NAMES
 
     async def Record(self, request: pb.RecordRequest, call: Call) -> pb.RecordResponse:
         """Record points, all of them or none."""
-        body = await BATCHES.run(
+        body = await PARSING.run(
             lambda: json_body.decode(request.body, RecordBody),
-            size=len(request.body.data) // BYTES_A_POINT,
+            size=len(request.body.data) // BYTES_PER_POINT,
+        )
+        idempotency_key = check_idempotency_key(body.idempotency_key or None)
+        checked = await PARSING.run(
+            lambda: self.recording.check(_columns(body.points), idempotency_key),
+            size=len(body.points),
         )
         recorded = await self.recording.record(
-            call.organization_id,
-            lambda: _columns(body.points),
-            count=len(body.points),
-            idempotency_key=body.idempotency_key or None,
-            dry_run=body.dry_run is True,
+            call.organization_id, checked, dry_run=body.dry_run is True
         )
         return pb.RecordResponse(data=pb.RecordResponse.Data(recorded=recorded))
 
@@ -112,7 +109,7 @@ class CustomMetricsRestService:
     async def GetAggregate(self, request: pb.GetAggregateRequest, call: Call) -> HttpBody:
         """Sum metrics over a range."""
         rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
-        return _json(await ANSWERS.run(lambda: render_aggregate(rows), size=rows.sums.size))
+        return _json(await RENDERING.run(lambda: render_aggregate(rows), size=rows.sums.size))
 
     async def GetDaily(self, request: pb.GetDailyRequest, call: Call) -> HttpBody:
         """Sum metrics by calendar day."""
@@ -122,7 +119,7 @@ class CustomMetricsRestService:
             find_zone(request.timezone),
             fill_zero=_fill_zero(request.fill),
         )
-        return _json(await ANSWERS.run(lambda: render_daily(rows), size=rows.sums.size))
+        return _json(await RENDERING.run(lambda: render_daily(rows), size=rows.sums.size))
 
     async def GetTimeseries(self, request: pb.GetTimeseriesRequest, call: Call) -> HttpBody:
         """Read one metric over time."""
@@ -138,7 +135,7 @@ class CustomMetricsRestService:
         found = await self.queries.timeseries(call.organization_id, asked)
         start_us, step_us = asked.time_range.start_us, asked.step_us
         return _json(
-            await ANSWERS.run(
+            await RENDERING.run(
                 lambda: render_timeseries(request.metric_name, start_us, step_us, found),
                 size=len(found.values),
             )
@@ -152,7 +149,7 @@ class CustomMetricsRestService:
     async def GetSession(self, request: pb.GetSessionRequest, call: Call) -> HttpBody:
         """Read all metrics of one session."""
         metrics = await self.queries.session(call.organization_id, request.session_id)
-        return _json(await ANSWERS.run(lambda: render_session(metrics), size=len(metrics)))
+        return _json(await RENDERING.run(lambda: render_session(metrics), size=len(metrics)))
 
 
 FIELD_NAMES: Mapping[str, str] = {
@@ -187,8 +184,8 @@ def _fill_zero(text: str) -> bool:
     return text == "zero"
 
 
-def _columns(points: list[PointBody]) -> PointColumns:
-    return PointColumns(
+def _columns(points: list[PointBody]) -> UncheckedPoints:
+    return UncheckedPoints(
         names=[point.name for point in points],
         types=[_type(point.type) for point in points],
         values=[_given(point.value) for point in points],
@@ -214,4 +211,4 @@ def _given(value: T | msgspec.UnsetType) -> T | None:
 
 
 def _json(data: bytes) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=data)
+    return json_body.http_body(data)

@@ -1,16 +1,24 @@
-"""What custom metrics ask of storage, in plain Python; every store answers alike."""
+"""The contract of a store of custom metrics: what is asked of it, and everything it promises.
+
+Whoever writes another store needs this module, `model`, `aggregation` and `validation.settle`.
+Times are microseconds since the epoch; ranges are half-open.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions, Statistic
 from vumeter_server.custom_metrics.model import Batch, MetricType
-from vumeter_server.errors import InvalidArgument
+from vumeter_server.times.units import HOUR_US
+
+IDEMPOTENCY_KEYS_KEPT_US: Final = 48 * HOUR_US
+"""Twice the 24 hours that callers are promised."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +34,7 @@ class Selection:
     """Points with start_us <= time < end_us and all of these labels.
 
     `filters` are pairs of a label, `agent_id`, `environment_id` or `session_id` and its value; ""
-    matches points without it.
+    matches points without it. A label with two values matches nothing.
     """
 
     start_us: int
@@ -39,7 +47,7 @@ class SumQuery:
     """Asks for sums by group, and by period if `bounds_us` is given.
 
     Attributes:
-        metric_names: None asks for every metric with a point in the selection.
+        metric_names: distinct names; None asks for every metric with a point in the selection.
         group_by: labels, `agent_id`, `environment_id` or `session_id`.
         bounds_us: ascending bounds of n periods, n + 1 of them, from the selection's start to its
             end. None is one period.
@@ -53,14 +61,14 @@ class SumQuery:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sums:
-    """One row for each period and group with a point: in the order of periods, if not grouped.
+    """One row per period and group with a point: in the order of periods if not grouped, else any.
 
     Attributes:
         metric_names: the metrics asked for, in the order asked for, else sorted.
-        periods: the number of each row's period.
+        periods: int64[rows], the number of each row's period, from 0.
         groups: each row's label values, in the order of `group_by`; "" for points without a label.
-        sums: rows x metrics; 0 where the row has no point of the metric.
-        totals: each row's sum over all metrics.
+        sums: float64[rows, metrics]; 0 where the row has no point of the metric.
+        totals: float64[rows], the sum over all metrics asked for, rounded once as `sums` are.
     """
 
     metric_names: list[str]
@@ -70,29 +78,35 @@ class Sums:
     totals: npt.NDArray[np.float64]
 
 
-MAX_CELLS = 100_000
-
-
-def check_cells(rows: int, metrics: int) -> None:
-    """Raise InvalidArgument if an answer of `rows` rows would be too large."""
-    if rows * metrics > MAX_CELLS:
-        raise InvalidArgument("Narrow the range or the grouping")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimeseriesQuery:
-    """Asks for one metric in buckets of `step_us` from the selection's start."""
+    """Asks for a function of one metric's values in buckets of `step_us`.
+
+    Bucket k holds the points from `selection.start_us + k * step_us` on, up to the next bucket's or
+    the selection's end. The caller does not know the metric's type, so `functions` says which
+    function each type asks for: sums, means and percentiles, but not the last value.
+    """
 
     selection: Selection
     metric_name: str
     step_us: int
+    functions: Functions = OF_BUCKETS
+
+    def __post_init__(self) -> None:
+        functions = (self.functions.of(each) for each in MetricType)
+        if any(function.statistic is Statistic.LAST for function in functions):
+            raise ValueError("the last value is asked of sessions alone")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Timeseries:
     """The buckets with a point, in order.
 
-    `values` are sums of a counter, means of a gauge, 95th percentiles of a histogram.
+    Attributes:
+        type: the metric's; None if there is no such metric.
+        buckets: int64[buckets], their numbers, from 0 at the selection's start.
+        values: float64[buckets], the function that the query asks of the metric's type.
+        counts: int64[buckets], how many points each value was computed of.
     """
 
     type: MetricType | None
@@ -103,15 +117,35 @@ class Timeseries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TagValues:
-    """The values of one tag key, sorted by code point."""
+    """The first values of one tag key, by code point; `truncated` if there are more."""
 
     values: list[str]
     truncated: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TagValuesQuery:
+    """Asks for the first `limit` pairs of a key and a value behind `after`.
+
+    `metric_name`, `agent_id` and `key` narrow what is listed unless they are None; `prefix` is what
+    values begin with.
+    """
+
+    metric_name: str | None
+    agent_id: str | None
+    key: str | None
+    prefix: str
+    after: tuple[str, str] | None
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SessionMetric:
-    """What a session recorded of one metric with one set of labels (system labels among them)."""
+    """What a session recorded of one metric with one label set.
+
+    `labels` holds `agent_id` and `environment_id` too, but not `session_id`. `last_time_us` is the
+    greatest timestamp, `count` the number of points.
+    """
 
     metric_name: str
     type: MetricType
@@ -124,48 +158,151 @@ class SessionMetric:
 class MetricStore(Protocol):
     """Keeps points and answers queries, of one organization at a time.
 
-    Everything raises Unavailable when storage is busy, full or failing.
+    This is all that a store has to know; the suite in `tests/conformance/custom_metrics` holds it
+    to every sentence.
+
+    **Organizations.** `organization_id` is of an organization that exists. Nothing that one
+    organization records is ever seen by another: points, names, types, tags, sessions and
+    idempotency keys are its own.
+
+    **One moment.** A query sees all of a batch or nothing of it, and everything that was recorded
+    or deleted before it was asked. Batches have an order, in which they were stored: a batch whose
+    `record` was called after another's returned comes after it. Within a batch points come in the
+    order given. "Recorded last" below means last in that order.
+
+    **Numbers.** Sums are exact but for one rounding: they differ from the sum of the exact values
+    by at most 2^-52 of it plus 1e-22, so whole values are exact up to 2^53. Counts and percentiles
+    are exact. No number depends on the order of the points, on how a store keeps them, or on what
+    it did to them meanwhile. What each function means stands in `aggregation`.
+
+    **Background work.** Flushing, compaction and whatever else a store does to what it keeps never
+    shows in an answer, not even while it goes on. Retention does, see `run`.
+
+    **Event loop.** Coroutines are called on the event loop, many at a time, and hold it up for no
+    longer than about a millisecond. A query that is cancelled stops soon. Whether a batch was
+    stored whose `record` was cancelled is open; its idempotency key finds out.
+
+    **Processes.** One process records and runs the background work. Others may query the same data
+    meanwhile; what they see is of one moment, and no older than what was recorded when they asked.
+
+    **Errors.** Everything raises Unavailable when storage is busy, full or failing, and then has
+    stored nothing. Callers have checked what they pass; a store checks only what is said here.
     """
 
     async def record(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
-        """Store a batch, all of it or nothing, and return how many points it held.
+        """Store a batch, all of it or nothing, and return how many points it held, maybe 0.
 
-        When it returns, the points are on disk and the next query sees them. A repeat of an
-        idempotency key with the same content stores nothing and returns what the first did. Raises
-        Conflict if the content differs, InvalidArgument if a point's type or value does not suit
-        its metric.
+        In one transaction: what was stored is read (types of metrics, the idempotency key),
+        `validation.settle` fixes types and defaults, and points, types of new metrics and the key
+        are stored. So two calls with one key, or with two types for one new metric, never both win,
+        however many run at a time. When it returns, all that survives a crash and a power cut.
+
+        An idempotency key that is known with the same content stores nothing and returns what the
+        first call did, whatever was recorded or deleted meanwhile; a rejected batch does not use
+        its key up. Keys are known for at least IDEMPOTENCY_KEYS_KEPT_US after `now_us` of their
+        call, by the store's clock.
+
+        Raises:
+            Conflict: the key is known with other content; the violation names `idempotency_key`.
+            InvalidArgument: from `settle`, for a type or value that does not suit its metric.
+            LimitExceeded: the organization has as many metrics or tag values as the store can take.
         """
 
     async def check(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
-        """Return or raise what `record` would, and store nothing."""
+        """Return or raise what `record` would, but for LimitExceeded; change nothing.
+
+        The types of new metrics stay open, and so does the idempotency key.
+        """
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
-        """Return the names of metrics (with a point of the agent), sorted."""
+        """Return the names of metrics, sorted by code point.
+
+        With `agent_id` those that a point of this agent was recorded of. A metric is listed from
+        its first point until it is deleted, even when retention has dropped all its points.
+        """
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
-        """Sum points by metric, group and period."""
+        """Sum the points of the selection by metric, group and period, whatever their type.
+
+        There is a row for each period and group with a point of a metric asked for, so none for an
+        empty range. A metric asked for by name that there is not, or not in the range, is a column
+        of zeros.
+
+        Raises:
+            InvalidArgument: from `aggregation.check_cells`, for too many rows x metrics.
+        """
 
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
-        """Aggregate one metric by bucket as its type asks."""
+        """Compute the function of the metric's type of each bucket with a point.
+
+        The type is answered without a point in the range too; None if there is no such metric.
+        """
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
-        """Return user labels, sorted by key, with their first `limit` values."""
+        """Return the user labels of points of the metric and agent, or of all.
+
+        Keys are in order of code point, and so are the first `limit` values of each, from 1 to
+        `aggregation.MAX_TAG_VALUES`. Labels that only deleted metrics had are not listed; labels
+        whose points retention has dropped are.
+        """
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value, in order of code point.
+
+        The labels are those that `tags` lists, but of each key all values, however many it has.
+        """
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
-        """Return what one session recorded, sorted by metric name, then labels."""
+        """Return an entry for each metric and label set of a session, [] if it is not known.
+
+        Sorted by metric name, then by the pairs of labels, which are sorted by key. The value is
+        what `aggregation.OF_SESSIONS` asks of the metric's type.
+        """
+
+    async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
+        """Bring data that an earlier version wrote to this version's form.
+
+        Called once by the process that records, before anything else. `on_progress` is told how
+        many of how many steps are done. It may be interrupted at any time, and then goes on where
+        it was. Answers are the same before and after.
+        """
+
+    async def run(self) -> None:
+        """Do the background work, until cancelled; a failure is logged and tried again.
+
+        Retention: points are dropped by days (UTC). A day is dropped, within about a day, once more
+        than `retention_days` (given to the store) days lie between today, by the store's clock, and
+        both this day and the day on which a point of it was recorded last. So what is recorded with
+        times long past is kept as long as anything else. All of a day goes at once, for sums,
+        buckets and sessions alike. Names, types and tags stay.
+
+        Idempotency keys older than IDEMPOTENCY_KEYS_KEPT_US are forgotten soon.
+        """
 
 
 class MetricAdministration(Protocol):
-    """What the commands ask of storage."""
+    """What the commands ask of storage, beside a running server or without one.
+
+    Organizations go by name here. Raises an error with one line for the operator when storage is
+    busy, full or failing.
+    """
 
     def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
         """Return the metrics of an organization, by name; None if there is no such organization."""
 
     def delete_metric(self, organization: str, name: str) -> bool:
-        """Delete a metric and its points; False if there is none of that name."""
+        """Delete a metric with its points; False if there is none of that name.
+
+        When it returns, no query sees the metric any more, in any process, and its type is
+        forgotten: the name is free for another. All of it goes or, after a crash, nothing.
+        Sessions and labels that only this metric had go with it. Idempotency keys stay, so a late
+        repeat does not bring points back.
+        """

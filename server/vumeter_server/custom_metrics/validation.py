@@ -1,7 +1,7 @@
 """Recorded points: the rules that a batch alone is held to before anything is stored.
 
-Both faces bring their points as columns, and `validate` makes a batch of them. What depends on the
-metrics that an organization already has comes later, in `batch.settle`.
+Both APIs bring points as columns, and `validate` makes a batch of them. What depends on the metrics
+that an organization already has is checked by `settle`, in the transaction that stores the batch.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from vumeter_server.custom_metrics.label_sets import (
     note_wrong,
 )
 from vumeter_server.custom_metrics.labels import MAX_METRIC_NAME, is_metric_name
-from vumeter_server.custom_metrics.model import ABSENT_TIME, Batch, MetricType
+from vumeter_server.custom_metrics.model import ABSENT_TIME, Batch, MetricType, Settled
 from vumeter_server.custom_metrics.violations import Findings
-from vumeter_server.errors import InvalidArgument
+from vumeter_server.errors import MAX_VIOLATIONS, InvalidArgument, Violation
 from vumeter_server.times.rfc3339 import TIMESTAMP_PROBLEM, read_rfc3339
 from vumeter_server.times.units import MINUTE_US
 
@@ -42,8 +42,8 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PointColumns:
-    """The points of a call, unchecked, an attribute a column.
+class UncheckedPoints:
+    """The points of a call, unchecked, one column per attribute.
 
     Attributes:
         names: the metrics' names.
@@ -52,7 +52,7 @@ class PointColumns:
         timestamps: microseconds since the epoch, or RFC 3339 text that `validate` reads; None where
             none is given.
         session_ids: the sessions; "" for none.
-        label_keys: what the face knows each point's labels by.
+        label_keys: what the API knows each point's labels by.
         label_sets: finds label sets by these keys.
     """
 
@@ -65,7 +65,7 @@ class PointColumns:
     label_sets: KnownLabelSets[Any]
 
 
-def validate(columns: PointColumns, now_us: int) -> Batch:
+def validate(columns: UncheckedPoints, now_us: int) -> Batch:
     """Check the points of a call; an empty call is a batch without points.
 
     Raises InvalidArgument with up to ten violations that name `points[3].value` and the like.
@@ -73,7 +73,7 @@ def validate(columns: PointColumns, now_us: int) -> Batch:
     if len(columns.names) > MAX_POINTS:
         raise InvalidArgument.of("points", f"must be at most {MAX_POINTS:,} a call")
     findings = Findings()
-    check_names(columns.names, findings)
+    _check_names(columns.names, findings)
     types = np.array(columns.types, np.int64)
     _check_types(types, findings)
     values = _read_values(columns, types, findings)
@@ -133,7 +133,7 @@ def check_idempotency_key(key: str | None, field: str = "idempotency_key") -> st
     return key
 
 
-def check_names(names: Sequence[str], findings: Findings) -> None:
+def _check_names(names: Sequence[str], findings: Findings) -> None:
     wrong = {name for name in set(names) if not is_metric_name(name)}
     if wrong:
         findings.add_each(
@@ -149,7 +149,7 @@ def _check_types(types: npt.NDArray[np.int64], findings: Findings) -> None:
 
 
 def _read_values(
-    columns: PointColumns, types: npt.NDArray[np.int64], findings: Findings
+    columns: UncheckedPoints, types: npt.NDArray[np.int64], findings: Findings
 ) -> npt.NDArray[np.float64]:
     """Return the values, NaN for None, which is the same in an array."""
     # Adding 0.0 turns -0.0 into 0.0.
@@ -194,3 +194,57 @@ def _check_sessions(sessions: Sequence[str], of_points: Sequence[str], findings:
     if wrong:
         for index, session in enumerate(of_points):
             check_id(session, index, "session_id", findings)
+
+
+def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settled:
+    """Fill in the defaults that depend on each metric's type.
+
+    `known` holds the types of the organization's metrics. A metric keeps the type of its first
+    point; without one it is a counter. Raises InvalidArgument that names `points[i].type` for
+    another type, and `points[i].value` for a missing value of a gauge or histogram or a negative
+    value of a counter.
+    """
+    first_points = np.full(len(batch.names), -1, np.int64)
+    indexes, first = np.unique(batch.name_indexes, return_index=True)
+    first_points[indexes] = first
+    new_types: dict[str, MetricType] = {}
+    metric_types = np.zeros(len(batch.names), np.uint8)
+    for index in np.argsort(first_points).tolist():
+        name = batch.names[index]
+        known_type = known.get(name) or new_types.get(name)
+        if known_type is None:
+            known_type = MetricType(batch.types[first_points[index]] or MetricType.COUNTER)
+            new_types[name] = known_type
+        metric_types[index] = known_type
+    own_types = metric_types[batch.name_indexes]
+    is_counter = own_types == MetricType.COUNTER
+    is_absent = np.isnan(batch.values)
+    wrong_type = (batch.types != 0) & (batch.types != own_types)
+    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0))
+    if wrong_type.any() or wrong_value.any():
+        raise InvalidArgument(violations=_violations(own_types, wrong_type, wrong_value, is_absent))
+    return Settled(
+        batch=batch,
+        values=np.where(is_absent, 1.0, batch.values),
+        times_us=np.where(batch.times_us == ABSENT_TIME, now_us, batch.times_us),
+        new_types=new_types,
+    )
+
+
+def _violations(
+    own_types: npt.NDArray[np.uint8],
+    wrong_type: npt.NDArray[np.bool_],
+    wrong_value: npt.NDArray[np.bool_],
+    is_absent: npt.NDArray[np.bool_],
+) -> list[Violation]:
+    violations = []
+    for index in np.flatnonzero(wrong_type | wrong_value)[:MAX_VIOLATIONS].tolist():
+        own_type = MetricType(own_types[index]).name.lower()
+        if wrong_type[index]:
+            field, problem = "type", f"must be {own_type}, as this metric was first recorded"
+        elif is_absent[index]:
+            field, problem = "value", f"must be given for a {own_type}"
+        else:
+            field, problem = "value", "must not be negative for a counter"
+        violations.append(Violation(field=f"points[{index}].{field}", problem=problem))
+    return violations

@@ -1,4 +1,4 @@
-"""Recorded batches, read with their labels left in the bytes in which they came.
+"""Recorded batches, parsed with their labels left in the bytes in which they came.
 
 Reading labels into maps is most of the work of reading a batch, and nearly all were seen before. So
 batches are read as messages of another type, derived from the API's own, which differs in one thing
@@ -8,7 +8,7 @@ that are known need not be read (KnownLabelSets); the others are read by the API
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -17,15 +17,24 @@ from google.protobuf.message import DecodeError, Message
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.api.times import instants_us
-from vumeter_server.custom_metrics.columnar import Columns
+from vumeter_server.custom_metrics.columnar import UncheckedColumns
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
-from vumeter_server.custom_metrics.validation import PointColumns
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.validation import UNKNOWN_TYPE, UncheckedPoints
 from vumeter_server.errors import InvalidArgument
 
 PACKAGE: Final = "vumeter.custom_metrics.v1.wire"
 AS_BYTES: Final = frozenset(
     {("Point", "tags"), ("LabelSet", "tags"), ("PointColumns", "label_sets")}
 )
+
+# The numbers are the proto's own: those of MetricType are what is stored. 0 is none given.
+_TYPES: Final[Mapping[int, int]] = {
+    pb.METRIC_TYPE_UNSPECIFIED: 0,
+    pb.METRIC_TYPE_COUNTER: MetricType.COUNTER.value,
+    pb.METRIC_TYPE_GAUGE: MetricType.GAUGE.value,
+    pb.METRIC_TYPE_HISTOGRAM: MetricType.HISTOGRAM.value,
+}
 
 # The ids of a point, and the entries of its tags as bytes.
 PointKey = tuple[Any, ...]
@@ -82,10 +91,10 @@ def count(request: Any) -> int:
     return len(request.columns.name_indexes if _has_columns(request) else request.points)
 
 
-def read(request: Any) -> PointColumns | Columns:
-    """Lay out what the request of any recording holds.
+def read(request: Any) -> UncheckedPoints | UncheckedColumns:
+    """Return what the request of any recording holds.
 
-    Raises InvalidArgument that names `points[3].timestamp` for what is no instant.
+    Raises InvalidArgument that names `points[3].occur_time` for what is no instant.
     """
     return _columns(request.columns) if _has_columns(request) else _points(request.points)
 
@@ -94,15 +103,15 @@ def _has_columns(request: Any) -> bool:
     return "columns" in request.DESCRIPTOR.fields_by_name
 
 
-def _points(points: Iterable[Any]) -> PointColumns:
+def _points(points: Iterable[Any]) -> UncheckedPoints:
     given = list(points)
     values: list[float | None] = [point.value for point in given]
     for index in _zeros(values):
         if not given[index].HasField("value"):
             values[index] = None
-    return PointColumns(
+    return UncheckedPoints(
         names=[point.name for point in given],
-        types=[point.type for point in given],
+        types=[_TYPES.get(point.type, UNKNOWN_TYPE) for point in given],
         values=values,
         timestamps=_timestamps(given),
         session_ids=[point.session_id for point in given],
@@ -113,10 +122,10 @@ def _points(points: Iterable[Any]) -> PointColumns:
 
 def _timestamps(given: Sequence[Any]) -> list[int | None]:
     read: list[int | None] = instants_us(
-        [point.timestamp for point in given], "points[{}].timestamp"
+        [point.occur_time for point in given], "points[{}].occur_time"
     ).tolist()
     for index in _zeros(read):
-        if not given[index].HasField("timestamp"):
+        if not given[index].HasField("occur_time"):
             read[index] = None
     return read
 
@@ -126,10 +135,10 @@ def _zeros(numbers: Iterable[float | None]) -> list[int]:
     return [index for index, number in enumerate(numbers) if number == 0]
 
 
-def _columns(given: Any) -> Columns:
-    return Columns(
+def _columns(given: Any) -> UncheckedColumns:
+    return UncheckedColumns(
         names=given.names,
-        types=given.types,
+        types=[_TYPES.get(each, UNKNOWN_TYPE) for each in given.types],
         name_indexes=given.name_indexes,
         values=given.values,
         times_us=given.times_us,

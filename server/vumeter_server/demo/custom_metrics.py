@@ -91,7 +91,7 @@ def _record_gauges(
                 agent_id=agent_id,
                 environment_id="production",
             )
-            point.timestamp.FromMicroseconds(time_us)
+            point.occur_time.FromMicroseconds(time_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class _Recorder:
             tags={**session.tags, **tags},
         )
         time_us = session.start_us + int(at * session.duration_us)
-        point.timestamp.FromMicroseconds(time_us // 1_000 * 1_000)
+        point.occur_time.FromMicroseconds(time_us // 1_000 * 1_000)
 
 
 _COMPLETED = {"booking": 0.72, "cancellation": 0.86}

@@ -120,7 +120,7 @@ class CallServer:
             call_id=call_id,
             tenant_id=tenant.tenant_id,
         )
-        event.occurred_at.FromMicroseconds(time.time_ns() // 1_000)
+        event.occur_time.FromMicroseconds(time.time_ns() // 1_000)
         self.report(event)
         return event
 
@@ -174,7 +174,7 @@ def hang_up(capacity: pb.GetCapacityResponse) -> list[pb.CallEvent]:
             tenant_id=tenant_id,
             outcome=pb.CALL_OUTCOME_HUNG_UP,
         )
-        event.occurred_at.FromMicroseconds(time.time_ns() // 1_000)
+        event.occur_time.FromMicroseconds(time.time_ns() // 1_000)
         events.append(event)
     return events
 

@@ -67,8 +67,8 @@ def demo_executions(now_us: int) -> Iterator[tuple[pb.Execution, list[pb.Call]]]
             run_test_name=RUN_TEST,
             status=pb.EXECUTION_STATUS_COMPLETED,
         )
-        execution.started_at.FromMicroseconds(started_us)
-        execution.completed_at.FromMicroseconds(started_us + took_ms * 1_000)
+        execution.start_time.FromMicroseconds(started_us)
+        execution.end_time.FromMicroseconds(started_us + took_ms * 1_000)
         yield execution, [_call(rng, number, call) for call in range(1, CALLS + 1)]
 
 

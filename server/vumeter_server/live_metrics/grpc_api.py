@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -14,26 +12,47 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
-from vumeter_server.api.error_table import status_of
+from vumeter_server.api.page_tokens import asked_page
+from vumeter_server.api.streams import answers_of_steps
+from vumeter_server.api.times import instant_us, timestamp
 from vumeter_server.errors import InvalidArgument, VumeterError
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.acknowledging import in_steps
+from vumeter_server.live_metrics.grpc_pages import capacity_message, page_of_capacity
 from vumeter_server.live_metrics.history import Bucket
-from vumeter_server.live_metrics.ingest import Recording
-from vumeter_server.live_metrics.live_view import Figures
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import LiveValues
 from vumeter_server.live_metrics.model import (
     CallOutcome,
     EventType,
     RejectionReason,
 )
-from vumeter_server.live_metrics.store import LiveStore, Tenant
-from vumeter_server.live_metrics.watching import watch
+from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.runtime import offload
 from vumeter_server.times.units import MILLISECOND_US, SECOND_US
 
-_TYPES = {int(kind): kind for kind in validation.EVENT_TYPES.values()}
-_REASONS = {int(reason): reason for reason in RejectionReason}
-_OUTCOMES = {int(outcome): outcome for outcome in CallOutcome}
+# The numbers are the proto's own: those of the core's enums are what is stored.
+_TYPES: Mapping[int, EventType] = {
+    pb.EVENT_TYPE_PENDING: EventType.PENDING,
+    pb.EVENT_TYPE_ACCEPTED: EventType.ACCEPTED,
+    pb.EVENT_TYPE_REJECTED: EventType.REJECTED,
+    pb.EVENT_TYPE_STARTED: EventType.STARTED,
+    pb.EVENT_TYPE_AUDIO: EventType.AUDIO,
+    pb.EVENT_TYPE_REFERRED: EventType.REFERRED,
+    pb.EVENT_TYPE_ENDED: EventType.ENDED,
+    pb.EVENT_TYPE_INSTRUCTIONS_DB_ERROR: EventType.INSTRUCTIONS_DB_ERROR,
+    pb.EVENT_TYPE_FALLBACK_INSTRUCTIONS_USED: EventType.FALLBACK_INSTRUCTIONS_USED,
+}
+_REASONS: Mapping[int, RejectionReason] = {
+    pb.REJECTION_REASON_CAPACITY: RejectionReason.CAPACITY,
+    pb.REJECTION_REASON_TENANT_NOT_CONFIGURED: RejectionReason.TENANT_NOT_CONFIGURED,
+    pb.REJECTION_REASON_INSTRUCTIONS_MISSING: RejectionReason.INSTRUCTIONS_MISSING,
+}
+_OUTCOMES: Mapping[int, CallOutcome] = {
+    pb.CALL_OUTCOME_COMPLETED: CallOutcome.COMPLETED,
+    pb.CALL_OUTCOME_HUNG_UP: CallOutcome.HUNG_UP,
+    pb.CALL_OUTCOME_FAILED: CallOutcome.FAILED,
+}
 _MAX_NANOS = 999_999_999
 
 
@@ -41,71 +60,55 @@ class LiveMetricsService:
     """vumeter.live_metrics.v1.LiveMetricsService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsService"]
-    access = ADMIN_TOKEN
-    field_names: Mapping[str, str] = {}
+    # Where a message spells a field otherwise than the documented JSON, and so the core, does.
+    field_names: Mapping[str, str] = {"occurred_at": "occur_time"}
 
-    def __init__(self, store: LiveStore, recording: Recording) -> None:
-        self._store = store
-        self._recording = recording
+    def __init__(self, queries: query.LiveQueries, ingest: EventIngest) -> None:
+        self._queries = queries
+        self._ingest = ingest
 
     async def RecordEvents(
         self, request: pb.RecordEventsRequest, call: Call
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
-        recorded = await self._recording.record([report_of(event) for event in request.events])
-        return pb.RecordEventsResponse(recorded=recorded)
+        events = request.events
+        checked = await offload.PARSING.run(
+            lambda: self._ingest.check(_sent_events(events)), size=len(events)
+        )
+        return pb.RecordEventsResponse(recorded=await self._ingest.record(checked))
 
     async def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
     ) -> AsyncIterator[pb.StreamEventsResponse]:
-        """Record batches, acknowledged in steps."""
-        answer = pb.StreamEventsResponse()
-        async for results in in_steps(
-            requests, _size, self._record_each, self._store.board.closing
-        ):
-            del answer.refused[:]
-            for result in results:
-                answer.acknowledged_requests += 1
-                if isinstance(result, VumeterError):
-                    answer.refused.add(
-                        request=answer.acknowledged_requests,
-                        status=status_of(result, self.field_names),
-                    )
-                else:
-                    answer.recorded_events += result
-            yield answer
+        """Record batch after batch, and answer each once it is on disk."""
+        steps = in_steps(requests, _size, self._record_each, self._queries.view.closing)
+        async for sequence, recorded, error in answers_of_steps(steps, self.field_names):
+            yield pb.StreamEventsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record_each(
         self, requests: Sequence[pb.StreamEventsRequest]
     ) -> list[int | VumeterError]:
-        return await self._recording.record_each(
-            [[report_of(event) for event in request.events] for request in requests]
+        batches = await offload.PARSING.run(
+            lambda: self._ingest.check_each(_sent_events(request.events) for request in requests),
+            size=sum(len(request.events) for request in requests),
         )
+        return await self._ingest.record_each(batches)
 
     async def GetLiveMetrics(
         self, request: pb.GetLiveMetricsRequest, call: Call
     ) -> pb.GetLiveMetricsResponse:
         """Answer the counters now."""
         tenant_id = query.one_or_all(request.tenant_id)
-        figures = self._store.board.figures(tenant_id)
+        values = self._queries.values(tenant_id)
         return pb.GetLiveMetricsResponse(
-            metrics=live_metrics(figures), rates=self._rates(figures, tenant_id)
+            metrics=live_metrics(values), rates=self._rates(values, tenant_id)
         )
 
     async def GetCapacity(
         self, request: pb.GetCapacityRequest, call: Call
     ) -> pb.GetCapacityResponse:
         """Answer the lists of calls."""
-        capacity = self._store.board.capacity()
-        answer = pb.GetCapacityResponse()
-        for calls, listed in (
-            (capacity.active, answer.active_calls),
-            (capacity.accepted, answer.accepted_calls),
-            (capacity.pending, answer.pending_calls),
-        ):
-            for call_id, tenant_id in calls:
-                listed.add(call_id=call_id, tenant_id=tenant_id)
-        return answer
+        return capacity_message(self._queries.capacity(), page_of_capacity(request))
 
     async def WatchLiveMetrics(
         self, request: pb.WatchLiveMetricsRequest, call: Call
@@ -116,9 +119,9 @@ class LiveMetricsService:
             request.max_updates_per_second if request.HasField("max_updates_per_second") else None
         )
         pace = query.updates_per_second(asked)
-        async for figures in watch(self._store.board, tenant_id, pace):
+        async for values in self._queries.watch(tenant_id, pace):
             yield pb.WatchLiveMetricsResponse(
-                metrics=live_metrics(figures), rates=self._rates(figures, tenant_id)
+                metrics=live_metrics(values), rates=self._rates(values, tenant_id)
             )
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
@@ -131,70 +134,69 @@ class LiveMetricsService:
             "end_time",
         )
         answer = pb.GetHistoryResponse()
-        answer.buckets.extend(map(_bucket, await self._store.history(tenant_id, buckets)))
+        answer.buckets.extend(map(_bucket, await self._queries.history(tenant_id, buckets)))
         return answer
 
     async def ListTenants(
         self, request: pb.ListTenantsRequest, call: Call
     ) -> pb.ListTenantsResponse:
         """Answer a page of tenants."""
-        size = request.page_size or query.DEFAULT_PAGE
-        if not 1 <= size <= query.MAX_PAGE:
-            raise InvalidArgument.of("page_size", f"must be from 1 to {query.MAX_PAGE:,}")
-        found = await self._store.tenants(_after(request.page_token), size + 1)
+        page = asked_page(request, (str,), default=query.DEFAULT_PAGE, most=query.MAX_PAGE)
+        size = page.size or query.DEFAULT_PAGE
+        # One more than the page holds says whether there is a next one.
+        found = await self._queries.tenants(page.after[0] if page.after else "", size + 1)
         answer = pb.ListTenantsResponse(tenants=[self._tenant(each) for each in found[:size]])
         if len(found) > size:
-            answer.next_page_token = _page_token(found[size - 1].tenant_id)
+            answer.next_page_token = page.next_token(found[size - 1].tenant_id)
         return answer
 
     async def SetTenantLimit(
         self, request: pb.SetTenantLimitRequest, call: Call
     ) -> pb.SetTenantLimitResponse:
         """Set or remove a tenant's limit."""
-        if problem := validation.id_problem(request.tenant_id):
-            raise InvalidArgument.of("tenant_id", problem)
         limit = request.max_concurrent_calls if request.HasField("max_concurrent_calls") else None
-        if limit is not None and limit > query.MAX_LIMIT:
-            raise InvalidArgument.of("max_concurrent_calls", f"must be at most {query.MAX_LIMIT:,}")
-        tenant = await self._store.set_limit(request.tenant_id, limit)
+        tenant = await self._queries.set_limit(request.tenant_id, limit)
         return pb.SetTenantLimitResponse(tenant=self._tenant(tenant))
 
-    def _rates(self, figures: Figures, tenant_id: str | None) -> pb.LiveRates:
-        limit = self._store.limit(tenant_id) if tenant_id is not None else None
-        rates = query.rates(figures, limit)
+    def _rates(self, values: LiveValues, tenant_id: str | None) -> pb.LiveRates:
+        rates = self._queries.rates(values, tenant_id)
         return pb.LiveRates(**{name: getattr(rates, name) for name in rates.__slots__})
 
     def _tenant(self, tenant: Tenant) -> pb.Tenant:
         return pb.Tenant(
             tenant_id=tenant.tenant_id,
-            last_event_occurred_at=_timestamp(tenant.last_occurred_us),
-            last_event_received_at=_timestamp(tenant.last_received_us),
+            last_event_occur_time=timestamp(tenant.last_occurred_us),
+            last_event_receive_time=timestamp(tenant.last_received_us),
             max_concurrent_calls=tenant.max_concurrent_calls,
-            active_calls=self._store.board.figures(tenant.tenant_id).active_calls,
+            active_calls=self._queries.values(tenant.tenant_id).active_calls,
         )
 
 
-# Watchers of one tenant are told the same figures: the message is made once for all of them.
+# Watchers of one tenant get the same values: the message is created once for all of them.
 @lru_cache(maxsize=1024)
-def live_metrics(figures: Figures) -> pb.LiveMetrics:
-    """Return figures as a message, which is shared and must not be changed."""
-    return pb.LiveMetrics(**query.documented(figures))
+def live_metrics(values: LiveValues) -> pb.LiveMetrics:
+    """Return values as a message, which is shared and must not be changed."""
+    return pb.LiveMetrics(**query.documented(values))
 
 
 def _bucket(bucket: Bucket) -> pb.HistoryBucket:
     return pb.HistoryBucket(
-        start_time=_timestamp(bucket.start_us),
-        metrics=pb.LiveMetrics(**query.documented(Figures(bucket.active_calls, bucket.counted))),
+        start_time=timestamp(bucket.start_us),
+        metrics=pb.LiveMetrics(**query.documented(LiveValues(bucket.active_calls, bucket.counted))),
         peak_active_calls=bucket.peak_active_calls,
     )
 
 
 def _size(request: pb.StreamEventsRequest) -> int:
-    # A request without events, which is refused, takes room too.
+    # A request without events takes room too.
     return max(1, len(request.events))
 
 
-def report_of(event: pb.CallEvent) -> validation.Report:
+def _sent_events(events: Iterable[pb.CallEvent]) -> list[validation.SentEvent]:
+    return [sent_event(event) for event in events]
+
+
+def sent_event(event: pb.CallEvent) -> validation.SentEvent:
     """Return a message as what was sent, to be checked."""
     kind: EventType | validation.Unreadable | None = None
     if event.type:
@@ -206,9 +208,9 @@ def report_of(event: pb.CallEvent) -> validation.Report:
     if event.outcome:
         outcome = _OUTCOMES.get(event.outcome, validation.UNREADABLE)
     occurred_us: int | validation.Unreadable | None = None
-    if event.HasField("occurred_at"):
-        occurred_us = _instant(event.occurred_at)
-    return validation.Report(
+    if event.HasField("occur_time"):
+        occurred_us = _instant(event.occur_time)
+    return validation.SentEvent(
         event_id=event.event_id or None,
         type=kind,
         tenant_id=event.tenant_id or None,
@@ -226,23 +228,10 @@ def _instant(time: Timestamp) -> int | validation.Unreadable:
     return time.seconds * SECOND_US + time.nanos // 1_000
 
 
-def _timestamp(us: int | None) -> Timestamp | None:
-    if us is None:
-        return None
-    return Timestamp(seconds=us // SECOND_US, nanos=us % SECOND_US * 1_000)
-
-
 def _required_time(request: pb.GetHistoryRequest, field: Literal["start_time", "end_time"]) -> int:
     if not request.HasField(field):
         raise InvalidArgument.of(field, "must be given")
-    instant = _instant(getattr(request, field))
-    # From the year 1 to 9999, as Timestamp itself allows.
-    if (
-        isinstance(instant, validation.Unreadable)
-        or not -62_135_596_800 <= (instant // SECOND_US) < 253_402_300_800
-    ):
-        raise InvalidArgument.of(field, "must be a valid time")
-    return instant
+    return instant_us(getattr(request, field), field)
 
 
 def _step_us(step: Duration) -> int:
@@ -250,14 +239,3 @@ def _step_us(step: Duration) -> int:
     if us < MILLISECOND_US or us % MILLISECOND_US or below:
         raise InvalidArgument.of("step", "must be a positive number of whole milliseconds")
     return us
-
-
-def _page_token(tenant_id: str) -> str:
-    return base64.urlsafe_b64encode(tenant_id.encode()).decode()
-
-
-def _after(page_token: str) -> str:
-    try:
-        return base64.b64decode(page_token.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
-        raise InvalidArgument.of("page_token", "must be that of an earlier answer") from None

@@ -1,29 +1,41 @@
-"""What is done beside calls: stuck calls are closed, peaks worked out, old events forgotten."""
+"""Work that is done beside calls: close stuck calls, compute peaks, drop old events."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 
-from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.times.units import DAY_US
 
-STUCK_CHECKED_EVERY_SECONDS: Final = 1.0
-PEAKS_WORKED_OUT_EVERY_SECONDS: Final = 5.0
-FORGOTTEN_EVERY_SECONDS: Final = 600.0
+CLOSE_STUCK_EVERY_SECONDS: Final = 1.0
+COMPUTE_PEAKS_EVERY_SECONDS: Final = 5.0
+DROP_OLD_EVERY_SECONDS: Final = 600.0
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Upkeep:
-    """The periodic work on a store."""
+class PeriodicStep:
+    """A step that is done every `every_seconds`; what it raises must not end that."""
+
+    name: str
+    step: Callable[[], Coroutine[Any, Any, None]]
+    every_seconds: float
+
+    async def run_forever(self) -> NoReturn:
+        """Do the step now and then again and again, until this is cancelled."""
+        await run_periodically(self.name, self.step, every_seconds=self.every_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveMaintenance:
+    """The steps of the periodic work on a store, each a plain coroutine."""
 
     store: LiveStore
     clock: Clock
@@ -31,40 +43,37 @@ class Upkeep:
     retention_days: int
 
     async def close_stuck_calls(self) -> None:
-        """Close calls of which nothing was received for too long."""
+        """Close calls of which no event was received for too long."""
         closed = await self.store.close_stuck(self.clock() - self.call_ttl_us)
         if closed:
             _log.info("stuck_calls_closed", calls=closed)
 
-    async def forget_old_events(self) -> None:
-        """Forget events that were received too long ago."""
+    async def drop_old_events(self) -> None:
+        """Drop events that were received too long ago."""
         await self.store.drop_received_before(self.clock() - self.retention_days * DAY_US)
 
-    async def work_out_peaks(self) -> None:
-        """Work out the peaks of history that changed."""
-        while await self.store.work_out_peaks():
+    async def compute_peaks(self) -> None:
+        """Compute the peaks of history that changed."""
+        while await self.store.compute_peaks():
             pass
 
-    async def keep_closing(self) -> None:
-        """Close stuck calls for ever."""
-        await _every(STUCK_CHECKED_EVERY_SECONDS, self.close_stuck_calls)
-
-    async def keep_forgetting(self) -> None:
-        """Forget old events for ever."""
-        await _every(FORGOTTEN_EVERY_SECONDS, self.forget_old_events)
-
-    async def keep_working_out(self) -> None:
-        """Work out peaks for ever."""
-        await _every(PEAKS_WORKED_OUT_EVERY_SECONDS, self.work_out_peaks)
-
-
-async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Unavailable as error:
-            # The storage is full or busy; what was to be done is still to be done next time.
-            _log.warning("upkeep_put_off", work=work.__name__, error=error.message)
-        except Exception:
-            _log.exception("upkeep_failed", work=work.__name__)
-        await asyncio.sleep(seconds)
+    @property
+    def steps(self) -> tuple[PeriodicStep, ...]:
+        """All of it, with how often each step is done."""
+        return (
+            PeriodicStep(
+                name="close_stuck_calls",
+                step=self.close_stuck_calls,
+                every_seconds=CLOSE_STUCK_EVERY_SECONDS,
+            ),
+            PeriodicStep(
+                name="drop_old_live_events",
+                step=self.drop_old_events,
+                every_seconds=DROP_OLD_EVERY_SECONDS,
+            ),
+            PeriodicStep(
+                name="compute_live_peaks",
+                step=self.compute_peaks,
+                every_seconds=COMPUTE_PEAKS_EVERY_SECONDS,
+            ),
+        )

@@ -1,8 +1,12 @@
-"""What takes long is done beside the event loop: reading large batches, writing large answers.
+"""Long work is offloaded to a thread: parsing large batches, rendering large answers.
 
-A batch of 1,000 points takes 2 to 4 ms to read, an answer of 10,000 cells 5 ms to write, for which
-every other call would wait. What is small is done where it is asked, since handing it to a thread
-and waking the loop again would take longer.
+Parsing a batch of 1,000 points takes 2 to 4 ms, rendering an answer of 10,000 cells 5 ms, and on
+the event loop every other call would wait for it. Small work is done on the event loop, since
+handing it to a thread and waking the loop again would take longer than the work.
+
+An `Offload` is shared by all callers of one kind of work:
+
+    prepared = await PARSING.run(lambda: parse(request), size=len(request.events))
 """
 
 from __future__ import annotations
@@ -20,21 +24,27 @@ T = TypeVar("T")
 MAX_WAITING: Final = 1_000
 
 
-class Aside:
-    """One thread, since several would wait for each other: they share the interpreter.
+class Offload:
+    """Runs work of one kind on one thread, in order; small work on the event loop.
 
-    Quick queries go before it.
+    It has one thread, because several would share the interpreter and wait for each other. Quick
+    queries have priority over it.
     """
 
     def __init__(self, name: str, *, from_size: int) -> None:
+        """Offload work of at least `from_size`; `name` is shown in the name of the thread."""
         self._from_size = from_size
         self._waiting = 0
         self._thread = ThreadPoolExecutor(1, f"vumeter-{name}", initializer=give_way)
 
     async def run(self, work: Callable[[], T], *, size: int) -> T:
-        """Return what `work` returns; all is done in the order in which it was asked for.
+        """Return what `work` returns, or raise what it raises.
 
-        Raises Unavailable if too much waits.
+        `size` is how much there is to do, in the unit of `from_size`. Work is done in the order of
+        the calls: small work does not overtake large work that waits. `work` must touch nothing
+        that belongs to the event loop.
+
+        Raises Unavailable if 1,000 calls wait already.
         """
         if size < self._from_size and not self._waiting:
             return work()
@@ -47,7 +57,7 @@ class Aside:
             self._waiting -= 1
 
 
-BATCHES: Final = Aside("batches", from_size=200)
-"""Reads batches; their size is in points."""
-ANSWERS: Final = Aside("answers", from_size=1_000)
-"""Orders and writes answers; their size is in cells."""
+PARSING: Final = Offload("parsing", from_size=200)
+"""Parses and checks what is recorded, of every family; the size is in points or events."""
+RENDERING: Final = Offload("rendering", from_size=1_000)
+"""Orders and renders answers, of every family; the size is in cells (rows x metrics)."""

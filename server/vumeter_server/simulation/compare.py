@@ -1,4 +1,4 @@
-"""Two executions side by side, metric by metric, and limits that a candidate is held against."""
+"""Two executions side by side, metric by metric, and the limits that a candidate must keep."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from enum import Enum
 from fractions import Fraction
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.aggregation import (
+    DOCUMENTED_PERCENTILES,
+    PERCENTILE_GROUP,
+    ExecutionMetrics,
+    percentile_name,
+)
 from vumeter_server.simulation.decimals import exact, round_fraction
 
 MAX_THRESHOLDS = 100
+PERCENT_DECIMALS = 2
 
 _LOWER_IS_BETTER = (
     ("latency", "avg_agent_latency_ms"),
     ("latency", "avg_response_time_ms"),
-    ("latency.percentiles", "p50"),
-    ("latency.percentiles", "p95"),
-    ("latency.percentiles", "p99"),
+    *((PERCENTILE_GROUP, percentile_name(each)) for each in DOCUMENTED_PERCENTILES),
     ("conversation", "avg_user_interruption_rate"),
     ("conversation", "avg_ai_interruption_rate"),
     ("conversation", "avg_stop_time_after_interruption_ms"),
@@ -108,16 +112,16 @@ class ThresholdResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Two executions, their metrics in the order of METRICS, and a result a threshold."""
+    """Two executions, their metrics in the order of METRICS, and one result per threshold."""
 
-    baseline: Execution
-    candidate: Execution
+    baseline: ExecutionMetrics
+    candidate: ExecutionMetrics
     metrics: Sequence[ComparedMetric]
     thresholds: Sequence[ThresholdResult]
 
 
 def compare(
-    baseline: Execution, candidate: Execution, thresholds: Sequence[Threshold] = ()
+    baseline: ExecutionMetrics, candidate: ExecutionMetrics, thresholds: Sequence[Threshold] = ()
 ) -> Comparison:
     """Set two executions side by side; both have the documented percentiles."""
     rows = [
@@ -133,12 +137,12 @@ def compare(
         baseline=baseline,
         candidate=candidate,
         metrics=rows,
-        thresholds=[_held_against(each, by_metric[each.metric]) for each in thresholds],
+        thresholds=[_checked(each, by_metric[each.metric]) for each in thresholds],
     )
 
 
 def check_thresholds(thresholds: Sequence[Threshold]) -> None:
-    """Refuse thresholds that cannot be checked.
+    """Reject thresholds that cannot be checked.
 
     Raises:
         InvalidArgument: too many of them, an unknown metric, or a number that is not finite.
@@ -155,15 +159,15 @@ def check_thresholds(thresholds: Sequence[Threshold]) -> None:
 
 
 def _compared(
-    group: str, name: str, better: Better, baseline: Execution, candidate: Execution
+    group: str, name: str, better: Better, baseline: ExecutionMetrics, candidate: ExecutionMetrics
 ) -> ComparedMetric:
-    before, after = baseline.figure(group, name), candidate.figure(group, name)
+    before, after = baseline.value(group, name), candidate.value(group, name)
     difference = percent = None
     verdict = Verdict.UNKNOWN
     if before is not None and after is not None:
         change = exact(after) - exact(before)
         difference = float(change)
-        percent = round_fraction(change / exact(before) * 100, 2) if before else None
+        percent = round_fraction(change / exact(before) * 100, PERCENT_DECIMALS) if before else None
         if change == 0:
             verdict = Verdict.SAME
         else:
@@ -179,7 +183,7 @@ def _compared(
     )
 
 
-def _held_against(threshold: Threshold, row: ComparedMetric) -> ThresholdResult:
+def _checked(threshold: Threshold, row: ComparedMetric) -> ThresholdResult:
     limit = _limit(threshold, row.baseline)
     outcome = Outcome.UNKNOWN
     if limit is not None and row.candidate is not None:

@@ -1,29 +1,34 @@
-"""Simulation metrics for gRPC callers: read the message, ask the core, write the message."""
+"""Simulation metrics by gRPC: read the message, call the core, write the message."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import NoneType
 
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import KEY_PAIR
+from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.simulation import grpc_messages, query
+from vumeter_server.simulation import grpc_messages, ingest, pages, query
 from vumeter_server.simulation.model import CallReport
-from vumeter_server.simulation.store import SimulationStore
-from vumeter_server.simulation.validation import checked_run_test_name
+from vumeter_server.simulation.store import ExecutionPosition, SimulationStore
 
 MAX_BATCHES_IN_FLIGHT = 16
+DEFAULT_RUN_TESTS = 100
+MAX_RUN_TESTS = 1_000
 
-# Reading more calls than these at once would hold up other callers by milliseconds.
-READ_AT_ONCE = 100
+# Where a message spells a field otherwise than the documented JSON, and so the core, does.
+FIELD_NAMES: Mapping[str, str] = {"started_at": "start_time", "completed_at": "end_time"}
+
+# Reading more calls on the event loop would delay other callers by milliseconds.
+READ_ON_THE_LOOP = 100
 
 
 async def _read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
-    if len(calls) <= READ_AT_ONCE:
+    if len(calls) <= READ_ON_THE_LOOP:
         return grpc_messages.read_calls(calls)
     return await asyncio.to_thread(grpc_messages.read_calls, calls)
 
@@ -32,8 +37,7 @@ class SimulationService:
     """The typed RPCs."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationService"]
-    access = KEY_PAIR
-    field_names: Mapping[str, str] = {}
+    field_names = FIELD_NAMES
 
     def __init__(self, store: SimulationStore) -> None:
         self._store = store
@@ -41,9 +45,8 @@ class SimulationService:
     async def RecordRunTest(
         self, request: pb.RecordRunTestRequest, call: Call
     ) -> pb.RecordRunTestResponse:
-        """Make a run test."""
-        name = checked_run_test_name(request.run_test_name)
-        await self._store.record_run_test(call.organization_id, name)
+        """Create a run test."""
+        await ingest.record_run_test(self._store, call.organization_id, request.run_test_name)
         return pb.RecordRunTestResponse()
 
     async def RecordExecution(
@@ -51,16 +54,16 @@ class SimulationService:
     ) -> pb.RecordExecutionResponse:
         """Record an execution."""
         report = grpc_messages.read_execution(request.execution)
-        await self._store.record_execution(call.organization_id, report)
-        return pb.RecordExecutionResponse(execution_id=report.execution_id)
+        execution_id = await ingest.record_execution(self._store, call.organization_id, report)
+        return pb.RecordExecutionResponse(execution_id=execution_id)
 
     async def RecordCalls(
         self, request: pb.RecordCallsRequest, call: Call
     ) -> pb.RecordCallsResponse:
         """Record calls, all of them or none."""
         reports = await _read_calls(request.calls)
-        await self._store.record_calls(call.organization_id, reports)
-        return pb.RecordCallsResponse(recorded=len(reports))
+        recorded = await ingest.record_calls(self._store, call.organization_id, reports)
+        return pb.RecordCallsResponse(recorded=recorded)
 
     async def StreamCalls(
         self, requests: AsyncIterator[pb.StreamCallsRequest], call: Call
@@ -72,8 +75,7 @@ class SimulationService:
         async def record(request: pb.StreamCallsRequest) -> int:
             async with reading:
                 reports = await _read_calls(request.calls)
-            await self._store.record_calls(call.organization_id, reports)
-            return len(reports)
+            return await ingest.record_calls(self._store, call.organization_id, reports)
 
         answers = answer_in_order(requests, record, MAX_BATCHES_IN_FLIGHT, self.field_names)
         async for sequence, recorded, error in answers:
@@ -89,7 +91,7 @@ class SimulationService:
     async def GetExecutionMetrics(
         self, request: pb.GetExecutionMetricsRequest, call: Call
     ) -> pb.GetExecutionMetricsResponse:
-        """Answer with one execution and its figures."""
+        """Answer with one execution and its metrics."""
         found = await query.get_execution(
             self._store, call.organization_id, request.execution_id, request.percentiles
         )
@@ -99,17 +101,23 @@ class SimulationService:
         self, request: pb.ListExecutionMetricsRequest, call: Call
     ) -> pb.ListExecutionMetricsResponse:
         """Answer with a page of a run test's executions."""
-        found, next_page_token = await query.list_executions(
+        page = asked_page(
+            request, ((int, NoneType), int), default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT
+        )
+        found = await query.list_executions(
             self._store,
             call.organization_id,
             request.run_test_name,
-            page_size=request.page_size,
-            page_token=request.page_token,
+            limit=page.size or pages.DEFAULT_LIMIT,
+            after=ExecutionPosition(started_at=page.after[0], sequence=page.after[1])
+            if page.after
+            else None,
             percentiles=request.percentiles,
         )
+        last = found.ends_at
         return pb.ListExecutionMetricsResponse(
             executions=[grpc_messages.write_execution(each) for each in found.executions],
-            next_page_token=next_page_token,
+            next_page_token=page.next_token(last.started_at, last.sequence) if last else "",
             total_size=found.count,
         )
 
@@ -117,15 +125,16 @@ class SimulationService:
         self, request: pb.ListRunTestsRequest, call: Call
     ) -> pb.ListRunTestsResponse:
         """Answer with a page of the organization's run tests."""
-        found, next_page_token = await query.list_run_tests(
-            self._store,
-            call.organization_id,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
+        page = asked_page(request, (str,), default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
+        size = page.size or DEFAULT_RUN_TESTS
+        after = page.after[0] if page.after else ""
+        # One more than the page holds says whether there is a next one.
+        found = await self._store.run_tests(call.organization_id, after=after, limit=size + 1)
+        shown = found[:size]
+        more = len(found) > size
         return pb.ListRunTestsResponse(
-            run_tests=[grpc_messages.write_run_test(each) for each in found],
-            next_page_token=next_page_token,
+            run_tests=[grpc_messages.write_run_test(each) for each in shown],
+            next_page_token=page.next_token(shown[-1].run_test_name) if more else "",
         )
 
     async def DeleteExecution(
@@ -140,7 +149,7 @@ class SimulationService:
     async def CompareExecutions(
         self, request: pb.CompareExecutionsRequest, call: Call
     ) -> pb.CompareExecutionsResponse:
-        """Set two executions side by side, and hold the candidate against thresholds."""
+        """Set two executions side by side, and check the candidate against thresholds."""
         comparison = await query.compare_executions(
             self._store,
             call.organization_id,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter_server.api.times import instant_us, timestamp
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation.aggregation import MEANS, Execution
+from vumeter_server.simulation.aggregation import MEANS, SUMS, ExecutionMetrics
 from vumeter_server.simulation.compare import (
     Better,
     Bound,
@@ -23,7 +23,6 @@ from vumeter_server.simulation.compare import (
 )
 from vumeter_server.simulation.model import (
     CALL_STATUSES,
-    EXECUTION_STATUSES,
     NUMBERS_BY_GROUP,
     CallReport,
     ExecutionReport,
@@ -31,15 +30,28 @@ from vumeter_server.simulation.model import (
 from vumeter_server.simulation.store import RunTest
 from vumeter_server.simulation.validation import CallChecker, check_batch_size, checked_execution
 
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-_GROUPS = tuple(NUMBERS_BY_GROUP.items())
-_SUMS = {
-    "total_duration_seconds": "duration_seconds",
-    "total_cost_cents": "total_cost_cents",
-    "stt_cost_cents": "stt_cost_cents",
-    "llm_cost_cents": "llm_cost_cents",
-    "tts_cost_cents": "tts_cost_cents",
+# The numbers are the proto's own: the words are what is stored, and their order says nothing.
+_EXECUTION_STATUSES: Mapping[str, pb.ExecutionStatus] = {
+    "pending": pb.EXECUTION_STATUS_PENDING,
+    "running": pb.EXECUTION_STATUS_RUNNING,
+    "completed": pb.EXECUTION_STATUS_COMPLETED,
+    "failed": pb.EXECUTION_STATUS_FAILED,
+    "cancelling": pb.EXECUTION_STATUS_CANCELLING,
+    "cancelled": pb.EXECUTION_STATUS_CANCELLED,
+    "evaluating": pb.EXECUTION_STATUS_EVALUATING,
 }
+_CALL_STATUSES: Mapping[str, pb.CallStatus] = {
+    "pending": pb.CALL_STATUS_PENDING,
+    "registered": pb.CALL_STATUS_REGISTERED,
+    "ongoing": pb.CALL_STATUS_ONGOING,
+    "analyzing": pb.CALL_STATUS_ANALYZING,
+    "completed": pb.CALL_STATUS_COMPLETED,
+    "failed": pb.CALL_STATUS_FAILED,
+    "cancelled": pb.CALL_STATUS_CANCELLED,
+}
+_EXECUTION_STATUS_WORDS = {int(number): word for word, number in _EXECUTION_STATUSES.items()}
+_CALL_STATUS_WORDS = {int(number): word for word, number in _CALL_STATUSES.items()}
+_GROUPS = tuple(NUMBERS_BY_GROUP.items())
 _BETTER = {Better.LOWER: pb.BETTER_LOWER, Better.HIGHER: pb.BETTER_HIGHER}
 _VERDICTS = {
     Verdict.UNKNOWN: pb.VERDICT_UNKNOWN,
@@ -62,7 +74,7 @@ def read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
         checker.add(
             call_execution_id=call.call_execution_id,
             execution_id=call.execution_id,
-            status=_status(call.status, CALL_STATUSES),
+            status=_status(call.status, _CALL_STATUS_WORDS),
             numbers=_numbers(call),
             objects=(
                 read_struct(call.latency.customer_latency_metrics),
@@ -83,18 +95,18 @@ def _numbers(call: pb.Call) -> list[float | None]:
     return numbers
 
 
-def _status(number: int, statuses: Sequence[str]) -> str | None:
-    """Return the word for an enum's number; one that is unknown stays a number, to be refused."""
-    if number == 0:
-        return None
-    return statuses[number - 1] if 0 < number <= len(statuses) else str(number)
+def _status(number: int, words: Mapping[int, str]) -> str | None:
+    """Return the word for an enum's number; one that is unknown stays a number, to be rejected."""
+    return words.get(number, str(number)) if number else None
 
 
 def read_execution(execution: pb.Execution) -> ExecutionReport:
     """Return what a message reports; raises InvalidArgument naming the field at fault."""
 
-    def time(name: str) -> int | None:
-        return _read_time(execution, name)
+    def time(name: Literal["start_time", "end_time"]) -> int | None:
+        if not execution.HasField(name):
+            return None
+        return instant_us(getattr(execution, name), f"execution.{name}")
 
     def count(name: str) -> int | None:
         return getattr(execution, name) if execution.HasField(name) else None
@@ -102,28 +114,12 @@ def read_execution(execution: pb.Execution) -> ExecutionReport:
     return checked_execution(
         execution_id=execution.execution_id,
         run_test_name=execution.run_test_name,
-        status=_status(execution.status, EXECUTION_STATUSES),
-        started_at=time("started_at"),
-        completed_at=time("completed_at"),
+        status=_status(execution.status, _EXECUTION_STATUS_WORDS),
+        started_at=time("start_time"),
+        completed_at=time("end_time"),
         counts=[count("total_calls"), count("completed_calls"), count("failed_calls")],
         prefix="execution.",
     )
-
-
-def _read_time(execution: pb.Execution, name: str) -> int | None:
-    if not execution.HasField(name):
-        return None
-    time: Timestamp = getattr(execution, name)
-    if not (_FIRST_SECOND <= time.seconds <= _LAST_SECOND and 0 <= time.nanos < 1_000_000_000):
-        raise InvalidArgument.of(f"execution.{name}", "must be a time of the years 1 to 9999")
-    return time.seconds * 1_000_000 + time.nanos // 1_000
-
-
-def _time(instant_us: int | None) -> Timestamp | None:
-    if instant_us is None:
-        return None
-    seconds, micros = divmod(instant_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1_000)
 
 
 def read_struct(struct: Struct) -> dict[str, Any]:
@@ -174,7 +170,7 @@ def write_call(call: CallReport) -> pb.Call:
     message = pb.Call(
         call_execution_id=call.call_execution_id,
         execution_id=call.execution_id,
-        status=CALL_STATUSES.index(call.status) + 1,  # type: ignore[arg-type]
+        status=_CALL_STATUSES[call.status],
         latency=pb.CallLatency(
             customer_latency_metrics=write_struct(call.customer_latency_metrics)
         ),
@@ -191,27 +187,27 @@ def write_call(call: CallReport) -> pb.Call:
     return message
 
 
-def write_execution(execution: Execution) -> pb.ExecutionMetrics:
-    """Return an execution with its figures and how many calls stand behind each."""
+def write_execution(execution: ExecutionMetrics) -> pb.ExecutionMetrics:
+    """Return an execution with its metrics, and how many calls stand behind each of them."""
     report, totals = execution.report, execution.totals
     message = pb.ExecutionMetrics(
         execution_id=report.execution_id,
         run_test_name=report.run_test_name,
-        status=EXECUTION_STATUSES.index(report.status) + 1,  # type: ignore[arg-type]
-        started_at=_time(report.started_at),
-        completed_at=_time(report.completed_at),
+        status=_EXECUTION_STATUSES[report.status],
+        start_time=timestamp(report.started_at),
+        end_time=timestamp(report.completed_at),
         total_calls=execution.total_calls,
         completed_calls=execution.completed_calls,
         failed_calls=execution.failed_calls,
         calls=pb.CallCounts(
-            total=sum(totals.calls),
+            total=totals.all_calls,
             **{status: totals.calls_with(status) for status in CALL_STATUSES},
         ),
     )
-    for figure in MEANS:
-        mean = pb.Mean(value=totals.mean(figure), samples=totals.samples_of(figure.source))
-        getattr(getattr(message, figure.group), figure.name).CopyFrom(mean)
-    for name, source in _SUMS.items():
+    for metric in MEANS:
+        mean = pb.Mean(value=totals.mean(metric), samples=totals.samples_of(metric.source))
+        getattr(getattr(message, metric.group), metric.name).CopyFrom(mean)
+    for name, source in SUMS.items():
         total = pb.Sum(value=totals.sum_of(source), samples=totals.samples_of(source))
         getattr(message.cost, name).CopyFrom(total)
     message.latency.percentiles.extend(
@@ -226,7 +222,7 @@ def write_run_test(run_test: RunTest) -> pb.RunTest:
     return pb.RunTest(
         run_test_name=run_test.run_test_name,
         execution_count=run_test.execution_count,
-        last_started_at=_time(run_test.last_started_at),
+        last_start_time=timestamp(run_test.last_started_at),
     )
 
 

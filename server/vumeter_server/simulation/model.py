@@ -1,4 +1,4 @@
-"""What callers report: executions and calls."""
+"""What callers record: executions and calls. What is answered stands in `aggregation`."""
 
 from __future__ import annotations
 

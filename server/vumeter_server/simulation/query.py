@@ -1,30 +1,25 @@
-"""The questions that simulation metrics answer; both faces ask through these functions."""
+"""The use cases of asking, and of deleting; both APIs ask through these functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import NoneType
 
 from vumeter_server.errors import InvalidArgument, NotFound
 from vumeter_server.simulation import pages
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES, ExecutionMetrics
 from vumeter_server.simulation.compare import Comparison, Threshold, check_thresholds, compare
 from vumeter_server.simulation.model import CallReport
-from vumeter_server.simulation.percentiles import DOCUMENTED
 from vumeter_server.simulation.store import (
     CALL_NOT_FOUND,
     EXECUTION_NOT_FOUND,
     RUN_TEST_NOT_FOUND,
+    ExecutionPosition,
     ExecutionsPage,
-    Position,
-    RunTest,
     SimulationStore,
 )
 from vumeter_server.simulation.validation import checked_run_test_name, checked_uuid
 
 MAX_PERCENTILES = 100
-DEFAULT_RUN_TESTS = 100
-MAX_RUN_TESTS = 1_000
 
 
 async def get_call(
@@ -47,9 +42,9 @@ async def get_execution(
     store: SimulationStore,
     organization_id: int,
     execution_id: str,
-    percentiles: Sequence[float] = DOCUMENTED,
-) -> Execution:
-    """Return an execution with its figures.
+    percentiles: Sequence[float] = DOCUMENTED_PERCENTILES,
+) -> ExecutionMetrics:
+    """Return an execution with its metrics.
 
     Raises:
         InvalidArgument: the id is no UUID, or a percentile is out of range.
@@ -77,7 +72,7 @@ async def get_numbered_page(
     found = await store.executions(
         organization_id,
         checked_run_test_name(run_test_name),
-        percentiles=DOCUMENTED,
+        percentiles=DOCUMENTED_PERCENTILES,
         limit=limit,
         offset=min((page - 1) * limit, 2**62),
     )
@@ -92,58 +87,26 @@ async def list_executions(
     organization_id: int,
     run_test_name: str,
     *,
-    page_size: int,
-    page_token: str,
+    limit: int,
+    after: ExecutionPosition | None,
     percentiles: Sequence[float],
-) -> tuple[ExecutionsPage, str]:
-    """Return a page of a run test's executions, and the token of the next page or "".
+) -> ExecutionsPage:
+    """Return at most `limit` of a run test's executions, those that come behind `after`.
 
     Raises:
-        InvalidArgument: a name that no run test can have, a page size out of range, or a token of
-            another list.
+        InvalidArgument: a name that no run test can have, or a percentile out of range.
         NotFound: there is no such run test.
     """
     found = await store.executions(
         organization_id,
         checked_run_test_name(run_test_name),
         percentiles=checked_percentiles(percentiles),
-        limit=pages.checked_page_size(page_size, default=pages.DEFAULT_LIMIT, most=pages.MAX_LIMIT),
-        after=_position(page_token, run_test_name),
+        limit=limit,
+        after=after,
     )
     if found is None:
         raise NotFound(RUN_TEST_NOT_FOUND)
-    return found, _token(found.ends_at, run_test_name)
-
-
-def _token(position: Position | None, run_test_name: str) -> str:
-    if position is None:
-        return ""
-    return pages.encode_token(run_test_name, position.started_at, position.sequence)
-
-
-def _position(token: str, run_test_name: str) -> Position | None:
-    if not token:
-        return None
-    listed, started_at, sequence = pages.decode_token(token, str, (int, NoneType), int)
-    if listed != run_test_name:
-        raise InvalidArgument.of("page_token", pages.OTHER_LIST)
-    return Position(started_at=started_at, sequence=sequence)
-
-
-async def list_run_tests(
-    store: SimulationStore, organization_id: int, *, page_size: int, page_token: str
-) -> tuple[Sequence[RunTest], str]:
-    """Return a page of the organization's run tests, and the token of the next page or "".
-
-    Raises:
-        InvalidArgument: a page size out of range, or a token of another list.
-    """
-    size = pages.checked_page_size(page_size, default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
-    after = pages.decode_token(page_token, str)[0] if page_token else ""
-    found = await store.run_tests(organization_id, after=after, limit=size + 1)
-    if len(found) <= size:
-        return found, ""
-    return found[:size], pages.encode_token(found[size - 1].run_test_name)
+    return found
 
 
 async def compare_executions(
@@ -194,4 +157,4 @@ def checked_percentiles(wanted: Sequence[float]) -> Sequence[float]:
     for place, percentile in enumerate(wanted):
         if not 0 <= percentile <= 100:  # NaN is not, either
             raise InvalidArgument.of(f"percentiles[{place}]", "must be from 0 to 100")
-    return sorted({percentile + 0.0 for percentile in wanted}) or DOCUMENTED
+    return sorted({percentile + 0.0 for percentile in wanted}) or DOCUMENTED_PERCENTILES

@@ -8,7 +8,12 @@ from typing import Any
 import orjson
 
 from vumeter_server.simulation import pages
-from vumeter_server.simulation.aggregation import MEANS, Execution
+from vumeter_server.simulation.aggregation import (
+    MEANS,
+    SUMS,
+    ExecutionMetrics,
+    percentile_name,
+)
 from vumeter_server.simulation.compare import Comparison
 from vumeter_server.simulation.model import NUMBER_NAMES, NUMBERS_BY_GROUP, CallReport
 from vumeter_server.simulation.store import ExecutionsPage
@@ -18,6 +23,10 @@ from vumeter_server.times.rfc3339 import format_rfc3339
 _WITH_DECIMAL = frozenset(
     {"user_wpm", "bot_wpm", "talk_ratio", "user_interruption_rate", "ai_interruption_rate"}
 )
+
+# Of all sums and statuses, the document shows these.
+_SUMS_SHOWN = ("total_duration_seconds",)
+_STATUSES_SHOWN = ("completed", "failed", "pending")
 
 
 def answer(result: object) -> bytes:
@@ -56,14 +65,14 @@ def _number(name: str, value: float | None) -> float | None:
     return int(value)
 
 
-def execution_json(execution: Execution) -> Mapping[str, Any]:
+def execution_json(execution: ExecutionMetrics) -> Mapping[str, Any]:
     """An execution by `execution_id`: a mean is 0 when no call reported a value."""
     report, totals = execution.report, execution.totals
     groups: dict[str, dict[str, Any]] = {"latency": {}, "conversation": {}, "chat": {}}
-    for figure in MEANS:
-        groups[figure.group][figure.name] = totals.mean(figure) or 0.0
+    for metric in MEANS:
+        groups[metric.group][metric.name] = totals.mean(metric) or 0.0
     groups["latency"]["percentiles"] = {
-        f"p{percentile:g}": value for percentile, value in execution.percentiles
+        percentile_name(percentile): value for percentile, value in execution.percentiles
     }
     return {
         "execution_id": report.execution_id,
@@ -75,14 +84,12 @@ def execution_json(execution: Execution) -> Mapping[str, Any]:
         "failed_calls": execution.failed_calls,
         "metrics": {
             "latency": groups["latency"],
-            "cost": {"total_duration_seconds": totals.sum_of("duration_seconds") or 0},
+            "cost": {name: totals.sum_of(SUMS[name]) or 0 for name in _SUMS_SHOWN},
             "conversation": groups["conversation"],
             "chat": groups["chat"],
             "calls": {
-                "total": sum(totals.calls),
-                "completed": totals.calls_with("completed"),
-                "failed": totals.calls_with("failed"),
-                "pending": totals.calls_with("pending"),
+                "total": totals.all_calls,
+                **{status: totals.calls_with(status) for status in _STATUSES_SHOWN},
             },
         },
     }

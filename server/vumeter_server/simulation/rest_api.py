@@ -1,4 +1,4 @@
-"""Simulation metrics by REST: parse the query or the body, ask the core, render the JSON."""
+"""Simulation metrics by REST: parse the query or the body, call the core, render the JSON."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import KEY_PAIR
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.simulation import bodies, pages, query, rendering
+from vumeter_server.simulation import bodies, ingest, pages, query, rendering
 from vumeter_server.simulation.model import CallReport
 from vumeter_server.simulation.store import SimulationStore
 
@@ -21,27 +20,25 @@ NOTHING_ASKED = (
     "At least one of 'run_test_name', 'execution_id', or 'call_execution_id' is required."
 )
 
-
-# Reading a longer body at once would hold up other callers by milliseconds.
-READ_AT_ONCE_BYTES = 64 * 1024
+# Reading a longer body on the event loop would delay other callers by milliseconds.
+READ_ON_THE_LOOP_BYTES = 64 * 1024
 
 
 async def _read_calls(body: HttpBody) -> list[CallReport]:
     def read() -> list[CallReport]:
         return bodies.call_reports(json_body.decode(body, bodies.CallsBody))
 
-    return read() if len(body.data) <= READ_AT_ONCE_BYTES else await asyncio.to_thread(read)
+    return read() if len(body.data) <= READ_ON_THE_LOOP_BYTES else await asyncio.to_thread(read)
 
 
 def _answer(result: object) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=rendering.answer(result))
+    return json_body.http_body(rendering.answer(result))
 
 
 class SimulationRestService:
     """The documented paths, and recording by JSON."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationRestService"]
-    access = KEY_PAIR
     field_names: Mapping[str, str] = {}
 
     def __init__(self, store: SimulationStore) -> None:
@@ -77,11 +74,11 @@ class SimulationRestService:
     async def PostExecution(self, request: pb.PostExecutionRequest, call: Call) -> HttpBody:
         """Record an execution."""
         report = bodies.execution_report(json_body.decode(request.body, bodies.ExecutionBody))
-        await self._store.record_execution(call.organization_id, report)
-        return _answer({"execution_id": report.execution_id})
+        execution_id = await ingest.record_execution(self._store, call.organization_id, report)
+        return _answer({"execution_id": execution_id})
 
     async def PostCalls(self, request: pb.PostCallsRequest, call: Call) -> HttpBody:
         """Record calls, all of them or none."""
         reports = await _read_calls(request.body)
-        await self._store.record_calls(call.organization_id, reports)
-        return _answer({"recorded": len(reports)})
+        recorded = await ingest.record_calls(self._store, call.organization_id, reports)
+        return _answer({"recorded": recorded})

@@ -1,6 +1,6 @@
-"""The rules of recording, checked.
+"""Every rule of what is recorded, whatever form it came in.
 
-Both faces build their reports through `checked_execution` and `CallChecker`, so that a rule and its
+Both APIs build their reports through `checked_execution` and `CallChecker`, so that a rule and its
 message are written once.
 """
 
@@ -29,6 +29,7 @@ MAX_NAME = 256
 MAX_COUNT = 2**53 - 1
 MAX_OBJECT_BYTES = 16 * 1024
 MAX_OBJECT_DEPTH = 8
+DEFAULT_CALL_STATUS = "completed"
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 UUID_PROBLEM = "must be a UUID such as 5819e158-0000-4000-8000-000000000001"
@@ -146,10 +147,10 @@ class CallChecker:
             ("execution_id", execution_id),
         ):
             if not _UUID.fullmatch(text):
-                self._refuse(name, UUID_PROBLEM if text else "must be given")
-        status = "completed" if status is None else status
+                self._reject(name, UUID_PROBLEM if text else "must be given")
+        status = DEFAULT_CALL_STATUS if status is None else status
         if status not in CALL_STATUSES:
-            self._refuse("status", f"must be one of {', '.join(CALL_STATUSES)}")
+            self._reject("status", f"must be one of {', '.join(CALL_STATUSES)}")
         self._reports.append(
             CallReport(
                 call_execution_id=call_execution_id.lower(),
@@ -171,7 +172,7 @@ class CallChecker:
             raise InvalidArgument(violations=self._violations)
         return self._reports
 
-    def _refuse(self, path: str, problem: str) -> None:
+    def _reject(self, path: str, problem: str) -> None:
         self._violations.append(Violation(field=f"calls[{self._index}].{path}", problem=problem))
 
     def _numbers(self, numbers: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -183,34 +184,34 @@ class CallChecker:
                 rounded.append(round_reported(value))
             else:
                 problem = "must not be negative" if -math.inf < value < 0 else "must be finite"
-                self._refuse(NUMBER_PATHS[place], problem)
+                self._reject(NUMBER_PATHS[place], problem)
         return tuple(rounded)
 
     def _object(self, reported: Mapping[str, Any] | None, path: str) -> str | None:
         if not reported:
             return None
         if problem := _object_problem(reported, MAX_OBJECT_DEPTH):
-            self._refuse(path, problem)
+            self._reject(path, problem)
             return None
         try:
             text = orjson.dumps(reported)
         except TypeError:  # an integer of more than 64 bits
-            self._refuse(path, "must hold numbers that fit into 64 bits")
+            self._reject(path, "must hold numbers that fit into 64 bits")
             return None
         if len(text) > MAX_OBJECT_BYTES:
-            self._refuse(path, f"must be at most {MAX_OBJECT_BYTES} bytes as compact JSON")
+            self._reject(path, f"must be at most {MAX_OBJECT_BYTES} bytes as compact JSON")
             return None
         return text.decode()
 
 
 def check_batch_size(size: int) -> None:
-    """Refuse a batch without calls, or with too many.
+    """Reject a batch of too many calls; an empty one records 0.
 
     Raises:
-        InvalidArgument: `size` is not from 1 to 10,000.
+        InvalidArgument: `size` is above 10,000.
     """
-    if not 1 <= size <= MAX_CALLS:
-        raise InvalidArgument.of("calls", f"must hold 1 to {MAX_CALLS} calls")
+    if size > MAX_CALLS:
+        raise InvalidArgument.of("calls", f"must hold at most {MAX_CALLS} calls")
 
 
 def _object_problem(value: object, depth_left: int) -> str | None:

@@ -1,5 +1,6 @@
 import datetime
 
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
@@ -32,7 +33,7 @@ FILL_UNSPECIFIED: Fill
 FILL_ZERO: Fill
 
 class Point(_message.Message):
-    __slots__ = ("name", "type", "value", "timestamp", "agent_id", "environment_id", "session_id", "tags")
+    __slots__ = ("name", "type", "value", "occur_time", "agent_id", "environment_id", "session_id", "tags")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -43,7 +44,7 @@ class Point(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -51,12 +52,12 @@ class Point(_message.Message):
     name: str
     type: MetricType
     value: float
-    timestamp: _timestamp_pb2.Timestamp
+    occur_time: _timestamp_pb2.Timestamp
     agent_id: str
     environment_id: str
     session_id: str
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., session_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., value: _Optional[float] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., session_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RecordPointsRequest(_message.Message):
     __slots__ = ("points", "idempotency_key", "dry_run")
@@ -66,7 +67,7 @@ class RecordPointsRequest(_message.Message):
     points: _containers.RepeatedCompositeFieldContainer[Point]
     idempotency_key: str
     dry_run: bool
-    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., idempotency_key: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
 
 class RecordPointsResponse(_message.Message):
     __slots__ = ("recorded",)
@@ -139,7 +140,7 @@ class RecordColumnsRequest(_message.Message):
     columns: PointColumns
     idempotency_key: str
     dry_run: bool
-    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
 
 class RecordColumnsResponse(_message.Message):
     __slots__ = ("recorded",)
@@ -166,16 +167,22 @@ class StreamColumnsResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class ListMetricNamesRequest(_message.Message):
-    __slots__ = ("agent_id",)
+    __slots__ = ("agent_id", "page_size", "page_token")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
-    def __init__(self, agent_id: _Optional[str] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, agent_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListMetricNamesResponse(_message.Message):
-    __slots__ = ("names",)
+    __slots__ = ("names", "next_page_token")
     NAMES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     names: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Selection(_message.Message):
     __slots__ = ("start_time", "end_time", "agent_id", "environment_id", "tags")
@@ -199,20 +206,26 @@ class Selection(_message.Message):
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class AggregateMetricsRequest(_message.Message):
-    __slots__ = ("selection", "metric_names", "group_by")
+    __slots__ = ("selection", "metric_names", "group_by", "page_size", "page_token")
     SELECTION_FIELD_NUMBER: _ClassVar[int]
     METRIC_NAMES_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     selection: Selection
     metric_names: _containers.RepeatedScalarFieldContainer[str]
     group_by: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., group_by: _Optional[_Iterable[str]] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., group_by: _Optional[_Iterable[str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class AggregateMetricsResponse(_message.Message):
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "next_page_token")
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[AggregateRow]
-    def __init__(self, rows: _Optional[_Iterable[_Union[AggregateRow, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, rows: _Optional[_Iterable[_Union[AggregateRow, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class AggregateRow(_message.Message):
     __slots__ = ("labels", "metrics")
@@ -237,24 +250,30 @@ class AggregateRow(_message.Message):
     def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class ListDailyMetricsRequest(_message.Message):
-    __slots__ = ("selection", "metric_names", "group_by", "time_zone", "fill")
+    __slots__ = ("selection", "metric_names", "group_by", "time_zone", "fill", "page_size", "page_token")
     SELECTION_FIELD_NUMBER: _ClassVar[int]
     METRIC_NAMES_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     FILL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     selection: Selection
     metric_names: _containers.RepeatedScalarFieldContainer[str]
     group_by: _containers.RepeatedScalarFieldContainer[str]
     time_zone: str
     fill: Fill
-    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., group_by: _Optional[_Iterable[str]] = ..., time_zone: _Optional[str] = ..., fill: _Optional[_Union[Fill, str]] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., group_by: _Optional[_Iterable[str]] = ..., time_zone: _Optional[str] = ..., fill: _Optional[_Union[Fill, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListDailyMetricsResponse(_message.Message):
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "next_page_token")
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[DailyRow]
-    def __init__(self, rows: _Optional[_Iterable[_Union[DailyRow, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, rows: _Optional[_Iterable[_Union[DailyRow, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DailyRow(_message.Message):
     __slots__ = ("date", "labels", "metrics")
@@ -311,15 +330,23 @@ class TimeseriesBucket(_message.Message):
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
 
 class ListTagsRequest(_message.Message):
-    __slots__ = ("metric_name", "agent_id")
+    __slots__ = ("metric_name", "agent_id", "key", "prefix", "page_size", "page_token")
     METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     metric_name: str
     agent_id: str
-    def __init__(self, metric_name: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
+    key: str
+    prefix: str
+    page_size: int
+    page_token: str
+    def __init__(self, metric_name: _Optional[str] = ..., agent_id: _Optional[str] = ..., key: _Optional[str] = ..., prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListTagsResponse(_message.Message):
-    __slots__ = ("tags",)
+    __slots__ = ("tags", "next_page_token")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -328,8 +355,10 @@ class ListTagsResponse(_message.Message):
         value: TagValues
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TagValues, _Mapping]] = ...) -> None: ...
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     tags: _containers.MessageMap[str, TagValues]
-    def __init__(self, tags: _Optional[_Mapping[str, TagValues]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, tags: _Optional[_Mapping[str, TagValues]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class TagValues(_message.Message):
     __slots__ = ("values", "truncated")
@@ -337,22 +366,28 @@ class TagValues(_message.Message):
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     values: _containers.RepeatedScalarFieldContainer[str]
     truncated: bool
-    def __init__(self, values: _Optional[_Iterable[str]] = ..., truncated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, values: _Optional[_Iterable[str]] = ..., truncated: bool = ...) -> None: ...
 
 class GetSessionMetricsRequest(_message.Message):
-    __slots__ = ("session_id",)
+    __slots__ = ("session_id", "page_size", "page_token")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     session_id: str
-    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, session_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class GetSessionMetricsResponse(_message.Message):
-    __slots__ = ("metrics",)
+    __slots__ = ("metrics", "next_page_token")
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     metrics: _containers.RepeatedCompositeFieldContainer[SessionMetric]
-    def __init__(self, metrics: _Optional[_Iterable[_Union[SessionMetric, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, metrics: _Optional[_Iterable[_Union[SessionMetric, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SessionMetric(_message.Message):
-    __slots__ = ("metric_name", "type", "agent_id", "environment_id", "tags", "last_time", "value", "sample_count")
+    __slots__ = ("metric_name", "type", "agent_id", "environment_id", "tags", "last_occur_time", "value", "sample_count")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -365,7 +400,7 @@ class SessionMetric(_message.Message):
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
-    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     metric_name: str
@@ -373,7 +408,7 @@ class SessionMetric(_message.Message):
     agent_id: str
     environment_id: str
     tags: _containers.ScalarMap[str, str]
-    last_time: _timestamp_pb2.Timestamp
+    last_occur_time: _timestamp_pb2.Timestamp
     value: float
     sample_count: int
-    def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...

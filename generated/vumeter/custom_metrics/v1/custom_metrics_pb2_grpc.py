@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,13 +25,17 @@ if _version_not_supported:
     )
 
 
-class CustomMetricsServiceStub:
+class CustomMetricsServiceStub(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
+
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
     organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise refused with PERMISSION_DENIED.
+    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
 
     Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
     google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
@@ -97,13 +101,17 @@ class CustomMetricsServiceStub:
                 _registered_method=True)
 
 
-class CustomMetricsServiceServicer:
+class CustomMetricsServiceServicer(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
+
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
     organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise refused with PERMISSION_DENIED.
+    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
 
     Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
     google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
@@ -120,9 +128,11 @@ class CustomMetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamPoints(self, request_iterator, context):
-        """Records many batches over one stream. Each request is answered once, in order, after its points
-        are on disk; many may be in flight. A refused batch is answered with `error` and stores nothing;
-        the stream goes on.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their points are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 64 batches are
+        worked on at a time; then no more are read until one is answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,46 +154,53 @@ class CustomMetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMetricNames(self, request, context):
-        """Lists the distinct names of the organization's metrics, sorted by code point.
+        """Lists the distinct names of the organization's metrics, sorted by code point, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AggregateMetrics(self, request, context):
-        """Sums the recorded values of metrics over a range, in total or by label. INVALID_ARGUMENT if the
-        answer would hold more than 100,000 cells (rows times metrics).
+        """Sums the recorded values of metrics over a range, in total or by label. Values are summed
+        whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
+        by how many there were. For percentiles and means ask QueryTimeseries. INVALID_ARGUMENT if the
+        answer on all pages would hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDailyMetrics(self, request, context):
-        """Sums the recorded values of metrics by calendar day of a time zone, in total or by label.
-        INVALID_ARGUMENT if the answer would hold more than 100,000 cells (rows times metrics).
+        """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; as in
+        AggregateMetrics, whatever the type of the metric. For percentiles and means by day ask
+        QueryTimeseries with a `step` of 24 hours. INVALID_ARGUMENT if the answer on all pages would
+        hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryTimeseries(self, request, context):
-        """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the 95th
-        percentile of a histogram. At most 11,000 buckets.
+        """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the
+        95th percentile of a histogram. At most 11,000 buckets. Beside each value stands of how many
+        points it is made; the documented JSON has the value alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTags(self, request, context):
-        """Lists the keys of user-defined tags and their values. System labels (agent_id, environment_id,
-        session_id) are not among them.
+        """Lists the keys of user-defined tags and their values, in pages. System labels (agent_id,
+        environment_id, session_id) are not among them. To have more than the first 1,000 values of a
+        key, name it in `key` and follow `next_page_token`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSessionMetrics(self, request, context):
-        """Reads all metrics recorded for one session. A session without points is an empty answer.
+        """Reads all metrics recorded for one session, in pages. A session without points is an empty
+        answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -250,13 +267,17 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CustomMetricsService:
+class CustomMetricsService(object):
     """Custom metrics: what an organization's voice agents count and measure, recorded as points and
     queried as totals, daily totals, time series, label values and the metrics of one session.
 
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
+
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
     organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise refused with PERMISSION_DENIED.
+    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
 
     Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
     google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or

@@ -6,7 +6,7 @@ import warnings
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -26,7 +26,7 @@ if _version_not_supported:
     )
 
 
-class CustomMetricsRestServiceStub:
+class CustomMetricsRestServiceStub(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
@@ -83,7 +83,7 @@ class CustomMetricsRestServiceStub:
                 _registered_method=True)
 
 
-class CustomMetricsRestServiceServicer:
+class CustomMetricsRestServiceServicer(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
@@ -122,7 +122,8 @@ class CustomMetricsRestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAggregate(self, request, context):
-        """Sums metrics over a range: `{"data": {"booking_attempt": 5, "booking_completed": 3}}`, or with
+        """Sums metrics over a range, whatever their type, latencies too (percentiles and means are
+        GetTimeseries'): `{"data": {"booking_attempt": 5, "booking_completed": 3}}`, or with
         groupBy an array of groups, the largest total first:
 
         {"data": [{"company_id": "abc", "metrics": {"booking_attempt": 3, "booking_completed": 2}}]}
@@ -134,7 +135,8 @@ class CustomMetricsRestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDaily(self, request, context):
-        """Sums metrics by calendar day of `timezone`, only days with a point:
+        """Sums metrics by calendar day of `timezone`, whatever their type as in GetAggregate, only days
+        with a point:
 
         {"data": [{"date": "2025-04-01", "metrics": {"sessions_handled": 12, "booking_attempt": 5}}]}
 
@@ -152,15 +154,17 @@ class CustomMetricsRestServiceServicer:
         {"data": {"resultType": "matrix", "result": [
         {"metric": {"metric_name": "booking_attempt"}, "values": [[1743465600, "2"]]}]}}
 
-        A metric without points has `"result": []`. More than 11,000 buckets is 400.
+        A metric without points has `"result": []`. More than 11,000 buckets is 400. Of how many points
+        a value is made is not told here: QueryTimeseries answers it as `sample_count`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTags(self, request, context):
-        """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000 values
-        of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
+        """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000
+        values of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
+        ListTags gives the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,7 +231,7 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CustomMetricsRestService:
+class CustomMetricsRestService(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 

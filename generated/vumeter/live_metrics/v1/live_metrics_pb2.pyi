@@ -1,5 +1,6 @@
 import datetime
 
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
@@ -58,12 +59,12 @@ CALL_OUTCOME_HUNG_UP: CallOutcome
 CALL_OUTCOME_FAILED: CallOutcome
 
 class CallEvent(_message.Message):
-    __slots__ = ("event_id", "type", "call_id", "tenant_id", "occurred_at", "reason", "outcome", "minutes")
+    __slots__ = ("event_id", "type", "call_id", "tenant_id", "occur_time", "reason", "outcome", "minutes")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
-    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MINUTES_FIELD_NUMBER: _ClassVar[int]
@@ -71,11 +72,11 @@ class CallEvent(_message.Message):
     type: EventType
     call_id: str
     tenant_id: str
-    occurred_at: _timestamp_pb2.Timestamp
+    occur_time: _timestamp_pb2.Timestamp
     reason: RejectionReason
     outcome: CallOutcome
     minutes: float
-    def __init__(self, event_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., call_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., outcome: _Optional[_Union[CallOutcome, str]] = ..., minutes: _Optional[float] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., call_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., outcome: _Optional[_Union[CallOutcome, str]] = ..., minutes: _Optional[float] = ...) -> None: ...
 
 class RecordEventsRequest(_message.Message):
     __slots__ = ("events",)
@@ -95,23 +96,15 @@ class StreamEventsRequest(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[CallEvent]
     def __init__(self, events: _Optional[_Iterable[_Union[CallEvent, _Mapping]]] = ...) -> None: ...
 
-class RefusedRequest(_message.Message):
-    __slots__ = ("request", "status")
-    REQUEST_FIELD_NUMBER: _ClassVar[int]
-    STATUS_FIELD_NUMBER: _ClassVar[int]
-    request: int
-    status: _status_pb2.Status
-    def __init__(self, request: _Optional[int] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
-
 class StreamEventsResponse(_message.Message):
-    __slots__ = ("acknowledged_requests", "recorded_events", "refused")
-    ACKNOWLEDGED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
-    RECORDED_EVENTS_FIELD_NUMBER: _ClassVar[int]
-    REFUSED_FIELD_NUMBER: _ClassVar[int]
-    acknowledged_requests: int
-    recorded_events: int
-    refused: _containers.RepeatedCompositeFieldContainer[RefusedRequest]
-    def __init__(self, acknowledged_requests: _Optional[int] = ..., recorded_events: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[RefusedRequest, _Mapping]]] = ...) -> None: ...
+    __slots__ = ("sequence", "recorded", "error")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    recorded: int
+    error: _status_pb2.Status
+    def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class LiveMetrics(_message.Message):
     __slots__ = ("active_calls", "accepted_calls", "rejected_calls_capacity", "rejected_calls_tenant_not_configured", "rejected_calls_instructions_missing", "instructions_db_errors", "fallback_instructions_used", "started_calls", "ended_calls", "failed_calls", "referred_calls", "minutes_processed")
@@ -176,8 +169,12 @@ class GetLiveMetricsResponse(_message.Message):
     def __init__(self, metrics: _Optional[_Union[LiveMetrics, _Mapping]] = ..., rates: _Optional[_Union[LiveRates, _Mapping]] = ...) -> None: ...
 
 class GetCapacityRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListedCall(_message.Message):
     __slots__ = ("call_id", "tenant_id")
@@ -188,14 +185,16 @@ class ListedCall(_message.Message):
     def __init__(self, call_id: _Optional[str] = ..., tenant_id: _Optional[str] = ...) -> None: ...
 
 class GetCapacityResponse(_message.Message):
-    __slots__ = ("active_calls", "accepted_calls", "pending_calls")
+    __slots__ = ("active_calls", "accepted_calls", "pending_calls", "next_page_token")
     ACTIVE_CALLS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_CALLS_FIELD_NUMBER: _ClassVar[int]
     PENDING_CALLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     active_calls: _containers.RepeatedCompositeFieldContainer[ListedCall]
     accepted_calls: _containers.RepeatedCompositeFieldContainer[ListedCall]
     pending_calls: _containers.RepeatedCompositeFieldContainer[ListedCall]
-    def __init__(self, active_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ..., accepted_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ..., pending_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, active_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ..., accepted_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ..., pending_calls: _Optional[_Iterable[_Union[ListedCall, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchLiveMetricsRequest(_message.Message):
     __slots__ = ("tenant_id", "max_updates_per_second")
@@ -250,18 +249,18 @@ class ListTenantsRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Tenant(_message.Message):
-    __slots__ = ("tenant_id", "last_event_occurred_at", "last_event_received_at", "max_concurrent_calls", "active_calls")
+    __slots__ = ("tenant_id", "last_event_occur_time", "last_event_receive_time", "max_concurrent_calls", "active_calls")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
-    LAST_EVENT_OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
-    LAST_EVENT_RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_CALLS_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_CALLS_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
-    last_event_occurred_at: _timestamp_pb2.Timestamp
-    last_event_received_at: _timestamp_pb2.Timestamp
+    last_event_occur_time: _timestamp_pb2.Timestamp
+    last_event_receive_time: _timestamp_pb2.Timestamp
     max_concurrent_calls: int
     active_calls: int
-    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ...) -> None: ...
+    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ...) -> None: ...
 
 class ListTenantsResponse(_message.Message):
     __slots__ = ("tenants", "next_page_token")

@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,10 +25,14 @@ if _version_not_supported:
     )
 
 
-class LiveMetricsServiceStub:
+class LiveMetricsServiceStub(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
 
@@ -39,11 +43,11 @@ class LiveMetricsServiceStub:
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occurred_at, event_id) wins.
+    smallest (occur_time, event_id) wins.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the launch of the service: a call counts when its first event of a kind is
-    received, in the launch that receives it, so that ended_calls may exceed started_calls. Which
+    - Totals count since the service was started: a call counts when its first event of a kind is
+    received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
     or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
@@ -105,10 +109,14 @@ class LiveMetricsServiceStub:
                 _registered_method=True)
 
 
-class LiveMetricsServiceServicer:
+class LiveMetricsServiceServicer(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
 
@@ -119,11 +127,11 @@ class LiveMetricsServiceServicer:
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occurred_at, event_id) wins.
+    smallest (occur_time, event_id) wins.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the launch of the service: a call counts when its first event of a kind is
-    received, in the launch that receives it, so that ended_calls may exceed started_calls. Which
+    - Totals count since the service was started: a call counts when its first event of a kind is
+    received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
     or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
@@ -146,11 +154,12 @@ class LiveMetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamEvents(self, request_iterator, context):
-        """Records batches for as long as a call server stays connected. The server acknowledges in steps:
-        an answer covers every request up to its `acknowledged_requests`, whose events are then on disk.
-        Whatever was not acknowledged when a stream broke can be sent again on another one: repeats are
-        harmless. A refused request is named in `refused` and stores nothing; the stream goes on. While
-        10,000 events wait to be recorded the server reads no more, which holds the caller back.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their events are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. While 10,000 events
+        wait to be recorded no more are read. What was not answered when a stream broke can be sent
+        again on another one: repeats are harmless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,7 +174,9 @@ class LiveMetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCapacity(self, request, context):
-        """Lists the calls behind the capacity figures: active, accepted and pending, of all tenants.
+        """Lists the calls behind the capacity figures: active, accepted and pending, of all tenants, in
+        pages. Each page is of its own moment: a call that changes its list between two pages may be in
+        both lists or in none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,7 +200,7 @@ class LiveMetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTenants(self, request, context):
-        """Lists the tenants that ever sent an event or were given a limit, sorted by tenant_id.
+        """Lists the tenants that ever sent an event or were given a limit, sorted by tenant_id, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,10 +265,14 @@ def add_LiveMetricsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class LiveMetricsService:
+class LiveMetricsService(object):
     """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
     Call servers report events; the server answers with counters, lists of calls and history, and
     streams the counters as they change.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
 
@@ -268,11 +283,11 @@ class LiveMetricsService:
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occurred_at, event_id) wins.
+    smallest (occur_time, event_id) wins.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the launch of the service: a call counts when its first event of a kind is
-    received, in the launch that receives it, so that ended_calls may exceed started_calls. Which
+    - Totals count since the service was started: a call counts when its first event of a kind is
+    received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
     or active one ends as failed, now, with the minutes reported so far, until a real `ended` event

@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class LiveMetricsRestServiceStub:
+class LiveMetricsRestServiceStub(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
@@ -74,7 +74,7 @@ class LiveMetricsRestServiceStub:
                 _registered_method=True)
 
 
-class LiveMetricsRestServiceServicer:
+class LiveMetricsRestServiceServicer(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
@@ -184,7 +184,7 @@ def add_LiveMetricsRestServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class LiveMetricsRestService:
+class LiveMetricsRestService(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 

@@ -1,5 +1,6 @@
 import datetime
 
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
@@ -106,24 +107,24 @@ class RecordExecutionResponse(_message.Message):
     def __init__(self, execution_id: _Optional[str] = ...) -> None: ...
 
 class Execution(_message.Message):
-    __slots__ = ("execution_id", "run_test_name", "status", "started_at", "completed_at", "total_calls", "completed_calls", "failed_calls")
+    __slots__ = ("execution_id", "run_test_name", "status", "start_time", "end_time", "total_calls", "completed_calls", "failed_calls")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_TEST_NAME_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
-    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
-    COMPLETED_AT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
     TOTAL_CALLS_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_CALLS_FIELD_NUMBER: _ClassVar[int]
     FAILED_CALLS_FIELD_NUMBER: _ClassVar[int]
     execution_id: str
     run_test_name: str
     status: ExecutionStatus
-    started_at: _timestamp_pb2.Timestamp
-    completed_at: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
     total_calls: int
     completed_calls: int
     failed_calls: int
-    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ...) -> None: ...
 
 class RecordCallsRequest(_message.Message):
     __slots__ = ("calls",)
@@ -262,12 +263,12 @@ class GetExecutionMetricsResponse(_message.Message):
     def __init__(self, execution: _Optional[_Union[ExecutionMetrics, _Mapping]] = ...) -> None: ...
 
 class ExecutionMetrics(_message.Message):
-    __slots__ = ("execution_id", "run_test_name", "status", "started_at", "completed_at", "total_calls", "completed_calls", "failed_calls", "latency", "cost", "conversation", "chat", "calls")
+    __slots__ = ("execution_id", "run_test_name", "status", "start_time", "end_time", "total_calls", "completed_calls", "failed_calls", "latency", "cost", "conversation", "chat", "calls")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_TEST_NAME_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
-    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
-    COMPLETED_AT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
     TOTAL_CALLS_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_CALLS_FIELD_NUMBER: _ClassVar[int]
     FAILED_CALLS_FIELD_NUMBER: _ClassVar[int]
@@ -279,8 +280,8 @@ class ExecutionMetrics(_message.Message):
     execution_id: str
     run_test_name: str
     status: ExecutionStatus
-    started_at: _timestamp_pb2.Timestamp
-    completed_at: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
     total_calls: int
     completed_calls: int
     failed_calls: int
@@ -289,7 +290,7 @@ class ExecutionMetrics(_message.Message):
     conversation: ConversationFigures
     chat: ChatFigures
     calls: CallCounts
-    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., latency: _Optional[_Union[LatencyFigures, _Mapping]] = ..., cost: _Optional[_Union[CostFigures, _Mapping]] = ..., conversation: _Optional[_Union[ConversationFigures, _Mapping]] = ..., chat: _Optional[_Union[ChatFigures, _Mapping]] = ..., calls: _Optional[_Union[CallCounts, _Mapping]] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., latency: _Optional[_Union[LatencyFigures, _Mapping]] = ..., cost: _Optional[_Union[CostFigures, _Mapping]] = ..., conversation: _Optional[_Union[ConversationFigures, _Mapping]] = ..., chat: _Optional[_Union[ChatFigures, _Mapping]] = ..., calls: _Optional[_Union[CallCounts, _Mapping]] = ...) -> None: ...
 
 class Mean(_message.Message):
     __slots__ = ("value", "samples")
@@ -430,14 +431,14 @@ class ListRunTestsResponse(_message.Message):
     def __init__(self, run_tests: _Optional[_Iterable[_Union[RunTest, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class RunTest(_message.Message):
-    __slots__ = ("run_test_name", "execution_count", "last_started_at")
+    __slots__ = ("run_test_name", "execution_count", "last_start_time")
     RUN_TEST_NAME_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_COUNT_FIELD_NUMBER: _ClassVar[int]
-    LAST_STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_START_TIME_FIELD_NUMBER: _ClassVar[int]
     run_test_name: str
     execution_count: int
-    last_started_at: _timestamp_pb2.Timestamp
-    def __init__(self, run_test_name: _Optional[str] = ..., execution_count: _Optional[int] = ..., last_started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    last_start_time: _timestamp_pb2.Timestamp
+    def __init__(self, run_test_name: _Optional[str] = ..., execution_count: _Optional[int] = ..., last_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DeleteExecutionRequest(_message.Message):
     __slots__ = ("execution_id",)

@@ -5,7 +5,7 @@ import warnings
 
 from vumeter.simulation.v1 import simulation_pb2 as vumeter_dot_simulation_dot_v1_dot_simulation__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,13 +25,17 @@ if _version_not_supported:
     )
 
 
-class SimulationServiceStub:
+class SimulationServiceStub(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization
@@ -102,13 +106,17 @@ class SimulationServiceStub:
                 _registered_method=True)
 
 
-class SimulationServiceServicer:
+class SimulationServiceServicer(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization
@@ -151,9 +159,11 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamCalls(self, request_iterator, context):
-        """Records many batches over one stream. Each request is answered once, in order, after its calls
-        are on disk; up to 16 are worked on at a time, and of two reports of one call the later wins. A
-        refused batch is answered with `error` and stores nothing; the stream goes on.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their calls are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 16 batches are
+        worked on at a time; of two reports of one call the later wins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,16 +185,17 @@ class SimulationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExecutionMetrics(self, request, context):
-        """Lists the executions of a run test with their figures, newest first: by
-        `started_at` (those without one last), then recorded later first. Unknown
-        run test: NOT_FOUND.
+        """Lists the executions of a run test with their figures, in pages, newest
+        first: by `start_time` (those without one last), then recorded later first.
+        Unknown run test: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRunTests(self, request, context):
-        """Lists the run tests of the organization, by name in code point order.
+        """Lists the run tests of the organization, in pages, by name in code point
+        order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,13 +278,17 @@ def add_SimulationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SimulationService:
+class SimulationService(object):
     """Records simulated calls of a voice agent and answers with their latency,
     cost and conversation figures.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
+
+    `idempotency_level` decides where an RPC is answered when there are several server processes: one
+    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
+    is passed on to the process that writes. Clients may repeat a query freely.
 
     Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
     secret). Any role may record and query. What belongs to another organization

@@ -6,7 +6,7 @@ import warnings
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.simulation.v1 import simulation_rest_pb2 as vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -26,7 +26,7 @@ if _version_not_supported:
     )
 
 
-class SimulationRestServiceStub:
+class SimulationRestServiceStub(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
     Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),
@@ -66,7 +66,7 @@ class SimulationRestServiceStub:
                 _registered_method=True)
 
 
-class SimulationRestServiceServicer:
+class SimulationRestServiceServicer(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
     Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),
@@ -176,7 +176,7 @@ def add_SimulationRestServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SimulationRestService:
+class SimulationRestService(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
     Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),

@@ -1,71 +1,53 @@
-"""The store of custom metrics in SQLite: recording through the one writer, queries on snapshots."""
+"""The store of custom metrics in SQLite: recording through the one writer, queries by plan."""
 
 from __future__ import annotations
 
-import contextlib
+import sqlite3
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from vumeter_server.custom_metrics.model import Batch, MetricType, settle
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import NotAtHand, Snapshot, Snapshots
+from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
+from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
-from vumeter_server.custom_metrics.sqlite.query.labels import query_names, query_tags
-from vumeter_server.custom_metrics.sqlite.query.sessions import query_session
-from vumeter_server.custom_metrics.sqlite.query.sums import query_sums
-from vumeter_server.custom_metrics.sqlite.query.timeseries import query_timeseries
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
+from vumeter_server.custom_metrics.sqlite.query.labels import (
+    answer_names,
+    answer_tag_values,
+    answer_tags,
+)
+from vumeter_server.custom_metrics.sqlite.query.plan import (
+    Cost,
+    NamesQuery,
+    Plan,
+    Query,
+    SessionQuery,
+    TagsQuery,
+    plan,
+)
+from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
+from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
+from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
 from vumeter_server.custom_metrics.store import (
     Idempotency,
     SessionMetric,
     SumQuery,
     Sums,
     TagValues,
+    TagValuesQuery,
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 
+Q = TypeVar("Q", bound=Query)
 T = TypeVar("T")
-
-
-class Cost(Enum):
-    """What answering a query takes, which decides where it is answered."""
-
-    AT_HAND = auto()
-    """Some arithmetic on arrays in memory: less than handing it to a thread. It is answered where
-    it is asked if the arrays are up to date, and quickly otherwise."""
-    ROWS = auto()
-    """A few rows read: answered as AT_HAND while they are likely in memory, else as QUICK."""
-    QUICK = auto()
-    """A few rows read, or some more arithmetic."""
-    HEAVY = auto()
-    """Points read, maybe many."""
-
-
-# Queries of more periods than this are not answered at hand, where nothing else goes on meanwhile.
-MAX_PERIODS_AT_HAND = 400
-
-
-def _cost_of_sums(query: SumQuery) -> Cost:
-    if query.selection.filters or query.group_by:
-        return Cost.HEAVY
-    return Cost.AT_HAND if len(query.bounds_us or ()) <= MAX_PERIODS_AT_HAND else Cost.QUICK
-
-
-def _cost_of_timeseries(query: TimeseriesQuery, known_type: MetricType | None) -> Cost:
-    if (
-        query.selection.filters
-        or query.step_us % CELL_US
-        or known_type in (None, MetricType.HISTOGRAM)
-    ):
-        return Cost.HEAVY
-    periods = (query.selection.end_us - query.selection.start_us) // query.step_us
-    return Cost.AT_HAND if periods <= MAX_PERIODS_AT_HAND else Cost.QUICK
+Answer = Callable[[Q, Plan, View, OrganizationCache], T]
 
 
 class SqliteMetricStore:
@@ -110,69 +92,99 @@ class SqliteMetricStore:
     ) -> int:
         """Return or raise what `record` would."""
 
-        def query(snapshot: Snapshot) -> int:
+        def answer(connection: sqlite3.Connection) -> int:
+            metrics = self._snapshots.take(connection, organization_id).metrics
             if idempotency is not None:
-                earlier = earlier_answer(snapshot.connection, organization_id, idempotency)
+                earlier = earlier_answer(connection, organization_id, idempotency)
                 if earlier is not None:
                     return earlier
-            metrics = snapshot.metrics
             settle(
                 batch, {name: metrics.types[code] for name, code in metrics.codes.items()}, now_us
             )
             return len(batch)
 
-        return await self._query(organization_id, query, Cost.QUICK)
+        return await self._readers.run(answer)
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
-        return await self._query(
-            organization_id, lambda snapshot: query_names(snapshot, agent_id), Cost.AT_HAND
-        )
+        return await self._answer(organization_id, NamesQuery(agent_id=agent_id), answer_names)
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum points by metric, group and period."""
-        return await self._query(
-            organization_id, lambda snapshot: query_sums(snapshot, query), _cost_of_sums(query)
-        )
+        return await self._answer(organization_id, query, answer_sums)
 
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Aggregate one metric by bucket."""
-        known_type = self._snapshots.known_type(organization_id, query.metric_name)
-        return await self._query(
-            organization_id,
-            lambda snapshot: query_timeseries(snapshot, query),
-            _cost_of_timeseries(query, known_type),
-        )
+        return await self._answer(organization_id, query, answer_timeseries)
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
         """Return user labels with their values."""
-        return await self._query(
-            organization_id,
-            lambda snapshot: query_tags(snapshot, metric_name, agent_id, limit),
-            Cost.AT_HAND,
-        )
+        query = TagsQuery(metric_name=metric_name, agent_id=agent_id, limit=limit)
+        return await self._answer(organization_id, query, answer_tags)
+
+    async def tag_values(
+        self, organization_id: int, query: TagValuesQuery
+    ) -> list[tuple[str, str]]:
+        """Return user labels as pairs of key and value."""
+        return await self._answer(organization_id, query, answer_tag_values)
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded."""
-        return await self._query(
-            organization_id, lambda snapshot: query_session(snapshot, session_id), Cost.ROWS
+        if self._readers.can_peek_at_rows():
+            found = self._readers.peek_at_rows(
+                lambda connection: self._session_on_loop(connection, organization_id, session_id)
+            )
+            if found is not None:
+                return found
+        query = SessionQuery(session_id=session_id, stored_bytes=None)
+        return await self._answer(organization_id, query, answer_session)
+
+    def _session_on_loop(
+        self, connection: sqlite3.Connection, organization_id: int, session_id: str
+    ) -> list[SessionMetric] | None:
+        size_bytes = stored_bytes(connection, organization_id, session_id)
+        query = SessionQuery(session_id=session_id, stored_bytes=size_bytes)
+        version = read_version(connection, organization_id)
+        cache = self._snapshots.organization(organization_id)
+        with cache.held(version) as view:
+            planned = plan(query, view)
+            if planned.cost is not Cost.ON_LOOP:
+                return None
+            return answer_session(query, planned, cache.take(connection), cache)
+
+    async def _answer(self, organization_id: int, query: Q, answer: Answer[Q, T]) -> T:
+        """Plan a query, and answer it where its plan says."""
+        version = self._readers.peek(lambda c: read_version(c, organization_id))
+        cache = self._snapshots.organization(organization_id)
+        with cache.held(version) as view:
+            planned = plan(query, view)
+            if planned.cost is Cost.ON_LOOP:
+                return answer(query, planned, view, cache)
+        return await self._readers.run(
+            lambda connection: _answer_in_pool(connection, cache, query, planned, answer),
+            heavy=planned.cost is Cost.HEAVY,
         )
 
-    async def _query(self, organization_id: int, query: Callable[[Snapshot], T], cost: Cost) -> T:
-        if cost is Cost.AT_HAND:
-            version = self._readers.peek(lambda c: read_version(c, organization_id))
-            with contextlib.suppress(NotAtHand):
-                return self._snapshots.at_hand(version, organization_id, query)
-        elif cost is Cost.ROWS and self._readers.can_peek_at_rows():
-            with contextlib.suppress(NotAtHand):
-                return self._readers.peek_at_rows(
-                    lambda c: self._snapshots.at_hand(
-                        read_version(c, organization_id), organization_id, query, c
-                    )
-                )
-        return await self._readers.run(
-            lambda connection: query(self._snapshots.take(connection, organization_id)),
-            heavy=cost is Cost.HEAVY,
-        )
+    async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
+        """Sum the days that an earlier version flushed."""
+        await self.upkeep.upgrade(on_progress)
+
+    async def run(self) -> NoReturn:
+        """Flush, compact, drop what is old, until cancelled."""
+        await self.upkeep.keep_in_order()
+
+
+def _answer_in_pool(
+    connection: sqlite3.Connection,
+    cache: OrganizationCache,
+    query: Q,
+    planned: Plan,
+    answer: Answer[Q, T],
+) -> T:
+    snapshot = cache.take(connection)
+    if not planned.holds_for(snapshot):
+        # Metrics were deleted meanwhile, or none were known yet.
+        planned = plan(query, snapshot)
+    return answer(query, planned, snapshot, cache)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vumeter_server.errors import Conflict, NotFound, Violation
-from vumeter_server.simulation.aggregation import Totals
+from vumeter_server.simulation.aggregation import CallTotals, percentile_source
 from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
-from vumeter_server.simulation.sqlite import latencies, sums
-from vumeter_server.simulation.store import EXECUTION_NOT_FOUND
-
-_LATENCY = NUMBER_NAMES.index("avg_agent_latency_ms")
+from vumeter_server.simulation.sqlite import latencies, totals
+from vumeter_server.simulation.sqlite.ids import id_to_bytes
+from vumeter_server.simulation.store import (
+    of_another_execution,
+    of_another_run_test,
+    unknown_executions,
+)
 
 _REPORTED = ("status", *NUMBER_NAMES, "customer_latency_metrics", "customer_cost_breakdown")
 _FIND_CALL = (
@@ -25,17 +27,6 @@ _WRITE_CALL = (
     " (call_key, organization_id, call_execution_id, execution_key, slot,"
     f" {', '.join(_REPORTED)}) VALUES ({', '.join('?' * (5 + len(_REPORTED)))})"
 )
-
-
-def id_to_bytes(text: str) -> bytes:
-    """Return a UUID as it is stored."""
-    return bytes.fromhex(text.replace("-", ""))
-
-
-def id_to_text(stored: bytes) -> str:
-    """Return a stored UUID as 8-4-4-4-12, in lower case."""
-    digits = stored.hex()
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def find_execution(
@@ -51,7 +42,7 @@ def find_execution(
 
 
 def record_run_test(connection: sqlite3.Connection, organization_id: int, name: str) -> int:
-    """Make a run test unless it is there, and return its key."""
+    """Create a run test unless there is one of that name, and return its key."""
     connection.execute(
         "INSERT INTO simulation_run_tests (organization_id, run_test_name) VALUES (?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -97,12 +88,7 @@ def record_execution(
         (*reported, key, run_test_key),
     )
     if updated.rowcount == 0:
-        raise Conflict(
-            "Test execution belongs to another run test.",
-            violations=[
-                Violation(field="run_test_name", problem="must be that of the recorded execution")
-            ],
-        )
+        raise of_another_run_test()
 
 
 @dataclass(slots=True)
@@ -111,7 +97,7 @@ class _Changes:
 
     execution_key: int
     next_slot: int
-    totals: Totals
+    totals: CallTotals
     latency_by_slot: dict[int, float | None] = field(default_factory=dict)
     changed: bool = False
 
@@ -157,20 +143,18 @@ def _load_changes(
     connection: sqlite3.Connection, organization_id: int, reports: Sequence[CallReport]
 ) -> dict[str, _Changes]:
     changes: dict[str, _Changes] = {}
-    for execution_id in {report.execution_id for report in reports}:
+    execution_ids = {report.execution_id for report in reports}
+    for execution_id in execution_ids:
         key = find_execution(connection, organization_id, execution_id)
         if key is not None:
             (next_slot,) = connection.execute(
                 "SELECT next_slot FROM simulation_totals WHERE execution_key = ?", (key,)
             ).fetchone()
-            changes[execution_id] = _Changes(key, next_slot, sums.load(connection, key))
-    unknown = [
-        Violation(field=f"calls[{index}].execution_id", problem="is not a recorded execution")
-        for index, report in enumerate(reports)
-        if report.execution_id not in changes
-    ]
-    if unknown:
-        raise NotFound(EXECUTION_NOT_FOUND, violations=unknown)
+            changes[execution_id] = _Changes(key, next_slot, totals.load(connection, key))
+    if len(changes) < len(execution_ids):
+        raise unknown_executions(
+            index for index, report in enumerate(reports) if report.execution_id not in changes
+        )
     return changes
 
 
@@ -184,20 +168,12 @@ def _free_if_deleted(connection: sqlite3.Connection, index: int, found: Sequence
         "SELECT 1 FROM simulation_deletions WHERE execution_key = ?", (found[1],)
     ).fetchone()
     if deleted is None:
-        raise Conflict(
-            "Call execution belongs to another test execution.",
-            violations=[
-                Violation(
-                    field=f"calls[{index}].execution_id",
-                    problem="must be the one that the call was recorded with",
-                )
-            ],
-        )
+        raise of_another_execution(index)
     connection.execute("DELETE FROM simulation_calls WHERE call_key = ?", (found[0],))
 
 
 def _count(of: _Changes, report: CallReport, found: Sequence[Any] | None) -> tuple[int | None, int]:
-    """Count a report in, and the one that it replaces out; return the row's key and slot."""
+    """Add a report, and remove the one that it replaces; return the row's key and slot."""
     call_key, slot, latency_before = None, of.next_slot, None
     if found is None:
         of.next_slot += 1
@@ -205,10 +181,11 @@ def _count(of: _Changes, report: CallReport, found: Sequence[Any] | None) -> tup
         call_key, slot = found[0], found[2]
         status, *numbers = found[3:-2]
         of.totals.remove(status, numbers)
-        latency_before = numbers[_LATENCY]
+        latency_before = percentile_source(numbers)
     of.totals.add(report.status, report.numbers)
-    if report.numbers[_LATENCY] != latency_before:
-        of.latency_by_slot[slot] = report.numbers[_LATENCY]
+    latency = percentile_source(report.numbers)
+    if latency != latency_before:
+        of.latency_by_slot[slot] = latency
     of.changed = True
     return call_key, slot
 
@@ -216,7 +193,7 @@ def _count(of: _Changes, report: CallReport, found: Sequence[Any] | None) -> tup
 def _save_changes(connection: sqlite3.Connection, of: _Changes) -> None:
     if not of.changed:
         return
-    sums.save(connection, of.execution_key, of.totals)
+    totals.save(connection, of.execution_key, of.totals)
     latencies.write(connection, of.execution_key, of.latency_by_slot)
     connection.execute(
         "UPDATE simulation_totals SET next_slot = ?, latency_revision = latency_revision + ?"
@@ -228,14 +205,14 @@ def _save_changes(connection: sqlite3.Connection, of: _Changes) -> None:
 def delete_execution(
     connection: sqlite3.Connection, organization_id: int, execution_id: str
 ) -> int | None:
-    """Delete an execution; its calls are out of sight, and left to `delete_some_calls`.
+    """Delete an execution; no query finds its calls, which are left to `delete_some_calls`.
 
     Returns how many calls it had, None if it is unknown.
     """
     key = find_execution(connection, organization_id, execution_id)
     if key is None:
         return None
-    calls = sum(sums.load(connection, key).calls)
+    calls = totals.load(connection, key).all_calls
     latencies.delete(connection, key)
     connection.execute("DELETE FROM simulation_totals WHERE execution_key = ?", (key,))
     connection.execute("DELETE FROM simulation_executions WHERE execution_key = ?", (key,))

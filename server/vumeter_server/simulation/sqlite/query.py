@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.simulation.aggregation import (
+    DOCUMENTED_PERCENTILES,
+    ExecutionMetrics,
+    percentiles_of,
+)
 from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
-from vumeter_server.simulation.percentiles import DOCUMENTED, percentiles
-from vumeter_server.simulation.sqlite import latencies, sums
-from vumeter_server.simulation.sqlite.ingest import id_to_bytes, id_to_text
-from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
+from vumeter_server.simulation.sqlite import latencies, totals
+from vumeter_server.simulation.sqlite.ids import id_to_bytes, id_to_text
+from vumeter_server.simulation.sqlite.percentiles import (
+    SAVED_COLUMNS,
+    ComputedPercentiles,
+    PercentileCache,
+    Percentiles,
+    from_columns,
+)
+from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import check_cancelled
 
-# Percentiles over so few calls cost less than keeping them would.
+# Percentiles of so few calls cost less to compute than to cache.
 FEW_SLOTS = latencies.PAGE_SLOTS
 
 _NO_START = -4611686018427387904
@@ -31,20 +40,18 @@ _REPORT_COLUMNS = (
     "simulation_executions.completed_calls",
     "simulation_executions.failed_calls",
 )
-_KEPT_COLUMNS = (
+_STATE_COLUMNS = (
     "simulation_executions.execution_key",
     "next_slot",
     "latency_revision",
     "kept_revision",
-    "p50",
-    "p95",
-    "p99",
+    *SAVED_COLUMNS.values(),
 )
 _TOTALS_AT = len(_REPORT_COLUMNS)
-_KEPT_AT = _TOTALS_AT + sums.COLUMN_COUNT
+_STATE_AT = _TOTALS_AT + totals.COLUMN_COUNT
 
 _EXECUTIONS = (
-    f"SELECT {', '.join(_REPORT_COLUMNS)}, {sums.COLUMNS}, {', '.join(_KEPT_COLUMNS)}"  # noqa: S608 - our names
+    f"SELECT {', '.join(_REPORT_COLUMNS)}, {totals.COLUMNS}, {', '.join(_STATE_COLUMNS)}"  # noqa: S608 - our names
     " FROM simulation_executions JOIN simulation_totals USING (execution_key)"
     " JOIN simulation_run_tests USING (run_test_key)"
 )
@@ -74,24 +81,12 @@ _RUN_TESTS = """
 """
 
 
-class NeedsLatencies(Exception):
-    """The answer is not kept: it takes reading many latencies."""
+class ExecutionReader:
+    """Reads executions, and collects in `computed` which percentiles are worth caching.
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Computed:
-    """Documented percentiles that were computed now, and from which state of an execution."""
-
-    execution_key: int
-    latency_revision: int
-    values: tuple[float, ...]
-
-
-class Reader:
-    """Reads executions, and collects in `computed` which percentiles are worth keeping.
-
-    Unless `may_compute`, an execution of many calls whose percentiles are neither kept nor
-    `remembered` raises NeedsLatencies.
+    Unless `may_compute`, an execution of many calls whose percentiles are neither saved nor in
+    `cache` sets `put_off`: what was read then lacks percentiles, and must be read again by a reader
+    that may compute.
     """
 
     def __init__(
@@ -99,16 +94,18 @@ class Reader:
         connection: sqlite3.Connection,
         wanted: Sequence[float],
         *,
-        remembered: Mapping[int, Computed],
+        cache: PercentileCache,
         may_compute: bool,
     ) -> None:
         self._connection = connection
         self._wanted = tuple(wanted)
-        self._remembered = remembered
+        self._is_documented = self._wanted == DOCUMENTED_PERCENTILES
+        self._cache = cache
         self._may_compute = may_compute
-        self.computed: list[Computed] = []
+        self.computed: list[ComputedPercentiles] = []
+        self.put_off = False
 
-    def execution(self, organization_id: int, execution_id: str) -> Execution | None:
+    def execution(self, organization_id: int, execution_id: str) -> ExecutionMetrics | None:
         """Return an execution, None if it is unknown."""
         row = self._connection.execute(
             _ONE_EXECUTION, (organization_id, id_to_bytes(execution_id))
@@ -122,7 +119,7 @@ class Reader:
         *,
         limit: int,
         offset: int,
-        after: Position | None,
+        after: ExecutionPosition | None,
     ) -> ExecutionsPage | None:
         """Return a page of a run test's executions, None if it is unknown."""
         run_test = self._connection.execute(
@@ -142,17 +139,17 @@ class Reader:
         executions = [self._execution(row) for row in rows[:limit]]
         ends_at = None
         if len(rows) > limit:
-            ends_at = Position(
-                started_at=executions[-1].report.started_at, sequence=rows[limit - 1][_KEPT_AT]
+            ends_at = ExecutionPosition(
+                started_at=executions[-1].report.started_at, sequence=rows[limit - 1][_STATE_AT]
             )
         return ExecutionsPage(count=count, executions=executions, ends_at=ends_at)
 
-    def _execution(self, row: Sequence[Any]) -> Execution:
+    def _execution(self, row: Sequence[Any]) -> ExecutionMetrics:
         check_cancelled()
         execution_id, name, status, started_at, completed_at, total, completed, failed = row[
             :_TOTALS_AT
         ]
-        return Execution(
+        return ExecutionMetrics(
             report=ExecutionReport(
                 execution_id=id_to_text(execution_id),
                 run_test_name=name,
@@ -163,29 +160,30 @@ class Reader:
                 completed_calls=completed,
                 failed_calls=failed,
             ),
-            totals=sums.from_row(row[_TOTALS_AT:_KEPT_AT]),
-            percentiles=self._percentiles(row[_KEPT_AT:]),
+            totals=totals.from_row(row[_TOTALS_AT:_STATE_AT]),
+            percentiles=self._percentiles(row[_STATE_AT:]),
         )
 
-    def _percentiles(self, kept: Sequence[Any]) -> Sequence[tuple[float, float]]:
-        execution_key, slots, latency_revision, kept_revision, *values = kept
-        documented = self._wanted == DOCUMENTED
-        if documented and kept_revision == latency_revision:
-            return tuple(zip(DOCUMENTED, values, strict=True)) if values[0] is not None else ()
-        remembered = self._remembered.get(execution_key)
-        if documented and remembered and remembered.latency_revision == latency_revision:
-            values = list(remembered.values)
-            return tuple(zip(DOCUMENTED, values, strict=True)) if values else ()
+    def _percentiles(self, state: Sequence[Any]) -> Percentiles:
+        execution_key, slots, latency_revision, saved_revision, *saved = state
+        if saved_revision == latency_revision:
+            found = from_columns(self._wanted, saved)
+            if found is not None:
+                return found
+        if self._is_documented and (cached := self._cache.find(execution_key, latency_revision)):
+            return cached.values
         if slots > FEW_SLOTS and not self._may_compute:
-            raise NeedsLatencies
-        computed = percentiles(latencies.load(self._connection, execution_key), self._wanted)
-        if documented and slots > FEW_SLOTS:
+            self.put_off = True
+        if self.put_off:
+            return ()
+        values = percentiles_of(latencies.load(self._connection, execution_key), self._wanted)
+        if self._is_documented and slots > FEW_SLOTS:
             self.computed.append(
-                Computed(
-                    execution_key=execution_key, latency_revision=latency_revision, values=computed
+                ComputedPercentiles(
+                    execution_key=execution_key, latency_revision=latency_revision, values=values
                 )
             )
-        return tuple(zip(self._wanted, computed, strict=True)) if computed else ()
+        return values
 
 
 def call(
@@ -216,17 +214,3 @@ def run_tests(
             _RUN_TESTS, (organization_id, after, limit)
         )
     ]
-
-
-def keep(connection: sqlite3.Connection, computed: Computed) -> None:
-    """Keep percentiles with the state that they were computed from; never over a newer one."""
-    connection.execute(
-        "UPDATE simulation_totals SET kept_revision = ?, p50 = ?, p95 = ?, p99 = ?"
-        " WHERE execution_key = ? AND latency_revision = ?",
-        (
-            computed.latency_revision,
-            *(computed.values or (None, None, None)),
-            computed.execution_key,
-            computed.latency_revision,
-        ),
-    )

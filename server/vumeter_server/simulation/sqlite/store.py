@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
-import structlog
-
-from vumeter_server.simulation.aggregation import Execution
+from vumeter_server.runtime.periodic import run_periodically
+from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
-from vumeter_server.simulation.sqlite import ingest, query
-from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
+from vumeter_server.simulation.sqlite import ingest, percentiles, query
+from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
 
-_log = structlog.get_logger(__name__)
-
-# So many executions' percentiles are remembered; each is a few numbers.
-MAX_REMEMBERED = 10_000
-# Few enough for other writers not to wait long.
-CALLS_DELETED_AT_ONCE = 1_000
+# Few enough that other writers do not wait long.
+CALLS_DELETED_PER_TRANSACTION = 1_000
+# Calls that leave something to do wake the work at once; this is for what no call leaves.
+MAINTENANCE_EVERY_SECONDS = 60.0
 
 
 class SqliteSimulationStore:
-    """Keeps run tests, executions and calls in SQLite; see SimulationStore.
+    """Keeps run tests, executions and calls in SQLite; see SimulationStore for what it promises.
 
-    Percentiles over many calls are computed once: they are remembered here, which is all that a
-    process needs that does not write, and `tidy`, which runs beside the store in the process that
-    writes, keeps them in the database. It also removes the calls of deleted executions.
+    Percentiles of many calls are computed once. Each process caches those that it computed; the
+    process that writes saves its own in the database too, by `run_maintenance`, which also removes
+    the calls of deleted executions.
     """
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
         self._writer = writer
-        self._remembered: dict[int, query.Computed] = {}
-        self._unkept: set[int] = set()
-        self._untidy = asyncio.Event()
+        self._percentiles = percentiles.PercentileCache()
+        self._maintenance_due = asyncio.Event()
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
-        """Make a run test if there is none of that name."""
+        """Create a run test if there is none of that name."""
         await self._writer.run(
             lambda connection: ingest.record_run_test(connection, organization_id, run_test_name)
         )
@@ -59,11 +55,11 @@ class SqliteSimulationStore:
         )
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
-        """Delete an execution; its calls are out of sight at once, and removed by and by."""
+        """Delete an execution; no query finds its calls any more, maintenance removes them."""
         deleted = await self._writer.run(
             lambda connection: ingest.delete_execution(connection, organization_id, execution_id)
         )
-        self._untidy.set()
+        self._maintenance_due.set()
         return deleted
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
@@ -74,8 +70,8 @@ class SqliteSimulationStore:
 
     async def execution(
         self, organization_id: int, execution_id: str, percentiles: Sequence[float]
-    ) -> Execution | None:
-        """Return an execution; kept percentiles are used where nothing changed since."""
+    ) -> ExecutionMetrics | None:
+        """Return an execution; saved and cached percentiles count while nothing changed since."""
         return await self._read(
             percentiles, lambda reader: reader.execution(organization_id, execution_id)
         )
@@ -88,7 +84,7 @@ class SqliteSimulationStore:
         percentiles: Sequence[float],
         limit: int,
         offset: int = 0,
-        after: Position | None = None,
+        after: ExecutionPosition | None = None,
     ) -> ExecutionsPage | None:
         """Return a page of a run test's executions, newest first."""
         return await self._read(
@@ -104,67 +100,60 @@ class SqliteSimulationStore:
             lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
-    async def tidy(self) -> None:
+    async def run_maintenance(self) -> NoReturn:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
-        while True:
-            await self._tolerated(self._keep_computed)
-            await self._tolerated(self._finish_deletions)
-            await self._untidy.wait()
-            self._untidy.clear()
+        await run_periodically(
+            "simulation",
+            self._maintain,
+            every_seconds=MAINTENANCE_EVERY_SECONDS,
+            wake=self._maintenance_due,
+        )
 
-    async def _read(self, percentiles: Sequence[float], ask: Callable[[query.Reader], T]) -> T:
-        def read(connection: sqlite3.Connection, *, may_compute: bool) -> T:
-            reader = query.Reader(
-                connection, percentiles, remembered=self._remembered, may_compute=may_compute
-            )
-            answer = ask(reader)
-            computed.extend(reader.computed)
-            return answer
-
-        computed: list[query.Computed] = []
+    async def _maintain(self) -> None:
         try:
-            return await self._readers.run(lambda connection: read(connection, may_compute=False))
-        except query.NeedsLatencies:
-            answer = await self._readers.run(
+            await self._save_percentiles()
+        finally:
+            await self._finish_deletions()
+
+    async def _read(
+        self, percentiles: Sequence[float], ask: Callable[[query.ExecutionReader], T]
+    ) -> T:
+        def read(
+            connection: sqlite3.Connection, *, may_compute: bool
+        ) -> tuple[T, query.ExecutionReader]:
+            reader = query.ExecutionReader(
+                connection, percentiles, cache=self._percentiles, may_compute=may_compute
+            )
+            return ask(reader), reader
+
+        answer, reader = await self._readers.run(
+            lambda connection: read(connection, may_compute=False)
+        )
+        if reader.put_off:
+            answer, reader = await self._readers.run(
                 lambda connection: read(connection, may_compute=True), heavy=True
             )
-        self._remember(computed)
+        if reader.computed:
+            self._percentiles.add(reader.computed)
+            self._maintenance_due.set()
         return answer
 
-    def _remember(self, computed: Sequence[query.Computed]) -> None:
-        for each in computed:
-            self._remembered.pop(each.execution_key, None)
-            self._remembered[each.execution_key] = each
-            self._unkept.add(each.execution_key)
-        while len(self._remembered) > MAX_REMEMBERED:
-            oldest = next(iter(self._remembered))
-            del self._remembered[oldest]
-            self._unkept.discard(oldest)
-        if computed:
-            self._untidy.set()
-
-    async def _keep_computed(self) -> None:
-        computed = [self._remembered[key] for key in self._unkept]
+    async def _save_percentiles(self) -> None:
+        computed = self._percentiles.unsaved()
         if not computed:
             return
 
         def job(connection: sqlite3.Connection) -> None:
             for each in computed:
-                query.keep(connection, each)
+                percentiles.save(connection, each)
 
-        self._unkept.clear()
         await self._writer.run(job)
+        # Only now: what could not be written is written next time.
+        self._percentiles.note_saved(computed)
 
     async def _finish_deletions(self) -> None:
         """Remove calls of deleted executions in steps, so that others write between."""
         while await self._writer.run(
-            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_AT_ONCE)
+            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
         ):
             pass
-
-    async def _tolerated(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do work that nobody waits for; what fails now waits for the next occasion."""
-        try:
-            await work()
-        except Exception:
-            _log.exception("tidying_put_off")

@@ -10,6 +10,7 @@ from vumeter_server.sqlite.migrations import (
     m0005_metric_sums,
     m0006_demo,
     m0007_clock,
+    m0008_roles,
 )
 
 _MODULES = (
@@ -20,6 +21,7 @@ _MODULES = (
     m0005_metric_sums,
     m0006_demo,
     m0007_clock,
+    m0008_roles,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -1,8 +1,9 @@
-"""Which labels and agents the points of each metric have: what names and tags are answered from.
+"""The label index: which labels and agents the points of each metric have.
 
-A use is a metric, an agent and a label that some point has together; a point with no label uses its
-metric and agent alone. Uses of sealed points are in the table `metric_uses`. Those of the log are
-found when it is read, and written when it is sealed: so recording has nothing to do with them.
+Names and tags are answered from it. A use is a metric, an agent and a label that some point has
+together; a point with no label uses its metric and agent alone. Uses of flushed points are in the
+table `metric_uses`. Those of the head are found when it is read, and written when it is flushed: so
+recording has nothing to do with them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from collections.abc import Callable, Collection
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import MAX_TAG_VALUES
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 
-# How many answers of one organization are kept up to date.
-MAX_VIEWS = 2_000
-# How many values of a label are kept, and so can be told: in the order of their code points.
-MAX_VALUES = 1_001
+# How many combinations of a metric and an agent of one organization are kept up to date.
+MAX_USED_LABELS = 2_000
+# How many values of a label are kept, in the order of their code points: one more than an answer
+# has, so that it can say that there are more.
+MAX_VALUES = MAX_TAG_VALUES + 1
 
 NameOfLabel = Callable[[int], tuple[str, str]]
 Integers = npt.NDArray[np.int64]
@@ -38,7 +41,7 @@ def use_codes(numbers: Integers) -> npt.NDArray[np.int32]:
     return np.stack(codes, axis=1).astype(np.int32)
 
 
-class View:
+class UsedLabels:
     """The metrics, and the values of labels, of some uses; only ever added to."""
 
     def __init__(self) -> None:
@@ -46,6 +49,11 @@ class View:
         self.metrics: set[int] = set()
         self.values: dict[str, list[str]] = {}
         self._labels: set[int] = set()
+
+    @property
+    def labels(self) -> list[int]:
+        """The codes of all labels, however many a key has, in no order."""
+        return list(self._labels)
 
     def add(self, metrics: list[int], labels: list[int], names: NameOfLabel) -> None:
         """Take up the metrics and labels of further uses."""
@@ -67,40 +75,40 @@ class View:
             del known[MAX_VALUES:]
 
 
-class Uses:
+class LabelIndex:
     """Every use of an organization, of which there are only ever more."""
 
     def __init__(self) -> None:
         self._rows: GrowingArray[np.int32] = GrowingArray(np.int32)
         # The same as numbers in ascending order; and those that are not in the table yet.
         self._numbers: Integers = np.empty(0, np.int64)
-        self._unsealed: Integers = np.empty(0, np.int64)
-        self._views: OrderedDict[tuple[int | None, int | None], View] = OrderedDict()
+        self._unflushed: Integers = np.empty(0, np.int64)
+        self._used: OrderedDict[tuple[int | None, int | None], UsedLabels] = OrderedDict()
         self._deletions = 0
-        self.sealed = 0
-        """How many rows of the table are known."""
+        self.flushed = 0
+        """How many rows of the table were read."""
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def add_sealed(self, rows: list[tuple[int, int, int]]) -> None:
+    def add_flushed(self, rows: list[tuple[int, int, int]]) -> None:
         """Add further rows of the table: metric, agent, label."""
-        self.sealed += len(rows)
+        self.flushed += len(rows)
         metrics, agents, labels = np.array(rows, np.int64).reshape(-1, 3).T
         numbers = np.unique(use_numbers(metrics, agents, labels))
         self._add(numbers)
-        self._unsealed = np.setdiff1d(self._unsealed, numbers, assume_unique=True)
+        self._unflushed = np.setdiff1d(self._unflushed, numbers, assume_unique=True)
 
-    def add_of_log(self, numbers: Integers) -> None:
-        """Add uses of points of the log; `numbers` are distinct and ascending."""
+    def add_of_head(self, numbers: Integers) -> None:
+        """Add uses of points of the head; `numbers` are distinct and ascending."""
         new = self._add(numbers)
         if len(new):
-            at = self._unsealed.searchsorted(new)
-            self._unsealed = np.insert(self._unsealed, at, new)
+            at = self._unflushed.searchsorted(new)
+            self._unflushed = np.insert(self._unflushed, at, new)
 
-    def unsealed_among(self, numbers: Integers) -> Integers:
+    def unflushed_among(self, numbers: Integers) -> Integers:
         """Return those of distinct uses that are not in the table."""
-        return numbers[np.isin(numbers, self._unsealed, assume_unique=True)]
+        return numbers[np.isin(numbers, self._unflushed, assume_unique=True)]
 
     def _add(self, numbers: Integers) -> Integers:
         """Add what is not known, and return it."""
@@ -114,29 +122,29 @@ class Uses:
             self._rows.append(use_codes(new).reshape(-1))
         return new
 
-    def view(
+    def used(
         self,
         metric: int | None,
         agent: int | None,
         names: NameOfLabel,
         known_metrics: Collection[int],
         deletions: int,
-    ) -> View:
+    ) -> UsedLabels:
         """Return what is used by a metric, an agent, or both; of metrics that are known."""
         if deletions != self._deletions:
-            self._views.clear()
+            self._used.clear()
             self._deletions = deletions
-        view = self._views.setdefault((metric, agent), View())
-        self._views.move_to_end((metric, agent))
-        if len(self._views) > MAX_VIEWS:
-            self._views.popitem(last=False)
-        rows = self._rows.view().reshape(-1, 3)[view.seen :]
-        view.seen += len(rows)
+        used = self._used.setdefault((metric, agent), UsedLabels())
+        self._used.move_to_end((metric, agent))
+        if len(self._used) > MAX_USED_LABELS:
+            self._used.popitem(last=False)
+        rows = self._rows.view().reshape(-1, 3)[used.seen :]
+        used.seen += len(rows)
         if len(rows):
             chosen = np.isin(rows[:, 0], list(known_metrics) if metric is None else [metric])
             if agent is not None:
                 chosen &= rows[:, 1] == agent
             rows = rows[chosen]
             labels = np.unique(rows[:, 2])
-            view.add(np.unique(rows[:, 0]).tolist(), labels[labels != NO_CODE].tolist(), names)
-        return view
+            used.add(np.unique(rows[:, 0]).tolist(), labels[labels != NO_CODE].tolist(), names)
+        return used

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
-from vumeter_server.custom_metrics.sqlite.cache.label_index import Uses, use_numbers
+from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.label_index import LabelIndex, use_numbers
 from vumeter_server.custom_metrics.sqlite.ingest.interning import Codes, distinct, number_groups
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT, NO_CODE, State
 
-Points = npt.NDArray[np.void]
 NONE = np.array([NO_CODE])
 # How many series of one organization have their labels at hand by name.
 MAX_SERIES_NAMED = 20_000
@@ -36,7 +36,7 @@ class Labels:
         # Where the members of each series begin, and behind them those of the last end.
         self._bounds: GrowingArray[np.int64] = GrowingArray(np.int64, np.zeros(1, np.int64))
         self.series = 0
-        self.uses = Uses()
+        self.index = LabelIndex()
         self._key_names: list[str] = []
         self._columns: dict[str, Codes] = {}
         self._groups: dict[tuple[str, ...], tuple[Codes, list[list[int]]]] = {}
@@ -51,13 +51,13 @@ class Labels:
         self._extend_labels(connection, organization_id)
         if self.series < state.series:
             self._extend_series(connection, organization_id)
-        if self.uses.sealed < state.uses:
+        if self.index.flushed < state.uses:
             rows = connection.execute(
                 "SELECT metric_code, agent_code, label_code FROM metric_uses"
                 " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, self.uses.sealed),
+                (organization_id, self.index.flushed),
             ).fetchall()
-            self.uses.add_sealed(rows)
+            self.index.add_flushed(rows)
 
     def _extend_labels(self, connection: sqlite3.Connection, organization_id: int) -> None:
         rows = connection.execute(
@@ -130,7 +130,7 @@ class Labels:
                 self._groups.pop(next(iter(self._groups)), None)
         return known
 
-    def uses_of(self, points: Points | Mapping[str, Codes]) -> npt.NDArray[np.int64]:
+    def uses_of(self, points: HeadPoints | Mapping[str, Codes]) -> npt.NDArray[np.int64]:
         """Return the distinct uses of points with a metric and a series, in ascending order."""
         agents = self.column(AGENT)
         pairs = distinct(points["metric"] * np.int64(len(agents)) + points["series"])

@@ -1,4 +1,4 @@
-"""The totals of an organization's metrics, side by side in one array where that is not too large.
+"""Prefix sums over rollup intervals: the metrics side by side in one array if it is not too large.
 
 Queries are about several metrics, and what numpy does for one of them costs as much as for all.
 """
@@ -10,89 +10,102 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
     EXACT_BELOW,
-    Points,
     Totals,
     sums_by_metric,
 )
 
-# How many cells there is room for behind the last: a day of them.
+# How many intervals there is room for behind the last: a day of them.
 ROOM = 96
-# How many cells of all metrics together may lie side by side, at 8 to 40 bytes.
-MAX_CELLS = 1 << 20
+# How many intervals of all metrics together may lie side by side, at 8 to 40 bytes.
+MAX_INTERVALS = 1 << 20
 
 Cube = npt.NDArray[np.float64]
-"""Metrics x rows of Totals (counts, then parts of ExactSums) x cells or stretches of them."""
+"""float64[metrics, rows, intervals or periods]; the rows are counts, then parts of ExactSums."""
 
 
-class AllTotals:
-    """Totals of the metrics that were asked for; used by one thread at a time."""
+class PrefixSums:
+    """The interval sums of the metrics that were asked for; used by one thread at a time."""
 
     def __init__(self) -> None:
         self._each: dict[int, Totals] = {}
-        self._together: _Together | None = None
-        self.is_laid_out = True
-        """Whether an answer takes no more than some arithmetic."""
+        self._stacked: _Stacked | None = None
+        self._is_stacked = True
+        self.ready: set[int] = set()
+        """The metrics whose sums take no more than some arithmetic."""
 
     def __len__(self) -> int:
-        together = 0 if self._together is None else len(self._together)
+        together = 0 if self._stacked is None else len(self._stacked)
         return sum(len(totals.cells) for totals in self._each.values()) + together
 
     def missing(self, metric_codes: Sequence[int]) -> list[int]:
-        """Return the metrics among these that were not taken up yet."""
+        """Return the metrics among these that were not added yet."""
         return [code for code in metric_codes if code not in self._each]
 
     def put(self, metric_code: int, totals: Totals) -> None:
-        """Take up a further metric."""
+        """Add a further metric."""
         self._each[metric_code] = totals
-        self._lay_out_anew()
+        self._unstack()
 
-    def add(self, points: Points) -> None:
-        """Add points of the log."""
-        for metric_code, cells, sums in sums_by_metric(points):
+    def add(self, points: HeadPoints) -> None:
+        """Add points of the head."""
+        for metric_code, intervals, sums in sums_by_metric(points):
             totals = self._each.get(metric_code)
             if totals is not None:
-                totals.add(cells, sums)
-                if self._together is not None and not self._together.add(metric_code, cells, sums):
-                    self._lay_out_anew()
+                totals.add(intervals, sums)
+                if self._stacked is not None and not self._stacked.add(
+                    metric_code, intervals, sums
+                ):
+                    self._unstack()
 
     def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
-        """Return metrics' sums from each of the ascending cells `bounds` to the next one."""
-        if not self.is_laid_out:
-            self._together = _Together.of(self._each)
-            self.is_laid_out = True
-        if self._together is not None:
-            return self._together.between(metric_codes, bounds)
+        """Return metrics' sums from each of the ascending intervals `bounds` to the next one.
+
+        The cube is the caller's: it may be changed.
+        """
+        if not self._is_stacked:
+            self._stacked = _Stacked.of(self._each)
+            self._is_stacked = True
+            self.ready.update(self._each)
+        if self._stacked is not None:
+            return self._stacked.between(metric_codes, bounds)
         return stacked([self._each[code].between(bounds) for code in metric_codes])
 
-    def _lay_out_anew(self) -> None:
-        self._together = None
-        self.is_laid_out = False
+    def are_exact(self, metric_codes: Sequence[int]) -> bool:
+        """Whether differences of what `between` returned are exact, too."""
+        return self._stacked is not None or all(self._each[code].is_exact for code in metric_codes)
+
+    def _unstack(self) -> None:
+        self._stacked = None
+        self._is_stacked = False
+        self.ready.clear()
 
 
-class _Together:
-    """Sums before each cell of a stretch of time, by metric; all of them are exact."""
+class _Stacked:
+    """Sums before each interval of a stretch of time, by metric; all of them are exact."""
 
-    def __init__(self, first: int, rows: dict[int, int], before: Cube, cells: int) -> None:
+    def __init__(self, first: int, rows: dict[int, int], before: Cube, intervals: int) -> None:
         self._first = first
         self._rows = rows
-        # The sums before cell first + n are at n, up to n = cells; what is behind is room to grow.
+        # The sums before interval first + n are at n, up to n = intervals; what is behind is room
+        # to grow.
         self._before = before
-        self._cells = cells
+        self._intervals = intervals
 
     def __len__(self) -> int:
         return self._before.size // 4
 
     @classmethod
-    def of(cls, each: Mapping[int, Totals]) -> _Together | None:
-        """Put totals side by side; None if they would take too much room or were not exact."""
+    def of(cls, each: Mapping[int, Totals]) -> _Stacked | None:
+        """Put metrics side by side; None if they would take too much room or were not exact."""
         filled = [totals for totals in each.values() if len(totals.cells)]
         if not filled:
             return None
         first = min(int(totals.cells[0]) for totals in filled)
         end = max(int(totals.cells[-1]) for totals in filled) + 1
-        if (end - first) * len(each) > MAX_CELLS:
+        if (end - first) * len(each) > MAX_INTERVALS:
             return None
         height = max(len(totals.sums) for totals in filled)
         before = np.zeros((len(each), height, end - first + 1 + ROOM))
@@ -103,22 +116,22 @@ class _Together:
             return None
         return cls(first, {code: row for row, code in enumerate(each)}, before, end - first)
 
-    def add(self, metric_code: int, cells: npt.NDArray[np.int64], sums: Cube) -> bool:
-        """Add sums by cell to a metric; False if there is no room for them here."""
+    def add(self, metric_code: int, intervals: npt.NDArray[np.int64], sums: Cube) -> bool:
+        """Add sums by interval to a metric; False if there is no room for them here."""
         row = self._rows[metric_code]
-        begin, end = int(cells[0]) - self._first, int(cells[-1]) + 1 - self._first
+        begin, end = int(intervals[0]) - self._first, int(intervals[-1]) + 1 - self._first
         room = self._before.shape[2]
         if begin < 0 or end >= room or len(sums) > self._before.shape[1]:
             return False
         added = np.zeros((len(sums), room - 1 - begin))
-        added[:, cells - int(cells[0])] = sums
+        added[:, intervals - int(intervals[0])] = sums
         changed = self._before[row, : len(sums), begin + 1 :]
         changed += np.cumsum(added, axis=1)
-        self._cells = max(self._cells, end)
+        self._intervals = max(self._intervals, end)
         return _are_exact(changed[None])
 
     def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
-        positions = np.minimum(np.maximum(bounds - self._first, 0), self._cells)
+        positions = np.minimum(np.maximum(bounds - self._first, 0), self._intervals)
         rows = [self._rows[code] for code in metric_codes]
         if len(rows) == 1:
             before = self._before[rows[0]].take(positions, axis=1)[None]

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from vumeter_server.custom_metrics.model import Batch, Settled, settle
+from vumeter_server.custom_metrics.model import Batch, Settled
 from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     NO_CODE,
@@ -16,6 +16,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     write_state,
 )
 from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
 
 # What the dictionaries of all organizations may hold together, in entries of about 200 bytes.

@@ -125,7 +125,7 @@ def prepare(snapshot: Snapshot, through: int | None = None, *, now_us: int = 0) 
         part=part,
         through=last,
         rows=_rows(snapshot, part, points, now_us),
-        uses=snapshot.unsealed_uses(points),
+        uses=snapshot.unflushed_uses(points),
     )
 
 

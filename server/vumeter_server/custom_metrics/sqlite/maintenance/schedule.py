@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import structlog
 
@@ -14,8 +13,9 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot, Snaps
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import flush, retention
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
-from vumeter_server.errors import Unavailable
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
@@ -23,8 +23,6 @@ T = TypeVar("T")
 LOOKS_EVERY_SECONDS = 1.0
 # What changes only with days and with sealings is looked at as often as this.
 TIDIES_EVERY_US = 600 * 1_000_000
-# Twice the 24 hours that callers are promised.
-IDEMPOTENCY_KEYS_KEPT_US = 48 * 3_600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
 EVERY_PART_COUNT = 2**31
 
@@ -59,26 +57,25 @@ class Upkeep:
         self._tidied_us = 0
         self._logs: dict[int, tuple[int, int]] = {}
 
-    async def keep_in_order(self) -> None:
-        """Do what is due, again and again, until cancelled."""
-        while True:
-            try:
-                now_us = self._clock()
-                # Once a day the short logs are sealed too, so that what is in them grows old.
-                is_new_day = now_us // DAY_US != self._tidied_us // DAY_US
-                sealed = await self._seal_logs(everything=is_new_day and self._tidied_us > 0)
-                if sealed or abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
-                    await self._lay_out(everything=False)
-                if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
-                    await self.drop_expired()
-                    await self.give_back()
-                    await self._drop_idempotency_keys()
-                    self._tidied_us = now_us
-            except Unavailable:
-                _log.warning("upkeep_put_off")
-            except Exception:
-                _log.exception("upkeep_failed")
-            await asyncio.sleep(LOOKS_EVERY_SECONDS)
+    async def keep_in_order(self) -> NoReturn:
+        """Do what is due until cancelled."""
+        await run_periodically(
+            "custom_metrics", self.do_what_is_due, every_seconds=LOOKS_EVERY_SECONDS
+        )
+
+    async def do_what_is_due(self) -> None:
+        """Flush, compact and drop whatever is due now."""
+        now_us = self._clock()
+        # Once a day the short logs are sealed too, so that what is in them grows old.
+        is_new_day = now_us // DAY_US != self._tidied_us // DAY_US
+        sealed = await self._seal_logs(everything=is_new_day and self._tidied_us > 0)
+        if sealed or abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
+            await self._lay_out(everything=False)
+        if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
+            await self.drop_expired()
+            await self.give_back()
+            await self._drop_idempotency_keys()
+            self._tidied_us = now_us
 
     async def seal(self, *, everything: bool = False) -> None:
         """Seal the logs that are long, merge the days that have many parts, make blocks of days.

@@ -1,4 +1,4 @@
-"""Sums by key, of which few or many may occur among those that are possible."""
+"""The aggregator: sums by key, of which few or many may occur among those that are possible."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from vumeter_server.custom_metrics.exact_sums import ExactSums, join
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.sqlite import check_cancelled
 
-# Points are summed in lots of this many, so that memory is bounded and each pass is long enough.
-LOT = 1 << 20
+# Points are summed in chunks of this many, so that memory is bounded and each pass is long enough.
+CHUNK_POINTS = 1 << 20
 # Up to this many possible cells are summed in place; more are found by sorting. So are fewer, but
 # for the first number, where there are many times as many cells as there is to be summed at first.
 FEW_CELLS = 1 << 16
 MAX_DENSE_CELLS = 1 << 21
-CELLS_A_VALUE = 8
+CELLS_PER_VALUE = 8
 
 Keys = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Table:
+class SumTable:
     """Rows of sums.
 
     Attributes:
-        rows: the numbers of the rows that have a value, in ascending order.
-        sums: rows x width.
-        totals: the sum of each row.
-        present: whether a column has a value.
+        rows: int64[rows], the numbers of the rows that have a value, in ascending order.
+        sums: float64[rows, width].
+        totals: float64[rows], the sum of each row.
+        present: bool[width], whether a column has a value.
     """
 
     rows: Keys
@@ -39,8 +39,8 @@ class Table:
     present: npt.NDArray[np.bool_]
 
 
-class KeyedSums:
-    """Sums by key from 0 to `cells`."""
+class Aggregator:
+    """Sums by key; keys are whole numbers from 0 to `cells` - 1."""
 
     def __init__(self, cells: int) -> None:
         self._cells = cells
@@ -48,16 +48,16 @@ class KeyedSums:
         self._dense: ExactSums | None = None
         self._keys: list[Array] = []
         self._values: list[Array] = []
-        self._waiting = 0
+        self._pending = 0
         self._partial: list[tuple[Keys, ExactSums]] = []
 
     def add(self, keys: Array, values: Array) -> None:
-        """Add values to the sums of their keys."""
+        """Add values to the sums of their keys; both have one element per point."""
         self._keys.append(keys)
         self._values.append(values)
-        self._waiting += len(values)
-        if self._waiting >= LOT:
-            self._sum_waiting()
+        self._pending += len(values)
+        if self._pending >= CHUNK_POINTS:
+            self._sum_pending()
 
     def add_sums(self, keys: Array, sums: ExactSums) -> None:
         """Add sums to those of their keys."""
@@ -79,9 +79,9 @@ class KeyedSums:
             keys = np.flatnonzero(sums.counts)
             self._partial.append((keys, sums.taken(keys)))
 
-    def table(self, width: int) -> Table:
+    def table(self, width: int) -> SumTable:
         """Return the sums as rows of `width` keys."""
-        self._sum_waiting()
+        self._sum_pending()
         self._decide(0)
         if self._dense is not None:
             return _dense_table(self._dense, width)
@@ -91,15 +91,15 @@ class KeyedSums:
         if self._is_decided:
             return
         self._is_decided = True
-        if self._cells <= min(max(FEW_CELLS, CELLS_A_VALUE * values), MAX_DENSE_CELLS):
+        if self._cells <= min(max(FEW_CELLS, CELLS_PER_VALUE * values), MAX_DENSE_CELLS):
             self._dense = ExactSums.zeros(self._cells)
 
-    def _sum_waiting(self) -> None:
-        if not self._waiting:
+    def _sum_pending(self) -> None:
+        if not self._pending:
             return
         check_cancelled()
         keys, values = np.concatenate(self._keys), np.concatenate(self._values)
-        self._keys, self._values, self._waiting = [], [], 0
+        self._keys, self._values, self._pending = [], [], 0
         self._decide(len(keys))
         if self._dense is not None:
             self._dense.add(keys, values)
@@ -108,11 +108,11 @@ class KeyedSums:
         self._partial.append((distinct, ExactSums.of(where, values, len(distinct))))
 
 
-def _dense_table(sums: ExactSums, width: int) -> Table:
+def _dense_table(sums: ExactSums, width: int) -> SumTable:
     counts = sums.counts.reshape(-1, width)
     rows = np.flatnonzero(counts.any(axis=1))
     parts = [part.reshape(-1, width)[rows] for part in sums.parts]
-    return Table(
+    return SumTable(
         rows=rows,
         sums=join(parts),
         totals=join([part.sum(axis=1) for part in parts]),
@@ -120,7 +120,7 @@ def _dense_table(sums: ExactSums, width: int) -> Table:
     )
 
 
-def _sparse_table(keys: Keys, sums: ExactSums, width: int) -> Table:
+def _sparse_table(keys: Keys, sums: ExactSums, width: int) -> SumTable:
     rows, row_of_key = np.unique(keys // width, return_inverse=True)
     table = np.zeros((len(rows), width))
     table[row_of_key, keys % width] = sums.totals()
@@ -128,7 +128,7 @@ def _sparse_table(keys: Keys, sums: ExactSums, width: int) -> Table:
     by_row.merge(row_of_key, sums)
     present = np.zeros(width, np.bool_)
     present[keys % width] = True
-    return Table(rows=rows, sums=table, totals=by_row.totals(), present=present)
+    return SumTable(rows=rows, sums=table, totals=by_row.totals(), present=present)
 
 
 def _merge(partial: list[tuple[Keys, ExactSums]]) -> tuple[Keys, ExactSums]:

@@ -1,4 +1,4 @@
-"""Reads the points of a selection, column by column, from the sealed days and from the log."""
+"""Reads the points of a selection, column by column, from the day segments and from the head."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, find_session
+from vumeter_server.custom_metrics.sqlite.query.plan import SESSION
 from vumeter_server.custom_metrics.store import Selection
 from vumeter_server.sqlite import check_cancelled
 
-SESSION = "session_id"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Points:
+class PointColumns:
     """Some points of a selection, as columns of equal length.
 
     Attributes:
-        metric_codes: one code for all, or one a point.
-        values: the values.
-        times_us: microseconds since the epoch; None if not asked for.
-        series: series codes; None if not asked for.
-        sessions: session codes, -1 for none; None if not asked for.
+        metric_codes: one interned id for all, or int32[points].
+        values: [points], whole numbers of any width or float64.
+        times_us: int64[points], microseconds since the epoch; None if not asked for.
+        label_sets: interned label sets, [points]; None if not asked for.
+        sessions: interned sessions, [points], -1 for none; None if not asked for.
         bounds_us: the earliest and latest time that the points can have.
     """
 
     metric_codes: int | Array
     values: Array
     times_us: Array | None
-    series: Array | None
+    label_sets: Array | None
     sessions: Array | None
     bounds_us: tuple[int, int]
 
@@ -43,7 +42,7 @@ class Wanted:
     """Which columns a query reads beside the values; `bounds_us` are instants that it cuts at."""
 
     times: bool = False
-    series: bool = False
+    label_sets: bool = False
     sessions: bool = False
     bounds_us: Sequence[int] = ()
 
@@ -54,7 +53,7 @@ class Matcher:
     def __init__(self, snapshot: Snapshot, filters: Sequence[tuple[str, str]]) -> None:
         labels = snapshot.labels
         self.matches_nothing = False
-        self.series_mask: npt.NDArray[np.bool_] | None = None
+        self.label_set_mask: npt.NDArray[np.bool_] | None = None
         self.session_code: int | None = None
         for key, value in filters:
             if key == SESSION:
@@ -65,8 +64,10 @@ class Matcher:
                 self.matches_nothing = True
                 return
             mask = labels.column(key) == code
-            self.series_mask = mask if self.series_mask is None else self.series_mask & mask
-        if self.series_mask is not None and not self.series_mask.any():
+            self.label_set_mask = (
+                mask if self.label_set_mask is None else self.label_set_mask & mask
+            )
+        if self.label_set_mask is not None and not self.label_set_mask.any():
             self.matches_nothing = True
 
     def _match_session(self, snapshot: Snapshot, name: str) -> None:
@@ -81,11 +82,13 @@ class Matcher:
             self.matches_nothing = True
         self.session_code = code
 
-    def mask(self, series: Array | None, sessions: Array | None) -> npt.NDArray[np.bool_] | None:
+    def mask(
+        self, label_sets: Array | None, sessions: Array | None
+    ) -> npt.NDArray[np.bool_] | None:
         """Return which points match, None if all do."""
         mask: npt.NDArray[np.bool_] | None = None
-        if self.series_mask is not None and series is not None:
-            mask = self.series_mask[series]
+        if self.label_set_mask is not None and label_sets is not None:
+            mask = self.label_set_mask[label_sets]
         if self.session_code is not None and sessions is not None:
             of_session = sessions == self.session_code
             mask = of_session if mask is None else mask & of_session
@@ -112,13 +115,13 @@ class Scan:
         self._wanted = wanted
         self.matcher = Matcher(snapshot, selection.filters)
 
-    def all(self) -> Iterator[Points]:
-        """Yield every point of the selection: sealed days in order, then the log."""
+    def all(self) -> Iterator[PointColumns]:
+        """Yield every point of the selection: segments in order of days, then the head."""
         yield from self.days(self._selection.start_us, self._selection.end_us)
-        yield from self.log()
+        yield from self.head()
 
-    def days(self, start_us: int, end_us: int, *, after_part: int = -1) -> Iterator[Points]:
-        """Yield the sealed points of a range, of the parts of days after that number."""
+    def days(self, start_us: int, end_us: int, *, after_part: int = -1) -> Iterator[PointColumns]:
+        """Yield the flushed points of a range, of the parts of days after that number."""
         if self.matcher.matches_nothing or start_us >= end_us:
             return
         for metric_code in self._metric_codes:
@@ -127,7 +130,7 @@ class Scan:
 
     def _days_of(
         self, metric_code: int, start_us: int, end_us: int, after_part: int
-    ) -> Iterator[Points]:
+    ) -> Iterator[PointColumns]:
         wanted, matcher = self._wanted, self.matcher
         first_day, last_day = start_us // DAY_US, (end_us - 1) // DAY_US
 
@@ -145,7 +148,9 @@ class Scan:
         values = read(Kind.VALUE)
         if not values:
             return
-        series = read(Kind.SERIES) if wanted.series or matcher.series_mask is not None else {}
+        label_sets = (
+            read(Kind.SERIES) if wanted.label_sets or matcher.label_set_mask is not None else {}
+        )
         with_sessions = wanted.sessions or matcher.session_code is not None
         sessions = read(Kind.SESSION) if with_sessions else {}
         times = read(Kind.TIME) if wanted.times else {}
@@ -157,48 +162,48 @@ class Scan:
         for (day, part), part_values in values.items():
             day_us = day * DAY_US
             part_times = times.get((day, part))
-            points = Points(
+            points = PointColumns(
                 metric_codes=metric_code,
                 values=part_values,
                 times_us=None if part_times is None else part_times.astype(np.int64) + day_us,
-                series=series.get((day, part)),
-                # Sealed sessions are written plus 1, so that none is 0.
+                label_sets=label_sets.get((day, part)),
+                # Flushed sessions are written plus 1, so that none is 0.
                 sessions=sessions[day, part].astype(np.int64) - 1 if with_sessions else None,
                 bounds_us=(day_us, day_us + DAY_US - 1),
             )
             yield from self._narrowed(points, start_us, end_us)
 
-    def log(self, ranges_us: Sequence[tuple[int, int]] | None = None) -> Iterator[Points]:
-        """Yield the points of the log, of the whole selection or of these ranges alone."""
-        log = self._snapshot.log
-        if self.matcher.matches_nothing or not len(log):
+    def head(self, ranges_us: Sequence[tuple[int, int]] | None = None) -> Iterator[PointColumns]:
+        """Yield the points of the head, of the whole selection or of these ranges alone."""
+        head = self._snapshot.head
+        if self.matcher.matches_nothing or not len(head):
             return
         asked = np.zeros(self._snapshot.state.metrics, np.bool_)
         asked[list(self._metric_codes)] = True
-        chosen = asked[log["metric"]]
+        chosen = asked[head["metric"]]
         if not chosen.all():
-            log = log[chosen]
-        if not len(log):
+            head = head[chosen]
+        if not len(head):
             return
-        times_us = log["time_us"]
-        points = Points(
-            metric_codes=log["metric"],
-            values=log["value"],
+        times_us = head["time_us"]
+        points = PointColumns(
+            metric_codes=head["metric"],
+            values=head["value"],
             times_us=times_us,
-            series=log["series"],
-            sessions=log["session"],
+            label_sets=head["series"],
+            sessions=head["session"],
             bounds_us=(int(times_us.min()), int(times_us.max())),
         )
         whole = [(self._selection.start_us, self._selection.end_us)]
         for start_us, end_us in whole if ranges_us is None else ranges_us:
             yield from self._narrowed(points, start_us, end_us)
 
-    def _narrowed(self, points: Points, start_us: int, end_us: int) -> Iterator[Points]:
+    def _narrowed(self, points: PointColumns, start_us: int, end_us: int) -> Iterator[PointColumns]:
         """Yield the points that are in the range and match the filters."""
         first_us, last_us = points.bounds_us
         if last_us < start_us or first_us >= end_us:
             return
-        mask = self.matcher.mask(points.series, points.sessions)
+        mask = self.matcher.mask(points.label_sets, points.sessions)
         times_us = points.times_us
         if times_us is not None and not (start_us <= first_us and last_us < end_us):
             in_range = (times_us >= start_us) & (times_us < end_us)
@@ -212,11 +217,11 @@ class Scan:
         if not len(chosen):
             return
         codes = points.metric_codes
-        yield Points(
+        yield PointColumns(
             metric_codes=codes if isinstance(codes, int) else codes[chosen],
             values=points.values[chosen],
             times_us=None if times_us is None else times_us[chosen],
-            series=None if points.series is None else points.series[chosen],
+            label_sets=None if points.label_sets is None else points.label_sets[chosen],
             sessions=None if points.sessions is None else points.sessions[chosen],
             bounds_us=(first_us, last_us),
         )

@@ -1,51 +1,51 @@
-"""Sums by metric, group and period: from sums made before where there are some, else from points.
-
-What a query's filters and grouping are about decides:
-
-- no label: whole cells of 15 minutes come from the metrics' totals;
-- one label: whole days come from the days' sums by label value;
-- several labels: whole days come from blocks of days, summed by series;
-- sessions: everything comes from the points.
-
-What remains, such as the ends of a range within a cell or a day, comes from the points, as does the
-log. Every way adds up exactly the same numbers.
-"""
+"""Sums by metric, group and period, as their plan says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.aggregation import check_cells
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
-from vumeter_server.custom_metrics.sqlite.query.aggregator import KeyedSums
-from vumeter_server.custom_metrics.sqlite.query.aligned import is_of_whole_cells, query_whole_cells
+from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
+from vumeter_server.custom_metrics.sqlite.query.day_spans import DaySpan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
-from vumeter_server.custom_metrics.sqlite.query.scan import SESSION, Points, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.interval_sums import no_sums, sums_of_cube
+from vumeter_server.custom_metrics.sqlite.query.plan import (
+    Plan,
+    Source,
+    bounds_of,
+    codes_of,
+    labels_of,
+    names_of,
+)
+from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, of_matrix
-from vumeter_server.custom_metrics.store import SumQuery, Sums, check_cells
+from vumeter_server.custom_metrics.store import SumQuery, Sums
 from vumeter_server.sqlite import check_cancelled
 
 Integers = npt.NDArray[np.int64]
 
 
-def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
+def answer_sums(query: SumQuery, plan: Plan, view: View, cache: OrganizationCache) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
-    if is_of_whole_cells(query):
-        return query_whole_cells(snapshot, query)
-    names = (
-        sorted(snapshot.metrics.codes) if query.metric_names is None else list(query.metric_names)
-    )
-    summing = _Summing(snapshot, query, names)
-    if summing.codes and query.selection.start_us < query.selection.end_us:
-        summing.run()
-    table = summing.keyed.table(summing.width)
+    names = names_of(query, view)
+    codes = codes_of(names, view)
+    if plan.source is Source.NOTHING or not codes:
+        return no_sums([] if query.metric_names is None else names)
+    if plan.periods is not None:
+        known = [view.metrics.names[code] for code in codes]
+        cube = cache.sums(view, codes, plan.periods)
+        return sums_of_cube(cube, known, names, all_names=query.metric_names is None)
+    summing = _Summing(with_transaction(view), cache, query, plan)
+    summing.run()
+    table = summing.aggregator.table(summing.width)
     sums = table.sums
     if query.metric_names is None:
         present = np.flatnonzero(table.present).tolist()
@@ -61,34 +61,30 @@ def query_sums(snapshot: Snapshot, query: SumQuery) -> Sums:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Span:
-    """Whole days [first, end) of one period."""
-
-    first: int
-    end: int
-    period: int
-
-
 class _Summing:
-    """Sums a query's points into `keyed`, by (period, group, metric) in one number."""
+    """Sums a query's points by (period, group, metric), which are one number for `aggregator`."""
 
-    def __init__(self, snapshot: Snapshot, query: SumQuery, names: Sequence[str]) -> None:
-        codes = snapshot.metrics.codes
+    def __init__(
+        self, snapshot: Snapshot, cache: OrganizationCache, query: SumQuery, plan: Plan
+    ) -> None:
+        names = names_of(query, snapshot)
         self.snapshot = snapshot
+        self.cache = cache
+        self.plan = plan
         self.selection = query.selection
-        self.codes = [codes[name] for name in names if name in codes]
+        self.codes = codes_of(names, snapshot)
         self.width = max(len(names), 1)
-        self.slots = np.full(max(snapshot.state.metrics, 1), -1, np.int64)
-        self.slots[self.codes] = [index for index, name in enumerate(names) if name in codes]
+        # The column of each metric, -1 for those that are not asked for.
+        self.columns = np.full(max(snapshot.state.metrics, 1), -1, np.int64)
+        known = snapshot.metrics.codes
+        self.columns[self.codes] = [index for index, name in enumerate(names) if name in known]
         self.grouping = Grouping.of(snapshot, query.group_by)
-        self.bounds = np.array(
-            query.bounds_us or (query.selection.start_us, query.selection.end_us), np.int64
-        )
-        self.labels = {key for key, _ in query.selection.filters} | set(query.group_by)
-        self.keyed = KeyedSums((len(self.bounds) - 1) * self.grouping.groups * self.width)
+        self.bounds = bounds_of(query)
+        self.labels = labels_of(query)
+        cells = (len(self.bounds) - 1) * self.grouping.groups * self.width
+        self.aggregator = Aggregator(cells)
         wanted = Wanted(
-            series=self.grouping.of_series is not None,
+            label_sets=self.grouping.of_label_set is not None,
             sessions=self.grouping.by_session,
             bounds_us=self.bounds[1:-1].tolist(),
         )
@@ -98,62 +94,28 @@ class _Summing:
         """Sum everything that was asked for."""
         if self.scan.matcher.matches_nothing:
             return
-        if not self.labels and self._is_made_of_cells():
-            self._sum_cells()
-            return
-        spans = self._whole_days()
-        if SESSION in self.labels or not self.labels or not spans:
-            self._add_each(self.scan.all())
-        elif len(self.labels) == 1:
-            self._sum_labels(next(iter(self.labels)), spans)
-        elif len(self.bounds) == 2:
-            self._sum_blocks(spans[0])
-        else:
-            self._add_each(self.scan.all())
+        match self.plan.source:
+            case Source.LABEL_ROLLUPS:
+                (key,) = self.labels
+                self._sum_label_rollups(key)
+                self._sum_edges()
+            case Source.COMPACTED:
+                (span,) = self.plan.days
+                self._sum_compacted(span)
+                self._sum_edges()
+            case _:
+                self._add_points(self.scan.all())
 
-    def _sum_cells(self) -> None:
-        start_us, end_us = self.selection.start_us, self.selection.end_us
-        cells = self.bounds // CELL_US
-        cells[0] = -(-start_us // CELL_US)
-        totals = self.snapshot.totals_between(self.codes, cells)
-        table = np.zeros((totals.shape[1], len(cells) - 1, self.width))
-        table[:, :, self.slots[self.codes]] = totals.transpose(1, 2, 0)
-        self.keyed.add_all(of_matrix(table.reshape(len(table), -1)))
-        edges = [(start_us, int(cells[0]) * CELL_US), (int(cells[-1]) * CELL_US, end_us)]
-        edges = [(start, end) for start, end in edges if start < end]
-        for start, end in edges:
-            self._add_each(self.scan.days(start, end))
-        if edges:
-            self._add_each(self.scan.log(edges))
+    def _sum_edges(self) -> None:
+        """Sum the points outside of the whole days, and the head."""
+        for edge in self.plan.edges_of_days:
+            self._add_points(self.scan.days(edge.start_us, edge.end_us))
+        self._add_points(self.scan.head())
 
-    def _is_made_of_cells(self) -> bool:
-        """Whether every bound between periods, and some time within the range, is whole cells."""
-        inner = self.bounds[1:-1]
-        start_us, end_us = self.selection.start_us, self.selection.end_us
-        return -(-start_us // CELL_US) <= end_us // CELL_US and not (inner % CELL_US).any()
-
-    def _whole_days(self) -> list[_Span]:
-        firsts, ends = -(-self.bounds[:-1] // DAY_US), self.bounds[1:] // DAY_US
-        periods = np.flatnonzero(firsts < ends)
-        return [
-            _Span(first=first, end=end, period=period)
-            for first, end, period in zip(
-                firsts[periods].tolist(), ends[periods].tolist(), periods.tolist(), strict=True
-            )
-        ]
-
-    def _sum_outside(self, spans: list[_Span]) -> None:
-        """Sum the points outside of the whole days, and the log."""
-        start_us = self.selection.start_us
-        for span in spans:
-            self._add_each(self.scan.days(start_us, span.first * DAY_US))
-            start_us = span.end * DAY_US
-        self._add_each(self.scan.days(start_us, self.selection.end_us))
-        self._add_each(self.scan.log())
-
-    def _sum_labels(self, key: str, spans: list[_Span]) -> None:
+    def _sum_label_rollups(self, key: str) -> None:
+        spans = self.plan.days
         group_of_label = self._groups_of_label(key)
-        found = self.snapshot.label_sums(key, spans[0].first, spans[-1].end)
+        found = self.cache.label_sums(self.snapshot, key, spans[0].first, spans[-1].end)
         periods: Integers | int = 0
         groups = group_of_label[found.labels]
         if len(self.bounds) > 2:
@@ -164,13 +126,12 @@ class _Summing:
             periods = period_of_day[found.days - spans[0].first]
             groups = np.where(periods >= 0, groups, -1)
         self._add_sums(periods, groups, found.metrics, found.sums)
-        self._sum_outside(spans)
 
     def _groups_of_label(self, key: str) -> Integers:
-        """Return the group of each label code of `key` plus 1, -1 where it is not asked for."""
+        """Return the group of each interned label of `key` plus 1, -1 where it is not asked for."""
         codes = self.snapshot.labels.codes
         filters = [value for label, value in self.selection.filters if label == key]
-        if self.grouping.of_series is not None:
+        if self.grouping.of_label_set is not None:
             groups = self.grouping.group_of_label()
         else:
             groups = np.zeros(len(self.snapshot.labels.texts) + 1, np.int64)
@@ -181,13 +142,13 @@ class _Summing:
             groups[wanted] = kept
         return groups
 
-    def _sum_blocks(self, span: _Span) -> None:
+    def _sum_compacted(self, span: DaySpan) -> None:
         snapshot = self.snapshot
         planned = compacted.plan(
             snapshot.connection, snapshot.organization_id, span.first, span.end
         )
-        group_of_series = self.grouping.of_series
-        mask = self.scan.matcher.series_mask
+        group_of_label_set = self.grouping.of_label_set
+        mask = self.scan.matcher.label_set_mask
         for metric in self.codes:
             check_cancelled()
             keys: list[Array] = []
@@ -196,39 +157,42 @@ class _Summing:
                 found = compacted.read(snapshot, block, metric)
                 if found is None:
                     continue
-                series, sums = found
+                label_sets, sums = found
                 if mask is not None:
-                    chosen = np.flatnonzero(mask[series])
-                    series, sums = series[chosen], sums.taken(chosen)
-                keys.append(series)
+                    chosen = np.flatnonzero(mask[label_sets])
+                    label_sets, sums = label_sets[chosen], sums.taken(chosen)
+                keys.append(label_sets)
                 parts.append(sums)
             if keys:
-                series = np.concatenate(keys)
-                rows = group_of_series[series] if group_of_series is not None else series * 0
-                self.keyed.add_sums(rows * self.width + self.slots[metric], ExactSums.joined(parts))
+                label_sets = np.concatenate(keys)
+                rows = (
+                    label_sets * 0 if group_of_label_set is None else group_of_label_set[label_sets]
+                )
+                self.aggregator.add_sums(
+                    rows * self.width + self.columns[metric], ExactSums.joined(parts)
+                )
         for first, end, part in planned.pieces:
-            self._add_each(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
-        self._sum_outside([span])
+            self._add_points(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
 
     def _add_sums(
         self, periods: Integers | int, groups: Array, metrics: Array, sums: ExactSums
     ) -> None:
         """Add sums of metrics and groups; groups of -1 and metrics not asked for are left out."""
-        slots = self.slots[metrics]
-        keys = (periods * self.grouping.groups + groups) * self.width + slots
-        wanted = (slots >= 0) & (groups >= 0)
+        columns = self.columns[metrics]
+        keys = (periods * self.grouping.groups + groups) * self.width + columns
+        wanted = (columns >= 0) & (groups >= 0)
         if not wanted.all():
             chosen = np.flatnonzero(wanted)
             keys, sums = keys[chosen], sums.taken(chosen)
-        self.keyed.add_sums(keys, sums)
+        self.aggregator.add_sums(keys, sums)
 
-    def _add_each(self, found: Iterable[Points]) -> None:
+    def _add_points(self, found: Iterable[PointColumns]) -> None:
         for points in found:
             rows = self._period_of(points) * self.grouping.groups + self.grouping.group_of(points)
-            keys = rows * self.width + self.slots[points.metric_codes]
-            self.keyed.add(np.broadcast_to(keys, len(points.values)), points.values)
+            keys = rows * self.width + self.columns[points.metric_codes]
+            self.aggregator.add(np.broadcast_to(keys, len(points.values)), points.values)
 
-    def _period_of(self, points: Points) -> Array | int:
+    def _period_of(self, points: PointColumns) -> Array | int:
         if len(self.bounds) == 2:
             return 0
         first, last = np.searchsorted(self.bounds, points.bounds_us, "right") - 1

@@ -8,39 +8,52 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import nearest_rank
+from vumeter_server.custom_metrics.aggregation import Function, compute_of_sums, nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
+from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
+from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
-from vumeter_server.custom_metrics.sqlite.query.scan import Points, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
+from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups.building import runs_of
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, of_matrix
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import of_matrix
 from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
-PERCENT = 95
 
-
-def query_timeseries(snapshot: Snapshot, query: TimeseriesQuery) -> Timeseries:
-    """Answer `query`: the sum, mean or 95th percentile of each bucket with a point."""
-    code = snapshot.metrics.codes.get(query.metric_name)
+def answer_timeseries(
+    query: TimeseriesQuery, plan: Plan, view: View, cache: OrganizationCache
+) -> Timeseries:
+    """Answer `query`: the function of its type, of each bucket with a point."""
+    code = view.metrics.codes.get(query.metric_name)
     if code is None:
         return _timeseries(None, np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
-    metric_type = snapshot.metrics.types[code]
-    scan = Scan(snapshot, query.selection, [code], Wanted(times=True))
-    if metric_type is MetricType.HISTOGRAM:
-        return _percentiles(scan.all(), query)
-    sums = _sums(snapshot, query, code, scan)
+    metric_type = view.metrics.types[code]
+    function = query.functions.of(metric_type)
+    if plan.source is Source.NOTHING:
+        return _timeseries(metric_type, np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+    if plan.periods is not None:
+        sums = of_matrix(cache.sums(view, [code], plan.periods)[0])
+        return _of_sums(metric_type, function, sums)
+    scan = Scan(with_transaction(view), query.selection, [code], Wanted(times=True))
+    if not function.is_of_sums:
+        return _percentiles(scan.all(), query, metric_type, function.percent)
+    return _of_sums(metric_type, function, _sums_of_points(scan.all(), query))
+
+
+def _of_sums(metric_type: MetricType, function: Function, sums: ExactSums) -> Timeseries:
+    """Return what is computed of sums, of the buckets with a point."""
     counts, totals = sums.counts, sums.totals()
-    cells = np.flatnonzero(counts)
-    if len(cells) < len(counts):
-        counts, totals = counts[cells], totals[cells]
-    if metric_type is MetricType.GAUGE:
-        totals = totals / counts
-    return _timeseries(metric_type, cells, totals, counts)
+    buckets = np.flatnonzero(counts)
+    if len(buckets) < len(counts):
+        counts, totals = counts[buckets], totals[buckets]
+    values = compute_of_sums(function, totals, counts)
+    return _timeseries(metric_type, buckets, values, counts)
 
 
-def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:
+def _percentiles(
+    found: Iterable[PointColumns], query: TimeseriesQuery, metric_type: MetricType, percent: int
+) -> Timeseries:
     """Find the percentile of each bucket with a point."""
     runs: dict[int, list[Array]] = {}
     for points in found:
@@ -52,16 +65,16 @@ def _percentiles(found: Iterable[Points], query: TimeseriesQuery) -> Timeseries:
     for index, bucket in enumerate(buckets):
         parts = runs[bucket]
         values = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        percentiles[index] = nearest_rank(values, PERCENT)
+        percentiles[index] = nearest_rank(values, percent)
         counts[index] = len(values)
-    return _timeseries(MetricType.HISTOGRAM, np.array(buckets, np.int64), percentiles, counts)
+    return _timeseries(metric_type, np.array(buckets, np.int64), percentiles, counts)
 
 
-def _runs(points: Points, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]:
+def _runs(points: PointColumns, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]:
     """Yield the buckets that points are in, with their values."""
     times_us, values = _times_of(points), points.values
     if (times_us[1:] < times_us[:-1]).any():
-        # Sealed points are in the order of time, those of the log are not.
+        # Flushed points are in the order of time, those of the head are not.
         order = np.argsort(times_us, kind="stable")
         times_us, values = times_us[order], values[order]
     start_us, step_us = query.selection.start_us, query.step_us
@@ -79,32 +92,21 @@ def _runs(points: Points, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]
         yield bucket, values[at:end]
 
 
-def _sums(snapshot: Snapshot, query: TimeseriesQuery, code: int, scan: Scan) -> ExactSums:
-    """Sum by bucket: whole cells of 15 minutes from the totals, and what remains from points."""
+def _sums_of_points(found: Iterable[PointColumns], query: TimeseriesQuery) -> ExactSums:
+    """Sum points by bucket."""
     start_us, end_us = query.selection.start_us, query.selection.end_us
-    buckets = -(-(end_us - start_us) // query.step_us)
-    if query.selection.filters or start_us % CELL_US or query.step_us % CELL_US:
-        sums = ExactSums.zeros(buckets)
-        for points in scan.all():
-            sums.add(_bucket_of(points, query), points.values)
-        return sums
-    bounds = np.arange(buckets + 1, dtype=np.int64) * (query.step_us // CELL_US)
-    bounds += start_us // CELL_US
-    bounds[-1] = end_us // CELL_US
-    sums = of_matrix(snapshot.totals_between([code], bounds)[0])
-    rest_us = end_us // CELL_US * CELL_US
-    if rest_us < end_us:
-        for points in (*scan.days(rest_us, end_us), *scan.log([(rest_us, end_us)])):
-            sums.add(_bucket_of(points, query), points.values)
+    sums = ExactSums.zeros(-(-(end_us - start_us) // query.step_us))
+    for points in found:
+        sums.add(_bucket_of(points, query), points.values)
     return sums
 
 
-def _bucket_of(points: Points, query: TimeseriesQuery) -> Array:
+def _bucket_of(points: PointColumns, query: TimeseriesQuery) -> Array:
     buckets: Array = (_times_of(points) - query.selection.start_us) // query.step_us
     return buckets
 
 
-def _times_of(points: Points) -> Array:
+def _times_of(points: PointColumns) -> Array:
     if points.times_us is None:
         raise RuntimeError("times were asked for")
     return points.times_us

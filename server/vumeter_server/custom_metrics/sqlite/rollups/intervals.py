@@ -63,6 +63,11 @@ class Totals:
             totals.add(cells_of_log, sums_of_log)
         return totals
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether what `between` returned last comes from exact sums before each cell."""
+        return self._before is not None
+
     def add(self, cells: npt.NDArray[np.int64], added: Matrix) -> None:
         """Add sums of some cells, which are distinct and in ascending order."""
         at = self.cells.searchsorted(cells)

@@ -1,0 +1,100 @@
+"""The head: the points that are in the write-ahead log of batches and in no segment yet."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
+
+HeadPoints = npt.NDArray[np.void]
+"""Points of type POINT."""
+
+NO_POINTS: HeadPoints = np.empty(0, POINT)
+
+Positions = npt.NDArray[np.int64]
+
+
+class Head:
+    """The head of one organization, in the order of recording; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._points: GrowingArray[np.void] = GrowingArray(POINT)
+        # The batches: their numbers, and where each ends in the array.
+        self._numbers: list[int] = []
+        self._ends: list[int] = []
+        # Where the points of each rollup interval are, in arrays that are joined when asked for.
+        self._positions: dict[int, list[Positions]] = {}
+        self.counts: dict[int, int] = {}
+        """How many points each rollup interval has."""
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    @property
+    def last_batch(self) -> int:
+        """The number of the last batch; -1 if there is none."""
+        return self._numbers[-1] if self._numbers else -1
+
+    def points(self) -> HeadPoints:
+        """Return the points, in an array that stays what it is."""
+        return self._points.view()
+
+    def append(self, batches: Mapping[int, bytes]) -> HeadPoints:
+        """Add batches, by their numbers in ascending order, and return their points."""
+        start = end = len(self._points)
+        for number, columns in batches.items():
+            end += len(columns) // POINT.itemsize
+            self._numbers.append(number)
+            self._ends.append(end)
+        added = np.frombuffer(b"".join(batches.values()), POINT)
+        self._points.append(added)
+        self._index(added, start)
+        return added
+
+    def drop_through(self, batch: int) -> list[int]:
+        """Drop the batches up to that number, and return the days of their points."""
+        count = bisect_right(self._numbers, batch)
+        start = self._ends[count - 1] if count else 0
+        points = self._points.view()
+        days: list[int] = np.unique(points[:start]["time_us"] // DAY_US).tolist()
+        self._points = GrowingArray(POINT, points[start:].copy())
+        self._numbers = self._numbers[count:]
+        self._ends = [end - start for end in self._ends[count:]]
+        self._positions, self.counts = {}, {}
+        self._index(self._points.view(), 0)
+        return days
+
+    def in_interval(self, interval: int) -> HeadPoints:
+        """Return the points of a rollup interval."""
+        positions = self._positions.get(interval)
+        if positions is None:
+            return NO_POINTS
+        if len(positions) > 1:
+            positions[:] = [np.concatenate(positions)]
+        return self._points.view()[positions[0]]
+
+    def _index(self, added: HeadPoints, start: int) -> None:
+        if not len(added):
+            return
+        intervals = added["time_us"] // CELL_US
+        order = np.argsort(intervals, kind="stable")
+        intervals = intervals[order]
+        order += start
+        cuts = (np.flatnonzero(intervals[1:] != intervals[:-1]) + 1).tolist()
+        for first, end in itertools.pairwise([0, *cuts, len(added)]):
+            interval = int(intervals[first])
+            self._positions.setdefault(interval, []).append(order[first:end])
+            self.counts[interval] = self.counts.get(interval, 0) + end - first
+
+
+def in_interval(points: HeadPoints, interval: int) -> HeadPoints:
+    """Return those points that are in a rollup interval."""
+    found: HeadPoints = points[points["time_us"] // CELL_US == interval]
+    return found

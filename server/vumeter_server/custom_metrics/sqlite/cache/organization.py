@@ -1,0 +1,281 @@
+"""What is kept in memory of one organization, brought up to date at each query.
+
+Locks, in the order in which they are taken: the organization's lock or its lock of label rollups,
+then those of its label tables, then that of the point sums.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
+from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
+from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
+from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import (
+    HeldPointSums,
+    Owner,
+    PointSums,
+    PointSumsCache,
+    read_point_sums,
+    units_of,
+)
+from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
+from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
+from vumeter_server.custom_metrics.sqlite.cache.view import (
+    InMemory,
+    Metrics,
+    Snapshot,
+    View,
+    with_transaction,
+)
+from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
+from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
+from vumeter_server.sqlite import check_cancelled
+
+# So many points of the head are read together, which takes some ten times their room meanwhile.
+POINTS_AT_ONCE = 65_536
+# How many labels of one organization have their rollups cached.
+MAX_LABEL_ROLLUPS = 4
+
+_cache_numbers = itertools.count()
+
+
+class OrganizationCache:
+    """The head, the tables, the prefix sums and the point sums of one organization."""
+
+    def __init__(self, organization_id: int, points: PointSumsCache) -> None:
+        # Held while anything here but the label rollups is read or changed. The event loop holds it
+        # for a whole query, whose own steps take it again.
+        self._lock = threading.RLock()
+        self.state = State(version=-1, deletions=-1)
+        self._organization_id = organization_id
+        self._metrics = Metrics({}, {}, {})
+        self._labels = Labels()
+        self._head = Head()
+        self._prefix_sums = PrefixSums()
+        self._points = points
+        self._number = next(_cache_numbers)
+        self._held_points = HeldPointSums(points, self._owner)
+        # What the event loop is given until something is recorded.
+        self._held_view: View | None = None
+        self._label_lock = threading.Lock()
+        self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
+
+    @property
+    def weight(self) -> int:
+        """How many entries of about 50 bytes are held, without the point sums."""
+        entries = sum(map(len, self._label_rollups.values()))
+        return self._labels.weight + len(self._head) + len(self._prefix_sums) // 2 + entries
+
+    def take(self, connection: sqlite3.Connection) -> Snapshot:
+        """Return the organization as `connection`'s read transaction sees it.
+
+        If another thread has brought the cache further than that transaction sees, the transaction
+        is begun again, so that it sees as much.
+        """
+        with self._lock:
+            state = read_state(connection, self._organization_id)
+            if state.version < self.state.version:
+                connection.execute("COMMIT")
+                connection.execute("BEGIN")
+                state = read_state(connection, self._organization_id)
+            if state.version > self.state.version:
+                self._bring_up_to(connection, state)
+            return Snapshot(
+                organization_id=self._organization_id,
+                state=self.state,
+                metrics=self._metrics,
+                labels=self._labels,
+                head=self._head.points(),
+                connection=connection,
+            )
+
+    @contextlib.contextmanager
+    def held(self, version: int) -> Iterator[View]:
+        """Give what is known, without waiting for another thread.
+
+        If what is known is of `version`, the view says what is in memory, and the cache stays as it
+        is until the end of the `with` block.
+        """
+        if not self._lock.acquire(blocking=False):
+            yield self._view(None)
+            return
+        try:
+            if self.state.version != version:
+                yield self._view(None)
+                return
+            if self._held_view is None:
+                self._held_view = self._view(self._in_memory())
+            yield self._held_view
+        finally:
+            self._held_points.release()
+            self._lock.release()
+
+    def _view(self, in_memory: InMemory | None) -> View:
+        return View(
+            organization_id=self._organization_id,
+            state=self.state,
+            metrics=self._metrics,
+            labels=self._labels,
+            head=self._head.points(),
+            in_memory=in_memory,
+        )
+
+    def _in_memory(self) -> InMemory:
+        return InMemory(
+            metrics=self._prefix_sums.ready, points=self._held_points, head=self._head.counts
+        )
+
+    @property
+    def _owner(self) -> Owner:
+        return Owner(self._number, self.state.layout)
+
+    def used(self, view: View, metric_code: int | None, agent_code: int | None) -> UsedLabels:
+        """Return what the points of a metric, of an agent, or of both use."""
+        with self._lock:
+            return self._labels.index.used(
+                metric_code,
+                agent_code,
+                self._labels.name,
+                view.metrics.names,
+                view.state.deletions,
+            )
+
+    def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
+        """Return the sums of flushed days [first, end) by metric and value of a label."""
+        with self._label_lock:
+            if key not in self._label_rollups:
+                self._label_rollups[key] = LabelTotals(snapshot.organization_id, key)
+            self._label_rollups.move_to_end(key)
+            if len(self._label_rollups) > MAX_LABEL_ROLLUPS:
+                self._label_rollups.popitem(last=False)
+            return self._label_rollups[key].read(snapshot.connection, first, end)
+
+    def sums(self, view: View, codes: Sequence[int], periods: Periods) -> Cube:
+        """Return the sums of metrics in some periods, whose bounds may be any instants.
+
+        This is the one place where sums between two instants are made. What is not in memory is
+        read, for which `view` has to be a snapshot.
+
+        Args:
+            view: what is summed.
+            codes: interned ids of metrics, at least one.
+            periods: the periods.
+
+        Returns:
+            float64[metrics, rows, periods]: counts, then parts of ExactSums.
+        """
+        with self._lock:
+            is_shared = self.state.version == view.state.version
+            # Once the cache has gone on, what the view sees is read from the database.
+            intervals = self._prefix_sums if is_shared else PrefixSums()
+            for code in intervals.missing(codes):
+                intervals.put(code, _read_intervals(view, code))
+            points = self._point_sums(view, codes, periods.cut_days, is_shared)
+            head = self._head_at_cuts(view, periods, is_shared)
+            return sums_between(intervals, points, head, codes, periods)
+
+    def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadOfInterval | None:
+        """Return where the head's points are found; None if no interval that is cut has some."""
+        if not len(view.head) or not len(periods.cuts):
+            return None
+        if not is_shared:
+            return partial(in_interval, view.head)
+        is_cut = not self._head.counts.keys().isdisjoint(periods.cut_intervals)
+        return self._head.in_interval if is_cut else None
+
+    def _point_sums(
+        self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
+    ) -> list[PointSums]:
+        """Return the flushed points of some days, from the cache or from their segments."""
+        each = []
+        for unit in units_of(codes, days) if days else ():
+            sums = None
+            if is_shared:
+                # What the plan of a held view has found is still found.
+                held = view.in_memory
+                sums = held.points.get(unit) if held else self._points.get(self._owner, unit)
+            if sums is None or not sums.codes.issuperset(codes):
+                # What comes in the place of something has the metrics of that, too.
+                wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
+                snapshot = with_transaction(view)
+                sums = read_point_sums(snapshot.connection, snapshot.organization_id, unit, wanted)
+                if is_shared:
+                    self._points.put(self._owner, sums)
+            each.append(sums)
+        return each
+
+    def _bring_up_to(self, connection: sqlite3.Connection, to: State) -> None:
+        """Read what was recorded and flushed up to `to`, which `connection` sees."""
+        organization_id = self._organization_id
+        if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
+            self._metrics = _read_metrics(connection, organization_id)
+        if to.layout != self.state.layout:
+            self._prefix_sums = PrefixSums()
+        self._labels.extend(connection, organization_id, to)
+        if to.sealed_through > self.state.sealed_through:
+            self._drop_flushed(to)
+        if to.next_batch > self.state.next_batch:
+            self._read_head(connection)
+        self.state = to
+        self._held_points = HeldPointSums(self._points, self._owner)
+        self._held_view = None
+
+    def _drop_flushed(self, to: State) -> None:
+        is_complete = self.state.next_batch > to.sealed_through
+        days = self._head.drop_through(to.sealed_through)
+        self._points.drop(self._owner, days)
+        if not is_complete:
+            # Batches were flushed that were never seen here: of which days is not known.
+            self._number = next(_cache_numbers)
+
+    def _read_head(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute(
+            "SELECT batch_number, columns FROM metric_batches"
+            " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
+            (self._organization_id, self._head.last_batch),
+        )
+        chunk: dict[int, bytes] = {}
+        size = 0
+        for number, columns in rows:
+            chunk[number] = columns
+            size += len(columns)
+            if size >= POINTS_AT_ONCE * POINT.itemsize:
+                self._append(chunk)
+                chunk, size = {}, 0
+        self._append(chunk)
+
+    def _append(self, batches: dict[int, bytes]) -> None:
+        added = self._head.append(batches)
+        if len(added):
+            self._labels.index.add_of_head(self._labels.uses_of(added))
+            self._prefix_sums.add(added)
+
+
+def _read_intervals(view: View, code: int) -> Totals:
+    check_cancelled()
+    connection = with_transaction(view).connection
+    return Totals.read(connection, view.organization_id, code, view.head)
+
+
+def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:
+    rows = connection.execute(
+        "SELECT metric_code, name, type FROM metrics"
+        " WHERE organization_id = ? AND name IS NOT NULL",
+        (organization_id,),
+    ).fetchall()
+    return Metrics(
+        codes={name: code for code, name, _ in rows},
+        names={code: name for code, name, _ in rows},
+        types={code: MetricType(metric_type) for code, _, metric_type in rows},
+    )

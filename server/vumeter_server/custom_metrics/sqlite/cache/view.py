@@ -1,0 +1,90 @@
+"""What one query sees of an organization: frozen, and passed to pure functions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metrics:
+    """The metrics that are not deleted: names, interned ids and types."""
+
+    codes: Mapping[str, int]
+    names: Mapping[int, str]
+    types: Mapping[int, MetricType]
+
+
+class PointSumsByUnit(Protocol):
+    """The cached point sums of an organization."""
+
+    def get(self, unit: Unit) -> PointSums | None:
+        """Return the point sums of a unit; None if they are not cached."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class InMemory:
+    """What can be read without the database while the view's organization is held.
+
+    Attributes:
+        metrics: interned ids of the metrics whose prefix sums are ready.
+        points: the decoded points of segments. What was found once stays found while it is held.
+        head: how many points the head has in each rollup interval.
+    """
+
+    metrics: Set[int] = frozenset()
+    points: PointSumsByUnit = field(default_factory=dict[Unit, PointSums])
+    head: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class View:
+    """An organization in one version.
+
+    Attributes:
+        state: the row of `metric_states` that the view is of.
+        head: the points that are not flushed yet, of type POINT, in the order of recording.
+        in_memory: what is cached; None if the database may have a later version, or if another
+            thread is using the caches: then the caches may not be read in place.
+    """
+
+    organization_id: int
+    state: State
+    metrics: Metrics
+    labels: Labels
+    head: HeadPoints
+    in_memory: InMemory | None = None
+
+    def unflushed_uses(self, points: HeadPoints) -> npt.NDArray[np.int64]:
+        """Return the uses of points of the head that only points of the head have."""
+        return self.labels.index.unflushed_among(self.labels.uses_of(points))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the view is of the database's last version and the caches can be read."""
+        return self.in_memory is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Snapshot(View):
+    """A view together with the read transaction that sees the same version."""
+
+    connection: sqlite3.Connection
+
+
+def with_transaction(view: View) -> Snapshot:
+    """Return a view that has its transaction; plans see to it that no other is read from."""
+    if not isinstance(view, Snapshot):
+        raise TypeError("a query that was planned to read nothing has to read")
+    return view

@@ -1,0 +1,182 @@
+"""An organization of a store under test: recorded and asked in short, answered in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tests.conformance.custom_metrics.factories import NOON_US, Subject
+from tests.custom_metrics.points import Point, checked
+
+from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
+from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.store import (
+    Idempotency,
+    Selection,
+    SumQuery,
+    TimeseriesQuery,
+)
+from vumeter_server.errors import VumeterError
+
+T = TypeVar("T")
+
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+Filters = Sequence[tuple[str, str]]
+ALWAYS = (0, 2**52)
+
+
+def batch_of(*points: Point, now_us: int = NOON_US) -> Batch:
+    """Return points as a batch."""
+    return checked(*points, now_us=now_us)
+
+
+@dataclass(frozen=True)
+class Practice:
+    """An organization; answers are plain values that `==` compares wholly."""
+
+    subject: Subject
+    organization_id: int
+    name: str
+
+    @classmethod
+    def of(cls, subject: Subject, name: str = "Dr. Weber") -> Practice:
+        """Return a new organization."""
+        return cls(subject, subject.add_organization(name), name)
+
+    async def recording(
+        self, *points: Point, key: str | None = None, now_us: int = NOON_US, dry: bool = False
+    ) -> int:
+        """Record, as a coroutine."""
+        batch = batch_of(*points, now_us=now_us)
+        store = self.subject.store
+        return await (store.check if dry else store.record)(
+            self.organization_id,
+            batch,
+            idempotency=None
+            if key is None
+            else Idempotency(key=key, content_sha256=batch.digest()),
+            now_us=now_us,
+        )
+
+    def record(self, *points: Point, key: str | None = None, now_us: int = NOON_US) -> int:
+        """Record."""
+        return self.subject.run(self.recording(*points, key=key, now_us=now_us))
+
+    def check(self, *points: Point, key: str | None = None) -> int:
+        """Ask what recording would answer."""
+        return self.subject.run(self.recording(*points, key=key, dry=True))
+
+    def delete(self, metric: str) -> bool:
+        """Delete a metric."""
+        return self.subject.administration.delete_metric(self.name, metric)
+
+    def metrics(self) -> list[tuple[str, str]] | None:
+        """List metrics and types."""
+        found = self.subject.administration.list_metrics(self.name)
+        return None if found is None else [(name, kind.name.lower()) for name, kind in found]
+
+    def names(self, agent_id: str | None = None) -> list[str]:
+        """Ask for names."""
+        return self.subject.run(self.subject.store.names(self.organization_id, agent_id))
+
+    def sums(
+        self,
+        between: tuple[int, int] = ALWAYS,
+        *,
+        metrics: Sequence[str] | None = None,
+        by: Sequence[str] = (),
+        filters: Filters = (),
+        bounds_us: Sequence[int] | None = None,
+    ) -> tuple[list[str], list[tuple[int, tuple[str, ...], list[float], float]]]:
+        """Ask for sums: the metrics, and rows of period, group, sums and total.
+
+        Rows of groups come in any order, so they are sorted here; others are left as they come.
+        """
+        found = self.subject.run(
+            self.subject.store.sums(
+                self.organization_id,
+                SumQuery(
+                    selection=Selection(start_us=between[0], end_us=between[1], filters=filters),
+                    metric_names=metrics,
+                    group_by=by,
+                    bounds_us=bounds_us,
+                ),
+            )
+        )
+        assert found.sums.shape == (len(found.periods), len(found.metric_names))
+        columns = (found.periods, found.groups, found.sums.tolist(), found.totals.tolist())
+        rows = [(int(period), *row) for period, *row in zip(*columns, strict=True)]
+        return found.metric_names, sorted(rows) if by else rows
+
+    def timeseries(
+        self,
+        metric: str,
+        step_us: int,
+        between: tuple[int, int],
+        *,
+        filters: Filters = (),
+        functions: Functions = OF_BUCKETS,
+    ) -> tuple[str | None, list[tuple[int, float, int]]]:
+        """Ask for a timeseries: the type, and buckets of number, value and count."""
+        found = self.subject.run(
+            self.subject.store.timeseries(
+                self.organization_id,
+                TimeseriesQuery(
+                    selection=Selection(start_us=between[0], end_us=between[1], filters=filters),
+                    metric_name=metric,
+                    step_us=step_us,
+                    functions=functions,
+                ),
+            )
+        )
+        columns = (found.buckets.tolist(), found.values.tolist(), found.counts.tolist())
+        kind = None if found.type is None else found.type.name.lower()
+        return kind, list(zip(*columns, strict=True))
+
+    def tags(
+        self, metric: str | None = None, agent_id: str | None = None, limit: int = 1_000
+    ) -> dict[str, tuple[list[str], bool]]:
+        """Ask for tags: values and whether there are more, by key, in order."""
+        found = self.subject.run(
+            self.subject.store.tags(self.organization_id, metric, agent_id, limit)
+        )
+        assert list(found) == sorted(found)
+        return {key: (each.values, each.truncated) for key, each in found.items()}
+
+    def session(self, session_id: str) -> list[tuple[str, str, dict[str, str], int, float, int]]:
+        """Ask for a session: name, type, labels, last time, value and count of each entry."""
+        found = self.subject.run(self.subject.store.session(self.organization_id, session_id))
+        return [
+            (
+                each.metric_name,
+                each.type.name.lower(),
+                dict(each.labels),
+                each.last_time_us,
+                each.value,
+                each.count,
+            )
+            for each in found
+        ]
+
+    def everything(self) -> dict[str, Any]:
+        """Ask for all that can be seen of the organization."""
+        names = self.names()
+        return {
+            "metrics": self.metrics(),
+            "names": names,
+            "sums": self.sums(by=("session_id", "agent_id", "environment_id")),
+            "tags": self.tags(),
+            "timeseries": {
+                name: self.timeseries(name, 400 * DAY_US, (0, 40_000 * DAY_US)) for name in names
+            },
+        }
+
+
+async def outcome(work: Awaitable[T]) -> T | str:
+    """Return what a coroutine returns, or the kind and words of its error."""
+    try:
+        return await work
+    except VumeterError as error:
+        return f"{type(error).__name__}: {[each.sentence for each in error.violations]}"

@@ -1,0 +1,136 @@
+"""How the suite opens each store of custom metrics: add a new one to FACTORIES."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from tests.conformance.custom_metrics.memory import (
+    Data,
+    MemoryMetricAdministration,
+    MemoryMetricStore,
+)
+
+from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
+from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
+from vumeter_server.sqlite import open_database
+
+T = TypeVar("T")
+
+NOON_US: Final = 1_743_508_800_000_000  # 2025-04-01T12:00:00Z
+RETENTION_DAYS: Final = 30
+
+
+@dataclass
+class SteppedClock:
+    """A clock that stands still until a test moves it."""
+
+    now_us: int = NOON_US
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A store under test, with its administration, for tests that are no coroutines.
+
+    Attributes:
+        add_organization: makes an organization of that name and returns its id.
+        flush: does all background work that rearranges what is kept, whether due or not.
+        drop: does all background work that drops what is old enough, and nothing else.
+    """
+
+    store: MetricStore
+    administration: MetricAdministration
+    add_organization: Callable[[str], int]
+    flush: Callable[[], Coroutine[Any, Any, None]]
+    drop: Callable[[], Coroutine[Any, Any, None]]
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for a coroutine."""
+        return self.runner.run(work)
+
+    def maintain(self) -> None:
+        """Do all background work now."""
+        self.run(self.flush())
+        self.run(self.drop())
+
+
+class Factory(Protocol):
+    """Opens the store that is kept at a path, and makes it if there is none.
+
+    It keeps points for RETENTION_DAYS by `clock`. What was stored is still there when the path is
+    opened again, later or at the same time.
+    """
+
+    def __call__(self, path: Path, clock: Callable[[], int]) -> AbstractContextManager[Subject]: ...
+
+
+@contextlib.contextmanager
+def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+    """Open the store in SQLite."""
+    database = open_database(path / "vumeter.db")
+    writer, readers = database.writer(), database.readers()
+    store = SqliteMetricStore(writer, readers, clock, retention_days=RETENTION_DAYS)
+
+    def add_organization(name: str) -> int:
+        sql = "INSERT INTO organizations (name, created_us) VALUES (?, 0)"
+        return database.write(lambda connection: connection.execute(sql, (name,)).lastrowid or 0)
+
+    async def flush() -> None:
+        await store.upkeep.seal(everything=True)
+
+    async def drop() -> None:
+        await store.upkeep.drop_expired()
+        await store.upkeep.give_back()
+        await store.upkeep._drop_idempotency_keys()
+
+    subject = Subject(
+        store=store,
+        administration=SqliteMetricAdministration(database),
+        add_organization=add_organization,
+        flush=flush,
+        drop=drop,
+    )
+    with subject.runner:
+        try:
+            yield subject
+        finally:
+            readers.close()
+            writer.close()
+
+
+_in_memory: dict[Path, Data] = {}
+
+
+@contextlib.contextmanager
+def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+    """Open the oracle."""
+    data = _in_memory.setdefault(path, Data())
+    store = MemoryMetricStore(data, clock, retention_days=RETENTION_DAYS)
+
+    async def flush() -> None:
+        """There is nothing to rearrange."""
+
+    async def drop() -> None:
+        store.maintain()
+
+    subject = Subject(
+        store=store,
+        administration=MemoryMetricAdministration(data),
+        add_organization=data.add_organization,
+        flush=flush,
+        drop=drop,
+    )
+    with subject.runner:
+        yield subject
+
+
+FACTORIES: Final[Mapping[str, Factory]] = {"sqlite": sqlite, "memory": memory}

@@ -1,0 +1,171 @@
+"""The pages hold together: links resolve, names exist, and the words are the trade's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from tests.documentation.pages import DOCS, PAGES, ROOT, anchors, prose, spans, without_blocks
+
+from vumeter_server.cli import vumeter
+from vumeter_server.runtime import settings
+
+SERVER = ROOT / "server" / "vumeter_server"
+FAMILIES = ("custom_metrics", "live_metrics", "simulation")
+# Read by commands that ask a server, which have no other settings.
+CLIENT_VARIABLES = {"VUMETER_API_KEY", "VUMETER_SECRET_KEY"}
+# A changelog may name what is gone.
+CURRENT = [page for page in PAGES if page != "CHANGELOG.md"]
+
+# What a newcomer would not know or would misread, and what we say instead. Code spans and blocks
+# are not looked at: a name stays as it is spelled.
+THINGS = "(point|event|call|batch|byte|row|line|name|tag|label|value|bucket|key|transaction|day)"
+WORDS = {
+    r"seal(s|ed|ing)?": "flush",
+    r"launch(es|ed)?": "service start",
+    r"faces?": "API",
+    r"by heart": "cached",
+    r"at hand": "cached",
+    r"upkeep|tid(y|ies|ied|ying)": "maintenance",
+    r"told|tells?": "send, say, answer",
+    r"heed(s|ed)?": "honor",
+    r"refus(e|es|ed|al|ing)": "reject",
+    r"figures?": "metrics, values",
+    r"anew": "again",
+    r"worked out": "computed",
+    r"ledger|the board": "state, committed view",
+    r"lanes?": "pool",
+    r"held back": "backpressure",
+    r"la(y|id|ying) out": "flush",
+    r"running sums?": "prefix sums",
+    r"keyed sums?": "aggregator",
+    r"sums? made once": "rollups",
+    r"dictionary": "symbol table",
+    r"lots|stretch(es)?": "chunk",
+    r"good keys?": "active key",
+    r"to the letter": "full",
+    r"records much": "high-volume writer",
+    # The distributive "a": 10,000 points a call.
+    rf"\d[\d,.]* {THINGS}s an? \w+|an? {THINGS} an? \w+": "per",
+}
+EXCEPTIONS = {
+    # The glossary sets the words of others beside ours.
+    ("docs/glossary.md", "dictionary"),
+}
+
+
+def commands_in(text: str) -> list[tuple[str, str]]:
+    """Return what follows `vumeter` wherever a page names a command: two words."""
+    code = "\n".join([*spans(text), *re.findall(r"^ {4}vumeter .*$", text, re.MULTILINE)])
+    code += "\n".join(re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL))
+    return re.findall(r"(?:^|[ /(])vumeter ([a-z]+)\b(?: ([a-z]+)\b)?", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(PAGES[page])):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / file if file else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.read_text()), target
+
+
+def test_the_index_links_every_page() -> None:
+    linked = {
+        (DOCS / target.partition("#")[0]).resolve()
+        for target in re.findall(r"\]\(([^)\s]+)\)", (DOCS / "index.md").read_text())
+    }
+    assert set(DOCS.rglob("*.md")) - linked == {DOCS / "index.md"}
+
+
+def test_the_readme_links_the_index() -> None:
+    assert "](docs/index.md)" in PAGES["README.md"]
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_named_exists(page: str) -> None:
+    names = {
+        name
+        for span in spans(PAGES[page])
+        for name in re.findall(r"(?<![/\w.-])[\w<>.-]+/[\w<>./-]*|\w+\.(?:py|yaml|md|toml)\b", span)
+    }
+    # A bare name such as store.py stands for the file of each family. `make setup` makes .venv/.
+    named = {name for name in names if "/" in name or (SERVER / name).exists()} - {".venv/"}
+    assert named
+    paths = {
+        name.replace("<family>", family)
+        for name in named
+        for family in (FAMILIES if "<family>" in name else ("",))
+    }
+    missing = {path for path in paths if not any((at / path).exists() for at in (ROOT, SERVER))}
+    assert not missing
+
+
+TYPICAL_CHANGES = (
+    "a field of a point",
+    "another percentile",
+    "a parameter of `daily`",
+    "retention",
+    "a role",
+    "an event type",
+    "a rounding",
+    "a second store",
+    "a command",
+    "the status of an error",
+)
+
+
+@pytest.mark.parametrize("change", TYPICAL_CHANGES)
+def test_for_a_typical_change_the_rooms_to_touch_are_named(change: str) -> None:
+    (row,) = re.findall(
+        rf"^\| {re.escape(change)} \| (.+) \|$", PAGES["docs/architecture.md"], re.MULTILINE
+    )
+    assert re.search(r"`[\w<>/]+(/|\.py)`", row)
+
+
+@pytest.mark.parametrize("page", CURRENT)
+def test_every_setting_that_is_named_exists(page: str) -> None:
+    source = Path(settings.__file__).read_text()
+    for name in set(re.findall(r"VUMETER_[A-Z_]+[A-Z]", PAGES[page])) - CLIENT_VARIABLES:
+        field = name.removeprefix("VUMETER_").lower()
+        # A setting that was renamed is known by its old name for a while.
+        assert field in settings.Settings.model_fields or name in source, name
+
+
+@pytest.mark.parametrize("page", CURRENT)
+def test_every_command_that_is_named_exists(page: str) -> None:
+    context = click.Context(vumeter)
+    for first, second in commands_in(PAGES[page]):
+        command = vumeter.get_command(context, first)
+        assert command is not None, first
+        if isinstance(command, click.Group) and second:
+            assert command.get_command(context, second) is not None, f"{first} {second}"
+
+
+def test_commands_are_found_in_what_is_shown() -> None:
+    found = [each for page in CURRENT for each in commands_in(PAGES[page])]
+    assert ("keys", "rotate") in found
+    assert ("serve", "") in found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_words_are_those_of_the_trade(page: str) -> None:
+    text = prose(PAGES[page])
+    found = [
+        f"{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}, say {instead!r}"
+        for word, instead in WORDS.items()
+        for match in re.finditer(rf"\b(?:{word})\b", text, re.IGNORECASE)
+        if (page, match[0]) not in EXCEPTIONS
+    ]
+    assert not found
+
+
+def test_the_list_of_words_finds_them() -> None:
+    text = prose("Points are sealed.\n`vumeter db seal` is code.\n10,000 points a call.\n")
+    found = [word for word in WORDS if re.search(rf"\b(?:{word})\b", text)]
+    assert found == [next(iter(WORDS)), list(WORDS)[-1]]

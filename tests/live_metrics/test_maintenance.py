@@ -1,0 +1,102 @@
+"""What is done beside calls, by the clock of a test and by that of a running product."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.live_metrics.conftest import PATHS, live_api
+from tests.live_metrics.making import event
+from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground, history, lists
+from tests.stack import start_stack
+
+from vumeter_server.errors import Unavailable
+from vumeter_server.live_metrics.maintenance import LiveMaintenance
+from vumeter_server.live_metrics.model import EventType
+
+T = EventType
+DAY = 24 * HOUR
+
+
+async def test_a_call_is_closed_when_nothing_was_received_for_its_time_to_live(
+    tmp_path: Path,
+) -> None:
+    land = ground(tmp_path)
+    async with land.store() as (store, view):
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=4 * HOUR, retention_days=400
+        )
+        await store.record([event(T.STARTED)])
+        land.clock.now_us += 4 * HOUR - 1
+        await maintenance.close_stuck_calls()
+        assert lists(view) == {"call_1": ("clinic", "active")}
+        land.clock.now_us += 1
+        await maintenance.close_stuck_calls()
+        assert lists(view) == {}
+
+
+async def test_events_are_dropped_after_the_days_of_retention(tmp_path: Path) -> None:
+    land = ground(tmp_path)
+    land.clock.now_us = NINE + HOUR
+    async with land.store() as (store, _):
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=2
+        )
+        await store.record([event(T.STARTED), event(T.ENDED, at=60)])
+        await maintenance.compute_peaks()
+        land.clock.now_us += 2 * DAY
+        await maintenance.drop_old_events()
+        (kept,) = await history(store, None, NINE, NINE + MINUTE, MINUTE)
+        land.clock.now_us += 1
+        await maintenance.drop_old_events()
+        (dropped,) = await history(store, None, NINE, NINE + MINUTE, MINUTE)
+        assert (kept["started_calls"], dropped["started_calls"]) == (1, 0)
+        assert (kept["peak_active_calls"], dropped["peak_active_calls"]) == (1, 0)
+
+
+async def test_work_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+    enough = asyncio.Event()
+    land = ground(tmp_path)
+    async with land.store() as (store, _):
+
+        async def close_stuck(quiet_since_us: int) -> int:
+            nonlocal tried
+            tried += 1
+            if tried == 3:
+                enough.set()
+            raise Unavailable("Storage is busy or full") if tried % 2 else ValueError("broken")
+
+        monkeypatch.setattr(store, "close_stuck", close_stuck)
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=400
+        )
+        (closing,) = (each for each in maintenance.steps if each.name == "close_stuck_calls")
+        keeping = asyncio.create_task(replace(closing, every_seconds=0.0).run_forever())
+        await asyncio.wait_for(enough.wait(), 5)
+        keeping.cancel()
+
+
+def test_a_running_product_closes_stuck_calls(tmp_path: Path) -> None:
+    stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false", VUMETER_CALL_TTL="1s500ms")
+    live = live_api(stack)
+    try:
+        call = {"call_id": "call_1", "tenant_id": "clinic", "occurred_at": "2025-04-01T09:00:00Z"}
+        live.record({**call, "event_id": "e1", "type": "audio", "minutes": 0.5})
+        live.record({**call, "event_id": "e2", "type": "started"})
+        assert live.get(f"{PATHS}/live").json()["active_calls"] == 1
+        deadline = time.monotonic() + 20
+        while live.get(f"{PATHS}/live").json()["active_calls"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        after = live.get(f"{PATHS}/live/clinic").json()
+        assert (after["ended_calls"], after["failed_calls"]) == (1, 1)
+        assert after["minutes_processed"] == 0.5
+    finally:
+        live.channel.close()
+        stack.stop()

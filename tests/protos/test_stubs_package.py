@@ -1,0 +1,102 @@
+"""The stubs as another project has them: their wheel, beside the oldest versions that it takes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.documentation.walkthrough import started_as_shown, steps_of
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STUBS = ROOT / "generated"
+
+
+def oldest_dependencies() -> list[str]:
+    """Return what the wheel asks for, each in the oldest version that it takes."""
+    project = tomllib.loads((STUBS / "pyproject.toml").read_text())["project"]
+    found = [re.fullmatch(r"([\w-]+)>=([\d.]+).*", each) for each in project["dependencies"]]
+    return [f"{each[1]}=={each[2]}" for each in found if each is not None]
+
+
+def pip(python: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def python_of_another_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a Python that has the wheel of the stubs and nothing that the wheel does not name."""
+    work = tmp_path_factory.mktemp("stubs")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(work)],
+        cwd=STUBS,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (wheel,) = work.glob("vumeter_protos-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", str(work / "venv")], check=True, timeout=120)
+    python = work / "venv" / "bin" / "python"
+    pip(python, str(wheel), *oldest_dependencies())
+    return python
+
+
+def installed(python: Path) -> dict[str, str]:
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return dict(line.split("==") for line in listed.stdout.split())
+
+
+@pytest.mark.timeout(400)
+def test_the_wheel_takes_protobuf_6_and_names_all_that_it_needs(
+    python_of_another_project: Path,
+) -> None:
+    versions = installed(python_of_another_project)
+    assert versions.keys() >= {"googleapis-common-protos", "grpcio", "protobuf", "vumeter-protos"}
+    assert versions["protobuf"].startswith("6.")
+    modules = [
+        ".".join(path.relative_to(STUBS).with_suffix("").parts)
+        for path in sorted(STUBS.rglob("*_pb2*.py"))
+    ]
+    assert len(modules) == 12
+    subprocess.run(
+        [python_of_another_project, "-W", "error", "-c", f"import {', '.join(modules)}"],
+        check=True,
+        cwd=python_of_another_project.parent,
+        timeout=60,
+    )
+
+
+@pytest.mark.timeout(400)
+def test_the_python_of_the_readme_runs_beside_the_oldest_versions(
+    python_of_another_project: Path, tmp_path: Path
+) -> None:
+    page = (ROOT / "README.md").read_text()
+    steps = steps_of(page)
+    (program,) = [number for number, step in enumerate(steps) if step.language == "python"]
+    needed = [step for step in steps[:program] if "export " in step.code] + [steps[program]]
+    checkout, work = tmp_path / "checkout", tmp_path / "work"
+    checkout.mkdir()
+    work.mkdir()
+    with started_as_shown(page, ROOT, checkout) as terminal:
+        printed = terminal.run(needed, work, python=str(python_of_another_project))
+    assert steps[program].is_answered_by(printed[-1]), printed[-1]
+
+
+def test_the_readme_says_what_another_project_installs() -> None:
+    assert "pip install ./generated" in (ROOT / "README.md").read_text()

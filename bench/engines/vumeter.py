@@ -84,7 +84,7 @@ class Vumeter(Engine):
         self._runner = asyncio.Runner()
 
     def load(self, dataset: Dataset) -> None:
-        """Record in batches, and seal everything."""
+        """Record in batches, and flush everything."""
         self._runner.run(self._load(dataset))
 
     async def _load(self, dataset: Dataset) -> None:

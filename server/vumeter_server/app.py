@@ -128,7 +128,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
 
 async def _live_metrics(foundation: Foundation) -> Family:
     if not foundation.writes:
-        # The live figures are in the memory of the process that writes.
+        # The live metrics are in the memory of the process that writes.
         return Family(
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )

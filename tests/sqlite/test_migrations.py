@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vumeter_server.sqlite import DatabaseError, open_database
-from vumeter_server.sqlite.migrations import MIGRATIONS
+from vumeter_server.sqlite.migrations.history import MIGRATIONS
 
 AT_ONCE = 6
 

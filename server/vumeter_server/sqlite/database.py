@@ -15,7 +15,7 @@ from typing import TypeVar
 import sqlite_utils
 
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
-from vumeter_server.sqlite.migrations import MIGRATIONS, NAMES
+from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer, in_transaction
 

@@ -18,7 +18,7 @@ from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database
-from vumeter_server.sqlite.migrations import NAMES
+from vumeter_server.sqlite.migrations.history import NAMES
 
 ORGANIZATION_COLUMNS = (
     "organization",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 import grpc
@@ -11,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from vumeter_server import errors
 from vumeter_server.api.error_table import STATUS_CODES, status_code, status_of
+from vumeter_server.sqlite.library import sqlite3
 
 # Never raised itself: what the others derive from.
 BASES = {errors.RetryableError}
@@ -23,6 +23,7 @@ HTTP = {
     "RESOURCE_EXHAUSTED": 429,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
+    "INTERNAL": 500,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from vumeter_server.live_metrics.sqlite import retention
 from vumeter_server.live_metrics.sqlite import store as store_module
 from vumeter_server.live_metrics.sqlite.write_batch import Booking
 from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.sqlite.library import sqlite3
 
 T = EventType
 DAY = 24 * HOUR

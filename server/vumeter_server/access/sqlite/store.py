@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 
 import sqlite_utils
@@ -11,6 +10,7 @@ from vumeter_server.access.keys import NewKey, Role, StoredKey, new_key, secret_
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 
 class SqliteKeyLookup:

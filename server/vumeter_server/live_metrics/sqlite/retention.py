@@ -6,14 +6,13 @@ marks are taken back as a whole, so that what remains is still exact.
 
 from __future__ import annotations
 
-import sqlite3
-
 from vumeter_server.live_metrics.counters import Kind
 from vumeter_server.live_metrics.marks import Mark, marks, report_marks
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import Ledger
 from vumeter_server.live_metrics.sqlite.timeline import Timeline
 from vumeter_server.live_metrics.sqlite.write_batch import WITHOUT_CALL, stored_reports
+from vumeter_server.sqlite.library import sqlite3
 
 EVENTS_A_STEP = 2_000
 CALLS_A_STEP = 500

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.fold import Call, First
 from vumeter_server.live_metrics.model import CallOutcome, RejectionReason
+from vumeter_server.sqlite.library import sqlite3
 
 # Of a call: what Call holds, in its order, with the tenant's number in place of its id.
 _STORED = tuple(name for name in Call.__struct_fields__ if name not in {"call_id", "tenant_id"})

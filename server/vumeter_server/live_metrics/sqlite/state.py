@@ -6,13 +6,13 @@ they booked; if a transaction is undone after that, the ledger is dropped and re
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.fold import Call, State
 from vumeter_server.live_metrics.live_view import Change, Listing
 from vumeter_server.live_metrics.sqlite import rows
+from vumeter_server.sqlite.library import sqlite3
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from vumeter_server.live_metrics.sqlite.rows import (
     DROP_EMPTY_CELL,
     INSERT_MARK,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 MINUTE_US = 60_000_000
 MINUTE = 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +20,7 @@ from vumeter_server.live_metrics.model import Event, EventType
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import Known, Ledger, listing
 from vumeter_server.live_metrics.sqlite.timeline import Timeline
+from vumeter_server.sqlite.library import sqlite3
 
 WITHOUT_CALL = {
     EventType.INSTRUCTIONS_DB_ERROR: Kind.INSTRUCTIONS_DB_ERROR,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from vumeter_server.simulation.aggregation import Totals
 from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import latencies, sums
 from vumeter_server.simulation.store import EXECUTION_NOT_FOUND
+from vumeter_server.sqlite.library import sqlite3
 
 _LATENCY = NUMBER_NAMES.index("avg_agent_latency_ms")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from vumeter_server.simulation.sqlite import latencies, sums
 from vumeter_server.simulation.sqlite.ingest import id_to_bytes, id_to_text
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 # Percentiles over so few calls cost less than keeping them would.
 FEW_SLOTS = latencies.PAGE_SLOTS

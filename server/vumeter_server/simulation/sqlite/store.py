@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import ingest, query
 from vumeter_server.simulation.store import ExecutionsPage, Position, RunTest
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 

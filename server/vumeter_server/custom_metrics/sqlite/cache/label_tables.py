@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Mapping
 
@@ -13,6 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArra
 from vumeter_server.custom_metrics.sqlite.cache.label_index import Uses, use_numbers
 from vumeter_server.custom_metrics.sqlite.ingest.interning import Codes, distinct, number_groups
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT, NO_CODE, State
+from vumeter_server.sqlite.library import sqlite3
 
 Points = npt.NDArray[np.void]
 NONE = np.array([NO_CODE])

@@ -6,7 +6,6 @@ to learn whether they are still current, and only what was added since.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -22,11 +21,12 @@ from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArra
 from vumeter_server.custom_metrics.sqlite.cache.label_index import View
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import AllTotals, Cube, stacked
-from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_of_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 Points = npt.NDArray[np.void]
@@ -105,6 +105,10 @@ NOTHING_TO_READ = cast(sqlite3.Connection, _NothingToRead())
 class _Organization:
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self._label_lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
         self.state = State(version=-1, deletions=-1)
         self.metrics = Metrics({}, {}, {})
         self.labels = Labels()
@@ -113,7 +117,6 @@ class _Organization:
         self._numbers: list[int] = []
         self._ends: list[int] = []
         self._totals = AllTotals()
-        self._label_lock = threading.Lock()
         self._label_totals: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
@@ -165,6 +168,14 @@ class _Organization:
         return Totals.read(snapshot.connection, snapshot.organization_id, metric_code, snapshot.log)
 
     def bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
+        try:
+            self._bring_up_to(connection, organization_id, to)
+        except BaseException:
+            # What was read by half, as after an interrupt or of damaged storage, is read again.
+            self._forget()
+            raise
+
+    def _bring_up_to(self, connection: sqlite3.Connection, organization_id: int, to: State) -> None:
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
             self.metrics = _read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
@@ -191,18 +202,19 @@ class _Organization:
             (organization_id, last),
         )
         end = len(self._log)
-        lot: list[bytes] = []
+        lot: list[bytes | memoryview] = []
         for number, columns in rows:
-            end += len(columns) // POINT.itemsize
+            points = content_of_batch(columns)
+            end += len(points) // POINT.itemsize
             self._numbers.append(number)
             self._ends.append(end)
-            lot.append(columns)
+            lot.append(points)
             if end - len(self._log) >= POINTS_AT_ONCE:
                 self._take_up(lot)
                 lot = []
         self._take_up(lot)
 
-    def _take_up(self, batches: list[bytes]) -> None:
+    def _take_up(self, batches: list[bytes | memoryview]) -> None:
         added = np.frombuffer(b"".join(batches), POINT)
         self._log.append(added)
         if len(added):

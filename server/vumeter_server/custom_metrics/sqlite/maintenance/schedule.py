@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -17,6 +16,7 @@ from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 

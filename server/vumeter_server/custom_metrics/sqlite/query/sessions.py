@@ -9,7 +9,7 @@ from operator import itemgetter
 from vumeter_server.custom_metrics.aggregation import rank_of
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import read_session
+from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
 from vumeter_server.custom_metrics.sqlite.query.timeseries import PERCENT
 from vumeter_server.custom_metrics.store import SessionMetric

@@ -17,7 +17,9 @@ from vumeter_server.commands.printing import format_option, print_record, print_
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.sqlite import Database
+from vumeter_server.simulation.sqlite import latencies
+from vumeter_server.sqlite import Database, checking
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.history import NAMES
 
 ORGANIZATION_COLUMNS = (
@@ -64,6 +66,7 @@ def _file_info(database: Database) -> dict[str, Any]:
         "write_ahead_log_bytes": log.stat().st_size if log.exists() else 0,
         "free_bytes": pragma("freelist_count") * pragma("page_size"),
         "schema": NAMES[-1],
+        "sqlite": sqlite3.sqlite_version,
     }
 
 
@@ -96,12 +99,20 @@ def check(db: Path | None) -> int:
     Exits with status 1 if anything does not. Works beside a running server.
     """
     with opened(db) as database:
-        problems = database.read(lambda connection: list(verification.find_problems(connection)))
+        problems = database.read(_find_problems)
     for problem in problems:
         click.echo(problem)
     if not problems:
         click.echo("no problem found")
     return 1 if problems else 0
+
+
+def _find_problems(connection: sqlite3.Connection) -> list[str]:
+    return [
+        *checking.find_damage(connection),
+        *checking.as_far_as_it_goes("custom metrics", verification.find_problems(connection)),
+        *checking.as_far_as_it_goes("simulation_latencies", latencies.find_damage(connection)),
+    ]
 
 
 @db.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -44,6 +43,7 @@ from vumeter_server.custom_metrics.store import (
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 Q = TypeVar("Q", bound=Query)
 T = TypeVar("T")

@@ -6,7 +6,6 @@ the points in the log, after it in the days. A day that was sealed in many parts
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +13,9 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_codes
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    DAY_US,
-    POINT,
-    Array,
-    Kind,
-    decode,
-    encode,
-    encode_sessions,
-)
+from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode, encode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
@@ -31,6 +24,7 @@ from vumeter_server.custom_metrics.sqlite.rollups.building import (
     runs_of,
     sum_part,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 # The log of an organization is sealed when it holds this many points or batches: it is what every
 # query reads in full.
@@ -117,7 +111,7 @@ def prepare(snapshot: Snapshot, through: int | None = None, *, now_us: int = 0) 
         blobs.append(columns)
     if not blobs:
         return None
-    points = np.frombuffer(b"".join(blobs), POINT)
+    points = decode_batches(blobs)
     # Nobody sees the points of deleted metrics; they go here.
     points = points[np.isin(points["metric"], list(snapshot.metrics.names))]
     return Sealing(

@@ -8,18 +8,19 @@ A day goes in one transaction, so that no sum and no session knows of it while a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 import numpy as np
 
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind, decode
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
     session_hash,
     write_state,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import delete_day
+from vumeter_server.sqlite.library import sqlite3
 
 PAGES_AT_ONCE = 500
 EVERY_PART = 2**62
@@ -114,7 +115,7 @@ def _sessions_of_log(connection: sqlite3.Connection, organization_id: int) -> se
     )
     sessions: set[int] = set()
     for (columns,) in rows:
-        sessions.update(np.unique(np.frombuffer(columns, POINT)["session"]).tolist())
+        sessions.update(np.unique(decode_batches([columns])["session"]).tolist())
     return sessions
 
 

@@ -10,14 +10,9 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    DAY_US,
-    Array,
-    Kind,
-    decode,
-    decode_sums,
-    read_session,
-)
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
     merge_by_series,
     read_by_series,

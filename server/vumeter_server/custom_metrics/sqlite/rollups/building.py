@@ -11,11 +11,8 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    Array,
-    decode_table,
-    encode_sums,
-)
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_sums
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, CELLS_A_DAY
 
 _METRIC_BITS = 31

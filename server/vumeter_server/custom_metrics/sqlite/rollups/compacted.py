@@ -6,7 +6,6 @@ number `through`; parts that came later are read beside it.
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.rollups.building import (
     read_by_series,
     sum_by,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 # Blocks of days, from the smallest; each level is a multiple of the one before.
 LEVELS = (8, 64)

@@ -111,7 +111,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
-        seal_at_points=foundation.settings.flush_at_points,
+        flush_at_points=foundation.settings.flush_at_points,
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)

@@ -61,7 +61,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         server.new_organization()
         for seed in range(3):
             server.record(many_points(SCENE, 3_000, seed))
-            server.run(server.store.upkeep.seal(everything=seed < 2))
+            server.run(server.store.maintenance.flush(everything=seed < 2))
     return path
 
 
@@ -69,11 +69,11 @@ def test_a_database_of_many_points_has_no_problem_before_and_after_sealing(path:
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
     before = json.loads(vumeter("db", "info", "--db", str(path), "--format", "json"))
     (clinic,) = before["organizations"]
-    assert (clinic["sealed_points"], clinic["log_points"]) == (6_000, 3_000)
-    assert vumeter("db", "seal", "--db", str(path)) == "everything is sealed\n"
+    assert (clinic["flushed_points"], clinic["log_points"]) == (6_000, 3_000)
+    assert vumeter("db", "flush", "--db", str(path)) == "everything is flushed\n"
     after = json.loads(vumeter("db", "info", "--db", str(path), "--format", "json"))
     (clinic,) = after["organizations"]
-    assert (clinic["sealed_points"], clinic["log_points"]) == (9_000, 0)
+    assert (clinic["flushed_points"], clinic["log_points"]) == (9_000, 0)
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
 
 

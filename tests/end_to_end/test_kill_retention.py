@@ -55,7 +55,7 @@ def record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             (0, DAYS - KEPT, SEALED_US),
             (DAYS - KEPT, DAYS, FIRST_US + 3_000 * DAY_US),
         ):
-            monkeypatch.setattr(server.store.upkeep, "_clock", partial(int, sealed_us))
+            monkeypatch.setattr(server.store.maintenance, "_clock", partial(int, sealed_us))
             for day in range(first, end):
                 server.record(points_of(day))
             server.seal()

@@ -1,4 +1,4 @@
-"""`vumeter db`: the database file looked at, checked, sealed and made smaller."""
+"""`vumeter db`: the database file inspected, checked, flushed and made smaller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vumeter_server.sqlite.migrations.history import NAMES
 ORGANIZATION_COLUMNS = (
     "organization",
     "days",
-    "sealed_points",
+    "flushed_points",
     "log_points",
     "metrics",
     "series",
@@ -72,23 +72,36 @@ def _file_info(database: Database) -> dict[str, Any]:
 
 @db.command()
 @db_option
-def seal(db: Path | None) -> None:
-    """Seal everything that was recorded, and lay each day out as one.
+def flush(db: Path | None) -> None:
+    """Flush all points from the log into segments, and compact each day into one.
 
-    A running server seals by itself; without one, this makes the file as small and its answers as
-    quick as they get.
+    A running server does this by itself, as needed. Without one, this makes the file as small and
+    its answers as fast as they get.
     """
+    _flush(db)
+    click.echo("everything is flushed")
+
+
+@db.command(hidden=True)
+@db_option
+def seal(db: Path | None) -> None:
+    """Do what `flush` does; the old name, for one release."""
+    click.echo("vumeter db seal is now called vumeter db flush", err=True)
+    _flush(db)
+    click.echo("everything is sealed")
+
+
+def _flush(db: Path | None) -> None:
     with opened(db) as database:
         claim = database.lock_for_serving()
         writer, readers = database.writer(), database.readers()
         store = SqliteMetricStore(writer, readers, system_clock)
         try:
-            asyncio.run(store.upkeep.seal(everything=True))
+            asyncio.run(store.maintenance.flush(everything=True))
         finally:
             readers.close()
             writer.close()
             os.close(claim)
-    click.echo("everything is sealed")
 
 
 @db.command()
@@ -126,6 +139,6 @@ def vacuum(db: Path | None, full: bool) -> None:
             database.vacuum()
             os.close(claim)
         else:
-            while database.write(retention.give_back):
+            while database.write(retention.vacuum_some):
                 pass
         click.echo(f"{database.path.stat().st_size} bytes")

@@ -15,7 +15,7 @@ from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state
 from vumeter_server.custom_metrics.sqlite.maintenance.verification_sums import SumsCheck
-from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_series
+from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_label_set
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.checking import as_far_as_it_goes
 from vumeter_server.sqlite.library import sqlite3
@@ -27,7 +27,7 @@ class Contents:
 
     organization: str
     days: int
-    sealed_points: int
+    flushed_points: int
     log_points: int
     metrics: int
     series: int
@@ -51,7 +51,7 @@ def contents(connection: sqlite3.Connection) -> list[Contents]:
             Contents(
                 organization=name,
                 days=one("SELECT count(DISTINCT day) " + of_days),
-                sealed_points=one("SELECT sum(points) " + of_days),
+                flushed_points=one("SELECT sum(points) " + of_days),
                 log_points=one("SELECT sum(points) FROM metric_batches WHERE organization_id = ?"),
                 metrics=one(
                     "SELECT count(*) FROM metrics WHERE organization_id = ? AND name IS NOT NULL"
@@ -217,7 +217,7 @@ class _Check:
                 (self._organization_id, level, block),
             ):
                 if metric in self._metrics:
-                    found[metric] += int(read_by_series(blob)[1].counts.sum())
+                    found[metric] += int(read_by_label_set(blob)[1].counts.sum())
             if found != expected:
                 yield f"block {block} of {level} days does not count the points of its days"
 

@@ -29,8 +29,8 @@ AT_LEAST = 2
 ANYWHERE_AT_MOST = 1.5
 
 NOTE = (
-    "Median ms over varied parameters. Ours is the store called in process on sealed data, with the"
-    " hop to its reader threads where it makes one; the peers answer with rows in Python. Each"
+    "Median ms over varied parameters. Ours is the store called in process on flushed data, with"
+    " the hop to its reader threads where it makes one; the peers answer with rows in Python. Each"
     " engine has a process of its own, and they take turns."
 )
 ANYWHERE_NOTE = (

@@ -21,7 +21,7 @@ from bench.load import Target
 from bench.mix import Q1, Q5, Q9
 from bench.oracle import Oracle
 from bench.over_rest import target, varied_asks
-from bench.report import Measured, figure, rate, times_as_long
+from bench.report import Measured, rate, times_as_long, value_line
 from bench.run import Run, Section
 from bench.stack import PATHS, Stack, running
 
@@ -53,7 +53,7 @@ def sections() -> list[Section]:
             name="beside",
             title="Queries beside recording and beside heavy queries",
             note=(
-                f"99th percentiles of one client over REST, each the median of {WINDOWS} stretches"
+                f"99th percentiles of one client over REST, each the median of {WINDOWS} windows"
                 " of time."
             ),
             measure=measure_beside,
@@ -62,10 +62,12 @@ def sections() -> list[Section]:
 
 
 def measure(run: Run) -> Iterator[Measured]:
-    """Record over each face."""
+    """Record over each API."""
     batches = 300 if run.full else 120
     with run.scratch() as directory:
-        yield figure("fdatasync of 4 KiB on the disk of the database", _fsync_ms(directory), "ms")
+        yield value_line(
+            "fdatasync of 4 KiB on the disk of the database", _fsync_ms(directory), "ms"
+        )
     for method, encode, factor, at_least in (
         ("StreamPoints", messages.of_points, 1, POINTS_AT_LEAST),
         ("StreamColumns", messages.of_columns, 4, COLUMNS_AT_LEAST),

@@ -19,11 +19,11 @@ class Measured:
 
     Attributes:
         what: what was measured, and under which load.
-        value: the figure with its unit.
-        against: what it is set against, with its figure; "" if it is an absolute one.
-        ratio: the ratio of the two, or the figure itself; what `at_least` and `at_most` bound.
+        value: the value with its unit.
+        against: what it is set against, with its value; "" if it is an absolute one.
+        ratio: the ratio of the two, or the value itself; what `at_least` and `at_most` bound.
         ratio_text: the ratio as it is shown.
-        at_least, at_most: what must hold; neither is a figure for information.
+        at_least, at_most: what must hold; neither is for information.
         must_hold: the bound as it is shown.
     """
 
@@ -117,8 +117,8 @@ def rate(what: str, value: float, unit: str, at_least: float | None = None) -> M
     )
 
 
-def figure(what: str, value: float, unit: str, at_most: float | None = None) -> Measured:
-    """Show a figure by itself, the less the better."""
+def value_line(what: str, value: float, unit: str, at_most: float | None = None) -> Measured:
+    """Show a value by itself, the less the better."""
     return Measured(
         what=what,
         value=f"{value:.3g} {unit}" if value < 1_000 else f"{value:,.0f} {unit}",
@@ -131,7 +131,7 @@ def figure(what: str, value: float, unit: str, at_most: float | None = None) -> 
 def bounded(
     what: str, value: float, unit: str, limit: float, *, higher_is_better: bool = False
 ) -> Measured:
-    """Show a figure, whatever it is, with its bound."""
+    """Show a value, whatever it is, with its bound."""
     shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
     return Measured(
         what=what,
@@ -190,7 +190,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def machine() -> list[str]:
-    """Return what the figures were measured on."""
+    """Return what was used to measure."""
     processor = platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

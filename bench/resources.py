@@ -14,7 +14,7 @@ from bench.in_process import ASKS, CHECKED_ASKS, check_answers, medians_ms
 from bench.mix import MIX
 from bench.oracle import Oracle
 from bench.over_rest import target, varied_asks
-from bench.report import Measured, figure, times_as_long
+from bench.report import Measured, times_as_long, value_line
 from bench.run import LONG_POINTS, SHORT_POINTS, Run, Section
 from bench.stack import Memory, running, watched_memory
 
@@ -37,7 +37,7 @@ def sections() -> list[Section]:
         Section(
             name="disk",
             title="Disk and start",
-            note="All files of the sealed database, after its server has ended.",
+            note="All files of the flushed database, after its server has ended.",
             measure=measure_disk,
         ),
         Section(
@@ -72,8 +72,10 @@ def _disk_and_start(directory: Path, points: int, starts: int = 3) -> Iterator[M
         with running(directory / "vumeter.db", module=PRODUCT) as stack:
             ready.append(stack.ready_after_seconds)
     size = sum(file.stat().st_size for file in directory.glob("vumeter.db*"))
-    yield figure(f"disk a point, {points:,} points", size / points, "bytes", BYTES_A_POINT_AT_MOST)
-    yield figure(
+    yield value_line(
+        f"disk a point, {points:,} points", size / points, "bytes", BYTES_A_POINT_AT_MOST
+    )
+    yield value_line(
         f"start of `vumeter up` to ready, {points:,} points",
         statistics.median(ready),
         "s",
@@ -125,7 +127,7 @@ def _memory_recording(run: Run) -> Measured:
             streams.record(
                 stack, "StreamColumns", (messages.of_columns(dataset, part) for part in parts)
             )
-    return figure(
+    return value_line(
         f"while recording {RECORDED_POINTS:,} points {_beside(most)}",
         most.of_servers,
         "MB",
@@ -145,7 +147,7 @@ def _memory_querying(run: Run) -> Measured:
             for query in MIX:
                 asks = varied_asks(query, dataset)
                 target(stack, asks).send(directory, clients=4, seconds=4)
-    return figure(
+    return value_line(
         f"asked all queries, {LONG_POINTS:,} points, 100,008 label sets {_beside(most)}",
         most.of_servers,
         "MB",

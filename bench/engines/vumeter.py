@@ -84,7 +84,7 @@ class Vumeter(Engine):
         self._runner = asyncio.Runner()
 
     def load(self, dataset: Dataset) -> None:
-        """Record in batches, and seal everything."""
+        """Record in batches, and flush everything."""
         self._runner.run(self._load(dataset))
 
     async def _load(self, dataset: Dataset) -> None:
@@ -103,8 +103,8 @@ class Vumeter(Engine):
                 await free.acquire()
                 group.create_task(record(batch))
                 if number % 50 == 49:
-                    await self._store.upkeep.seal()
-        await self._store.upkeep.seal(everything=True)
+                    await self._store.maintenance.flush()
+        await self._store.maintenance.flush(everything=True)
 
     def ask(self, ask: Ask) -> Any:
         """Ask the core."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import os
 import signal
 import sys
@@ -35,16 +33,17 @@ from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
+from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import Readers, Writer, open_database
+from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
-GARBAGE_LOOKED_FOR_AFTER = 50_000
-LARGE_ARRAY_BYTES = 1 << 20
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
 # each call that goes from the loop to a reader and back, are what a call would wait beside others.
 THREADS_SWITCH_AFTER_SECONDS = 0.0001
@@ -70,6 +69,8 @@ class Foundation:
     settings: Settings
     epoch_id: str
     clock: Clock
+    guard: ClockGuard
+    """Says whether the clock is trusted with deletion."""
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
@@ -111,7 +112,8 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
-        seal_at_points=foundation.settings.flush_at_points,
+        flush_at_points=foundation.settings.flush_at_points,
+        deletion_us=foundation.guard.deletion_us,
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)
@@ -128,7 +130,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
 
 async def _live_metrics(foundation: Foundation) -> Family:
     if not foundation.writes:
-        # The live figures are in the memory of the process that writes.
+        # The live metrics are in the memory of the process that writes.
         return Family(
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
@@ -140,7 +142,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     ingest = EventIngest(store=store, clock=foundation.clock)
     maintenance = LiveMaintenance(
         store=store,
-        clock=foundation.clock,
+        guard=foundation.guard,
         call_ttl_us=foundation.settings.call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
@@ -180,7 +182,7 @@ async def serve(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError):
             loop.add_signal_handler(signal_number, stopping.set)
-    _keep_heap_small()
+    keep_heap_small()
     sys.setswitchinterval(THREADS_SWITCH_AFTER_SECONDS)
     ended: list[str] = []
 
@@ -191,28 +193,12 @@ async def serve(
     async with running(
         settings, clock=clock, on_progress=on_progress, on_background_end=on_background_end
     ) as port:
-        # What was loaded to serve stays. Looking through it for garbage again and again would stop
-        # every call for as long as that takes; calls leave little that counting does not free.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
+        keep_what_is_loaded()
         on_ready(port)
         await stopping.wait()
         _log.info("stopping")
     if ended:
         raise BackgroundEnded(ended[0])
-
-
-def _keep_heap_small() -> None:
-    """Let glibc give back what large arrays took, and its threads share one heap."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
-        # Each heap of a thread's own would keep what it once took.
-        mallopt(m_arena_max, 1)
-        # Left alone, glibc takes ever larger arrays from the heap, where what is freed stays.
-        mallopt(m_mmap_threshold, LARGE_ARRAY_BYTES)
-        mallopt(m_trim_threshold, 16 * LARGE_ARRAY_BYTES)
 
 
 @contextlib.asynccontextmanager
@@ -238,10 +224,13 @@ async def running(
             settings.admin_token.get_secret_value() if settings.admin_token else "",
             clock,
         )
+        clock_records = SqliteClockRecordStore(readers, writer)
+        guard = ClockGuard(clock, await clock_records.read())
         foundation = Foundation(
             settings=settings,
             epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
+            guard=guard,
             writer=writer,
             readers=readers,
             on_progress=on_progress,
@@ -269,6 +258,8 @@ async def running(
             for work in family.background if foundation.writes else ():
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
+        if foundation.writes:
+            background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
         try:
             yield port
         finally:
@@ -290,3 +281,7 @@ async def _save_last_used(authenticator: Authenticator) -> NoReturn:
         authenticator.save_last_used,
         every_seconds=LAST_USED_SAVED_EVERY_SECONDS,
     )
+
+
+async def _keep_clock(keeping: ClockKeeping) -> NoReturn:
+    await run_periodically("clock", keeping.step, every_seconds=CHECKED_EVERY_SECONDS)

@@ -153,6 +153,25 @@ class DeadlineExceeded(VumeterError):
     default_message = "Deadline exceeded"
 
 
+class StorageDamaged(VumeterError):
+    """What is stored is not what was written; trying again changes nothing.
+
+    `detail` says what is damaged, for the log and for `vumeter db check`; callers never see it.
+    """
+
+    default_message = "Stored data is damaged"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        violations: Iterable[Violation] = (),
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, violations=violations)
+        self.detail = detail
+
+
 class RetryableError(VumeterError):
     """The same request may succeed later; `retry_after_seconds` says when to try."""
 

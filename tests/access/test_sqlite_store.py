@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.sqlite import open_database
+from vumeter_server.sqlite.library import sqlite3
 
 KEY = "vmk_aaaaaaaaaaaaaaaaaaaa"
 BEFORE = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 import grpc
@@ -19,6 +18,7 @@ from vumeter_server.api.error_table import (
     status_of,
     trailing_metadata,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 # Never raised itself: what the others derive from.
 BASES = {errors.RetryableError}
@@ -31,6 +31,7 @@ HTTP = {
     "RESOURCE_EXHAUSTED": 429,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
+    "INTERNAL": 500,
 }
 
 

@@ -8,18 +8,37 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.custom_metrics.in_process import InProcess
 from tests.custom_metrics.strategies import SCENES, many_points
 from tests.stack import Stack
 
+from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
 from vumeter_server.sqlite import open_database
+from vumeter_server.sqlite.blobs import HEADER_BYTES, Holds, with_header
+from vumeter_server.sqlite.library import sqlite3
 
 SCENE = SCENES[0]
 EMPTIED = (
-    "UPDATE metric_columns SET column = CAST(substr(column, 1, 8)"
-    " || zeroblob(length(column) - 8) AS BLOB) WHERE kind = {kind} AND metric_code = 0"
+    "UPDATE metric_columns SET column = emptied(column) WHERE kind = {kind} AND metric_code = 0"
 )
+
+
+def emptied(column: bytes) -> bytes:
+    """Return a column of zeros of the same length, whose checksum is right."""
+    return encode(np.zeros(len(decode(column)), np.int64))
+
+
+def with_another_value(columns: bytes) -> bytes:
+    """Return the points of a session of which the last byte is another, with a right checksum."""
+    return with_header(Holds.SESSION, columns[HEADER_BYTES:-1] + b"\x07")
+
+
+def damaged(connection: sqlite3.Connection, statement: str) -> None:
+    connection.create_function("emptied", 1, emptied)
+    connection.create_function("with_another_value", 1, with_another_value)
+    connection.execute(statement)
 
 
 def vumeter(*arguments: str, status: int = 0) -> str:
@@ -42,7 +61,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         server.new_organization()
         for seed in range(3):
             server.record(many_points(SCENE, 3_000, seed))
-            server.run(server.store.upkeep.seal(everything=seed < 2))
+            server.run(server.store.maintenance.flush(everything=seed < 2))
     return path
 
 
@@ -50,11 +69,11 @@ def test_a_database_of_many_points_has_no_problem_before_and_after_sealing(path:
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
     before = json.loads(vumeter("db", "info", "--db", str(path), "--format", "json"))
     (clinic,) = before["organizations"]
-    assert (clinic["sealed_points"], clinic["log_points"]) == (6_000, 3_000)
-    assert vumeter("db", "seal", "--db", str(path)) == "everything is sealed\n"
+    assert (clinic["flushed_points"], clinic["log_points"]) == (6_000, 3_000)
+    assert vumeter("db", "flush", "--db", str(path)) == "everything is flushed\n"
     after = json.loads(vumeter("db", "info", "--db", str(path), "--format", "json"))
     (clinic,) = after["organizations"]
-    assert (clinic["sealed_points"], clinic["log_points"]) == (9_000, 0)
+    assert (clinic["flushed_points"], clinic["log_points"]) == (9_000, 0)
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
 
 
@@ -73,8 +92,8 @@ def test_a_database_of_many_points_has_no_problem_before_and_after_sealing(path:
         (EMPTIED.format(kind=2), "sums by agent_id are not those of the points"),
         (EMPTIED.format(kind=0), "sessions do not have the points that the columns have"),
         (
-            "UPDATE session_points SET columns = CAST(substr(columns, 1, length(columns) - 1)"
-            " || x'07' AS BLOB) WHERE session_code = 0",
+            "UPDATE session_points SET columns = with_another_value(columns)"
+            " WHERE session_code = 0",
             "sessions do not have the points that the columns have",
         ),
         (
@@ -88,7 +107,7 @@ def test_what_does_not_agree_is_told_and_is_status_1(
 ) -> None:
     copy = tmp_path / "vumeter.db"
     copy.write_bytes(path.read_bytes())
-    open_database(copy).write(lambda connection: connection.execute(damage))
+    open_database(copy).write(lambda connection: damaged(connection, damage))
     assert problem in vumeter("db", "check", "--db", str(copy), status=1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 import requests
 from tests.commands.command import at_terminal, parsed, try_vumeter, until, vumeter
 from tests.stack import Stack
+
+from vumeter_server.sqlite.library import sqlite3
 
 HEEDED_WITHIN_SECONDS = 1.0
 

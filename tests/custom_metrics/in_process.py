@@ -144,4 +144,4 @@ class InProcess(RestCalls):
 
     def seal(self) -> None:
         """Seal what is in the log, so that the next answers come from columns."""
-        self.run(self.store.upkeep.seal(everything=True))
+        self.run(self.store.maintenance.flush(everything=True))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.sqlite.cache import prefix_sums
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import PrefixSums, stacked
-from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
     CELL_US,
     Points,

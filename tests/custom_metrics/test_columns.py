@@ -8,16 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    POINT,
-    decode,
-    decode_table,
-    encode,
-    encode_sessions,
-    encode_table,
-    read_session,
-)
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
 from vumeter_server.custom_metrics.sqlite.ingest.interning import number_groups
+from vumeter_server.sqlite.blobs import HEADER_BYTES
 
 WHOLE = st.lists(st.integers(0, 2**40), max_size=20)
 DOUBLES = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20)
@@ -42,8 +38,8 @@ def test_doubles_are_read_as_they_were_written(numbers: list[float]) -> None:
     ("largest", "width"), [(255, 1), (256, 2), (65_535, 2), (65_536, 4), (2**32, 8)]
 )
 def test_numbers_take_as_little_room_as_they_can(largest: int, width: int) -> None:
-    assert len(encode(np.array([0, largest], np.int64))) == 8 + 2 * width
-    assert len(encode(np.array([0.0, largest]))) == 8 + 2 * width
+    assert len(encode(np.array([0, largest], np.int64))) == HEADER_BYTES + 8 + 2 * width
+    assert len(encode(np.array([0.0, largest]))) == HEADER_BYTES + 8 + 2 * width
 
 
 @pytest.mark.parametrize(
@@ -65,7 +61,7 @@ def test_few_decimals_take_less_room_and_stay_the_same_doubles(
 ) -> None:
     written = encode(np.array(values))
     assert decode(written).tolist() == values
-    assert len(written) == 8 + width * len(values)
+    assert len(written) == HEADER_BYTES + 8 + width * len(values)
 
 
 def test_columns_and_sessions_from_before_decimals_are_read() -> None:
@@ -103,7 +99,7 @@ def test_a_session_of_latencies_takes_two_bytes_a_value() -> None:
     points = np.zeros(3, POINT)
     points["value"] = [640.3, 812.0, 97.5]
     (written,) = encode_sessions(points, np.array([0]))
-    assert len(written) == 9 + 3 * (1 + 2 + 4 + 2)
+    assert len(written) == HEADER_BYTES + 9 + 3 * (1 + 2 + 4 + 2)
 
 
 @given(st.lists(WHOLE, max_size=5))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.aggregation import nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import POINT, decode_sums, encode_sums
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums, encode_sums
 from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, Totals, sums_by_metric
 

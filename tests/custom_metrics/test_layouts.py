@@ -90,9 +90,9 @@ def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> N
         assert ask(server) == expected
         assert ask(server) == expected
         if step % 2:
-            server.run(server.store.upkeep.seal(everything=step == 5))
+            server.run(server.store.maintenance.flush(everything=step == 5))
             # One sealing more than what is due by itself, of part of the log.
-            server.run(server.store.upkeep._seal_log(server.organization_id))
+            server.run(server.store.maintenance._flush_log(server.organization_id))
             assert ask(server) == expected
     levels = server.database.read(
         lambda c: {level for (level,) in c.execute("SELECT level FROM series_blocks")}
@@ -103,7 +103,7 @@ def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> N
 def test_nobody_sees_that_points_are_sealed_while_they_ask(
     server: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flush, "SEAL_AT_MOST", 60)
+    monkeypatch.setattr(flush, "FLUSH_AT_MOST", 60)
     points = spread(3_000, 1)
     for start in range(0, len(points), 50):
         server.record(points[start : start + 50])
@@ -112,7 +112,7 @@ def test_nobody_sees_that_points_are_sealed_while_they_ask(
 
     async def seal() -> None:
         nonlocal sealed
-        await server.store.upkeep.seal(everything=True)
+        await server.store.maintenance.flush(everything=True)
         sealed = True
 
     async def ask_on() -> None:
@@ -145,7 +145,7 @@ def test_a_log_that_is_sealed_batch_by_batch_answers_as_the_oracle(
     for batch in batches:
         server.record(batch)
         oracle.record(batch, NOW_US)
-        server.run(server.store.upkeep._seal_log(server.organization_id))
+        server.run(server.store.maintenance._flush_log(server.organization_id))
     for path, params in questions:
         expected = canonical(oracle.ask(path, params))
         assert canonical(server.get(quote(path), params)) == expected

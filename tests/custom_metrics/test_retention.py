@@ -11,7 +11,7 @@ from tests.custom_metrics.in_process import NOW_US, InProcess
 
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import retention
-from vumeter_server.custom_metrics.sqlite.maintenance.retention import give_back
+from vumeter_server.custom_metrics.sqlite.maintenance.retention import vacuum_some
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.times.rfc3339 import format_rfc3339
 
@@ -38,20 +38,20 @@ def booked(days_ago: int, session: str, value: int = 1) -> dict[str, Any]:
 
 def set_clock(server: InProcess, days_ago: int) -> None:
     """Let the store seal and drop as it would so many days ago."""
-    server.store.upkeep._clock = lambda: NOW_US - days_ago * DAY_US
+    server.store.maintenance._clock = lambda: NOW_US - days_ago * DAY_US
 
 
 def seal_long_ago(server: InProcess) -> None:
     """Seal as if it had been done before anything that is kept."""
     set_clock(server, DAYS_KEPT + 100)
-    server.run(server.store.upkeep._seal_log(server.organization_id))
+    server.run(server.store.maintenance._flush_log(server.organization_id))
     set_clock(server, 0)
     server.seal()
 
 
 def drop(server: InProcess) -> None:
-    server.run(server.store.upkeep.drop_expired())
-    server.run(server.store.upkeep.give_back())
+    server.run(server.store.maintenance.drop_expired())
+    server.run(server.store.maintenance.vacuum())
     problems = server.database.read(lambda connection: list(find_problems(connection)))
     assert problems == []
 
@@ -172,13 +172,13 @@ def test_days_of_an_earlier_layout_are_summed_once(server: InProcess) -> None:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        server.run(server.store.upkeep.upgrade(interrupt_at_ten))
-    server.run(server.store.upkeep.upgrade(lambda done, total: told.append((done, total))))
-    server.run(server.store.upkeep.upgrade(lambda done, total: told.append((-1, -1))))
+        server.run(server.store.maintenance.upgrade(interrupt_at_ten))
+    server.run(server.store.maintenance.upgrade(lambda done, total: told.append((done, total))))
+    server.run(server.store.maintenance.upgrade(lambda done, total: told.append((-1, -1))))
     assert told[0] == (0, 29)
     assert told[11] == (0, 19)
     assert told[-1] == (19, 19)
-    server.run(server.store.upkeep.seal())
+    server.run(server.store.maintenance.flush())
     assert [server.get("/v1/custom-metrics/aggregate", query) for query in queries] == expected
 
 
@@ -195,12 +195,12 @@ def test_free_pages_are_given_back_in_steps_of_many(
         )
         return pages
 
-    server.run(server.store.upkeep.drop_expired())
+    server.run(server.store.maintenance.drop_expired())
     before = free()
     assert before > 100
-    assert server.database.write(give_back)
-    # Giving pages back frees those that listed them, too.
+    assert server.database.write(vacuum_some)
+    # Returning pages frees those that listed them, too.
     assert free() <= before - 50
-    while server.database.write(give_back):
+    while server.database.write(vacuum_some):
         pass
     assert free() == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -26,6 +25,7 @@ from tests.end_to_end.recorders import (
 from tests.stack import Stack, start_stack
 
 from vumeter_server.access.keys import NewKey
+from vumeter_server.sqlite.library import sqlite3
 
 KINDS: Sequence[type[Recorder]] = (RestRecorder, RpcRecorder, StreamRecorder)
 ENVIRONMENT = {"VUMETER_ACCESS_LOG": "false"}

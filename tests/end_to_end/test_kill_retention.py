@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from contextlib import closing
 from functools import partial
@@ -17,6 +16,7 @@ from tests.custom_metrics.oracle import Oracle
 from tests.stack import children_of, spawn_up
 
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.times.rfc3339 import format_rfc3339
 from vumeter_server.times.units import DAY_US, HOUR_US
 
@@ -55,7 +55,7 @@ def record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             (0, DAYS - KEPT, SEALED_US),
             (DAYS - KEPT, DAYS, FIRST_US + 3_000 * DAY_US),
         ):
-            monkeypatch.setattr(server.store.upkeep, "_clock", partial(int, sealed_us))
+            monkeypatch.setattr(server.store.maintenance, "_clock", partial(int, sealed_us))
             for day in range(first, end):
                 server.record(points_of(day))
             server.seal()

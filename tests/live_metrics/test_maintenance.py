@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 from tests.live_metrics.conftest import PATHS, live_api
 from tests.live_metrics.making import event
-from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground, history, lists
+from tests.live_metrics.stores import HOUR, MINUTE, NINE, Ground, ground, history, lists
 from tests.stack import start_stack
 
 from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.model import EventType
+from vumeter_server.runtime.clock_guard import ClockGuard
 
 T = EventType
 DAY = 24 * HOUR
+
+
+def guard_of(land: Ground) -> ClockGuard:
+    """Return a guard for which time passes as the test says, without a jump."""
+    return ClockGuard(land.clock, None, land.clock)
 
 
 async def test_a_call_is_closed_when_nothing_was_received_for_its_time_to_live(
@@ -27,7 +33,7 @@ async def test_a_call_is_closed_when_nothing_was_received_for_its_time_to_live(
     land = ground(tmp_path)
     async with land.store() as (store, view):
         maintenance = LiveMaintenance(
-            store=store, clock=land.clock, call_ttl_us=4 * HOUR, retention_days=400
+            store=store, guard=guard_of(land), call_ttl_us=4 * HOUR, retention_days=400
         )
         await store.record([event(T.STARTED)])
         land.clock.now_us += 4 * HOUR - 1
@@ -43,7 +49,7 @@ async def test_events_are_dropped_after_the_days_of_retention(tmp_path: Path) ->
     land.clock.now_us = NINE + HOUR
     async with land.store() as (store, _):
         maintenance = LiveMaintenance(
-            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=2
+            store=store, guard=guard_of(land), call_ttl_us=HOUR, retention_days=2
         )
         await store.record([event(T.STARTED), event(T.ENDED, at=60)])
         await maintenance.compute_peaks()
@@ -74,7 +80,7 @@ async def test_work_that_fails_is_tried_again(
 
         monkeypatch.setattr(store, "close_stuck", close_stuck)
         maintenance = LiveMaintenance(
-            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=400
+            store=store, guard=guard_of(land), call_ttl_us=HOUR, retention_days=400
         )
         (closing,) = (each for each in maintenance.steps if each.name == "close_stuck_calls")
         keeping = asyncio.create_task(replace(closing, every_seconds=0.0).run_forever())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from vumeter_server.live_metrics.model import CallOutcome, EventType
 from vumeter_server.live_metrics.sqlite import retention
 from vumeter_server.live_metrics.sqlite import store as store_module
 from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
+from vumeter_server.sqlite.library import sqlite3
 
 T = EventType
 DAY = 24 * HOUR

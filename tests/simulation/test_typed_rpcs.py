@@ -105,7 +105,7 @@ def test_a_metric_says_how_many_calls_stand_behind_it(acme: Organization) -> Non
     assert found.status == pb.EXECUTION_STATUS_PENDING
     assert found.start_time == Timestamp(seconds=7)
     assert not found.HasField("end_time")
-    assert found.latency == pb.LatencyFigures(
+    assert found.latency == pb.LatencyMetrics(
         avg_agent_latency_ms=pb.Mean(value=641, samples=2),
         avg_response_time_ms=pb.Mean(samples=0),
         percentiles=[

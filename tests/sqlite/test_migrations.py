@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from vumeter_server.sqlite import DatabaseError, open_database
-from vumeter_server.sqlite.migrations import MIGRATIONS
+from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.history import MIGRATIONS
 
 AT_ONCE = 6
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from vumeter_server.errors import NotFound, Unavailable
 from vumeter_server.sqlite import Readers, check_cancelled
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.readers import Cancelled
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from vumeter_server.errors import InvalidArgument, Unavailable
 from vumeter_server.sqlite import Writer
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
+from vumeter_server.sqlite.library import sqlite3
 
 Job = Callable[[sqlite3.Connection], Any]
 

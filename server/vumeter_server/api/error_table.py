@@ -23,6 +23,7 @@ STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.StorageDamaged: grpc.StatusCode.INTERNAL,
 }
 
 # What REST says more precisely than a gRPC status can. Envoy makes each header of an answer out of
@@ -53,7 +54,8 @@ def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.St
     Of an error that is not meant for callers nothing is told.
     """
     code: int = status_code(error).value[0]
-    if not isinstance(error, errors.VumeterError) or code == grpc.StatusCode.INTERNAL.value[0]:
+    # VumeterError itself has no line in the table.
+    if not isinstance(error, errors.VumeterError) or type(error) is errors.VumeterError:
         return status_pb2.Status(code=code, message="Internal server error")
     error = error.respelled(field_names)
     status = status_pb2.Status(code=code, message=error.message)

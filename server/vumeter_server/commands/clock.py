@@ -24,7 +24,7 @@ def clock() -> None:
 @db_option
 @format_option
 def status(db: Path | None, output_format: str) -> None:
-    """Show the machine's time, the last time a server trusted, and whether it trusts the clock."""
+    """Show the machine's time, the last trusted one, and whether the server trusts the clock."""
     with opened(db) as database:
         record = database.read(read_record)
     now_us = system_clock()

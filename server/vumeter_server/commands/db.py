@@ -1,4 +1,4 @@
-"""`vumeter db`: the database file looked at, checked, sealed and made smaller."""
+"""`vumeter db`: the database file inspected, checked, flushed and made smaller."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from vumeter_server.commands.printing import format_option, print_record, print_
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.sqlite import Database
-from vumeter_server.sqlite.migrations import NAMES
+from vumeter_server.simulation.sqlite import latencies
+from vumeter_server.sqlite import Database, checking
+from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.history import NAMES
 
 ORGANIZATION_COLUMNS = (
     "organization",
     "days",
-    "sealed_points",
+    "flushed_points",
     "log_points",
     "metrics",
     "series",
@@ -64,28 +66,42 @@ def _file_info(database: Database) -> dict[str, Any]:
         "write_ahead_log_bytes": log.stat().st_size if log.exists() else 0,
         "free_bytes": pragma("freelist_count") * pragma("page_size"),
         "schema": NAMES[-1],
+        "sqlite": sqlite3.sqlite_version,
     }
 
 
 @db.command()
 @db_option
-def seal(db: Path | None) -> None:
-    """Seal everything that was recorded, and lay each day out as one.
+def flush(db: Path | None) -> None:
+    """Flush all points from the log into segments, and compact each day into one.
 
-    A running server seals by itself; without one, this makes the file as small and its answers as
-    quick as they get.
+    A running server does this by itself, as needed. Without one, this makes the file as small and
+    its answers as fast as they get.
     """
+    _flush(db)
+    click.echo("everything is flushed")
+
+
+@db.command(hidden=True)
+@db_option
+def seal(db: Path | None) -> None:
+    """Do what `flush` does; the old name, for one release."""
+    click.echo("vumeter db seal is now called vumeter db flush", err=True)
+    _flush(db)
+    click.echo("everything is sealed")
+
+
+def _flush(db: Path | None) -> None:
     with opened(db) as database:
         claim = database.lock_for_serving()
         writer, readers = database.writer(), database.readers()
         store = SqliteMetricStore(writer, readers, system_clock)
         try:
-            asyncio.run(store.upkeep.seal(everything=True))
+            asyncio.run(store.maintenance.flush(everything=True))
         finally:
             readers.close()
             writer.close()
             os.close(claim)
-    click.echo("everything is sealed")
 
 
 @db.command()
@@ -96,12 +112,20 @@ def check(db: Path | None) -> int:
     Exits with status 1 if anything does not. Works beside a running server.
     """
     with opened(db) as database:
-        problems = database.read(lambda connection: list(verification.find_problems(connection)))
+        problems = database.read(_find_problems)
     for problem in problems:
         click.echo(problem)
     if not problems:
         click.echo("no problem found")
     return 1 if problems else 0
+
+
+def _find_problems(connection: sqlite3.Connection) -> list[str]:
+    return [
+        *checking.find_damage(connection),
+        *checking.as_far_as_it_goes("custom metrics", verification.find_problems(connection)),
+        *checking.as_far_as_it_goes("simulation_latencies", latencies.find_damage(connection)),
+    ]
 
 
 @db.command()
@@ -115,6 +139,6 @@ def vacuum(db: Path | None, full: bool) -> None:
             database.vacuum()
             os.close(claim)
         else:
-            while database.write(retention.give_back):
+            while database.write(retention.vacuum_some):
                 pass
         click.echo(f"{database.path.stat().st_size} bytes")

@@ -55,7 +55,9 @@ def serve(
             warn_of_old_names()
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415
+        from vumeter_server.errors import StorageDamaged  # noqa: PLC0415
         from vumeter_server.sqlite import DatabaseError  # noqa: PLC0415
+        from vumeter_server.sqlite.database import damaged_file  # noqa: PLC0415
 
         def on_ready(port: int) -> None:
             if ready_fd is not None:
@@ -69,6 +71,8 @@ def serve(
                 asyncio.run(app.serve(settings, on_ready=on_ready, on_progress=on_progress))
         except DatabaseError as error:
             raise click.ClickException(str(error)) from error
+        except StorageDamaged as error:
+            raise click.ClickException(str(damaged_file(settings.db, error))) from error
         except app.BackgroundEnded as error:
             # Not 2, which says that what the operator gave is wrong.
             click.echo(f"vumeter serve: {error}", err=True)

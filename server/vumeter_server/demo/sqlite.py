@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from vumeter_server.sqlite import Database
+from vumeter_server.sqlite.library import sqlite3
 
 
 class SqliteDemoRecord:

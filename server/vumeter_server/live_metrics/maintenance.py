@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import structlog
 
 from vumeter_server.live_metrics.store import LiveStore
-from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.clock_guard import ClockGuard
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.times.units import DAY_US
 
@@ -38,19 +38,24 @@ class LiveMaintenance:
     """The steps of the periodic work on a store, each a plain coroutine."""
 
     store: LiveStore
-    clock: Clock
+    guard: ClockGuard
     call_ttl_us: int
     retention_days: int
 
     async def close_stuck_calls(self) -> None:
-        """Close calls of which no event was received for too long."""
-        closed = await self.store.close_stuck(self.clock() - self.call_ttl_us)
+        """Close calls of which no event was received for too long, by a clock that is trusted."""
+        silent_since_us = self.guard.silent_since_us(self.call_ttl_us)
+        if silent_since_us is None:
+            return
+        closed = await self.store.close_stuck(silent_since_us)
         if closed:
             _log.info("stuck_calls_closed", calls=closed)
 
     async def drop_old_events(self) -> None:
-        """Drop events that were received too long ago."""
-        await self.store.drop_received_before(self.clock() - self.retention_days * DAY_US)
+        """Drop events that were received too long ago, by a clock that is trusted."""
+        now_us = self.guard.deletion_us()
+        if now_us is not None:
+            await self.store.drop_received_before(now_us - self.retention_days * DAY_US)
 
     async def compute_peaks(self) -> None:
         """Compute the peaks of history that changed."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from vumeter_server.runtime.clock_guard import ClockRecord
 from vumeter_server.sqlite.database import Database
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
+
+from vumeter_server.sqlite.library import sqlite3
 
 # Beside a running server the commands write too, so a writer waits this long for another's commit.
 BUSY_TIMEOUT_MS = 10_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,8 +13,11 @@ from typing import TypeVar
 
 import sqlite_utils
 
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
-from vumeter_server.sqlite.migrations import MIGRATIONS, NAMES
+from vumeter_server.sqlite.failures import is_damage
+from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer, in_transaction
 
@@ -24,6 +26,14 @@ T = TypeVar("T")
 
 class DatabaseError(Exception):
     """The file cannot serve as the database; the text says why, for the operator, in one line."""
+
+
+def damaged_file(path: Path, error: Exception) -> DatabaseError:
+    """Return the one line for an operator whose file is damaged."""
+    problem = (isinstance(error, StorageDamaged) and error.detail) or str(error)
+    return DatabaseError(
+        f"{path} is damaged ({problem}): `vumeter db check` says where; restore a backup"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +70,11 @@ class Database:
     def _one_line_errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.OperationalError, sqlite3.InternalError) as error:
+        except (sqlite3.Error, StorageDamaged) as error:
+            if is_damage(error):
+                raise damaged_file(self.path, error) from error
+            if not isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError)):
+                raise
             raise DatabaseError(f"{self.path} cannot be used now: {error}") from error
 
     def writer(self) -> Writer:

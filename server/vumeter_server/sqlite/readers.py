@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from vumeter_server.errors import Unavailable
+from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
 from vumeter_server.sqlite.disk_reads import DiskReads
+from vumeter_server.sqlite.failures import as_public, is_damage, tables_of
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
@@ -23,7 +24,6 @@ Query = Callable[[sqlite3.Connection], Any]
 QUICK_THREADS = 1
 HEAVY_THREADS = 2
 MAX_QUERIES_WAITING = 1_000
-BUSY_OR_FULL = "Storage is busy or full"
 # Answers wait for those that were asked with them for no longer than this.
 ANSWERED_TOGETHER_FOR_SECONDS = 0.001
 
@@ -79,7 +79,7 @@ class Readers:
         Handing such a query to a thread costs ten times what it does. Not for what may have to be
         read from a disk.
         """
-        with _as_unavailable():
+        with _public_errors():
             return query(self._peeking)
 
     def can_peek_at_rows(self) -> bool:
@@ -90,12 +90,12 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            with _as_unavailable():
+            with _public_errors():
                 self._peeking.execute("BEGIN")
                 try:
                     return query(self._peeking)
                 finally:
-                    self._peeking.execute("COMMIT")
+                    _end_transaction(self._peeking)
 
         return self._disk_reads.watch(read)
 
@@ -213,20 +213,47 @@ class _ReaderThread(threading.Thread):
             self._connection.execute("BEGIN")
             asked.result = asked.query(self._connection)
         except BaseException as raised:
-            asked.error = raised
+            tables = _tables_read(self._connection, asked.query) if is_damage(raised) else None
+            asked.error = as_public(raised, tables)
         finally:
             with self._lock:
                 self._current = _running.asked = None
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
+            _end_transaction(self._connection)
+
+
+def _end_transaction(connection: sqlite3.Connection) -> None:
+    """End a read transaction; nothing is lost whatever becomes of it."""
+    for statement in ("COMMIT", "ROLLBACK"):
+        if not connection.in_transaction:
+            return
+        # SQLite tells of a damaged page here too, which the query has met already.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute(statement)
+
+
+def _tables_read(connection: sqlite3.Connection, query: Query) -> list[str]:
+    """Return the tables that a query reads last: it is run again, to name the damaged one."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    try:
+        query(connection)
+    except Exception:  # noqa: S110 - it is the error that the query has raised before
+        pass
+    finally:
+        connection.set_trace_callback(None)
+    read = [tables for each in statements if (tables := tables_of(each))]
+    return read[-1] if read else []
 
 
 @contextlib.contextmanager
-def _as_unavailable() -> Iterator[None]:
+def _public_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise Unavailable(BUSY_OR_FULL) from error
+    except (sqlite3.Error, StorageDamaged) as error:
+        public = as_public(error)
+        if public is error:
+            raise
+        raise public from error
 
 
 def _hand_back(answered: list[_Asked]) -> None:
@@ -244,11 +271,7 @@ def _resolve_all(answered: list[_Asked]) -> None:
 def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.cancelled():
         return
-    if isinstance(error, sqlite3.OperationalError):
-        unavailable = Unavailable(BUSY_OR_FULL)
-        unavailable.__cause__ = error
-        future.set_exception(unavailable)
-    elif error is not None:
+    if error is not None:
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
+from vumeter_server.sqlite.failures import as_public
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -127,11 +129,13 @@ class Writer:
         except sqlite3.Error as error:
             _log.error("transaction_failed", error=str(error), jobs=len(group))
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
             self._undo(done)
+            public = as_public(error)
             for each in group:
                 if each.error is None:
-                    each.error = _unavailable(error)
+                    each.error = public
         else:
             for each in done:
                 _tell(each.committed)
@@ -142,7 +146,9 @@ class Writer:
         try:
             each.result = each.job(connection)
         except BaseException as error:
-            each.error = _unavailable(error) if isinstance(error, _STORAGE_ERRORS) else error
+            each.error = as_public(error)
+            if each.error is not error:
+                _log.error("storage_failed", error=str(error))
             _tell(each.rolled_back)
             if not connection.in_transaction:
                 # SQLite undid the whole transaction (a full disk does that): nobody's work is left.
@@ -169,9 +175,6 @@ class Writer:
                 _log.warning("caller_gone", jobs=len(answers))
 
 
-_STORAGE_ERRORS = (sqlite3.OperationalError, sqlite3.InternalError)
-
-
 def _tell(callback: Callable[[], None] | None) -> None:
     """Call back; what the callback raises must not end the thread that everybody waits for."""
     if callback is None:
@@ -180,11 +183,6 @@ def _tell(callback: Callable[[], None] | None) -> None:
         callback()
     except Exception:
         _log.exception("callback_failed")
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    _log.error("storage_failed", error=str(error))
-    return Unavailable("Storage is busy or full")
 
 
 def _resolve(group: list[_Waiting]) -> None:

@@ -85,12 +85,12 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         return database.write(lambda connection: connection.execute(sql, (name,)).lastrowid or 0)
 
     async def flush() -> None:
-        await store.upkeep.seal(everything=True)
+        await store.maintenance.flush(everything=True)
 
     async def drop() -> None:
-        await store.upkeep.drop_expired()
-        await store.upkeep.give_back()
-        await store.upkeep._drop_idempotency_keys()
+        await store.maintenance.drop_expired()
+        await store.maintenance.vacuum()
+        await store.maintenance._drop_idempotency_keys()
 
     subject = Subject(
         store=store,

@@ -174,8 +174,7 @@ class LiveMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCapacity(self, request, context):
-        """Lists the calls behind the capacity figures: active, accepted and pending, of all tenants, in
-        pages. Each page is of its own moment: a call that changes its list between two pages may be in
+        """Lists the active, the accepted and the pending calls of all tenants, in pages. Each page is of its own moment: a call that changes its list between two pages may be in
         both lists or in none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -185,7 +184,7 @@ class LiveMetricsServiceServicer(object):
     def WatchLiveMetrics(self, request, context):
         """Streams the counters of one tenant or of all together: the current ones first, then whenever one
         of them changed, and every 15 seconds if none did. A watcher that reads slowly misses
-        intermediate figures, never the last.
+        intermediate values, never the last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -100,7 +100,7 @@ class LiveMetricsRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCapacityDebug(self, request, context):
-        """The calls behind the capacity figures, of all tenants. Every list is sorted by code point.
+        """The active, the accepted and the pending calls of all tenants. Every list is sorted by code point.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -285,12 +285,12 @@ class ExecutionMetrics(_message.Message):
     total_calls: int
     completed_calls: int
     failed_calls: int
-    latency: LatencyFigures
-    cost: CostFigures
-    conversation: ConversationFigures
-    chat: ChatFigures
+    latency: LatencyMetrics
+    cost: CostMetrics
+    conversation: ConversationMetrics
+    chat: ChatMetrics
     calls: CallCounts
-    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., latency: _Optional[_Union[LatencyFigures, _Mapping]] = ..., cost: _Optional[_Union[CostFigures, _Mapping]] = ..., conversation: _Optional[_Union[ConversationFigures, _Mapping]] = ..., chat: _Optional[_Union[ChatFigures, _Mapping]] = ..., calls: _Optional[_Union[CallCounts, _Mapping]] = ...) -> None: ...
+    def __init__(self, execution_id: _Optional[str] = ..., run_test_name: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., total_calls: _Optional[int] = ..., completed_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., latency: _Optional[_Union[LatencyMetrics, _Mapping]] = ..., cost: _Optional[_Union[CostMetrics, _Mapping]] = ..., conversation: _Optional[_Union[ConversationMetrics, _Mapping]] = ..., chat: _Optional[_Union[ChatMetrics, _Mapping]] = ..., calls: _Optional[_Union[CallCounts, _Mapping]] = ...) -> None: ...
 
 class Mean(_message.Message):
     __slots__ = ("value", "samples")
@@ -316,7 +316,7 @@ class Percentile(_message.Message):
     value: float
     def __init__(self, percentile: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
 
-class LatencyFigures(_message.Message):
+class LatencyMetrics(_message.Message):
     __slots__ = ("avg_agent_latency_ms", "avg_response_time_ms", "percentiles")
     AVG_AGENT_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     AVG_RESPONSE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
@@ -326,7 +326,7 @@ class LatencyFigures(_message.Message):
     percentiles: _containers.RepeatedCompositeFieldContainer[Percentile]
     def __init__(self, avg_agent_latency_ms: _Optional[_Union[Mean, _Mapping]] = ..., avg_response_time_ms: _Optional[_Union[Mean, _Mapping]] = ..., percentiles: _Optional[_Iterable[_Union[Percentile, _Mapping]]] = ...) -> None: ...
 
-class CostFigures(_message.Message):
+class CostMetrics(_message.Message):
     __slots__ = ("total_duration_seconds", "total_cost_cents", "stt_cost_cents", "llm_cost_cents", "tts_cost_cents")
     TOTAL_DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_COST_CENTS_FIELD_NUMBER: _ClassVar[int]
@@ -340,7 +340,7 @@ class CostFigures(_message.Message):
     tts_cost_cents: Sum
     def __init__(self, total_duration_seconds: _Optional[_Union[Sum, _Mapping]] = ..., total_cost_cents: _Optional[_Union[Sum, _Mapping]] = ..., stt_cost_cents: _Optional[_Union[Sum, _Mapping]] = ..., llm_cost_cents: _Optional[_Union[Sum, _Mapping]] = ..., tts_cost_cents: _Optional[_Union[Sum, _Mapping]] = ...) -> None: ...
 
-class ConversationFigures(_message.Message):
+class ConversationMetrics(_message.Message):
     __slots__ = ("avg_user_wpm", "avg_bot_wpm", "avg_talk_ratio", "avg_user_interruption_rate", "avg_ai_interruption_rate", "avg_stop_time_after_interruption_ms")
     AVG_USER_WPM_FIELD_NUMBER: _ClassVar[int]
     AVG_BOT_WPM_FIELD_NUMBER: _ClassVar[int]
@@ -356,7 +356,7 @@ class ConversationFigures(_message.Message):
     avg_stop_time_after_interruption_ms: Mean
     def __init__(self, avg_user_wpm: _Optional[_Union[Mean, _Mapping]] = ..., avg_bot_wpm: _Optional[_Union[Mean, _Mapping]] = ..., avg_talk_ratio: _Optional[_Union[Mean, _Mapping]] = ..., avg_user_interruption_rate: _Optional[_Union[Mean, _Mapping]] = ..., avg_ai_interruption_rate: _Optional[_Union[Mean, _Mapping]] = ..., avg_stop_time_after_interruption_ms: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
 
-class ChatFigures(_message.Message):
+class ChatMetrics(_message.Message):
     __slots__ = ("avg_total_tokens", "avg_input_tokens", "avg_output_tokens", "avg_chat_latency_ms", "avg_turn_count", "avg_csat_score")
     AVG_TOTAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     AVG_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class SimulationServiceStub(object):
     """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation figures.
+    cost and conversation metrics.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
@@ -108,7 +108,7 @@ class SimulationServiceStub(object):
 
 class SimulationServiceServicer(object):
     """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation figures.
+    cost and conversation metrics.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
@@ -148,7 +148,7 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RecordCalls(self, request, context):
-        """Records 1 to 10,000 calls, all of them or none. A repeat replaces the whole
+        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole
         record of a call; of several reports of one call in a request the last
         counts. Answered once the calls are durable. A call of an unknown
         execution: NOT_FOUND. A call that already belongs to another execution:
@@ -177,7 +177,7 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetExecutionMetrics(self, request, context):
-        """Returns an execution with the figures over all its calls. Unknown
+        """Returns an execution with the metrics over all its calls. Unknown
         execution: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -185,7 +185,7 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExecutionMetrics(self, request, context):
-        """Lists the executions of a run test with their figures, in pages, newest
+        """Lists the executions of a run test with their metrics, in pages, newest
         first: by `start_time` (those without one last), then recorded later first.
         Unknown run test: NOT_FOUND.
         """
@@ -280,7 +280,7 @@ def add_SimulationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SimulationService(object):
     """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation figures.
+    cost and conversation metrics.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an

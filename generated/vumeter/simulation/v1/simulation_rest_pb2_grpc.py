@@ -136,7 +136,7 @@ class SimulationRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PostCalls(self, request, context):
-        """Records 1 to 10,000 calls, all of them or none. A repeat replaces the whole
+        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole
         record of a call. Answer: `{"status": true, "result": {"recorded": 1}}`,
         once the calls are durable. A call of an unknown execution: 404. A call of
         another execution: 409.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 
 import sqlite_utils
@@ -18,6 +17,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 
 class SqliteKeyLookup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -12,8 +11,8 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
-from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
-from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
+from vumeter_server.custom_metrics.sqlite.maintenance.flush import FLUSH_AT_POINTS
+from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
 from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
     answer_tag_values,
@@ -44,6 +43,7 @@ from vumeter_server.custom_metrics.store import (
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 Q = TypeVar("Q", bound=Query)
 T = TypeVar("T")
@@ -60,20 +60,22 @@ class SqliteMetricStore:
         clock: Clock,
         *,
         retention_days: int = 400,
-        seal_at_points: int = SEAL_AT_POINTS,
+        flush_at_points: int = FLUSH_AT_POINTS,
+        deletion_us: Callable[[], int | None] | None = None,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._recorder = Recorder()
         self._snapshots = Snapshots()
-        self.upkeep = Upkeep(
+        self.maintenance = MetricMaintenance(
             writer,
             readers,
             self._snapshots,
             clock,
             retention_days=retention_days,
-            seal_at_points=seal_at_points,
+            flush_at_points=flush_at_points,
             forget_sessions=self._recorder.forget_sessions,
+            deletion_us=deletion_us,
         )
 
     async def record(
@@ -169,11 +171,11 @@ class SqliteMetricStore:
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Sum the days that an earlier version flushed."""
-        await self.upkeep.upgrade(on_progress)
+        await self.maintenance.upgrade(on_progress)
 
     async def run(self) -> NoReturn:
         """Flush, compact, drop what is old, until cancelled."""
-        await self.upkeep.keep_in_order()
+        await self.maintenance.run_forever()
 
 
 def _answer_in_pool(

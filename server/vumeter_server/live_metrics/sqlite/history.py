@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from vumeter_server.live_metrics.history import (
     relative_peak,
 )
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, HOUR, MINUTE, MINUTE_US
+from vumeter_server.sqlite.library import sqlite3
 
 _HOUR_US = HOUR * MINUTE_US
 _IS_START_OR_END = f"kind IN ({Counter.STARTED:d}, {Counter.ENDED:d}, {Counter.FAILED:d})"

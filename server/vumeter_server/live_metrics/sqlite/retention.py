@@ -6,14 +6,13 @@ marks of a call are removed together, so that what remains is still exact.
 
 from __future__ import annotations
 
-import sqlite3
-
 from vumeter_server.live_metrics.counters import WITHOUT_CALL, Counter
 from vumeter_server.live_metrics.fold import forget_call
 from vumeter_server.live_metrics.marks import Mark
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import WriterState
 from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
+from vumeter_server.sqlite.library import sqlite3
 
 EVENTS_PER_STEP = 2_000
 CALLS_PER_STEP = 500

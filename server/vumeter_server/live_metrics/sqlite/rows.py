@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from vumeter_server.live_metrics.call_state import CallState, First
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.marks import MinutesReport
 from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.sqlite.library import sqlite3
 
 # Of a call: what CallState holds, in its order, with the tenant's number in place of its id.
 _STORED = tuple(

@@ -6,13 +6,13 @@ they wrote. If a transaction is rolled back after that, the state is dropped and
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 from vumeter_server.live_metrics.call_state import CallState
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.fold import Change, listing
 from vumeter_server.live_metrics.sqlite import rows
+from vumeter_server.sqlite.library import sqlite3
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -24,6 +23,7 @@ from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
 from vumeter_server.live_metrics.store import Tenant
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 Listener = Callable[[Change], None]

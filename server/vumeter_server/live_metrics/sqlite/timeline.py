@@ -5,7 +5,6 @@ A rollup interval (a row of `live_cells`) holds the sums of marks over a minute 
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from vumeter_server.live_metrics.sqlite.rows import (
     DROP_EMPTY_ROLLUP,
     INSERT_MARK,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 MINUTE_US = 60_000_000
 MINUTE = 1

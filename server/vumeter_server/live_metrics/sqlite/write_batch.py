@@ -6,7 +6,6 @@ fail any more.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +24,7 @@ from vumeter_server.live_metrics.model import Event, EventType
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import NumberedCall, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
+from vumeter_server.sqlite.library import sqlite3
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from vumeter_server.simulation.store import (
     of_another_run_test,
     unknown_executions,
 )
+from vumeter_server.sqlite.library import sqlite3
 
 _REPORTED = ("status", *NUMBER_NAMES, "customer_latency_metrics", "customer_cost_breakdown")
 _FIND_CALL = (

@@ -6,11 +6,14 @@ the percentiles of 100,000 calls need 200 short rows instead of 100,000.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vumeter_server.errors import StorageDamaged
+from vumeter_server.sqlite.blobs import Holds, content_of, damaged, with_header
+from vumeter_server.sqlite.library import sqlite3
 
 PAGE_SLOTS = 512
 _FLOAT64 = np.dtype("<f8")
@@ -22,7 +25,7 @@ def load(connection: sqlite3.Connection, execution_key: int) -> NDArray[np.float
         "SELECT latencies FROM simulation_latencies WHERE execution_key = ? ORDER BY page",
         (execution_key,),
     )
-    column = np.frombuffer(b"".join(blob for (blob,) in pages), dtype=_FLOAT64)
+    column = np.frombuffer(b"".join(_content(blob) for (blob,) in pages), dtype=_FLOAT64)
     return column[~np.isnan(column)]
 
 
@@ -40,7 +43,7 @@ def write(
         connection.execute(
             "INSERT OR REPLACE INTO simulation_latencies (execution_key, page, latencies)"
             " VALUES (?, ?, ?)",
-            (execution_key, page, column.tobytes()),
+            (execution_key, page, with_header(Holds.LATENCIES, column.tobytes())),
         )
 
 
@@ -53,7 +56,27 @@ def _load_page(
     ).fetchone()
     if found is None:
         return np.full(PAGE_SLOTS, np.nan, dtype=_FLOAT64)
-    return np.frombuffer(found[0], dtype=_FLOAT64).copy()
+    return np.frombuffer(_content(found[0]), dtype=_FLOAT64).copy()
+
+
+def _content(blob: bytes) -> bytes | memoryview:
+    """Return the bytes of a page, which has no header if 0.1.0 wrote it."""
+    content = content_of(Holds.LATENCIES, blob)
+    page = blob if content is None else content
+    if len(page) != PAGE_SLOTS * _FLOAT64.itemsize:
+        raise damaged(Holds.LATENCIES, "its length is not that of a page")
+    return page
+
+
+def find_damage(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield a line for each page that cannot be read."""
+    for execution_key, page, blob in connection.execute(
+        "SELECT execution_key, page, latencies FROM simulation_latencies"
+    ):
+        try:
+            _content(blob)
+        except StorageDamaged as error:
+            yield f"simulation_latencies: execution {execution_key}, page {page}: {error.detail}"
 
 
 def delete(connection: sqlite3.Connection, execution_key: int) -> None:

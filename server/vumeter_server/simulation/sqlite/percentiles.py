@@ -6,9 +6,10 @@ for as long as the revision is the one that they were computed from.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from vumeter_server.sqlite.library import sqlite3
 
 # What `simulation_totals` has columns for. Any other percentile is computed and cached by each
 # process, so that a new documented one works before a migration gives it a column.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from vumeter_server.simulation.sqlite.percentiles import (
 )
 from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 # Percentiles of so few calls cost less to compute than to cache.
 FEW_SLOTS = latencies.PAGE_SLOTS

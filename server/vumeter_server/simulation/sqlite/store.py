@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
@@ -13,6 +12,7 @@ from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import ingest, percentiles, query
 from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from vumeter_server.simulation.aggregation import CallTotals
 from vumeter_server.simulation.model import CALL_STATUSES, NUMBER_NAMES
+from vumeter_server.sqlite.library import sqlite3
 
 _NAMES = (
     *(f"{status}_calls" for status in CALL_STATUSES),

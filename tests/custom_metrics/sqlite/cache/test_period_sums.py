@@ -16,7 +16,8 @@ from vumeter_server.custom_metrics.sqlite.cache.period_sums import sums_between
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit, keys_of, units_of
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
     CELL_US,
     Totals,

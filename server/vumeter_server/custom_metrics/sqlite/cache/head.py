@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
 
 HeadPoints = npt.NDArray[np.void]
@@ -46,7 +47,7 @@ class Head:
         """Return the points, in an array that stays what it is."""
         return self._points.view()
 
-    def append(self, batches: Mapping[int, bytes]) -> HeadPoints:
+    def append(self, batches: Mapping[int, bytes | memoryview]) -> HeadPoints:
         """Add batches, by their numbers in ascending order, and return their points."""
         start = end = len(self._points)
         for number, columns in batches.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.label_index import LabelIndex, use_numbers
 from vumeter_server.custom_metrics.sqlite.ingest.interning import Codes, distinct, number_groups
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT, NO_CODE, State
+from vumeter_server.sqlite.library import sqlite3
 
 NONE = np.array([NO_CODE])
 # How many series of one organization have their labels at hand by name.

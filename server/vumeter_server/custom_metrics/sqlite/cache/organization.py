@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -36,11 +35,12 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     View,
     with_transaction,
 )
-from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_of_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 # So many points of the head are read together, which takes some ten times their room meanwhile.
 POINTS_AT_ONCE = 65_536
@@ -57,18 +57,22 @@ class OrganizationCache:
         # Held while anything here but the label rollups is read or changed. The event loop holds it
         # for a whole query, whose own steps take it again.
         self._lock = threading.RLock()
-        self.state = State(version=-1, deletions=-1)
+        self._label_lock = threading.Lock()
         self._organization_id = organization_id
+        self._points = points
+        self._clear()
+
+    def _clear(self) -> None:
+        """Hold nothing, so that everything is read again."""
+        self.state = State(version=-1, deletions=-1)
         self._metrics = Metrics({}, {}, {})
         self._labels = Labels()
         self._head = Head()
         self._prefix_sums = PrefixSums()
-        self._points = points
         self._number = next(_cache_numbers)
-        self._held_points = HeldPointSums(points, self._owner)
+        self._held_points = HeldPointSums(self._points, self._owner)
         # What the event loop is given until something is recorded.
         self._held_view: View | None = None
-        self._label_lock = threading.Lock()
         self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
@@ -217,6 +221,14 @@ class OrganizationCache:
 
     def _bring_up_to(self, connection: sqlite3.Connection, to: State) -> None:
         """Read what was recorded and flushed up to `to`, which `connection` sees."""
+        try:
+            self._read_up_to(connection, to)
+        except BaseException:
+            # What was read by half, as after an interrupt or of damaged storage, is read again.
+            self._clear()
+            raise
+
+    def _read_up_to(self, connection: sqlite3.Connection, to: State) -> None:
         organization_id = self._organization_id
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
             self._metrics = _read_metrics(connection, organization_id)
@@ -245,17 +257,17 @@ class OrganizationCache:
             " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
             (self._organization_id, self._head.last_batch),
         )
-        chunk: dict[int, bytes] = {}
+        chunk: dict[int, bytes | memoryview] = {}
         size = 0
         for number, columns in rows:
-            chunk[number] = columns
-            size += len(columns)
+            chunk[number] = points = content_of_batch(columns)
+            size += len(points)
             if size >= POINTS_AT_ONCE * POINT.itemsize:
                 self._append(chunk)
                 chunk, size = {}, 0
         self._append(chunk)
 
-    def _append(self, batches: dict[int, bytes]) -> None:
+    def _append(self, batches: dict[int, bytes | memoryview]) -> None:
         added = self._head.append(batches)
         if len(added):
             self._labels.index.add_of_head(self._labels.uses_of(added))

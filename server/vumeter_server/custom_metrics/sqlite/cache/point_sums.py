@@ -8,7 +8,6 @@ have two ends; or one metric on several days, since a timeseries may have as man
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from vumeter_server.custom_metrics.exact_sums import FRACTIONS, SCALE, ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, EXACT_BELOW
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 # What the point sums of all organizations may take together.
 MAX_BYTES = 64 << 20

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import OrderedDict
 
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSumsCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.sqlite.library import sqlite3
 
 __all__ = ["Snapshot", "Snapshots"]
 

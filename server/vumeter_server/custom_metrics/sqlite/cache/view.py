@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +14,7 @@ from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
+from vumeter_server.sqlite.library import sqlite3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import OrderedDict
 
 import numpy as np
 
 from vumeter_server.custom_metrics.model import Batch, Settled
-from vumeter_server.custom_metrics.sqlite.formats.columns import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, encode_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     NO_CODE,
     Dictionaries,
@@ -18,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
+from vumeter_server.sqlite.library import sqlite3
 
 # What the dictionaries of all organizations may hold together, in entries of about 200 bytes.
 MAX_WEIGHT = 2_000_000
@@ -94,7 +94,7 @@ class Recorder:
         points["value"] = settled.values
         connection.execute(
             "INSERT INTO metric_batches VALUES (?, ?, ?, ?)",
-            (dictionaries.organization_id, state.next_batch, len(batch), points.tobytes()),
+            (dictionaries.organization_id, state.next_batch, len(batch), encode_batch(points)),
         )
         state.next_batch += 1
         write_state(connection, dictionaries.organization_id, state)

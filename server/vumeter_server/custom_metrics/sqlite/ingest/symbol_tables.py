@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.model import LabelSet, MetricType
 from vumeter_server.errors import LimitExceeded
+from vumeter_server.sqlite.library import sqlite3
 
 # What an organization can have; a use of a label by a metric is numbered within 64 bits (uses.py).
 MAX_METRICS = 30_000

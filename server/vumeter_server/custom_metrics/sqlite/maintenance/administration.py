@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import sqlite_utils
 
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.sqlite import Database
+from vumeter_server.sqlite.library import sqlite3
 
 
 class SqliteMetricAdministration:

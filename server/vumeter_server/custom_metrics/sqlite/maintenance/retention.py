@@ -8,18 +8,20 @@ A day goes in one transaction, so that no sum and no session knows of it while a
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 import numpy as np
 
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, POINT, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns_of_day
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
     session_hash,
     write_state,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.flush import delete_day
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import delete_day
+from vumeter_server.sqlite.library import sqlite3
 
 PAGES_AT_ONCE = 500
 EVERY_PART = 2**62
@@ -62,18 +64,14 @@ def drop_day(
     delete_day(connection, organization_id, day, EVERY_PART)
     _drop_sessions(connection, organization_id, sessions, forget_sessions)
     state = read_state(connection, organization_id)
-    # Readers' totals hold the day; they are read anew.
+    # The prefix sums of readers hold the day; they are read again.
     state.layout += 1
     write_state(connection, organization_id, state)
 
 
 def _sessions_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
-    rows = connection.execute(
-        "SELECT column FROM metric_columns WHERE organization_id = ?1 AND kind = ?2 AND day = ?3"
-        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)",
-        (organization_id, Kind.SESSION, day),
-    )
-    columns = [decode(column).astype(np.int64) for (column,) in rows]
+    found = read_columns_of_day(connection, organization_id, Kind.SESSION, day)
+    columns = [column.astype(np.int64) for column in found]
     # They are written plus 1, so that none is 0.
     codes = np.unique(np.concatenate([np.empty(0, np.int64), *columns])) - 1
     sessions: list[int] = codes[codes >= 0].tolist()
@@ -114,12 +112,12 @@ def _sessions_of_log(connection: sqlite3.Connection, organization_id: int) -> se
     )
     sessions: set[int] = set()
     for (columns,) in rows:
-        sessions.update(np.unique(np.frombuffer(columns, POINT)["session"]).tolist())
+        sessions.update(np.unique(decode_batches([columns])["session"]).tolist())
     return sessions
 
 
-def give_back(connection: sqlite3.Connection) -> bool:
-    """Give some free pages back to the file system; False if there are none."""
+def vacuum_some(connection: sqlite3.Connection) -> bool:
+    """Return some free pages to the file system; False if there are none."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     for _ in range(min(free, PAGES_AT_ONCE)):
         # SQLite frees a page a step of this statement, of which Python takes only the first.

@@ -1,40 +1,41 @@
-"""What a store does beside answering: seals, merges, sums blocks of days, drops what is old."""
+"""The background work of a store: flush, compaction, retention, vacuum, and when each is due."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeVar
 
 import structlog
 
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot, Snapshots
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.maintenance import flush, retention
+from vumeter_server.custom_metrics.sqlite.maintenance import compaction, flush, retention
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
 
-LOOKS_EVERY_SECONDS = 1.0
-# What changes only with days and with sealings is looked at as often as this.
-TIDIES_EVERY_US = 600 * 1_000_000
+CHECK_EVERY_SECONDS = 1.0
+# What changes only with days and with flushes is checked as often as this.
+MAINTAIN_EVERY_US = 600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
-EVERY_PART_COUNT = 2**31
+EVERY_SEGMENT_COUNT = 2**31
 
-# A log that grows fast may become this many times as long as one that is sealed at once, since
-# sealing takes from recording what it needs, and less a point the more points it takes together.
+# A log that grows fast may become this many times as long as one that is flushed at once: a flush
+# takes time from recording, and less per point the more points it takes together.
 LONG_TIMES = 8
 
 _log = structlog.get_logger(__name__)
 
 
-class Upkeep:
-    """Keeps a database of custom metrics in order; one at a time."""
+class MetricMaintenance:
+    """The background work on a database of custom metrics; one process does it."""
 
     def __init__(
         self,
@@ -44,66 +45,79 @@ class Upkeep:
         clock: Clock,
         *,
         retention_days: int,
-        seal_at_points: int,
+        flush_at_points: int,
         forget_sessions: Callable[[int], None],
+        deletion_us: Callable[[], int | None] | None = None,
     ) -> None:
+        """Take what the work needs.
+
+        `deletion_us` returns the time by which old data may be deleted, None while the machine's
+        clock is not trusted; without it that is `clock`.
+        """
         self._writer = writer
         self._readers = readers
         self._snapshots = snapshots
         self._clock = clock
+        self._deletion_us = deletion_us or self._now_us
         self._retention_days = retention_days
-        self._seal_at_points = seal_at_points
+        self._flush_at_points = flush_at_points
         self._forget_sessions = forget_sessions
-        self._tidied_us = 0
+        self._maintained_us = 0
         self._logs: dict[int, tuple[int, int]] = {}
 
-    async def keep_in_order(self) -> NoReturn:
+    def _now_us(self) -> int | None:
+        return self._clock()
+
+    async def run_forever(self) -> NoReturn:
         """Do what is due until cancelled."""
         await run_periodically(
-            "custom_metrics", self.do_what_is_due, every_seconds=LOOKS_EVERY_SECONDS
+            "custom_metrics", self.do_what_is_due, every_seconds=CHECK_EVERY_SECONDS
         )
 
     async def do_what_is_due(self) -> None:
         """Flush, compact and drop whatever is due now."""
         now_us = self._clock()
-        # Once a day the short logs are sealed too, so that what is in them grows old.
-        is_new_day = now_us // DAY_US != self._tidied_us // DAY_US
-        sealed = await self._seal_logs(everything=is_new_day and self._tidied_us > 0)
-        if sealed or abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
-            await self._lay_out(everything=False)
-        if abs(now_us - self._tidied_us) >= TIDIES_EVERY_US:
+        # Once a day short logs are flushed too, so that retention can drop what they hold.
+        is_new_day = now_us // DAY_US != self._maintained_us // DAY_US
+        flushed = await self._flush_logs(everything=is_new_day and self._maintained_us > 0)
+        if flushed or abs(now_us - self._maintained_us) >= MAINTAIN_EVERY_US:
+            await self._compact(everything=False)
+        if abs(now_us - self._maintained_us) >= MAINTAIN_EVERY_US:
             await self.drop_expired()
-            await self.give_back()
+            await self.vacuum()
             await self._drop_idempotency_keys()
-            self._tidied_us = now_us
+            self._maintained_us = now_us
 
-    async def seal(self, *, everything: bool = False) -> None:
-        """Seal the logs that are long, merge the days that have many parts, make blocks of days.
+    async def flush(self, *, everything: bool = False) -> None:
+        """Flush the logs that are long, compact the days that have many segments, compute rollups.
 
-        With `everything` whatever is in a log is sealed, and every day becomes one part.
+        With `everything` all logs are flushed, and every day becomes one segment.
         """
-        await self._seal_logs(everything=everything)
-        await self._lay_out(everything=everything)
+        await self._flush_logs(everything=everything)
+        await self._compact(everything=everything)
         if everything:
-            await self.give_back()
+            await self.vacuum()
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
-        """Sum the days that an earlier version sealed, a transaction a day.
+        """Compute rollups of the days that an earlier version flushed, one transaction per day.
 
         `on_progress` is told how many of how many days are done. What was done is not done again.
         """
         days = await self._readers.run(
-            partial(flush.days_to_merge, parts=EVERY_PART_COUNT), heavy=True
+            partial(compaction.days_due, segments=EVERY_SEGMENT_COUNT), heavy=True
         )
         for done, (organization_id, day) in enumerate(days):
             on_progress(done, len(days))
-            await self._merge(organization_id, day)
+            await self._compact_day(organization_id, day)
         if days:
             on_progress(len(days), len(days))
 
     async def drop_expired(self) -> None:
         """Drop the days that are older than they are kept."""
-        before_day = self._clock() // DAY_US - self._retention_days
+        now_us = self._deletion_us()
+        if now_us is None:
+            return
+        before_day = now_us // DAY_US - self._retention_days
         for organization_id in await self._readers.run(retention.organizations):
             days = await self._readers.run(
                 partial(
@@ -122,55 +136,55 @@ class Upkeep:
             if days:
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
 
-    async def give_back(self) -> None:
-        """Give what is free in the file back to the file system."""
+    async def vacuum(self) -> None:
+        """Return the free pages of the file to the file system."""
         more = True
         while more:
             # Each step is a transaction of its own, between which others write.
-            more = await self._writer.run(retention.give_back)
+            more = await self._writer.run(retention.vacuum_some)
 
-    async def _seal_logs(self, *, everything: bool) -> bool:
-        at_points = 0 if everything else self._seal_at_points
+    async def _flush_logs(self, *, everything: bool) -> bool:
+        at_points = 0 if everything else self._flush_at_points
         logs = await self._readers.run(partial(flush.due, at_points=at_points))
         before, self._logs = self._logs, logs
         due = [each for each in logs if everything or not self._waits(logs[each], before.get(each))]
         for organization_id in due:
-            await self._seal_log(organization_id)
+            await self._flush_log(organization_id)
         return bool(due)
 
     def _waits(self, log: tuple[int, int], before: tuple[int, int] | None) -> bool:
-        """Whether a log is better sealed when recording has become quiet, or the log very long."""
+        """Whether a log is better flushed when recording has become quiet, or the log very long."""
         points, batches = log
-        at_points = self._seal_at_points
-        if points > LONG_TIMES * at_points or batches > LONG_TIMES * flush.SEAL_AT_BATCHES:
+        at_points = self._flush_at_points
+        if points > LONG_TIMES * at_points or batches > LONG_TIMES * flush.FLUSH_AT_BATCHES:
             return False
         return points - (before[0] if before else 0) > at_points // 2
 
-    async def _seal_log(self, organization_id: int) -> None:
+    async def _flush_log(self, organization_id: int) -> None:
         through = None
         while prepared := await self._query(
             organization_id, partial(flush.prepare, through=through, now_us=self._clock())
         ):
             # What is recorded meanwhile waits for the next time.
             through = prepared.through
-            await self._writer.run(partial(flush.apply, sealing=prepared))
+            await self._writer.run(partial(flush.apply, flush=prepared))
 
-    async def _lay_out(self, *, everything: bool) -> None:
+    async def _compact(self, *, everything: bool) -> None:
         read, write = self._readers.run, self._writer.run
-        parts = 2 if everything else flush.MERGE_AT_PARTS
-        for organization_id, day in await read(partial(flush.days_to_merge, parts=parts)):
-            await self._merge(organization_id, day)
+        segments = 2 if everything else compaction.COMPACT_AT_SEGMENTS
+        for organization_id, day in await read(partial(compaction.days_due, segments=segments)):
+            await self._compact_day(organization_id, day)
         today = self._clock() // DAY_US
-        for organization_id, level, block in await read(partial(compacted.to_make, today=today)):
+        for organization_id, level, block in await read(partial(compacted.due, today=today)):
             new = await self._query(
-                organization_id, partial(compacted.prepare, level=level, block=block)
+                organization_id, partial(compaction.prepare_rollup, level=level, block=block)
             )
             if new is not None:
-                await write(partial(compacted.apply, new=new))
+                await write(partial(compacted.write, new=new))
 
-    async def _merge(self, organization_id: int, day: int) -> None:
-        merge = await self._query(organization_id, partial(flush.prepare_merge, day=day))
-        await self._writer.run(partial(flush.apply_merge, merge=merge))
+    async def _compact_day(self, organization_id: int, day: int) -> None:
+        compacted_day = await self._query(organization_id, partial(compaction.prepare_day, day=day))
+        await self._writer.run(partial(compaction.apply_day, compacted_day=compacted_day))
 
     async def _query(self, organization_id: int, query: Callable[[Snapshot], T]) -> T:
         return await self._readers.run(
@@ -178,7 +192,10 @@ class Upkeep:
         )
 
     async def _drop_idempotency_keys(self) -> None:
-        before_us = self._clock() - IDEMPOTENCY_KEYS_KEPT_US
+        now_us = self._deletion_us()
+        if now_us is None:
+            return
+        before_us = now_us - IDEMPOTENCY_KEYS_KEPT_US
 
         def drop(connection: sqlite3.Connection) -> int:
             return connection.execute(

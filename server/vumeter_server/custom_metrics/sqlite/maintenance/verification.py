@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    Kind,
-    decode,
-    decode_sums,
-    read_session,
-)
-from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
+from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.columns import Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state
 from vumeter_server.custom_metrics.sqlite.maintenance.verification_sums import SumsCheck
-from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_series
+from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_label_set
+from vumeter_server.errors import StorageDamaged
+from vumeter_server.sqlite.checking import as_far_as_it_goes
+from vumeter_server.sqlite.library import sqlite3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class Contents:
 
     organization: str
     days: int
-    sealed_points: int
+    flushed_points: int
     log_points: int
     metrics: int
     series: int
@@ -51,7 +51,7 @@ def contents(connection: sqlite3.Connection) -> list[Contents]:
             Contents(
                 organization=name,
                 days=one("SELECT count(DISTINCT day) " + of_days),
-                sealed_points=one("SELECT sum(points) " + of_days),
+                flushed_points=one("SELECT sum(points) " + of_days),
                 log_points=one("SELECT sum(points) FROM metric_batches WHERE organization_id = ?"),
                 metrics=one(
                     "SELECT count(*) FROM metrics WHERE organization_id = ? AND name IS NOT NULL"
@@ -65,56 +65,92 @@ def contents(connection: sqlite3.Connection) -> list[Contents]:
 
 
 def find_problems(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield a line for each thing that does not agree with another; none is a sound database."""
-    for (line,) in connection.execute("PRAGMA integrity_check"):
-        if line != "ok":
-            yield f"SQLite: {line}"
-    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        yield f"{table}: row {row} refers to nothing in {parent}"
-    for organization_id, name in connection.execute(
-        "SELECT organization_id, name FROM organizations ORDER BY name"
-    ).fetchall():
+    """Yield a line for each thing of the custom metrics that does not agree with another.
+
+    What cannot be read is told, and the next organization is looked at.
+    """
+    organizations: list[tuple[int, str]] = []
+
+    def list_organizations() -> Iterator[str]:
+        rows = connection.execute("SELECT organization_id, name FROM organizations ORDER BY name")
+        organizations.extend(rows.fetchall())
+        yield from ()
+
+    yield from as_far_as_it_goes("organizations", list_organizations())
+    for organization_id, name in organizations:
         sound = True
-        for problem in _Check(connection, organization_id).problems():
-            sound = False
-            yield f"{name}: {problem}"
+        check = _Check(connection, organization_id)
+        for part in check.parts():
+            for problem in as_far_as_it_goes(part.__name__.strip("_"), part()):
+                sound = False
+                yield f"{name}: {problem}"
         if sound:
             # What does not count its points need not be added up.
-            snapshot = Snapshots().take(connection, organization_id)
-            for problem in SumsCheck(snapshot).problems():
+            for problem in as_far_as_it_goes("sums", _sums_of(connection, organization_id)):
                 yield f"{name}: {problem}"
+
+
+def _sums_of(connection: sqlite3.Connection, organization_id: int) -> Iterator[str]:
+    yield from SumsCheck(Snapshots().take(connection, organization_id)).problems()
 
 
 class _Check:
     def __init__(self, connection: sqlite3.Connection, organization_id: int) -> None:
         self._connection = connection
         self._organization_id = organization_id
-        self._metrics = {
-            code for (code,) in self._rows("SELECT metric_code FROM metrics WHERE name IS NOT NULL")
-        }
-
-    def problems(self) -> Iterator[str]:
-        state = read_state(self._connection, self._organization_id)
-        yield from self._codes(state)
+        self._metrics: set[int] = set()
         # Points by (day, part, metric); those of deleted metrics count nowhere.
-        points: Counter[tuple[int, int, int]] = Counter()
-        in_sessions = 0
+        self._points: Counter[tuple[int, int, int]] = Counter()
+        self._in_sessions = 0
+
+    def parts(self) -> list[Callable[[], Iterator[str]]]:
+        """Return what is checked, in the order in which one needs what another has found."""
+        return [
+            self._metric_names,
+            self._log,
+            self._codes,
+            self._columns,
+            self._days,
+            self._sums,
+            self._blocks,
+            self._sessions,
+        ]
+
+    def _metric_names(self) -> Iterator[str]:
+        names = self._rows("SELECT metric_code FROM metrics WHERE name IS NOT NULL")
+        self._metrics.update(code for (code,) in names)
+        yield from ()
+
+    def _log(self) -> Iterator[str]:
+        for number, count, columns in self._rows(
+            "SELECT batch_number, points, columns FROM metric_batches"
+        ):
+            try:
+                found = len(decode_batches([columns]))
+            except StorageDamaged as error:
+                yield f"batch {number}: {error.detail}"
+                continue
+            if found != count:
+                yield f"batch {number} has a wrong length"
+
+    def _columns(self) -> Iterator[str]:
+        points = self._points
         for metric, kind, day, part, count, column in self._rows(
             "SELECT metric_code, kind, day, part, points, column FROM metric_columns"
         ):
             if metric not in self._metrics:
                 continue
-            decoded = decode(column)
+            try:
+                decoded = decode(column)
+            except StorageDamaged as error:
+                yield f"day {day}, part {part}, column {kind} of metric {metric}: {error.detail}"
+                continue
             if len(decoded) != count:
                 yield f"day {day}, part {part}: column {kind} of metric {metric} has a wrong length"
             if kind == Kind.VALUE:
                 points[day, part, metric] += count
             elif kind == Kind.SESSION:
-                in_sessions += int(np.count_nonzero(decoded))
-        yield from self._days(points)
-        yield from self._sums(points)
-        yield from self._blocks(points)
-        yield from self._sessions(in_sessions)
+                self._in_sessions += int(np.count_nonzero(decoded))
 
     def _rows(self, select: str) -> sqlite3.Cursor:
         where = " AND " if " WHERE " in select else " WHERE "
@@ -122,7 +158,8 @@ class _Check:
             f"{select}{where}organization_id = ?", (self._organization_id,)
         )
 
-    def _codes(self, state: State) -> Iterator[str]:
+    def _codes(self) -> Iterator[str]:
+        state = read_state(self._connection, self._organization_id)
         for table, code, given in (
             ("metrics", "metric_code", state.metrics),
             ("labels", "label_code", state.labels),
@@ -133,7 +170,8 @@ class _Check:
             if count != given or (last or 0) != max(given - 1, 0):
                 yield f"{table}: {count} rows up to code {last}, where {given} codes are given"
 
-    def _days(self, points: Counter[tuple[int, int, int]]) -> Iterator[str]:
+    def _days(self) -> Iterator[str]:
+        points = self._points
         by_part: Counter[tuple[int, int]] = Counter()
         for (day, part, _), count in points.items():
             by_part[day, part] += count
@@ -146,7 +184,8 @@ class _Check:
             if by_part[key] > days.get(key, 0):
                 yield f"day {key[0]}, part {key[1]}: more points than the day counts"
 
-    def _sums(self, points: Counter[tuple[int, int, int]]) -> Iterator[str]:
+    def _sums(self) -> Iterator[str]:
+        points = self._points
         cells: Counter[tuple[int, int, int]] = Counter()
         for metric, day, part, blob in self._rows(
             "SELECT metric_code, day, part, sums FROM metric_cells"
@@ -162,7 +201,8 @@ class _Check:
                 if metric in self._metrics and counted != points[day, part, metric]:
                     yield f"day {day}, part {part}: sums by {key} do not count all points"
 
-    def _blocks(self, points: Counter[tuple[int, int, int]]) -> Iterator[str]:
+    def _blocks(self) -> Iterator[str]:
+        points = self._points
         for level, block, through in self._rows(
             "SELECT level, block, through FROM series_blocks"
         ).fetchall():
@@ -177,11 +217,12 @@ class _Check:
                 (self._organization_id, level, block),
             ):
                 if metric in self._metrics:
-                    found[metric] += int(read_by_series(blob)[1].counts.sum())
+                    found[metric] += int(read_by_label_set(blob)[1].counts.sum())
             if found != expected:
                 yield f"block {block} of {level} days does not count the points of its days"
 
-    def _sessions(self, expected: int) -> Iterator[str]:
+    def _sessions(self) -> Iterator[str]:
+        expected = self._in_sessions
         found = 0
         for (blob,) in self._rows("SELECT columns FROM session_points"):
             found += sum(metric in self._metrics for metric, *_ in read_session(blob))

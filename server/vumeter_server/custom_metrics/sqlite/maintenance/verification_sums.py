@@ -1,4 +1,4 @@
-"""Makes the sums of sealed days anew from their columns, and sets them against what is stored."""
+"""Computes rollups again from the columns of segments, and compares them with what is stored."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    DAY_US,
-    Array,
-    Kind,
-    decode,
-    decode_sums,
-    read_session,
-)
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
-    merge_by_series,
-    read_by_series,
+    add_rollups,
+    merge_by_label_set,
+    read_by_label_set,
     sum_by,
-    sum_part,
 )
+from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 
-# Sums that were added up in another order may differ in their last digits, which nobody is told.
+# Sums that were added up in another order may differ in their last digits, which no answer shows.
 RELATIVE = 1e-13
 POINTS_AT_ONCE = 200_000
 Hashes = dict[int, int]
@@ -72,9 +68,20 @@ class SumsCheck:
         if not len(metrics):
             return
         times_us, values, series = columns[Kind.TIME], columns[Kind.VALUE], columns[Kind.SERIES]
-        expected = sum_part(self._snapshot, day, part, metrics, times_us, series, values)
+        expected = RollupRows()
+        add_rollups(
+            expected,
+            self._snapshot.organization_id,
+            self._snapshot.labels,
+            day,
+            part,
+            metrics=metrics,
+            times_us=times_us,
+            label_sets=series,
+            values=values,
+        )
         where = f"day {day}, part {part}"
-        cells = {row[1]: row[4] for row in expected.cells}
+        cells = {row[1]: row[4] for row in expected.intervals}
         stored = dict(
             self._snapshot.connection.execute(
                 "SELECT metric_code, sums FROM metric_cells WHERE organization_id = ?1"
@@ -109,7 +116,7 @@ class SumsCheck:
         _add(self._of_columns, day, hashes[of_session])
 
     def _columns(self, day: int, part: int) -> tuple[Array, dict[Kind, Array]]:
-        """Return the metric of each point of a part, and its columns, as sealing orders them."""
+        """Return the metric of each point of a part, and its columns, as a flush orders them."""
         rows = self._snapshot.connection.execute(
             "SELECT metric_code, kind, column FROM metric_columns WHERE organization_id = ?1"
             " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1"
@@ -161,7 +168,8 @@ class SumsCheck:
             if (row is None) != (not parts) or (
                 row is not None
                 and not _equal(
-                    *_keyed(read_by_series(merge_by_series(parts))), *_keyed(read_by_series(row[0]))
+                    *_keyed(read_by_label_set(merge_by_label_set(parts))),
+                    *_keyed(read_by_label_set(row[0])),
                 )
             ):
                 yield (

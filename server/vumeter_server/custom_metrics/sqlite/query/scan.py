@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import SESSION
 from vumeter_server.custom_metrics.store import Selection
@@ -137,13 +138,14 @@ class Scan:
         def read(
             kind: Kind, first: int = first_day, last: int = last_day
         ) -> dict[tuple[int, int], Array]:
-            rows = self._snapshot.connection.execute(
-                "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
-                " AND metric_code = ? AND kind = ? AND day BETWEEN ? AND ? AND part > ?"
-                " ORDER BY day, part",
-                (self._snapshot.organization_id, metric_code, kind, first, last, after_part),
+            return read_columns(
+                self._snapshot.connection,
+                self._snapshot.organization_id,
+                metric_code,
+                kind,
+                (first, last + 1),
+                after_part=after_part,
             )
-            return {(day, part): decode(column) for day, part, column in rows}
 
         values = read(Kind.VALUE)
         if not values:

@@ -144,17 +144,17 @@ class _Summing:
 
     def _sum_compacted(self, span: DaySpan) -> None:
         snapshot = self.snapshot
-        planned = compacted.plan(
-            snapshot.connection, snapshot.organization_id, span.first, span.end
-        )
+        cover = compacted.cover(snapshot.connection, snapshot.organization_id, span.first, span.end)
         group_of_label_set = self.grouping.of_label_set
         mask = self.scan.matcher.label_set_mask
         for metric in self.codes:
             check_cancelled()
             keys: list[Array] = []
             parts: list[ExactSums] = []
-            for block in planned.blocks:
-                found = compacted.read(snapshot, block, metric)
+            for rollup in cover.rollups:
+                found = compacted.read(
+                    snapshot.connection, snapshot.organization_id, rollup, metric
+                )
                 if found is None:
                     continue
                 label_sets, sums = found
@@ -171,7 +171,7 @@ class _Summing:
                 self.aggregator.add_sums(
                     rows * self.width + self.columns[metric], ExactSums.joined(parts)
                 )
-        for first, end, part in planned.pieces:
+        for first, end, part in cover.pieces:
             self._add_points(self.scan.days(first * DAY_US, end * DAY_US, after_part=part))
 
     def _add_sums(

@@ -1,66 +1,76 @@
-"""Makes the sums that sealed days are answered from: by cell, by label value and by series."""
+"""Computes rollups of points: by interval, by label and by label set."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import (
-    Array,
-    decode_table,
-    encode_sums,
-)
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_sums
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, CELLS_A_DAY
+from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 
 _METRIC_BITS = 31
-CellRow = tuple[int, int, int, int, bytes]
-LabelRow = tuple[int, str, int, int, bytes]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PartSums:
-    """Rows of metric_cells and label_sums of one part of a day."""
+class LabelColumns(Protocol):
+    """The labels of an organization, by label set."""
 
-    cells: list[CellRow]
-    labels: list[LabelRow]
+    @property
+    def keys(self) -> Mapping[str, int]:
+        """The keys of labels that there are."""
+
+    def column(self, key: str) -> npt.NDArray[np.int32]:
+        """Return int32[label sets]: the interned label of a key, -1 where there is none."""
 
 
-def sum_part(
-    snapshot: Snapshot,
+def add_rollups(
+    rows: RollupRows,
+    organization_id: int,
+    labels: LabelColumns,
     day: int,
     part: int,
+    *,
     metrics: Array,
     times_us: Array,
-    series: Array,
+    label_sets: Array,
     values: Array,
-) -> PartSums:
-    """Sum the points of one part of a day; times count from the beginning of the day."""
-    where = (snapshot.organization_id,)
+) -> None:
+    """Add the rollups of the points of one segment.
+
+    Args:
+        rows: what is added to.
+        organization_id: whose.
+        labels: the labels of the label sets.
+        day: the day since the epoch.
+        part: the segment's number.
+        metrics: interned metrics, [points], ascending.
+        times_us: microseconds since the day began, [points].
+        label_sets: interned label sets, [points].
+        values: [points].
+    """
     metrics = metrics.astype(np.int64)
     keys, sums = sum_by(metrics * CELLS_A_DAY + times_us // CELL_US, values)
-    cells: list[CellRow] = []
     for metric, start, stop in runs_of(keys // CELLS_A_DAY):
         blob = encode_sums([keys[start:stop] % CELLS_A_DAY], sums.taken(np.arange(start, stop)))
-        cells.append((*where, metric, day, part, blob))
-    # Points of one metric and series have the same labels: first they are summed among themselves.
-    pairs, sums = sum_by(metrics << 32 | series, values)
-    labels: list[LabelRow] = []
-    for key in snapshot.labels.keys:
-        codes = snapshot.labels.column(key)[pairs & 0xFFFFFFFF].astype(np.int64) + 1
+        rows.intervals.append((organization_id, metric, day, part, blob))
+    # Points of one metric and label set have the same labels: they are summed among themselves
+    # first.
+    pairs, sums = sum_by(metrics << 32 | label_sets, values)
+    for key in labels.keys:
+        codes = labels.column(key)[pairs & 0xFFFFFFFF].astype(np.int64) + 1
         if not codes.any():
             continue
-        merged, cells_of = np.unique(pairs >> 32 << _METRIC_BITS | codes, return_inverse=True)
+        merged, places = np.unique(pairs >> 32 << _METRIC_BITS | codes, return_inverse=True)
         by_label = ExactSums.zeros(len(merged))
-        by_label.merge(cells_of, sums)
+        by_label.merge(places, sums)
         columns = [merged >> _METRIC_BITS, merged & ((1 << _METRIC_BITS) - 1)]
-        labels.append((*where, key, day, part, encode_sums(columns, by_label)))
-    return PartSums(cells=cells, labels=labels)
+        rows.labels.append((organization_id, key, day, part, encode_sums(columns, by_label)))
 
 
 def sum_by(keys: Array, values: Array) -> tuple[npt.NDArray[np.int64], ExactSums]:
@@ -77,8 +87,8 @@ def runs_of(column: Array) -> Iterator[tuple[int, int, int]]:
             yield int(column[start]), start, stop
 
 
-def merge_by_series(parts: list[tuple[Array, ExactSums]]) -> bytes:
-    """Sum what each part has of a series, and write it."""
+def merge_by_label_set(parts: list[tuple[Array, ExactSums]]) -> bytes:
+    """Sum what each part has of a label set, and encode it."""
     series = np.concatenate([keys for keys, _ in parts])
     distinct, where = np.unique(series, return_inverse=True)
     merged = ExactSums.zeros(len(distinct))
@@ -89,7 +99,7 @@ def merge_by_series(parts: list[tuple[Array, ExactSums]]) -> bytes:
     return encode_sums([distinct], merged)
 
 
-def read_by_series(blob: bytes) -> tuple[Array, ExactSums]:
-    """Read what `merge_by_series` wrote."""
+def read_by_label_set(blob: bytes) -> tuple[Array, ExactSums]:
+    """Decode what `merge_by_label_set` encoded."""
     series, counts, *parts = decode_table(blob)
     return series, ExactSums(counts, parts)

@@ -6,14 +6,15 @@ again.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array, decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.sqlite.library import sqlite3
 
 DayPart = tuple[int, int, int]
 """A day, the number of a part, and how often a part of that number was written."""

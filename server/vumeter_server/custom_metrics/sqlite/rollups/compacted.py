@@ -1,35 +1,32 @@
-"""Blocks of neighbouring days, summed by series: what long ranges are answered from.
+"""Compacted rollups: sums by label set of neighbouring days, which answer long ranges.
 
-A block of level n holds the sums of n days that begin at a multiple of n, of their parts up to
-number `through`; parts that came later are read beside it.
+One of level n holds the sums of n days that begin at a multiple of n, of their segments up to
+number `through`; segments that came later are read beside it. Owns the tables `series_blocks` and
+`series_sums`.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_left
 from dataclasses import dataclass
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
-from vumeter_server.custom_metrics.sqlite.rollups.building import (
-    merge_by_series,
-    read_by_series,
-    sum_by,
-)
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.formats.segments import segments_of
+from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_label_set
+from vumeter_server.sqlite.library import sqlite3
 
-# Blocks of days, from the smallest; each level is a multiple of the one before.
+# How many days a rollup has, from the smallest; each level is a multiple of the one before.
 LEVELS = (8, 64)
-# A block is made when its last day is this many days over, so that few points come late.
+# A rollup is computed when its last day is this many days over, so that few points come late.
 CLOSED_FOR_DAYS = 1
-# A block is made anew when this many parts came after it.
-LATE_PARTS = 16
+# It is computed again when this many segments came after it.
+LATE_SEGMENTS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Block:
-    """One block: days [block * level, (block + 1) * level)."""
+class CompactedRollup:
+    """One rollup: days [block * level, (block + 1) * level)."""
 
     level: int
     block: int
@@ -47,26 +44,26 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """How whole days are read: from blocks, and from the parts of days that no block holds.
+class Cover:
+    """How whole days are read: from rollups, and from the segments that no rollup holds.
 
-    `pieces` are (first day, end day, part): of these days the parts after that number.
+    `pieces` are (first day, end day, part): of these days the segments after that number.
     """
 
-    blocks: list[Block]
+    rollups: list[CompactedRollup]
     pieces: list[tuple[int, int, int]]
 
 
-def plan(connection: sqlite3.Connection, organization_id: int, first: int, end: int) -> Plan:
-    """Return how to read the days [first, end), from as few blocks as possible."""
+def cover(connection: sqlite3.Connection, organization_id: int, first: int, end: int) -> Cover:
+    """Return how to read the days [first, end), from as few rollups as possible."""
     rows = connection.execute(
         "SELECT level, block, through FROM series_blocks WHERE organization_id = ?"
         " ORDER BY level DESC, block",
         (organization_id,),
     )
-    chosen: list[Block] = []
+    chosen: list[CompactedRollup] = []
     for level, block, through in rows:
-        each = Block(level=level, block=block, through=through)
+        each = CompactedRollup(level=level, block=block, through=through)
         if (
             first <= each.first_day
             and each.end_day <= end
@@ -87,24 +84,22 @@ def plan(connection: sqlite3.Connection, organization_id: int, first: int, end: 
         day = each.end_day
     if day < end:
         pieces.append((day, end, -1))
-    parts = connection.execute(
-        "SELECT day, part FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?"
-        " ORDER BY day, part",
-        (organization_id, first, end),
-    ).fetchall()
-    # Few parts come late: looking for them metric by metric would be most of the statements.
-    return Plan(blocks=chosen, pieces=[piece for piece in pieces if _has_part(parts, *piece)])
+    segments = segments_of(connection, organization_id, first, end)
+    # Few segments come late: looking for them metric by metric would be most of the statements.
+    return Cover(
+        rollups=chosen, pieces=[piece for piece in pieces if _has_segment(segments, *piece)]
+    )
 
 
-def _has_part(parts: list[tuple[int, int]], first: int, end: int, after_part: int) -> bool:
-    """Whether days [first, end) have a part after that number; `parts` are ordered by day."""
-    of_days = parts[bisect_left(parts, (first,)) : bisect_left(parts, (end,))]
+def _has_segment(segments: list[tuple[int, int]], first: int, end: int, after_part: int) -> bool:
+    """Whether days [first, end) have a segment after that number; `segments` are by day."""
+    of_days = segments[bisect_left(segments, (first,)) : bisect_left(segments, (end,))]
     return any(part > after_part for _, part in of_days)
 
 
-def to_make(connection: sqlite3.Connection, today: int) -> list[tuple[int, int, int]]:
-    """Return (organization, level, block) of blocks that are due, the smaller levels first."""
-    due = []
+def due(connection: sqlite3.Connection, today: int) -> list[tuple[int, int, int]]:
+    """Return (organization, level, block) of rollups that are due, the smaller levels first."""
+    found = []
     for level in LEVELS:
         rows = connection.execute(
             "SELECT d.organization_id, d.day / ?1 AS number FROM metric_days d"
@@ -114,72 +109,54 @@ def to_make(connection: sqlite3.Connection, today: int) -> list[tuple[int, int, 
             " HAVING (number + 1) * ?1 + ?2 <= ?3"
             " AND count(CASE WHEN b.through IS NULL OR d.part > b.through THEN 1 END) >="
             " CASE WHEN max(b.through) IS NULL THEN 1 ELSE ?4 END",
-            (level, CLOSED_FOR_DAYS, today, LATE_PARTS),
+            (level, CLOSED_FOR_DAYS, today, LATE_SEGMENTS),
         )
-        due += [(organization_id, level, block) for organization_id, block in rows]
-    return due
+        found += [(organization_id, level, block) for organization_id, block in rows]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class NewBlock:
-    """What making a block writes."""
+class NewRollup:
+    """What computing a compacted rollup writes; `sums` are (metric, blob)."""
 
     organization_id: int
-    block: Block
-    sums: list[tuple[int, int, int, int, bytes]]
+    rollup: CompactedRollup
+    sums: list[tuple[int, bytes]]
 
 
-def prepare(snapshot: Snapshot, level: int, block: int) -> NewBlock | None:
-    """Sum a block by series, from smaller blocks where there are some; None if there is nothing."""
-    first, end = block * level, (block + 1) * level
-    (through,) = snapshot.connection.execute(
-        "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?",
-        (snapshot.organization_id, first, end),
-    ).fetchone()
-    if through is None:
-        return None
-    planned = plan(snapshot.connection, snapshot.organization_id, first, end)
-    smaller = [each for each in planned.blocks if each.level < level]
-    pieces = planned.pieces if len(smaller) == len(planned.blocks) else [(first, end, -1)]
-    sums = []
-    for metric in sorted(snapshot.metrics.names):
-        parts = [part for each in smaller if (part := read(snapshot, each, metric)) is not None]
-        for piece in pieces:
-            parts += [
-                sum_by(series, values) for series, values in _read_days(snapshot, metric, *piece)
-            ]
-        if parts:
-            sums.append((snapshot.organization_id, metric, level, block, merge_by_series(parts)))
-    return NewBlock(
-        organization_id=snapshot.organization_id,
-        block=Block(level=level, block=block, through=through),
-        sums=sums,
-    )
-
-
-def apply(connection: sqlite3.Connection, new: NewBlock) -> None:
-    """Write a block in the place of an older one."""
-    block = new.block
+def write(connection: sqlite3.Connection, new: NewRollup) -> None:
+    """Write a rollup in the place of an older one."""
+    rollup = new.rollup
     connection.execute(
-        "INSERT OR REPLACE INTO series_blocks VALUES (?, ?, ?, ?)",
-        (new.organization_id, block.level, block.block, block.through),
+        "INSERT OR REPLACE INTO series_blocks (organization_id, level, block, through)"
+        " VALUES (?, ?, ?, ?)",
+        (new.organization_id, rollup.level, rollup.block, rollup.through),
     )
-    _delete_sums(connection, new.organization_id, block.level, block.block)
-    connection.executemany("INSERT INTO series_sums VALUES (?, ?, ?, ?, ?)", new.sums)
+    _delete_sums(connection, new.organization_id, rollup.level, rollup.block)
+    connection.executemany(
+        "INSERT INTO series_sums (organization_id, metric_code, level, block, sums)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            (new.organization_id, metric, rollup.level, rollup.block, blob)
+            for metric, blob in new.sums
+        ],
+    )
 
 
-def read(snapshot: Snapshot, block: Block, metric: int) -> tuple[Array, ExactSums] | None:
-    """Return the series of a metric in a block, and their sums; None if it has no points."""
-    row = snapshot.connection.execute(
+def read(
+    connection: sqlite3.Connection, organization_id: int, rollup: CompactedRollup, metric: int
+) -> tuple[Array, ExactSums] | None:
+    """Return the label sets of a metric in a rollup, and their sums; None if it has no points."""
+    row = connection.execute(
         "SELECT sums FROM series_sums WHERE organization_id = ? AND metric_code = ?"
         " AND level = ? AND block = ?",
-        (snapshot.organization_id, metric, block.level, block.block),
+        (organization_id, metric, rollup.level, rollup.block),
     ).fetchone()
-    return None if row is None else read_by_series(row[0])
+    return None if row is None else read_by_label_set(row[0])
 
 
 def delete_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
-    """Delete the blocks that hold a day, because its parts are no longer what they were."""
+    """Delete the rollups that hold a day, because its segments are no longer what they were."""
     for level in LEVELS:
         deleted = connection.execute(
             "DELETE FROM series_blocks WHERE organization_id = ? AND level = ? AND block = ?",
@@ -198,17 +175,3 @@ def _delete_sums(
         " AND level = ?2 AND block = ?3",
         (organization_id, level, block),
     )
-
-
-def _read_days(
-    snapshot: Snapshot, metric: int, first: int, end: int, after_part: int
-) -> list[tuple[Array, Array]]:
-    columns: dict[Kind, dict[tuple[int, int], Array]] = {}
-    for kind in (Kind.SERIES, Kind.VALUE):
-        rows = snapshot.connection.execute(
-            "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
-            " AND metric_code = ? AND kind = ? AND day >= ? AND day < ? AND part > ?",
-            (snapshot.organization_id, metric, kind, first, end, after_part),
-        )
-        columns[kind] = {(day, part): decode(column) for day, part, column in rows}
-    return [(columns[Kind.SERIES][key], values) for key, values in columns[Kind.VALUE].items()]

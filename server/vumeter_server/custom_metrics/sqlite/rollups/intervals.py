@@ -7,14 +7,15 @@ made of whole cells. Sealing moves points from the log to the days and changes n
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.sqlite.library import sqlite3
 
 CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US

@@ -1,0 +1,132 @@
+"""Compaction: the segments of a day become one, and neighbouring days get a common rollup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
+    FlushedRows,
+    add_segment,
+    delete_day,
+)
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
+from vumeter_server.custom_metrics.sqlite.rollups.compacted import CompactedRollup, NewRollup
+from vumeter_server.sqlite.library import sqlite3
+
+COMPACT_AT_SEGMENTS = 8
+
+
+def days_due(connection: sqlite3.Connection, *, segments: int) -> list[tuple[int, int]]:
+    """Return organizations and days with at least `segments` segments, or without rollups."""
+    return connection.execute(
+        "SELECT organization_id, day FROM metric_days GROUP BY organization_id, day"
+        " HAVING count(*) >= ? OR min(summed) = 0 ORDER BY organization_id, day",
+        (segments,),
+    ).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CompactedDay:
+    """What compacting a day writes: one segment in the place of all up to its number."""
+
+    organization_id: int
+    day: int
+    part: int
+    rows: FlushedRows
+
+
+def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
+    """Read all segments of a day and join them, without the points of deleted metrics."""
+    part, summed, flushed_us = snapshot.connection.execute(
+        "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
+        " WHERE organization_id = ? AND day = ?",
+        (snapshot.organization_id, day),
+    ).fetchone()
+    metrics: list[Array] = []
+    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    for metric in sorted(snapshot.metrics.names):
+        joined = {kind: _joined(snapshot, metric, kind, day) for kind in Kind}
+        order = np.argsort(joined[Kind.TIME], kind="stable")
+        metrics.append(np.full(len(order), metric))
+        for kind, column in joined.items():
+            columns[kind].append(column[order])
+    rows = FlushedRows()
+    if sum(map(len, metrics)):
+        add_segment(
+            rows,
+            snapshot,
+            day,
+            part,
+            metrics=np.concatenate(metrics),
+            columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            flushed_us=flushed_us,
+            summed=summed + 1,
+        )
+    return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
+
+
+def _joined(snapshot: Snapshot, metric: int, kind: Kind, day: int) -> Array:
+    found = read_columns(
+        snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
+    )
+    return np.concatenate(list(found.values())) if found else np.empty(0, np.int64)
+
+
+def apply_day(connection: sqlite3.Connection, compacted_day: CompactedDay) -> None:
+    """Put the one segment in the place of those that it was made of."""
+    delete_day(connection, compacted_day.organization_id, compacted_day.day, compacted_day.part)
+    compacted_day.rows.insert(connection)
+
+
+def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | None:
+    """Sum days by label set, from smaller rollups where there are some; None without points."""
+    connection, organization_id = snapshot.connection, snapshot.organization_id
+    first, end = block * level, (block + 1) * level
+    (through,) = connection.execute(
+        "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day >= ? AND day < ?",
+        (organization_id, first, end),
+    ).fetchone()
+    if through is None:
+        return None
+    cover = compacted.cover(connection, organization_id, first, end)
+    smaller = [each for each in cover.rollups if each.level < level]
+    pieces = cover.pieces if len(smaller) == len(cover.rollups) else [(first, end, -1)]
+    sums = []
+    for metric in sorted(snapshot.metrics.names):
+        read = (compacted.read(connection, organization_id, each, metric) for each in smaller)
+        parts = [part for part in read if part is not None]
+        for piece in pieces:
+            parts += [
+                sum_by(label_sets, values)
+                for label_sets, values in _read_days(snapshot, metric, *piece)
+            ]
+        if parts:
+            sums.append((metric, merge_by_label_set(parts)))
+    return NewRollup(
+        organization_id=organization_id,
+        rollup=CompactedRollup(level=level, block=block, through=through),
+        sums=sums,
+    )
+
+
+def _read_days(
+    snapshot: Snapshot, metric: int, first: int, end: int, after_part: int
+) -> list[tuple[Array, Array]]:
+    label_sets, values = (
+        read_columns(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            kind,
+            (first, end),
+            after_part=after_part,
+        )
+        for kind in (Kind.SERIES, Kind.VALUE)
+    )
+    return [(label_sets[key], of_segment) for key, of_segment in values.items()]

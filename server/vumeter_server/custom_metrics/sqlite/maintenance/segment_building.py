@@ -1,0 +1,128 @@
+"""Turns points into what is written of a segment: columns, sessions and rollups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, encode
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    SegmentRows,
+    SessionRow,
+    delete_segments,
+)
+from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.custom_metrics.sqlite.rollups.building import add_rollups, runs_of
+from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows, delete_rollups
+from vumeter_server.sqlite.library import sqlite3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FlushedRows:
+    """All rows that are written of some segments."""
+
+    segments: SegmentRows = field(default_factory=SegmentRows)
+    rollups: RollupRows = field(default_factory=RollupRows)
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write the rows."""
+        self.segments.insert(connection)
+        self.rollups.insert(connection)
+
+
+def rows_of_points(
+    snapshot: Snapshot, part: int, points: npt.NDArray[np.void], now_us: int
+) -> FlushedRows:
+    """Return the rows of points, one segment for each of their days."""
+    days = points["time_us"] // DAY_US
+    rows = FlushedRows()
+    rows.segments.sessions.extend(_session_rows(snapshot.organization_id, part, points, days))
+    order = np.lexsort((points["time_us"], points["metric"], days))
+    points, days = points[order], days[order]
+    for day, start, stop in runs_of(days):
+        of_day = points[start:stop]
+        add_segment(
+            rows,
+            snapshot,
+            day,
+            part,
+            flushed_us=now_us,
+            metrics=of_day["metric"],
+            columns={
+                Kind.TIME: of_day["time_us"] - day * DAY_US,
+                Kind.VALUE: of_day["value"],
+                Kind.SERIES: of_day["series"],
+                Kind.SESSION: of_day["session"].astype(np.int64) + 1,
+            },
+        )
+    return rows
+
+
+def add_segment(
+    rows: FlushedRows,
+    snapshot: Snapshot,
+    day: int,
+    part: int,
+    *,
+    metrics: Array,
+    columns: dict[Kind, Array],
+    flushed_us: int,
+    summed: int = 1,
+) -> None:
+    """Add the rows of one segment; the points are ordered by metric, then time.
+
+    `summed` counts how often a segment of that number was written: compaction writes it again.
+    """
+    organization_id = snapshot.organization_id
+    for metric, start, stop in runs_of(metrics):
+        for kind, column in columns.items():
+            blob = encode(column[start:stop], ascending=kind is Kind.TIME)
+            rows.segments.columns.append(
+                (organization_id, metric, int(kind), day, part, stop - start, blob)
+            )
+    add_rollups(
+        rows.rollups,
+        organization_id,
+        snapshot.labels,
+        day,
+        part,
+        metrics=metrics,
+        times_us=columns[Kind.TIME],
+        label_sets=columns[Kind.SERIES],
+        values=columns[Kind.VALUE],
+    )
+    rows.segments.days.append((organization_id, day, part, len(metrics), summed, flushed_us))
+
+
+def _session_rows(
+    organization_id: int, part: int, points: npt.NDArray[np.void], days: npt.NDArray[np.int64]
+) -> list[SessionRow]:
+    of_session = points["session"] >= 0
+    points, days = points[of_session], days[of_session]
+    if not len(points):
+        return []
+    order = np.lexsort((days, points["session"]))
+    points, days = points[order], days[order]
+    sessions = points["session"]
+    changes = (sessions[1:] != sessions[:-1]) | (days[1:] != days[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    blobs = encode_sessions(points, starts)
+    return [
+        (organization_id, session, part, day, blob)
+        for session, day, blob in zip(
+            sessions[starts].tolist(), days[starts].tolist(), blobs, strict=True
+        )
+    ]
+
+
+def delete_day(
+    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+) -> None:
+    """Delete segments of a day up to number `through` with their rollups, not their sessions."""
+    delete_segments(connection, organization_id, day, through)
+    delete_rollups(connection, organization_id, day, through)
+    compacted.delete_of_day(connection, organization_id, day)

@@ -1,0 +1,18 @@
+"""The SQLite that the product uses: the one that comes with it, not the machine's.
+
+Versions before 3.51.3 (but for 3.50.7 and 3.44.6) can lose a committed transaction in WAL mode when
+a commit of one connection meets the checkpoint of another, and commands write beside the server.
+Everything imports `sqlite3` from here, so that no two copies of SQLite open one file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The same interface, and annotated.
+    import sqlite3
+else:
+    from pysqlite3 import dbapi2 as sqlite3
+
+__all__ = ["sqlite3"]

@@ -1,0 +1,30 @@
+"""The schema's history: each migration runs once, in order, in a transaction of its own."""
+
+from sqlite_utils.migrations import Migrations
+
+from vumeter_server.sqlite.migrations import (
+    m0001_access,
+    m0002_custom_metrics,
+    m0003_live_metrics,
+    m0004_simulation,
+    m0005_metric_sums,
+    m0006_demo,
+    m0007_clock,
+    m0008_roles,
+)
+
+_MODULES = (
+    m0001_access,
+    m0002_custom_metrics,
+    m0003_live_metrics,
+    m0004_simulation,
+    m0005_metric_sums,
+    m0006_demo,
+    m0007_clock,
+    m0008_roles,
+)
+
+NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
+MIGRATIONS = Migrations("vumeter")
+for _name, _module in zip(NAMES, _MODULES, strict=True):
+    MIGRATIONS(name=_name)(_module.migrate)

@@ -1,0 +1,72 @@
+"""Blobs with a header: every flipped bit is noticed, and those of 0.1.0 are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    POINT,
+    decode_batches,
+    encode_batch,
+)
+from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
+from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
+from vumeter_server.errors import StorageDamaged
+from vumeter_server.sqlite.blobs import HEADER_BYTES
+
+POINTS = np.array(
+    [(3, 1, 5, 1_767_225_600_000_000, 640.3), (3, 2, 5, 1_767_225_600_900_000, 97.5)], POINT
+)
+FORMATS: dict[str, tuple[bytes, Callable[[bytes], Iterable[object]]]] = {
+    "batch": (encode_batch(POINTS), lambda blob: decode_batches([blob]).tolist()),
+    "doubles": (encode(np.array([640.3, 0.1 + 0.2])), lambda blob: decode(blob).tolist()),
+    "decimals": (encode(np.array([640.3, 97.5])), lambda blob: decode(blob).tolist()),
+    "times": (
+        encode(np.array([30_000_000, 86_399_000_000]), ascending=True),
+        lambda blob: decode(blob).tolist(),
+    ),
+    "codes": (encode(np.array([0, 7, 65_536])), lambda blob: decode(blob).tolist()),
+    "session": (
+        encode_sessions(POINTS, np.array([0]))[0],
+        lambda blob: list(read_session(blob)),
+    ),
+    "table": (
+        encode_table([np.array([1, 2, 3]), np.array([5, 6, 7]), np.array([0.5, 1.5, 2.25])]),
+        lambda blob: [column.tolist() for column in decode_table(blob)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_flipped_bit_is_read_as_an_answer(name: str) -> None:
+    blob, read = FORMATS[name]
+    for bit in range(8 * len(blob)):
+        flipped = bytearray(blob)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(StorageDamaged):
+            list(read(bytes(flipped)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_blob_that_was_cut_or_zeroed_is_read_as_an_answer(name: str) -> None:
+    blob, read = FORMATS[name]
+    for end in range(1, len(blob)):
+        for damaged in (blob[:end], blob[:end] + bytes(len(blob) - end)):
+            if damaged != blob:
+                with pytest.raises(StorageDamaged):
+                    list(read(damaged))
+    for start in range(HEADER_BYTES, len(blob)):
+        damaged = bytes(start) + blob[start:]
+        if name in ("batch", "table"):
+            with pytest.raises(StorageDamaged):
+                list(read(damaged))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_blobs_of_0_1_0_have_no_header_and_are_read(name: str) -> None:
+    blob, read = FORMATS[name]
+    assert list(read(blob[HEADER_BYTES:])) == list(read(blob))

@@ -86,9 +86,8 @@ def flush(db: Path | None) -> None:
 @db_option
 def seal(db: Path | None) -> None:
     """Do what `flush` does; the old name, for one release."""
-    click.echo("vumeter db seal is now called vumeter db flush", err=True)
     _flush(db)
-    click.echo("everything is sealed")
+    click.echo("everything is sealed; this command is now called vumeter db flush")
 
 
 def _flush(db: Path | None) -> None:

@@ -89,7 +89,7 @@ class Labels:
         self.series += len(rows)
 
     @property
-    def weight(self) -> int:
+    def entries(self) -> int:
         """How many entries are held."""
         columns = len(self._columns) + len(self._groups)
         return 3 * len(self.texts) + self.series + columns * self.series // 10

@@ -76,10 +76,10 @@ class OrganizationCache:
         self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
 
     @property
-    def weight(self) -> int:
+    def entries(self) -> int:
         """How many entries of about 50 bytes are held, without the point sums."""
         entries = sum(map(len, self._label_rollups.values()))
-        return self._labels.weight + len(self._head) + len(self._prefix_sums) // 2 + entries
+        return self._labels.entries + len(self._head) + len(self._prefix_sums) // 2 + entries
 
     def take(self, connection: sqlite3.Connection) -> Snapshot:
         """Return the organization as `connection`'s read transaction sees it.

@@ -14,7 +14,7 @@ __all__ = ["Snapshot", "Snapshots"]
 
 # What the caches of all organizations may hold together, in entries of about 50 bytes, beside the
 # point sums.
-MAX_WEIGHT = 3_000_000
+MAX_ENTRIES = 3_000_000
 
 
 class Snapshots:
@@ -37,9 +37,9 @@ class Snapshots:
         with self._lock:
             organization = self._organizations.get(organization_id)
             if organization is None:
-                weight = sum(each.weight for each in self._organizations.values())
-                while weight > MAX_WEIGHT:
-                    weight -= self._organizations.popitem(last=False)[1].weight
+                entries = sum(each.entries for each in self._organizations.values())
+                while entries > MAX_ENTRIES:
+                    entries -= self._organizations.popitem(last=False)[1].entries
                 organization = OrganizationCache(organization_id, self._points)
                 self._organizations[organization_id] = organization
             self._organizations.move_to_end(organization_id)

@@ -10,7 +10,7 @@ from vumeter_server.custom_metrics.model import Batch, Settled
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, encode_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     NO_CODE,
-    Dictionaries,
+    SymbolTables,
     read_state,
     write_state,
 )
@@ -19,15 +19,15 @@ from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
 from vumeter_server.sqlite.library import sqlite3
 
-# What the dictionaries of all organizations may hold together, in entries of about 200 bytes.
-MAX_WEIGHT = 2_000_000
+# What the symbols of all organizations may hold together, in entries of about 200 bytes.
+MAX_ENTRIES = 2_000_000
 
 
 class Recorder:
     """Records batches; everything here runs in the writer's thread."""
 
     def __init__(self) -> None:
-        self._organizations: OrderedDict[int, Dictionaries] = OrderedDict()
+        self._organizations: OrderedDict[int, SymbolTables] = OrderedDict()
 
     def record(
         self,
@@ -42,14 +42,16 @@ class Recorder:
             earlier = earlier_answer(connection, organization_id, idempotency)
             if earlier is not None:
                 return earlier
-        dictionaries = self._dictionaries(connection, organization_id)
-        metrics = dictionaries.metrics
+        symbols = self._symbols_of(connection, organization_id)
+        metrics = symbols.metrics
         known = {name: metrics[name][1] for name in batch.names if name in metrics}
         settled = settle(batch, known, now_us)
-        self._write(connection, dictionaries, settled)
+        self._write(connection, symbols, settled)
         if idempotency is not None:
             connection.execute(
-                "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO idempotency_keys"
+                " (organization_id, idempotency_key, content_sha256, recorded, created_us)"
+                " VALUES (?, ?, ?, ?, ?)",
                 (organization_id, idempotency.key, idempotency.content_sha256, len(batch), now_us),
             )
         return len(batch)
@@ -64,28 +66,26 @@ class Recorder:
         if known is not None:
             known.sessions.clear()
 
-    def _dictionaries(self, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
+    def _symbols_of(self, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
         known = self._organizations.get(organization_id)
         # Commands and sealing change the state too.
         state = read_state(connection, organization_id)
         if known is None or known.state.deletions != state.deletions:
-            known = Dictionaries.read(connection, organization_id)
-            weight = sum(each.weight for each in self._organizations.values())
-            while self._organizations and weight > MAX_WEIGHT:
-                weight -= self._organizations.popitem(last=False)[1].weight
+            known = SymbolTables.read(connection, organization_id)
+            entries = sum(each.entries for each in self._organizations.values())
+            while self._organizations and entries > MAX_ENTRIES:
+                entries -= self._organizations.popitem(last=False)[1].entries
             self._organizations[organization_id] = known
         known.state = state
         self._organizations.move_to_end(organization_id)
         return known
 
     @staticmethod
-    def _write(
-        connection: sqlite3.Connection, dictionaries: Dictionaries, settled: Settled
-    ) -> None:
-        batch, state = settled.batch, dictionaries.state
-        metrics = dictionaries.metric_codes(connection, batch.names, settled.new_types)
-        series = dictionaries.series_codes(connection, batch.label_sets)
-        sessions = dictionaries.session_codes(connection, batch.sessions)
+    def _write(connection: sqlite3.Connection, symbols: SymbolTables, settled: Settled) -> None:
+        batch, state = settled.batch, symbols.state
+        metrics = symbols.metric_codes(connection, batch.names, settled.new_types)
+        series = symbols.series_codes(connection, batch.label_sets)
+        sessions = symbols.session_codes(connection, batch.sessions)
         points = np.empty(len(batch), POINT)
         points["metric"] = metrics[batch.name_indexes]
         points["series"] = series[batch.label_set_indexes]
@@ -93,11 +93,12 @@ class Recorder:
         points["time_us"] = settled.times_us
         points["value"] = settled.values
         connection.execute(
-            "INSERT INTO metric_batches VALUES (?, ?, ?, ?)",
-            (dictionaries.organization_id, state.next_batch, len(batch), encode_batch(points)),
+            "INSERT INTO metric_batches (organization_id, batch_number, points, columns)"
+            " VALUES (?, ?, ?, ?)",
+            (symbols.organization_id, state.next_batch, len(batch), encode_batch(points)),
         )
         state.next_batch += 1
-        write_state(connection, dictionaries.organization_id, state)
+        write_state(connection, symbols.organization_id, state)
 
 
 def earlier_answer(

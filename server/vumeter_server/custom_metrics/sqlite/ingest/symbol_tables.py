@@ -1,4 +1,8 @@
-"""What the writer knows by heart of an organization: the codes of names, labels and sessions."""
+"""The writer's symbol tables of an organization: interned ids of metrics, labels and sessions.
+
+Owns the tables `metric_states`, `metrics`, `labels`, `series`, `sessions` and `session_hashes`. An
+interned id is called a code in names of columns and variables.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from vumeter_server.custom_metrics.model import LabelSet, MetricType
 from vumeter_server.errors import LimitExceeded
 from vumeter_server.sqlite.library import sqlite3
 
-# What an organization can have; a use of a label by a metric is numbered within 64 bits (uses.py).
+# What an organization can have: the label index numbers a label of a metric within 64 bits.
 MAX_METRICS = 30_000
 MAX_LABELS = 16_000_000
-MAX_SESSIONS_KNOWN = 50_000
-# Of the label sets that were recorded lately, so many labels altogether.
-MAX_LABELS_LATELY = 1_000_000
+MAX_SESSIONS_CACHED = 50_000
+# So many labels of recently recorded label sets are cached.
+MAX_LABELS_CACHED = 1_000_000
 NO_CODE = -1
 AGENT = "agent_id"
 
@@ -72,7 +76,7 @@ def write_state(connection: sqlite3.Connection, organization_id: int, state: Sta
 
 
 @dataclass(slots=True)
-class Dictionaries:
+class SymbolTables:
     """The codes that the writer has given out in one organization.
 
     They are only good together with `state`; after a rollback they are thrown away and read anew.
@@ -85,18 +89,18 @@ class Dictionaries:
     series: dict[bytes, int]
     """The code of each series by the codes of its labels, as the table has them."""
     label_sets: list[LabelSet] = field(default_factory=list)
-    """Label sets that were recorded lately; those that come again are mostly the same objects."""
+    """Recently recorded label sets; those that come again are mostly the same objects."""
     codes_by_identity: dict[int, int] = field(default_factory=dict)
     """The codes of `label_sets` by their identities."""
-    labels_lately: int = 0
+    labels_cached: int = 0
     """How many labels `label_sets` have altogether, and how many they are."""
     # By hand: LRUCache of cachetools takes twice as long for each session of a batch (1.9 µs, not
     # 0.9), and the readers' caches are looked into without a lock, which its `get` does not allow.
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, organization_id: int) -> Dictionaries:
-        """Read the organization's dictionaries."""
+    def read(cls, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
+        """Read the organization's symbol tables."""
 
         def rows(sql: str) -> sqlite3.Cursor:
             return connection.execute(sql + " WHERE organization_id = ?", (organization_id,))
@@ -117,10 +121,10 @@ class Dictionaries:
         )
 
     @property
-    def weight(self) -> int:
+    def entries(self) -> int:
         """How many entries are held, to bound what all organizations take together."""
         known = len(self.labels) + 2 * len(self.series) + len(self.sessions)
-        return known + self.labels_lately // 4
+        return known + self.labels_cached // 4
 
     def metric_codes(
         self, connection: sqlite3.Connection, names: list[str], new_types: dict[str, MetricType]
@@ -133,15 +137,18 @@ class Dictionaries:
             self.metrics[name] = (self.state.metrics, metric_type)
             new.append((self.organization_id, self.state.metrics, name, int(metric_type)))
             self.state.metrics += 1
-        connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?)", new)
+        connection.executemany(
+            "INSERT INTO metrics (organization_id, metric_code, name, type) VALUES (?, ?, ?, ?)",
+            new,
+        )
         return np.array([self.metrics[name][0] for name in names], np.int32)
 
     def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
         """Return the codes of label sets, giving out those of new labels and series."""
-        if self.labels_lately > MAX_LABELS_LATELY:
+        if self.labels_cached > MAX_LABELS_CACHED:
             self.label_sets.clear()
             self.codes_by_identity.clear()
-            self.labels_lately = 0
+            self.labels_cached = 0
         codes = list(map(self.codes_by_identity.get, map(id, label_sets)))
         if None in codes:
             new_labels: list[tuple[int, int, str, str]] = []
@@ -159,9 +166,15 @@ class Dictionaries:
                 codes[index] = self.codes_by_identity[id(label_set)] = code
                 # As long as it is kept, its identity is nobody else's.
                 self.label_sets.append(label_set)
-                self.labels_lately += len(label_set) + 1
-            connection.executemany("INSERT INTO labels VALUES (?, ?, ?, ?)", new_labels)
-            connection.executemany("INSERT INTO series VALUES (?, ?, ?)", new_series)
+                self.labels_cached += len(label_set) + 1
+            connection.executemany(
+                "INSERT INTO labels (organization_id, label_code, key, value) VALUES (?, ?, ?, ?)",
+                new_labels,
+            )
+            connection.executemany(
+                "INSERT INTO series (organization_id, series_code, label_codes) VALUES (?, ?, ?)",
+                new_series,
+            )
         return np.array(codes, np.int32)
 
     def _label_codes(
@@ -191,15 +204,15 @@ class Dictionaries:
             self.state.sessions += len(new)
             known.update(zip(new, given, strict=True))
             connection.executemany(
-                "INSERT INTO sessions VALUES (?, ?, ?)",
+                "INSERT INTO sessions (organization_id, session_code, name) VALUES (?, ?, ?)",
                 [(self.organization_id, known[name], name) for name in new],
             )
             connection.executemany(
-                "INSERT INTO session_hashes VALUES (?, ?, ?)",
+                "INSERT INTO session_hashes (hash, organization_id, session_code) VALUES (?, ?, ?)",
                 [(hashes[name], self.organization_id, known[name]) for name in new],
             )
         codes = np.array([known[name] for name in names], np.int32)
-        while len(known) > MAX_SESSIONS_KNOWN:
+        while len(known) > MAX_SESSIONS_CACHED:
             known.popitem(last=False)
         return codes
 

@@ -107,13 +107,13 @@ def test_an_old_name_of_a_setting_is_warned_of_once_for_all_processes(tmp_path: 
         tmp_path,
         *("--workers", "2"),
         VUMETER_ACCESS_LOG="false",
-        VUMETER_FLUSH_AT_POINTS="500",
+        VUMETER_SEAL_AT_POINTS="500",
         VUMETER_WRITER="127.0.0.1:1",
     )
     assert started.stop() == 0
     told = [json.loads(line) for line in started.log.read_text().splitlines() if "old_name" in line]
     assert {(each["level"], each["old_name"], each["new_name"]) for each in told} == {
-        ("warning", "VUMETER_FLUSH_AT_POINTS", "VUMETER_FLUSH_AT_POINTS"),
+        ("warning", "VUMETER_SEAL_AT_POINTS", "VUMETER_FLUSH_AT_POINTS"),
         ("warning", "VUMETER_WRITER", "VUMETER_WRITER_ADDRESS"),
     }
     assert len(told) == 2

@@ -6,7 +6,7 @@ import re
 
 import structlog
 
-from vumeter_server.errors import StorageDamaged, Unavailable, VumeterError
+from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.sqlite.library import sqlite3
 
 BUSY_OR_FULL = "Storage is busy or full"
@@ -44,10 +44,10 @@ def as_public(error: BaseException, tables: list[str] | None = None) -> BaseExce
         _log.error("storage_damaged", problem=detail, tables=tables or [])
         if isinstance(error, StorageDamaged):
             return error
-        public: VumeterError = StorageDamaged(detail=detail)
-    elif isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError)):
-        public = Unavailable(BUSY_OR_FULL)
-    else:
-        return error
-    public.__cause__ = error
-    return public
+        public = StorageDamaged(detail=detail)
+        public.__cause__ = error
+        return public
+    if isinstance(error, (sqlite3.OperationalError, sqlite3.InternalError)):
+        # Without a cause: a full disk is no fault of ours, and its traceback says nothing more.
+        return Unavailable(BUSY_OR_FULL)
+    return error

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS, HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, as_matrix
 
 HeadOfInterval = Callable[[int], HeadPoints]
 """Returns the points of the head in a rollup interval."""
@@ -42,53 +42,49 @@ def sums_between(
         periods: the periods.
     """
     cube = intervals.between(codes, periods.intervals)
-    if not len(periods.cuts):
+    if not periods.cuts:
         return cube
     if not intervals.are_exact(codes) or not all(each.is_exact for each in points):
         return _sums_at_edges(intervals, points, head, codes, periods)
-    before = _sums_before_cuts(cube.shape[1], points, codes, periods)
+    column, bounds_us = np.array(codes, np.int64)[:, None], periods.bounds_us
+    for each in points:
+        first, end = bisect_left(bounds_us, each.unit.first * DAY_US), len(bounds_us)
+        if bounds_us[-1] >= each.unit.end * DAY_US:
+            end = bisect_left(bounds_us, each.unit.end * DAY_US, first)
+        _move(cube, first, each.before(column, bounds_us[first:end]))
     if head is not None:
-        _add_head(before, head, codes, periods)
-    cuts, count = periods.cuts, len(periods)
-    if len(cuts) == count + 1:
-        cube += before[:, :, 1:]
-        cube -= before[:, :, :-1]
-        return cube
-    first, end = int(cuts[0] == 0), len(cuts) - int(cuts[-1] == count)
-    cube[:, :, cuts[first:] - 1] += before[:, :, first:]
-    cube[:, :, cuts[:end]] -= before[:, :, :end]
+        _move_head(cube, head, codes, periods)
     return cube
 
 
-def _sums_before_cuts(
-    rows: int, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
-) -> Cube:
-    """Return what the cut intervals have before each cut: float64[metrics, rows, cuts]."""
-    column = np.array(codes, np.int64)[:, None]
-    cuts_us = periods.cuts_us
-    before = np.zeros((len(codes), rows, len(cuts_us)))
-    start = 0
-    for each in points:
-        end = int(cuts_us.searchsorted(each.unit.end * DAY_US))
-        counts, sums = each.before(column, cuts_us[start:end])
-        before[:, 0, start:end] = counts
-        # Rows that the cube does not have are those of other metrics' fractions.
-        height = min(len(sums), rows - 1)
-        before[:, 1 : height + 1, start:end] = sums[:height].transpose(1, 0, 2)
-        start = end
-    return before
+def _move(cube: Cube, first: int, before: Cube) -> None:
+    """Take from the periods behind some bounds what these have before them, and give it in front.
+
+    Args:
+        cube: float64[metrics, rows, periods].
+        first: the number of the first bound.
+        before: float64[metrics, rows, bounds].
+    """
+    # Rows that the cube does not have are those of other metrics' fractions.
+    rows = min(cube.shape[1], before.shape[1])
+    end = first + before.shape[2]
+    # There is no period in front of the first bound of all, and none behind the last.
+    given = max(first, 1)
+    if given < end:
+        cube[:, :rows, given - 1 : end - 1] += before[:, :rows, given - first :]
+    taken = min(end, cube.shape[2])
+    if first < taken:
+        cube[:, :rows, first:taken] -= before[:, :rows, : taken - first]
 
 
-def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:
+def _move_head(cube: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:
     row_of_code = {code: row for row, code in enumerate(codes)}
-    cuts_us = periods.cuts_us.tolist()
-    for cut, (interval, cut_us) in enumerate(zip(periods.cut_intervals, cuts_us, strict=True)):
-        points = head(interval)
+    for bound, bound_us in enumerate(periods.bounds_us.tolist()):
+        interval = bound_us // CELL_US
+        points = head(interval) if bound_us % CELL_US else NO_POINTS
         if len(points):
-            sums = _sums_of(points, row_of_code, interval * CELL_US, cut_us)
-            before[:, 0, cut] += sums.counts
-            for row, part in enumerate(sums.parts, 1):
-                before[:, row, cut] += part
+            sums = _sums_of(points, row_of_code, interval * CELL_US, bound_us)
+            _move(cube, bound, as_matrix(sums).T[:, :, None])
 
 
 def _sums_of(

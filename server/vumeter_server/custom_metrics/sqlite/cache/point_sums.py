@@ -3,6 +3,10 @@
 A range seldom ends where a rollup interval does. What is between is summed from the points of that
 interval. They are cached by unit: all metrics that were asked for on one day, since most ranges
 have two ends; or one metric on several days, since a timeseries may have as many ends as buckets.
+
+The sums begin again at each interval, so that one search finds what an interval has before an
+instant: the sum at the last point before it. Behind the last point of each interval there is an
+entry without a value that ends it.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +32,7 @@ MAX_BYTES = 64 << 20
 # numbered below 2^15.
 DAYS_PER_UNIT = 8
 _TIME_BITS = 40
+_TIME_MASK = (1 << _TIME_BITS) - 1
 # The ends of a range are on up to so many days.
 _FEW_DAYS = 2
 
@@ -35,8 +40,8 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+# Named tuples are made and hashed faster than dataclasses.
+class Unit(NamedTuple):
     """Days [first, end) of one metric, or of all that are asked for if `code` is None."""
 
     code: int | None
@@ -76,42 +81,72 @@ class PointSums:
             keys, values = keys[order], values[order]
         self.unit = unit
         self.codes = frozenset(codes)
-        self._points = keys
-        # The values in units of 1, 2^-30, ...: float64[parts, points].
+        # The counts, then the values in units of 1, 2^-30, ...: float64[1 + parts, points].
         parts = _parts_of(values)
-        # The sums of the points before each one, and of all: float64[parts, points + 1].
+        # The sums of the points before each one, and of all: float64[1 + parts, points + 1].
         before = np.zeros((len(parts), len(keys) + 1))
         np.cumsum(parts, axis=1, out=before[:, 1:])
-        self.is_exact = bool(np.abs(before[:FRACTIONS]).max(initial=0.0) < EXACT_BELOW)
-        self._sums = before if self.is_exact else values[None]
-        self.size_bytes = keys.nbytes + self._sums.nbytes
+        self.is_exact = bool(np.abs(before[: 1 + FRACTIONS]).max(initial=0.0) < EXACT_BELOW)
+        # Keys are doubled: the end of an interval has one of its own, behind those of the points
+        # in it, before those of the next interval.
+        self._keys = keys * 2
+        # float64[entries + 1, 1 + parts]: the sums before the first entry, and at each one. If
+        # they are not exact: float64[points, 1], the values.
+        self._sums = values[:, None]
+        if self.is_exact and len(keys):
+            self._keys, self._sums = _begun_at_intervals(keys, before)
+        elif self.is_exact:
+            self._sums = before.T
+        self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
-    def before(self, codes: Integers, cuts_us: Integers) -> tuple[Integers, Floats]:
-        """Return what the interval that is cut has before each cut; the sums have to be exact.
+    def before(self, codes: Integers, bounds_us: Integers) -> Floats:
+        """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
             codes: int64[metrics, 1].
-            cuts_us: int64[cuts], microseconds since the epoch.
+            bounds_us: int64[bounds], microseconds since the epoch, on the days of the unit.
 
         Returns:
-            Counts, int64[metrics, cuts], and sums, float64[parts, metrics, cuts].
+            float64[metrics, 1 + parts, bounds]: counts, then parts of ExactSums.
         """
-        times_us = np.array((cuts_us - cuts_us % CELL_US, cuts_us)) - self.unit.first * DAY_US
-        keys = (codes << _TIME_BITS)[None] + times_us[:, None]
-        starts, ends = self._points.searchsorted(keys)
-        sums = self._sums.take(ends, axis=1)
-        sums -= self._sums.take(starts, axis=1)
-        return ends - starts, sums
+        keys = (codes << _TIME_BITS + 1) + (bounds_us - self.unit.first * DAY_US) * 2
+        return self._sums.take(self._keys.searchsorted(keys), axis=0).transpose(0, 2, 1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
-        """Sum the points of a metric in a range of time; for any values."""
+        """Sum the points of a metric in a range within one interval; for any values."""
         offset_us = self.unit.first * DAY_US - (code << _TIME_BITS)
-        start, end = self._points.searchsorted((start_us - offset_us, end_us - offset_us)).tolist()
-        values = self._sums[0, start:end]
+        # What ends the interval is not in the range.
+        keys = ((start_us - offset_us) * 2, (end_us - offset_us) * 2 - 1)
+        start, end = self._keys.searchsorted(keys).tolist()
         if self.is_exact:
-            of_range = self._sums[:, end] - self._sums[:, start]
-            return ExactSums(np.array([end - start]), list(of_range[:, None]))
-        return ExactSums.of(np.zeros(end - start, np.int64), values, 1)
+            of_range = self._sums[end] - self._sums[start]
+            return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
+        return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
+
+
+def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Floats]:
+    """Return the doubled keys of entries, and sums that begin again at each interval.
+
+    Args:
+        keys: int64[points], ascending, at least one.
+        before: float64[rows, points + 1], the sums before each point and behind the last.
+
+    Returns:
+        int64[entries]: the points, and behind the last one of each interval what ends it; and
+        float64[entries + 1, rows], the sums before the first entry and at each one.
+    """
+    ends = keys - (keys & _TIME_MASK) % CELL_US + CELL_US
+    starts = np.flatnonzero(np.concatenate(([True], ends[1:] != ends[:-1])))
+    lengths = np.diff(starts, append=len(keys))
+    number = np.repeat(np.arange(len(starts)), lengths)
+    entries = np.arange(len(keys)) + number
+    end_entries = starts + lengths + np.arange(len(starts))
+    doubled = np.empty(len(keys) + len(starts), np.int64)
+    doubled[entries] = keys * 2
+    doubled[end_entries] = ends[starts] * 2 - 1
+    sums = np.zeros((len(doubled) + 1, len(before)))
+    sums[entries + 1] = (before[:, 1:] - before[:, starts[number]]).T
+    return doubled, sums
 
 
 def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
@@ -124,11 +159,11 @@ def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
 
 
 def _parts_of(values: Floats) -> Floats:
-    """Return values as rows of ExactSums' parts: one if all are whole, else up to four."""
+    """Return counts of 1, then values as ExactSums' parts: one if all are whole, else 2 to 4."""
     units = np.trunc(values)
-    rows = [units]
+    rows = [np.ones(len(values)), units]
     rest = (values - units) * SCALE
-    while rest.any() and len(rows) < FRACTIONS:
+    while rest.any() and len(rows) < 1 + FRACTIONS:
         units = np.trunc(rest)
         rows.append(units)
         rest = (rest - units) * SCALE
@@ -165,8 +200,7 @@ def read_point_sums(
     return PointSums(unit, codes, np.concatenate(keys), np.concatenate(values))
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose point sums some are: an organization's cache in one layout of its days."""
 
     cache: int
@@ -206,26 +240,13 @@ class PointSumsCache:
                     del self._cached[of, unit]
 
 
-class HeldPointSums:
-    """The point sums of one organization. What a query has found it finds again when it reads.
-
-    Used by the thread that holds the organization's cache.
-    """
+class OwnPointSums:
+    """The point sums of one organization."""
 
     def __init__(self, cache: PointSumsCache, owner: Owner) -> None:
         self._cache = cache
         self._owner = owner
-        self._found: dict[Unit, PointSums] = {}
 
     def get(self, unit: Unit) -> PointSums | None:
         """Return the point sums of a unit; None if they are not cached."""
-        sums = self._found.get(unit)
-        if sums is None:
-            sums = self._cache.get(self._owner, unit)
-            if sums is not None:
-                self._found[unit] = sums
-        return sums
-
-    def release(self) -> None:
-        """Forget what was found, so that it can be evicted."""
-        self._found.clear()
+        return self._cache.get(self._owner, unit)

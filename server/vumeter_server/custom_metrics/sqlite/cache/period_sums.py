@@ -1,8 +1,8 @@
 """Sums between any two instants: of whole rollup intervals, and of points where one is cut.
 
-A bound that cuts an interval takes what the interval has before it from the period behind and gives
-it to the period in front. That is a difference of prefix sums, as long as these are exact. Where
-they are not, what each period has at its edges is summed point by point.
+What is before an instant is what is before its interval, and what that interval has before it. The
+sums of a period are the difference of two such sums, as long as these are exact. Where they are
+not, what each period has at its edges is summed point by point.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS, HeadPoints
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
@@ -41,50 +41,41 @@ def sums_between(
         codes: the metrics.
         periods: the periods.
     """
-    cube = intervals.between(codes, periods.intervals)
-    if not periods.cuts:
-        return cube
-    if not intervals.are_exact(codes) or not all(each.is_exact for each in points):
-        return _sums_at_edges(intervals, points, head, codes, periods)
-    column, bounds_us = np.array(codes, np.int64)[:, None], periods.bounds_us
-    for each in points:
-        first, end = bisect_left(bounds_us, each.unit.first * DAY_US), len(bounds_us)
-        if bounds_us[-1] >= each.unit.end * DAY_US:
-            end = bisect_left(bounds_us, each.unit.end * DAY_US, first)
-        _move(cube, first, each.before(column, bounds_us[first:end]))
+    before = intervals.before(codes, periods.intervals)
+    if before is None or not all(each.is_exact for each in points):
+        if periods.cuts:
+            return _sums_at_edges(intervals, points, head, codes, periods)
+        return intervals.between(codes, periods.intervals)
+    if points:
+        _add_points(before, points, codes, periods)
     if head is not None:
-        _move_head(cube, head, codes, periods)
-    return cube
+        _add_head(before, head, codes, periods)
+    differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+    return differences
 
 
-def _move(cube: Cube, first: int, before: Cube) -> None:
-    """Take from the periods behind some bounds what these have before them, and give it in front.
-
-    Args:
-        cube: float64[metrics, rows, periods].
-        first: the number of the first bound.
-        before: float64[metrics, rows, bounds].
-    """
-    # Rows that the cube does not have are those of other metrics' fractions.
-    rows = min(cube.shape[1], before.shape[1])
-    end = first + before.shape[2]
-    # There is no period in front of the first bound of all, and none behind the last.
-    given = max(first, 1)
-    if given < end:
-        cube[:, :rows, given - 1 : end - 1] += before[:, :rows, given - first :]
-    taken = min(end, cube.shape[2])
-    if first < taken:
-        cube[:, :rows, first:taken] -= before[:, :rows, : taken - first]
+def _add_points(
+    before: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
+) -> None:
+    """Add to what is before each bound what its interval has before it."""
+    days = [day for each in points for day in (each.unit.first, each.unit.end)]
+    bounds = periods.bounds_us.searchsorted(np.array(days) * DAY_US).tolist()
+    keys = key_column(codes) + periods.bounds_us * 2
+    for each, first, end in zip(points, bounds[::2], bounds[1::2], strict=True):
+        of_bounds = each.before(keys[:, first:end])
+        # Rows that there is no room for are those of other metrics' fractions.
+        rows = min(before.shape[1], of_bounds.shape[1])
+        before[:, :rows, first:end] += of_bounds[:, :rows]
 
 
-def _move_head(cube: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:
+def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:
     row_of_code = {code: row for row, code in enumerate(codes)}
     for bound, bound_us in enumerate(periods.bounds_us.tolist()):
         interval = bound_us // CELL_US
         points = head(interval) if bound_us % CELL_US else NO_POINTS
         if len(points):
-            sums = _sums_of(points, row_of_code, interval * CELL_US, bound_us)
-            _move(cube, bound, as_matrix(sums).T[:, :, None])
+            sums = as_matrix(_sums_of(points, row_of_code, interval * CELL_US, bound_us))
+            before[:, : len(sums), bound] += sums.T
 
 
 def _sums_of(

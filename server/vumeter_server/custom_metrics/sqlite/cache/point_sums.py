@@ -99,18 +99,18 @@ class PointSums:
             self._sums = before.T
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
-    def before(self, codes: Integers, bounds_us: Integers) -> Floats:
+    def before(self, keys: Integers) -> Floats:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            codes: int64[metrics, 1].
-            bounds_us: int64[bounds], microseconds since the epoch, on the days of the unit.
+            keys: int64[metrics, bounds], twice the microseconds since the epoch of each bound, on
+                the days of the unit, plus each metric's `key_column`.
 
         Returns:
             float64[metrics, 1 + parts, bounds]: counts, then parts of ExactSums.
         """
-        keys = (codes << _TIME_BITS + 1) + (bounds_us - self.unit.first * DAY_US) * 2
-        return self._sums.take(self._keys.searchsorted(keys), axis=0).transpose(0, 2, 1)
+        entries = self._keys.searchsorted(keys - self.unit.first * (2 * DAY_US))
+        return self._sums.take(entries, axis=0).transpose(0, 2, 1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
@@ -122,6 +122,11 @@ class PointSums:
             of_range = self._sums[end] - self._sums[start]
             return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
         return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
+
+
+def key_column(codes: Sequence[int]) -> Integers:
+    """Return what the doubled keys of each metric begin with: int64[metrics, 1]."""
+    return np.array(codes, np.int64)[:, None] << _TIME_BITS + 1
 
 
 def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Floats]:

@@ -61,7 +61,15 @@ class PrefixSums:
                     self._unstack()
 
     def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
-        """Return metrics' sums from each of the ascending intervals `bounds` to the next one.
+        """Return metrics' sums from each of the ascending intervals `bounds` to the next one."""
+        before = self.before(metric_codes, bounds)
+        if before is None:
+            return stacked([self._each[code].between(bounds) for code in metric_codes])
+        differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+        return differences
+
+    def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube | None:
+        """Return metrics' sums before each of the intervals `bounds`; None if they are not exact.
 
         The cube is the caller's: it may be changed.
         """
@@ -70,12 +78,14 @@ class PrefixSums:
             self._is_stacked = True
             self.ready.update(self._each)
         if self._stacked is not None:
-            return self._stacked.between(metric_codes, bounds)
-        return stacked([self._each[code].between(bounds) for code in metric_codes])
-
-    def are_exact(self, metric_codes: Sequence[int]) -> bool:
-        """Whether differences of what `between` returned are exact, too."""
-        return self._stacked is not None or all(self._each[code].is_exact for code in metric_codes)
+            return self._stacked.before(metric_codes, bounds)
+        each = []
+        for code in metric_codes:
+            before = self._each[code].before(bounds)
+            if before is None:
+                return None
+            each.append(before)
+        return stacked(each)
 
     def _unstack(self) -> None:
         self._stacked = None
@@ -130,20 +140,20 @@ class _Stacked:
         self._intervals = max(self._intervals, end)
         return _are_exact(changed[None])
 
-    def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
+    def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
+        before: Cube = self._before
         positions = np.minimum(np.maximum(bounds - self._first, 0), self._intervals)
         rows = [self._rows[code] for code in metric_codes]
         if len(rows) == 1:
-            before = self._before[rows[0]].take(positions, axis=1)[None]
-        elif rows == list(range(len(self._before))):
-            before = self._before.take(positions, axis=2)
+            before = before[rows[0]].take(positions, axis=1)[None]
+        elif rows == list(range(len(before))):
+            before = before.take(positions, axis=2)
         else:
-            height = self._before.shape[1]
-            before = self._before[
+            height = before.shape[1]
+            before = before[
                 np.array(rows)[:, None, None], np.arange(height)[None, :, None], positions
             ]
-        differences: Cube = before[:, :, 1:] - before[:, :, :-1]
-        return differences
+        return before
 
 
 def _are_exact(before: Cube) -> bool:

@@ -20,8 +20,8 @@ def sums_of_all(cube: Cube, names: list[str]) -> Sums:
         cube: float64[metrics, rows, periods]; the rows are counts, then parts of ExactSums.
         names: the name of each metric of the cube.
     """
-    present = np.flatnonzero(cube[:, 0].any(axis=1))
-    if len(present) < len(names):
+    if not cube[:, 0].all():
+        present = np.flatnonzero(cube[:, 0].any(axis=1))
         cube = cube[present]
         names = [names[metric] for metric in present.tolist()]
     return sums_of_some(cube, names, names)

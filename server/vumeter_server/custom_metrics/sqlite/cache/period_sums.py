@@ -58,14 +58,19 @@ def _add_points(
     before: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
 ) -> None:
     """Add to what is before each bound what its interval has before it."""
-    days = [day for each in points for day in (each.unit.first, each.unit.end)]
-    bounds = periods.bounds_us.searchsorted(np.array(days) * DAY_US).tolist()
-    keys = key_column(codes) + periods.bounds_us * 2
-    for each, first, end in zip(points, bounds[::2], bounds[1::2], strict=True):
-        of_bounds = each.before(keys[:, first:end])
-        # Rows that there is no room for are those of other metrics' fractions.
-        rows = min(before.shape[1], of_bounds.shape[1])
-        before[:, :rows, first:end] += of_bounds[:, :rows]
+    # All units are as long, and begin at multiples of their length.
+    unit_us = (points[0].unit.end - points[0].unit.first) * DAY_US
+    keys = key_column(tuple(codes)) + periods.bounds_us % unit_us * 2
+    bounds_us = periods.bounds_us.tolist()
+    for each in points:
+        first = bisect_left(bounds_us, each.unit.first * DAY_US)
+        end = bisect_left(bounds_us, each.unit.end * DAY_US, first)
+        of_bounds, place = each.before(keys[:, first:end]), before[:, :, first:end]
+        if place.shape[1] != of_bounds.shape[1]:
+            # Rows that there is no room for are those of other metrics' fractions.
+            rows = min(place.shape[1], of_bounds.shape[1])
+            of_bounds, place = of_bounds[:, :rows], place[:, :rows]
+        place += of_bounds
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:

@@ -15,6 +15,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,12 +50,15 @@ class Unit(NamedTuple):
     end: int
 
 
-def units_of(codes: Sequence[int], days: Collection[int]) -> list[Unit]:
-    """Return the units that hold the points of some metrics on some days, in the order of days."""
+def units_of(codes: Sequence[int], days: Sequence[int]) -> list[Unit]:
+    """Return the units that hold the points of some metrics on some days, both in order."""
     if len(codes) == 1 and len(days) > _FEW_DAYS:
-        firsts = sorted({day // DAYS_PER_UNIT * DAYS_PER_UNIT for day in days})
-        return [Unit(codes[0], first, first + DAYS_PER_UNIT) for first in firsts]
-    return [Unit(None, day, day + 1) for day in sorted(days)]
+        numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
+        return [
+            Unit(codes[0], number * DAYS_PER_UNIT, (number + 1) * DAYS_PER_UNIT)
+            for number in numbers
+        ]
+    return [Unit(None, day, day + 1) for day in days]
 
 
 class PointSums:
@@ -103,14 +107,13 @@ class PointSums:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            keys: int64[metrics, bounds], twice the microseconds since the epoch of each bound, on
-                the days of the unit, plus each metric's `key_column`.
+            keys: int64[metrics, bounds], twice the microseconds since the unit began of each bound,
+                plus each metric's `key_column`.
 
         Returns:
             float64[metrics, 1 + parts, bounds]: counts, then parts of ExactSums.
         """
-        entries = self._keys.searchsorted(keys - self.unit.first * (2 * DAY_US))
-        return self._sums.take(entries, axis=0).transpose(0, 2, 1)
+        return self._sums.take(self._keys.searchsorted(keys), axis=0).transpose(0, 2, 1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
@@ -124,8 +127,12 @@ class PointSums:
         return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
 
 
-def key_column(codes: Sequence[int]) -> Integers:
-    """Return what the doubled keys of each metric begin with: int64[metrics, 1]."""
+@lru_cache(maxsize=1_024)
+def key_column(codes: tuple[int, ...]) -> Integers:
+    """Return what the doubled keys of each metric begin with: int64[metrics, 1], not to be changed.
+
+    Most queries are about the same metrics as others before.
+    """
     return np.array(codes, np.int64)[:, None] << _TIME_BITS + 1
 
 
@@ -227,7 +234,10 @@ class PointSumsCache:
     def get(self, owner: Owner, unit: Unit) -> PointSums | None:
         """Return the point sums of a unit; None if they are not cached."""
         with self._lock:
-            return self._cached.get((owner, unit))
+            try:
+                return self._cached[owner, unit]
+            except KeyError:
+                return None
 
     def put(self, owner: Owner, sums: PointSums) -> None:
         """Keep point sums in the place of what there was of their unit."""

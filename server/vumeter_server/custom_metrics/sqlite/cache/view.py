@@ -30,11 +30,11 @@ class Metrics:
     names: Mapping[int, str]
     types: Mapping[int, MetricType]
     sorted_names: Sequence[str] = field(init=False)
-    codes_by_name: Sequence[int] = field(init=False)
+    codes_by_name: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sorted_names = sorted(self.codes)
-        self.codes_by_name = [self.codes[name] for name in self.sorted_names]
+        self.codes_by_name = tuple(self.codes[name] for name in self.sorted_names)
 
 
 class PointSumsByUnit(Protocol):

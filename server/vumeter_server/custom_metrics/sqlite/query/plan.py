@@ -209,7 +209,7 @@ def _plan_timeseries(query: TimeseriesQuery, view: View) -> Plan:
     if code is None or not is_summed or selection.filters:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
     periods = Periods.regular(selection.start_us, selection.end_us, query.step_us)
-    return _plan_intervals(view, [code], periods)
+    return _plan_intervals(view, (code,), periods)
 
 
 def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
@@ -276,12 +276,12 @@ def names_of(query: SumQuery, view: View) -> list[str]:
     return list(view.metrics.sorted_names if query.metric_names is None else query.metric_names)
 
 
-def codes_of(query: SumQuery, view: View) -> Sequence[int]:
+def codes_of(query: SumQuery, view: View) -> tuple[int, ...]:
     """Return the interned ids of those that there are of the metrics that are asked for."""
     if query.metric_names is None:
         return view.metrics.codes_by_name
     codes = view.metrics.codes
-    return [codes[name] for name in query.metric_names if name in codes]
+    return tuple([codes[name] for name in query.metric_names if name in codes])
 
 
 def bounds_of(query: SumQuery) -> Integers:

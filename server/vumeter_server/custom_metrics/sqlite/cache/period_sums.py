@@ -60,11 +60,15 @@ def _add_points(
     """Add to what is before each bound what its interval has before it."""
     # All units are as long, and begin at multiples of their length.
     unit_us = (points[0].unit.end - points[0].unit.first) * DAY_US
-    keys = key_column(tuple(codes)) + periods.bounds_us % unit_us * 2
-    bounds_us = periods.bounds_us.tolist()
+    bounds_us = periods.bounds_us
+    keys = key_column(tuple(codes)) + bounds_us % unit_us
+    end, end_day = 0, -1
     for each in points:
-        first = bisect_left(bounds_us, each.unit.first * DAY_US)
-        end = bisect_left(bounds_us, each.unit.end * DAY_US, first)
+        # Bounds that are on no day of a unit are not within an interval.
+        day = each.unit.first
+        first = end if day == end_day else bisect_left(bounds_us, day * DAY_US, end)
+        end_day = each.unit.end
+        end = bisect_left(bounds_us, end_day * DAY_US, first)
         of_bounds, place = each.before(keys[:, first:end]), before[:, :, first:end]
         if place.shape[1] != of_bounds.shape[1]:
             # Rows that there is no room for are those of other metrics' fractions.

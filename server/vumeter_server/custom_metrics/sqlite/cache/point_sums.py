@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
 
 from vumeter_server.custom_metrics.exact_sums import FRACTIONS, SCALE, ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
@@ -91,9 +91,7 @@ class PointSums:
         before = np.zeros((len(parts), len(keys) + 1))
         np.cumsum(parts, axis=1, out=before[:, 1:])
         self.is_exact = bool(np.abs(before[: 1 + FRACTIONS]).max(initial=0.0) < EXACT_BELOW)
-        # Keys are doubled: the end of an interval has one of its own, behind those of the points
-        # in it, before those of the next interval.
-        self._keys = keys * 2
+        self._keys = keys
         # float64[entries + 1, 1 + parts]: the sums before the first entry, and at each one. If
         # they are not exact: float64[points, 1], the values.
         self._sums = values[:, None]
@@ -107,8 +105,8 @@ class PointSums:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            keys: int64[metrics, bounds], twice the microseconds since the unit began of each bound,
-                plus each metric's `key_column`.
+            keys: int64[metrics, bounds], the microseconds since the unit began of each bound, plus
+                each metric's `key_column`.
 
         Returns:
             float64[metrics, 1 + parts, bounds]: counts, then parts of ExactSums.
@@ -118,10 +116,11 @@ class PointSums:
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
         offset_us = self.unit.first * DAY_US - (code << _TIME_BITS)
-        # What ends the interval is not in the range.
-        keys = ((start_us - offset_us) * 2, (end_us - offset_us) * 2 - 1)
-        start, end = self._keys.searchsorted(keys).tolist()
+        start, end = self._keys.searchsorted((start_us - offset_us, end_us - offset_us)).tolist()
         if self.is_exact:
+            if end > start and end_us % CELL_US == 0:
+                # The last entry is what ends the interval.
+                end -= 1
             of_range = self._sums[end] - self._sums[start]
             return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
         return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
@@ -129,23 +128,24 @@ class PointSums:
 
 @lru_cache(maxsize=1_024)
 def key_column(codes: tuple[int, ...]) -> Integers:
-    """Return what the doubled keys of each metric begin with: int64[metrics, 1], not to be changed.
+    """Return what the keys of each metric begin with: int64[metrics, 1], not to be changed.
 
     Most queries are about the same metrics as others before.
     """
-    return np.array(codes, np.int64)[:, None] << _TIME_BITS + 1
+    return np.array(codes, np.int64)[:, None] << _TIME_BITS
 
 
 def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Floats]:
-    """Return the doubled keys of entries, and sums that begin again at each interval.
+    """Return the keys of entries, and sums that begin again at each interval.
 
     Args:
         keys: int64[points], ascending, at least one.
         before: float64[rows, points + 1], the sums before each point and behind the last.
 
     Returns:
-        int64[entries]: the points, and behind the last one of each interval what ends it; and
-        float64[entries + 1, rows], the sums before the first entry and at each one.
+        int64[entries], ascending: the points, and behind the last one of each interval what ends
+        it, in the interval's last microsecond; and float64[entries + 1, rows], the sums before the
+        first entry and at each one.
     """
     ends = keys - (keys & _TIME_MASK) % CELL_US + CELL_US
     starts = np.flatnonzero(np.concatenate(([True], ends[1:] != ends[:-1])))
@@ -153,12 +153,12 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
     number = np.repeat(np.arange(len(starts)), lengths)
     entries = np.arange(len(keys)) + number
     end_entries = starts + lengths + np.arange(len(starts))
-    doubled = np.empty(len(keys) + len(starts), np.int64)
-    doubled[entries] = keys * 2
-    doubled[end_entries] = ends[starts] * 2 - 1
-    sums = np.zeros((len(doubled) + 1, len(before)))
+    keys_of_entries = np.empty(len(keys) + len(starts), np.int64)
+    keys_of_entries[entries] = keys
+    keys_of_entries[end_entries] = ends[starts] - 1
+    sums = np.zeros((len(keys_of_entries) + 1, len(before)))
     sums[entries + 1] = (before[:, 1:] - before[:, starts[number]]).T
-    return doubled, sums
+    return keys_of_entries, sums
 
 
 def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
@@ -227,24 +227,29 @@ class PointSumsCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cached: LRUCache[tuple[Owner, Unit], PointSums] = LRUCache(
-            maxsize=MAX_BYTES, getsizeof=lambda sums: sums.size_bytes
-        )
+        # cachetools' LRUCache takes four times as long to look something up, which is a tenth of
+        # what a query with ends anywhere takes.
+        self._cached: OrderedDict[tuple[Owner, Unit], PointSums] = OrderedDict()
+        self._bytes = 0
 
     def get(self, owner: Owner, unit: Unit) -> PointSums | None:
         """Return the point sums of a unit; None if they are not cached."""
+        key = owner, unit
         with self._lock:
-            try:
-                return self._cached[owner, unit]
-            except KeyError:
-                return None
+            sums = self._cached.get(key)
+            if sums is not None:
+                self._cached.move_to_end(key)
+            return sums
 
     def put(self, owner: Owner, sums: PointSums) -> None:
         """Keep point sums in the place of what there was of their unit."""
         with self._lock:
-            self._cached.pop((owner, sums.unit), None)
+            self._drop((owner, sums.unit))
             if sums.size_bytes <= MAX_BYTES:
                 self._cached[owner, sums.unit] = sums
+                self._bytes += sums.size_bytes
+            while self._bytes > MAX_BYTES:
+                self._drop(next(iter(self._cached)))
 
     def drop(self, owner: Owner, days: Iterable[int]) -> None:
         """Drop what there is of days that have got further points."""
@@ -252,7 +257,12 @@ class PointSumsCache:
         with self._lock:
             for of, unit in list(self._cached):
                 if of == owner and not touched.isdisjoint(range(unit.first, unit.end)):
-                    del self._cached[of, unit]
+                    self._drop((of, unit))
+
+    def _drop(self, key: tuple[Owner, Unit]) -> None:
+        sums = self._cached.pop(key, None)
+        if sums is not None:
+            self._bytes -= sums.size_bytes
 
 
 class OwnPointSums:

@@ -69,7 +69,9 @@ class PrefixSums:
         return differences
 
     def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube | None:
-        """Return metrics' sums before each of the intervals `bounds`; None if they are not exact.
+        """Return metrics' sums before each of the intervals `bounds`, which ascend.
+
+        None if they are not exact.
 
         The cube is the caller's: it may be changed.
         """
@@ -142,7 +144,9 @@ class _Stacked:
 
     def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
         before: Cube = self._before
-        positions = np.minimum(np.maximum(bounds - self._first, 0), self._intervals)
+        positions = bounds - self._first
+        if positions[0] < 0 or positions[-1] > self._intervals:
+            positions = positions.clip(0, self._intervals)
         rows = [self._rows[code] for code in metric_codes]
         if len(rows) == 1:
             before = before[rows[0]].take(positions, axis=1)[None]

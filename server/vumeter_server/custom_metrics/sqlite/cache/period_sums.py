@@ -58,10 +58,7 @@ def _add_points(
     before: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
 ) -> None:
     """Add to what is before each bound what its interval has before it."""
-    # All units are as long, and begin at multiples of their length.
-    unit_us = (points[0].unit.end - points[0].unit.first) * DAY_US
-    bounds_us = periods.bounds_us
-    keys = key_column(tuple(codes)) + bounds_us % unit_us
+    bounds_us, column, height = periods.bounds_us, key_column(tuple(codes)), before.shape[1]
     end, end_day = 0, -1
     for each in points:
         # Bounds that are on no day of a unit are not within an interval.
@@ -69,12 +66,19 @@ def _add_points(
         first = end if day == end_day else bisect_left(bounds_us, day * DAY_US, end)
         end_day = each.unit.end
         end = bisect_left(bounds_us, end_day * DAY_US, first)
-        of_bounds, place = each.before(keys[:, first:end]), before[:, :, first:end]
-        if place.shape[1] != of_bounds.shape[1]:
+        if end == first + 1:
+            # This is only faster. Most units have one bound: that of an end of the range.
+            place = before[:, :, first]
+            sums = each.before(column + (int(bounds_us[first]) - day * DAY_US))
+        else:
+            place = before[:, :, first:end].transpose(0, 2, 1)
+            sums = each.before(column[:, None] + (bounds_us[first:end] - day * DAY_US))
+        rows = sums.shape[-1]
+        if rows != height:
             # Rows that there is no room for are those of other metrics' fractions.
-            rows = min(place.shape[1], of_bounds.shape[1])
-            of_bounds, place = of_bounds[:, :rows], place[:, :rows]
-        place += of_bounds
+            rows = min(rows, height)
+            sums, place = sums[..., :rows], place[..., :rows]
+        place += sums
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:

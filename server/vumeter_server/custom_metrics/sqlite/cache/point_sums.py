@@ -29,10 +29,10 @@ from vumeter_server.sqlite import check_cancelled
 
 # What the point sums of all organizations may take together.
 MAX_BYTES = 64 << 20
-# So many days of one metric are one unit. They have fewer microseconds than 2^40, and metrics are
-# numbered below 2^15.
-DAYS_PER_UNIT = 8
-_TIME_BITS = 40
+# So many days of one metric are one unit, so that a week seldom lies in two. They have fewer
+# microseconds than 2^41, and metrics are numbered below 2^15.
+DAYS_PER_UNIT = 16
+_TIME_BITS = 41
 _TIME_MASK = (1 << _TIME_BITS) - 1
 # The ends of a range are on up to so many days.
 _FEW_DAYS = 2
@@ -105,13 +105,13 @@ class PointSums:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            keys: int64[metrics, bounds], the microseconds since the unit began of each bound, plus
-                each metric's `key_column`.
+            keys: int64[...], the microseconds from the beginning of the unit to each bound, plus
+                its metric's `key_column`.
 
         Returns:
-            float64[metrics, 1 + parts, bounds]: counts, then parts of ExactSums.
+            float64[..., 1 + parts]: counts, then parts of ExactSums.
         """
-        return self._sums.take(self._keys.searchsorted(keys), axis=0).transpose(0, 2, 1)
+        return self._sums.take(self._keys.searchsorted(keys), axis=0)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
@@ -128,11 +128,11 @@ class PointSums:
 
 @lru_cache(maxsize=1_024)
 def key_column(codes: tuple[int, ...]) -> Integers:
-    """Return what the keys of each metric begin with: int64[metrics, 1], not to be changed.
+    """Return what the keys of each metric begin with: int64[metrics], not to be changed.
 
     Most queries are about the same metrics as others before.
     """
-    return np.array(codes, np.int64)[:, None] << _TIME_BITS
+    return np.array(codes, np.int64) << _TIME_BITS
 
 
 def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Floats]:
@@ -171,15 +171,15 @@ def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
 
 
 def _parts_of(values: Floats) -> Floats:
-    """Return counts of 1, then values as ExactSums' parts: one if all are whole, else 2 to 4."""
+    """Return counts of 1, then ExactSums' parts of values: one if all are whole, else four."""
     units = np.trunc(values)
     rows = [np.ones(len(values)), units]
     rest = (values - units) * SCALE
-    while rest.any() and len(rows) < 1 + FRACTIONS:
-        units = np.trunc(rest)
-        rows.append(units)
-        rest = (rest - units) * SCALE
     if rest.any():
+        for _ in range(FRACTIONS - 1):
+            units = np.trunc(rest)
+            rows.append(units)
+            rest = (rest - units) * SCALE
         rows.append(rest)
     return np.stack(rows)
 

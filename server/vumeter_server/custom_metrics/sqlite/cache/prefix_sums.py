@@ -98,9 +98,13 @@ class PrefixSums:
 class _Stacked:
     """Sums before each interval of a stretch of time, by metric; all of them are exact."""
 
-    def __init__(self, first: int, rows: dict[int, int], before: Cube, intervals: int) -> None:
+    def __init__(
+        self, first: int, rows: dict[int, int], heights: list[int], before: Cube, intervals: int
+    ) -> None:
         self._first = first
         self._rows = rows
+        # How many rows of sums each metric has: two if its values are whole.
+        self._heights = heights
         # The sums before interval first + n are at n, up to n = intervals; what is behind is room
         # to grow.
         self._before = before
@@ -126,7 +130,9 @@ class _Stacked:
         np.cumsum(before, axis=2, out=before)
         if not _are_exact(before):
             return None
-        return cls(first, {code: row for row, code in enumerate(each)}, before, end - first)
+        rows = {code: row for row, code in enumerate(each)}
+        heights = [len(totals.sums) for totals in each.values()]
+        return cls(first, rows, heights, before, end - first)
 
     def add(self, metric_code: int, intervals: npt.NDArray[np.int64], sums: Cube) -> bool:
         """Add sums by interval to a metric; False if there is no room for them here."""
@@ -137,6 +143,7 @@ class _Stacked:
             return False
         added = np.zeros((len(sums), room - 1 - begin))
         added[:, intervals - int(intervals[0])] = sums
+        self._heights[row] = max(self._heights[row], len(sums))
         changed = self._before[row, : len(sums), begin + 1 :]
         changed += np.cumsum(added, axis=1)
         self._intervals = max(self._intervals, end)
@@ -149,7 +156,8 @@ class _Stacked:
             positions = positions.clip(0, self._intervals)
         rows = [self._rows[code] for code in metric_codes]
         if len(rows) == 1:
-            before = before[rows[0]].take(positions, axis=1)[None]
+            row = rows[0]
+            before = before[row, : self._heights[row]].take(positions, axis=1)[None]
         elif rows == list(range(len(before))):
             before = before.take(positions, axis=2)
         else:

@@ -66,19 +66,16 @@ def _add_points(
         first = end if day == end_day else bisect_left(bounds_us, day * DAY_US, end)
         end_day = each.unit.end
         end = bisect_left(bounds_us, end_day * DAY_US, first)
+        # Rows that there is no room for are those of other metrics' fractions.
+        rows = min(each.rows, height)
         if end == first + 1:
             # This is only faster. Most units have one bound: that of an end of the range.
-            place = before[:, :, first]
+            place = before[:, :rows, first]
             sums = each.before(column + (int(bounds_us[first]) - day * DAY_US))
         else:
-            place = before[:, :, first:end].transpose(0, 2, 1)
+            place = before[:, :rows, first:end].transpose(0, 2, 1)
             sums = each.before(column[:, None] + (bounds_us[first:end] - day * DAY_US))
-        rows = sums.shape[-1]
-        if rows != height:
-            # Rows that there is no room for are those of other metrics' fractions.
-            rows = min(rows, height)
-            sums, place = sums[..., :rows], place[..., :rows]
-        place += sums
+        place += sums if each.rows == rows else sums[..., :rows]
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:

@@ -68,6 +68,7 @@ class PointSums:
         unit: which points these are.
         codes: interned ids of the metrics that were read, those without a point among them.
         is_exact: whether the prefix sums are; where they would be rounded, there are none.
+        rows: how many rows `before` returns: counts, and as many parts as there are.
         size_bytes: what the arrays take.
     """
 
@@ -99,6 +100,7 @@ class PointSums:
             self._keys, self._sums = _begun_at_intervals(keys, before)
         elif self.is_exact:
             self._sums = before.T
+        self.rows = self._sums.shape[1]
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
     def before(self, keys: Integers) -> Floats:
@@ -171,15 +173,15 @@ def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
 
 
 def _parts_of(values: Floats) -> Floats:
-    """Return counts of 1, then ExactSums' parts of values: one if all are whole, else four."""
+    """Return counts of 1, then ExactSums' parts of values, up to the last that is not 0."""
     units = np.trunc(values)
     rows = [np.ones(len(values)), units]
     rest = (values - units) * SCALE
+    while rest.any() and len(rows) < 1 + FRACTIONS:
+        units = np.trunc(rest)
+        rows.append(units)
+        rest = (rest - units) * SCALE
     if rest.any():
-        for _ in range(FRACTIONS - 1):
-            units = np.trunc(rest)
-            rows.append(units)
-            rest = (rest - units) * SCALE
         rows.append(rest)
     return np.stack(rows)
 

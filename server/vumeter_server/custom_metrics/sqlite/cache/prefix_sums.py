@@ -123,15 +123,16 @@ class _Stacked:
         end = max(int(totals.cells[-1]) for totals in filled) + 1
         if (end - first) * len(each) > MAX_INTERVALS:
             return None
-        height = max(len(totals.sums) for totals in filled)
+        height = max(_height(totals.sums) for totals in filled)
         before = np.zeros((len(each), height, end - first + 1 + ROOM))
         for row, totals in enumerate(each.values()):
-            before[row, : len(totals.sums), totals.cells - first + 1] = totals.sums.T
+            sums = totals.sums[: _height(totals.sums)]
+            before[row, : len(sums), totals.cells - first + 1] = sums.T
         np.cumsum(before, axis=2, out=before)
         if not _are_exact(before):
             return None
         rows = {code: row for row, code in enumerate(each)}
-        heights = [len(totals.sums) for totals in each.values()]
+        heights = [_height(totals.sums) for totals in each.values()]
         return cls(first, rows, heights, before, end - first)
 
     def add(self, metric_code: int, intervals: npt.NDArray[np.int64], sums: Cube) -> bool:
@@ -139,6 +140,7 @@ class _Stacked:
         row = self._rows[metric_code]
         begin, end = int(intervals[0]) - self._first, int(intervals[-1]) + 1 - self._first
         room = self._before.shape[2]
+        sums = sums[: _height(sums)]
         if begin < 0 or end >= room or len(sums) > self._before.shape[1]:
             return False
         added = np.zeros((len(sums), room - 1 - begin))
@@ -166,6 +168,11 @@ class _Stacked:
                 np.array(rows)[:, None, None], np.arange(height)[None, :, None], positions
             ]
         return before
+
+
+def _height(sums: npt.NDArray[np.float64]) -> int:
+    """Return how many rows there are, without those of fractions where there are none."""
+    return len(sums) if sums[2:].any() else 2
 
 
 def _are_exact(before: Cube) -> bool:

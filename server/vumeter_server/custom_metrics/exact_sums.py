@@ -147,5 +147,6 @@ def join(parts: Sequence[npt.NDArray[Any]]) -> Floats:
     total: Floats = parts[-1].astype(np.float64)
     # From the smallest part to the largest, each addition rounds once.
     for part in parts[-2::-1]:
-        total = part + total / SCALE
+        total /= SCALE
+        total += part
     return total

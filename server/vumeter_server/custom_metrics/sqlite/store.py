@@ -150,20 +150,26 @@ class SqliteMetricStore:
         query = SessionQuery(session_id=session_id, stored_bytes=size_bytes)
         version = read_version(connection, organization_id)
         cache = self._snapshots.organization(organization_id)
-        with cache.held(version) as view:
+        view = cache.hold(version)
+        try:
             planned = plan(query, view)
             if planned.cost is not Cost.ON_LOOP:
                 return None
             return answer_session(query, planned, cache.take(connection), cache)
+        finally:
+            cache.release(view)
 
     async def _answer(self, organization_id: int, query: Q, answer: Answer[Q, T]) -> T:
         """Plan a query, and answer it where its plan says."""
         version = self._readers.peek(lambda c: read_version(c, organization_id))
         cache = self._snapshots.organization(organization_id)
-        with cache.held(version) as view:
+        view = cache.hold(version)
+        try:
             planned = plan(query, view)
             if planned.cost is Cost.ON_LOOP:
                 return answer(query, planned, view, cache)
+        finally:
+            cache.release(view)
         return await self._readers.run(
             lambda connection: _answer_in_pool(connection, cache, query, planned, answer),
             heavy=planned.cost is Cost.HEAVY,

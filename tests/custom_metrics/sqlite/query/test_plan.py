@@ -11,7 +11,7 @@ import pytest
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import DAYS_PER_UNIT, PointSums, Unit
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge
 from vumeter_server.custom_metrics.sqlite.cache.view import InMemory, Metrics, View
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
@@ -381,7 +381,7 @@ CASES = [
     Case(
         name="timeseries of a counter from anywhere, its days decoded",
         query=series("calls", 6 * MINUTE, 3 * DAY + 6 * MINUTE, 3 * DAY // 2 + 3 * MINUTE),
-        view=with_points(Unit(CODES["calls"], 0, 8)),
+        view=with_points(Unit(CODES["calls"], 0, DAYS_PER_UNIT)),
         source=Source.INTERVALS,
         edges=[
             (6 * MINUTE, 15 * MINUTE, 0),

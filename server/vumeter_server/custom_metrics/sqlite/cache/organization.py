@@ -6,11 +6,10 @@ then those of its label tables, then that of the point sums.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from vumeter_server.custom_metrics.model import MetricType
@@ -19,8 +18,8 @@ from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import (
-    HeldPointSums,
     Owner,
+    OwnPointSums,
     PointSums,
     PointSumsCache,
     read_point_sums,
@@ -70,7 +69,6 @@ class OrganizationCache:
         self._head = Head()
         self._prefix_sums = PrefixSums()
         self._number = next(_cache_numbers)
-        self._held_points = HeldPointSums(self._points, self._owner)
         # What the event loop is given until something is recorded.
         self._held_view: View | None = None
         self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
@@ -104,25 +102,25 @@ class OrganizationCache:
                 connection=connection,
             )
 
-    @contextlib.contextmanager
-    def held(self, version: int) -> Iterator[View]:
-        """Give what is known, without waiting for another thread.
+    def hold(self, version: int) -> View:
+        """Return what is known, without waiting for another thread.
 
         If what is known is of `version`, the view says what is in memory, and the cache stays as it
-        is until the end of the `with` block.
+        is until the view is released. Every view has to be.
         """
         if not self._lock.acquire(blocking=False):
-            yield self._view(None)
-            return
-        try:
-            if self.state.version != version:
-                yield self._view(None)
-                return
-            if self._held_view is None:
-                self._held_view = self._view(self._in_memory())
-            yield self._held_view
-        finally:
-            self._held_points.release()
+            return self._view(None)
+        if self.state.version != version:
+            view = self._view(None)
+            self._lock.release()
+            return view
+        if self._held_view is None:
+            self._held_view = self._view(self._in_memory())
+        return self._held_view
+
+    def release(self, view: View) -> None:
+        """Let others use the cache again."""
+        if view.is_current:
             self._lock.release()
 
     def _view(self, in_memory: InMemory | None) -> View:
@@ -137,7 +135,9 @@ class OrganizationCache:
 
     def _in_memory(self) -> InMemory:
         return InMemory(
-            metrics=self._prefix_sums.ready, points=self._held_points, head=self._head.counts
+            metrics=self._prefix_sums.ready,
+            points=OwnPointSums(self._points, self._owner),
+            head=self._head.counts,
         )
 
     @property
@@ -165,7 +165,13 @@ class OrganizationCache:
                 self._label_rollups.popitem(last=False)
             return self._label_rollups[key].read(snapshot.connection, first, end)
 
-    def sums(self, view: View, codes: Sequence[int], periods: Periods) -> Cube:
+    def sums(
+        self,
+        view: View,
+        codes: Sequence[int],
+        periods: Periods,
+        found: Sequence[PointSums] | None = None,
+    ) -> Cube:
         """Return the sums of metrics in some periods, whose bounds may be any instants.
 
         This is the one place where sums between two instants are made. What is not in memory is
@@ -175,6 +181,8 @@ class OrganizationCache:
             view: what is summed.
             codes: interned ids of metrics, at least one.
             periods: the periods.
+            found: the point sums of the days that are cut, if the plan of a view that is held found
+                all of them in memory.
 
         Returns:
             float64[metrics, rows, periods]: counts, then parts of ExactSums.
@@ -185,13 +193,15 @@ class OrganizationCache:
             intervals = self._prefix_sums if is_shared else PrefixSums()
             for code in intervals.missing(codes):
                 intervals.put(code, _read_intervals(view, code))
-            points = self._point_sums(view, codes, periods.cut_days, is_shared)
+            points = found
+            if points is None or not view.is_current:
+                points = self._point_sums(view, codes, periods.cut_days, is_shared)
             head = self._head_at_cuts(view, periods, is_shared)
             return sums_between(intervals, points, head, codes, periods)
 
     def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadOfInterval | None:
         """Return where the head's points are found; None if no interval that is cut has some."""
-        if not len(view.head) or not len(periods.cuts):
+        if not len(view.head) or not periods.cuts:
             return None
         if not is_shared:
             return partial(in_interval, view.head)
@@ -206,9 +216,7 @@ class OrganizationCache:
         for unit in units_of(codes, days) if days else ():
             sums = None
             if is_shared:
-                # What the plan of a held view has found is still found.
-                held = view.in_memory
-                sums = held.points.get(unit) if held else self._points.get(self._owner, unit)
+                sums = self._points.get(self._owner, unit)
             if sums is None or not sums.codes.issuperset(codes):
                 # What comes in the place of something has the metrics of that, too.
                 wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
@@ -240,7 +248,6 @@ class OrganizationCache:
         if to.next_batch > self.state.next_batch:
             self._read_head(connection)
         self.state = to
-        self._held_points = HeldPointSums(self._points, self._owner)
         self._held_view = None
 
     def _drop_flushed(self, to: State) -> None:

@@ -1,8 +1,8 @@
 """Sums between any two instants: of whole rollup intervals, and of points where one is cut.
 
-A bound that cuts an interval takes what the interval has before it from the period behind and gives
-it to the period in front. That is a difference of prefix sums, as long as these are exact. Where
-they are not, what each period has at its edges is summed point by point.
+What is before an instant is what is before its interval, and what that interval has before it. The
+sums of a period are the difference of two such sums, as long as these are exact. Where they are
+not, what each period has at its edges is summed point by point.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums
+from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS, HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, as_matrix
 
 HeadOfInterval = Callable[[int], HeadPoints]
 """Returns the points of the head in a rollup interval."""
@@ -41,54 +41,51 @@ def sums_between(
         codes: the metrics.
         periods: the periods.
     """
-    cube = intervals.between(codes, periods.intervals)
-    if not len(periods.cuts):
-        return cube
-    if not intervals.are_exact(codes) or not all(each.is_exact for each in points):
-        return _sums_at_edges(intervals, points, head, codes, periods)
-    before = _sums_before_cuts(cube.shape[1], points, codes, periods)
+    before = intervals.before(codes, periods.intervals)
+    if before is None or not all(each.is_exact for each in points):
+        if periods.cuts:
+            return _sums_at_edges(intervals, points, head, codes, periods)
+        return intervals.between(codes, periods.intervals)
+    if points:
+        _add_points(before, points, codes, periods)
     if head is not None:
         _add_head(before, head, codes, periods)
-    cuts, count = periods.cuts, len(periods)
-    if len(cuts) == count + 1:
-        cube += before[:, :, 1:]
-        cube -= before[:, :, :-1]
-        return cube
-    first, end = int(cuts[0] == 0), len(cuts) - int(cuts[-1] == count)
-    cube[:, :, cuts[first:] - 1] += before[:, :, first:]
-    cube[:, :, cuts[:end]] -= before[:, :, :end]
-    return cube
+    differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+    return differences
 
 
-def _sums_before_cuts(
-    rows: int, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
-) -> Cube:
-    """Return what the cut intervals have before each cut: float64[metrics, rows, cuts]."""
-    column = np.array(codes, np.int64)[:, None]
-    cuts_us = periods.cuts_us
-    before = np.zeros((len(codes), rows, len(cuts_us)))
-    start = 0
+def _add_points(
+    before: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
+) -> None:
+    """Add to what is before each bound what its interval has before it."""
+    bounds_us, column, height = periods.bounds_us, key_column(tuple(codes)), before.shape[1]
+    end, end_day = 0, -1
     for each in points:
-        end = int(cuts_us.searchsorted(each.unit.end * DAY_US))
-        counts, sums = each.before(column, cuts_us[start:end])
-        before[:, 0, start:end] = counts
-        # Rows that the cube does not have are those of other metrics' fractions.
-        height = min(len(sums), rows - 1)
-        before[:, 1 : height + 1, start:end] = sums[:height].transpose(1, 0, 2)
-        start = end
-    return before
+        # Bounds that are on no day of a unit are not within an interval.
+        day = each.unit.first
+        first = end if day == end_day else bisect_left(bounds_us, day * DAY_US, end)
+        end_day = each.unit.end
+        end = bisect_left(bounds_us, end_day * DAY_US, first)
+        # Rows that there is no room for are those of other metrics' fractions.
+        rows = min(each.rows, height)
+        if end == first + 1:
+            # This is only faster. Most units have one bound: that of an end of the range.
+            place = before[:, :rows, first]
+            sums = each.before(column + (int(bounds_us[first]) - day * DAY_US))
+        else:
+            place = before[:, :rows, first:end].transpose(0, 2, 1)
+            sums = each.before(column[:, None] + (bounds_us[first:end] - day * DAY_US))
+        place += sums if each.rows == rows else sums[..., :rows]
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:
     row_of_code = {code: row for row, code in enumerate(codes)}
-    cuts_us = periods.cuts_us.tolist()
-    for cut, (interval, cut_us) in enumerate(zip(periods.cut_intervals, cuts_us, strict=True)):
-        points = head(interval)
+    for bound, bound_us in enumerate(periods.bounds_us.tolist()):
+        interval = bound_us // CELL_US
+        points = head(interval) if bound_us % CELL_US else NO_POINTS
         if len(points):
-            sums = _sums_of(points, row_of_code, interval * CELL_US, cut_us)
-            before[:, 0, cut] += sums.counts
-            for row, part in enumerate(sums.parts, 1):
-                before[:, row, cut] += part
+            sums = as_matrix(_sums_of(points, row_of_code, interval * CELL_US, bound_us))
+            before[:, : len(sums), bound] += sums.T
 
 
 def _sums_of(

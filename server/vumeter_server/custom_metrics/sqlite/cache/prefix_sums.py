@@ -61,7 +61,17 @@ class PrefixSums:
                     self._unstack()
 
     def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
-        """Return metrics' sums from each of the ascending intervals `bounds` to the next one.
+        """Return metrics' sums from each of the ascending intervals `bounds` to the next one."""
+        before = self.before(metric_codes, bounds)
+        if before is None:
+            return stacked([self._each[code].between(bounds) for code in metric_codes])
+        differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+        return differences
+
+    def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube | None:
+        """Return metrics' sums before each of the intervals `bounds`, which ascend.
+
+        None if they are not exact.
 
         The cube is the caller's: it may be changed.
         """
@@ -70,12 +80,14 @@ class PrefixSums:
             self._is_stacked = True
             self.ready.update(self._each)
         if self._stacked is not None:
-            return self._stacked.between(metric_codes, bounds)
-        return stacked([self._each[code].between(bounds) for code in metric_codes])
-
-    def are_exact(self, metric_codes: Sequence[int]) -> bool:
-        """Whether differences of what `between` returned are exact, too."""
-        return self._stacked is not None or all(self._each[code].is_exact for code in metric_codes)
+            return self._stacked.before(metric_codes, bounds)
+        each = []
+        for code in metric_codes:
+            before = self._each[code].before(bounds)
+            if before is None:
+                return None
+            each.append(before)
+        return stacked(each)
 
     def _unstack(self) -> None:
         self._stacked = None
@@ -86,9 +98,13 @@ class PrefixSums:
 class _Stacked:
     """Sums before each interval of a stretch of time, by metric; all of them are exact."""
 
-    def __init__(self, first: int, rows: dict[int, int], before: Cube, intervals: int) -> None:
+    def __init__(
+        self, first: int, rows: dict[int, int], heights: list[int], before: Cube, intervals: int
+    ) -> None:
         self._first = first
         self._rows = rows
+        # How many rows of sums each metric has: two if its values are whole.
+        self._heights = heights
         # The sums before interval first + n are at n, up to n = intervals; what is behind is room
         # to grow.
         self._before = before
@@ -107,43 +123,56 @@ class _Stacked:
         end = max(int(totals.cells[-1]) for totals in filled) + 1
         if (end - first) * len(each) > MAX_INTERVALS:
             return None
-        height = max(len(totals.sums) for totals in filled)
+        height = max(_height(totals.sums) for totals in filled)
         before = np.zeros((len(each), height, end - first + 1 + ROOM))
         for row, totals in enumerate(each.values()):
-            before[row, : len(totals.sums), totals.cells - first + 1] = totals.sums.T
+            sums = totals.sums[: _height(totals.sums)]
+            before[row, : len(sums), totals.cells - first + 1] = sums.T
         np.cumsum(before, axis=2, out=before)
         if not _are_exact(before):
             return None
-        return cls(first, {code: row for row, code in enumerate(each)}, before, end - first)
+        rows = {code: row for row, code in enumerate(each)}
+        heights = [_height(totals.sums) for totals in each.values()]
+        return cls(first, rows, heights, before, end - first)
 
     def add(self, metric_code: int, intervals: npt.NDArray[np.int64], sums: Cube) -> bool:
         """Add sums by interval to a metric; False if there is no room for them here."""
         row = self._rows[metric_code]
         begin, end = int(intervals[0]) - self._first, int(intervals[-1]) + 1 - self._first
         room = self._before.shape[2]
+        sums = sums[: _height(sums)]
         if begin < 0 or end >= room or len(sums) > self._before.shape[1]:
             return False
         added = np.zeros((len(sums), room - 1 - begin))
         added[:, intervals - int(intervals[0])] = sums
+        self._heights[row] = max(self._heights[row], len(sums))
         changed = self._before[row, : len(sums), begin + 1 :]
         changed += np.cumsum(added, axis=1)
         self._intervals = max(self._intervals, end)
         return _are_exact(changed[None])
 
-    def between(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
-        positions = np.minimum(np.maximum(bounds - self._first, 0), self._intervals)
+    def before(self, metric_codes: Sequence[int], bounds: npt.NDArray[np.int64]) -> Cube:
+        before: Cube = self._before
+        positions = bounds - self._first
+        if positions[0] < 0 or positions[-1] > self._intervals:
+            positions = positions.clip(0, self._intervals)
         rows = [self._rows[code] for code in metric_codes]
         if len(rows) == 1:
-            before = self._before[rows[0]].take(positions, axis=1)[None]
-        elif rows == list(range(len(self._before))):
-            before = self._before.take(positions, axis=2)
+            row = rows[0]
+            before = before[row, : self._heights[row]].take(positions, axis=1)[None]
+        elif rows == list(range(len(before))):
+            before = before.take(positions, axis=2)
         else:
-            height = self._before.shape[1]
-            before = self._before[
+            height = before.shape[1]
+            before = before[
                 np.array(rows)[:, None, None], np.arange(height)[None, :, None], positions
             ]
-        differences: Cube = before[:, :, 1:] - before[:, :, :-1]
-        return differences
+        return before
+
+
+def _height(sums: npt.NDArray[np.float64]) -> int:
+    """Return how many rows there are, without those of fractions where there are none."""
+    return len(sums) if sums[2:].any() else 2
 
 
 def _are_exact(before: Cube) -> bool:

@@ -27,47 +27,82 @@ class Edge:
     period: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+# One is made per query. It is not frozen, since that would make it three times as slow to make.
+@dataclass(slots=True, eq=False)
 class Periods:
-    """Neighbouring periods.
+    """Neighbouring periods; never changed.
 
     Attributes:
         bounds_us: int64[periods + 1], ascending, microseconds since the epoch.
         intervals: int64[periods + 1], the number of the rollup interval that each bound lies in.
-        cuts: int64[cuts], which of the bounds lie within their interval.
-        cuts_us: int64[cuts], those bounds.
+        cuts: how many of the bounds lie within their interval.
         cut_days: the days since the epoch that have such a bound, in ascending order.
     """
 
     bounds_us: Integers
     intervals: Integers
-    cuts: Integers
-    cuts_us: Integers
+    cuts: int
     cut_days: list[int]
+
+    @classmethod
+    def one(cls, start_us: int, end_us: int) -> Periods:
+        """Return one period."""
+        # With two bounds Python's numbers are faster than arrays.
+        first, last = start_us // CELL_US, end_us // CELL_US
+        cut_days = [start_us // DAY_US] if first * CELL_US < start_us else []
+        cuts = len(cut_days)
+        if last * CELL_US < end_us:
+            cuts += 1
+            if end_us // DAY_US not in cut_days:
+                cut_days.append(end_us // DAY_US)
+        bounds_us = np.array((start_us, end_us), np.int64)
+        return cls(bounds_us, np.array((first, last), np.int64), cuts, cut_days)
 
     @classmethod
     def between(cls, bounds_us: Integers) -> Periods:
         """Return the periods between ascending instants."""
         intervals = bounds_us // CELL_US
-        (cuts,) = (bounds_us - intervals * CELL_US).nonzero()
-        cuts_us, cut_days = cuts, []
+        (cuts,) = (bounds_us != intervals * CELL_US).nonzero()
+        cut_days = []
         if len(cuts):
-            cuts_us = bounds_us[cuts]
-            days = cuts_us // DAY_US
+            days = bounds_us[cuts] // DAY_US
             cut_days = [int(days[0])]
             if len(cuts) > 1:
                 cut_days += days[1:][days[1:] != days[:-1]].tolist()
-        return cls(
-            bounds_us=bounds_us, intervals=intervals, cuts=cuts, cuts_us=cuts_us, cut_days=cut_days
-        )
+        return cls(bounds_us, intervals, len(cuts), cut_days)
+
+    @classmethod
+    def regular(cls, start_us: int, end_us: int, step_us: int) -> Periods:
+        """Return the periods of `step_us` from `start_us` on; the last may be shorter."""
+        bounds_us = np.arange(start_us, end_us + step_us, step_us)
+        bounds_us[-1] = end_us
+        if step_us % CELL_US or step_us > DAY_US:
+            return cls.between(bounds_us)
+        # Steps of whole intervals cut all of them at the same place, so that no bound needs to be
+        # looked at but the first and the last.
+        step = step_us // CELL_US
+        first = start_us // CELL_US
+        intervals = np.arange(first, first + step * len(bounds_us), step)
+        intervals[-1] = end_us // CELL_US
+        cuts, cut_days = 0, []
+        if start_us % CELL_US:
+            cuts = len(bounds_us) - 1
+            last_us = start_us + (cuts - 1) * step_us
+            cut_days = list(range(start_us // DAY_US, last_us // DAY_US + 1))
+        if end_us % CELL_US:
+            cuts += 1
+            if not cut_days or cut_days[-1] != end_us // DAY_US:
+                cut_days.append(end_us // DAY_US)
+        return cls(bounds_us, intervals, cuts, cut_days)
 
     def __len__(self) -> int:
         return len(self.bounds_us) - 1
 
     @property
     def cut_intervals(self) -> list[int]:
-        """The interval that each of `cuts` lies in."""
-        intervals: list[int] = self.intervals[self.cuts].tolist()
+        """The intervals that have a bound within them, in ascending order; each for each bound."""
+        is_cut = self.bounds_us != self.intervals * CELL_US
+        intervals: list[int] = self.intervals[is_cut].tolist()
         return intervals
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,13 +17,24 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
 from vumeter_server.sqlite.library import sqlite3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Metrics:
-    """The metrics that are not deleted: names, interned ids and types."""
+    """The metrics that are not deleted: names, interned ids and types; never changed.
+
+    Attributes:
+        sorted_names: all names in order, for the queries that name none.
+        codes_by_name: the interned ids in the same order.
+    """
 
     codes: Mapping[str, int]
     names: Mapping[int, str]
     types: Mapping[int, MetricType]
+    sorted_names: Sequence[str] = field(init=False)
+    codes_by_name: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sorted_names = sorted(self.codes)
+        self.codes_by_name = tuple(self.codes[name] for name in self.sorted_names)
 
 
 class PointSumsByUnit(Protocol):
@@ -39,7 +50,7 @@ class InMemory:
 
     Attributes:
         metrics: interned ids of the metrics whose prefix sums are ready.
-        points: the decoded points of segments. What was found once stays found while it is held.
+        points: the decoded points of segments.
         head: how many points the head has in each rollup interval.
     """
 

@@ -13,27 +13,35 @@ from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube
 from vumeter_server.custom_metrics.store import Sums
 
 
-def sums_of_cube(cube: Cube, known: list[str], names: list[str], *, all_names: bool) -> Sums:
-    """Return a row for each period with a point.
+def sums_of_all(cube: Cube, names: list[str]) -> Sums:
+    """Return a row for each period with a point, of the metrics with a point.
 
     Args:
         cube: float64[metrics, rows, periods]; the rows are counts, then parts of ExactSums.
+        names: the name of each metric of the cube.
+    """
+    if not cube[:, 0].all():
+        present = np.flatnonzero(cube[:, 0].any(axis=1))
+        cube = cube[present]
+        names = [names[metric] for metric in present.tolist()]
+    return sums_of_some(cube, names, names)
+
+
+def sums_of_some(cube: Cube, known: list[str], names: list[str]) -> Sums:
+    """Return a row for each period with a point, of all metrics that are asked for.
+
+    Args:
+        cube: as that of `sums_of_all`.
         known: the name of each metric of the cube.
         names: the names that are asked for, those of metrics that there are not among them.
-        all_names: whether metrics without a point are left out.
     """
-    counts, parts = cube[:, 0], [cube[:, row] for row in range(1, cube.shape[1])]
-    periods = np.flatnonzero(counts.any(axis=0))
-    table = join(parts).T
-    totals = join([part.sum(axis=0) for part in parts])
-    if all_names:
-        present = np.flatnonzero(counts.any(axis=1))
-        if len(present) < len(known):
-            table = table[:, present]
-            known = [known[column] for column in present.tolist()]
-        names = known
-    elif len(known) < len(names):
+    # The totals are made as if they were one more metric: what numpy does costs the same for it.
+    total = cube.sum(axis=0)
+    joined = join(list(np.concatenate((cube, total[None])).transpose(1, 0, 2)[1:]))
+    table, totals = joined[:-1].T, joined[-1]
+    if len(known) < len(names):
         table = _with_unknown(table, names, known)
+    (periods,) = total[0].nonzero()
     check_cells(len(periods), len(names))
     if len(periods) < len(table):
         table, totals = table[periods], totals[periods]

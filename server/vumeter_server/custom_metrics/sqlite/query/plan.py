@@ -14,14 +14,14 @@ Every way adds up exactly the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.query.day_spans import (
@@ -113,12 +113,15 @@ class SessionQuery:
 Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+# One is made per query. It is not frozen, since that would make it three times as slow to make.
+@dataclass(kw_only=True, slots=True, eq=False)
 class Plan:
-    """How a query is answered.
+    """How a query is answered; never changed.
 
     Attributes:
         periods: the periods over rollup intervals, if the source is INTERVALS.
+        found: the point sums of the days on which intervals are cut, if all were found in memory.
+            They are of the view that the plan was made of, as long as that is held.
         days: the whole days, if they come from rollups.
         edges_of_days: what is outside of the whole days.
         deletions: `deletions` of the state that the plan is of. It holds for later views of as
@@ -129,6 +132,7 @@ class Plan:
     cost: Cost
     deletions: int
     periods: Periods | None = None
+    found: list[PointSums] | None = None
     days: tuple[DaySpan, ...] = ()
     edges_of_days: tuple[Edge, ...] = ()
 
@@ -171,13 +175,15 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
     selection, deletions = query.selection, view.state.deletions
     if selection.start_us >= selection.end_us:
         return _simple(Source.NOTHING, view)
-    codes = codes_of(names_of(query, view), view)
+    codes = codes_of(query, view)
     if view.is_current and not codes:
         return _simple(Source.NOTHING, view)
-    bounds_us = bounds_of(query)
     labels = labels_of(query)
     if not labels:
-        return _plan_intervals(view, codes, bounds_us)
+        if query.bounds_us is None:
+            return _plan_intervals(view, codes, Periods.one(selection.start_us, selection.end_us))
+        return _plan_intervals(view, codes, Periods.between(bounds_of(query)))
+    bounds_us = bounds_of(query)
     days = whole_days(bounds_us) if SESSION not in labels else ()
     source = Source.POINTS
     if days and len(labels) == 1:
@@ -202,44 +208,57 @@ def _plan_timeseries(query: TimeseriesQuery, view: View) -> Plan:
     is_summed = code is not None and query.functions.of(view.metrics.types[code]).is_of_sums
     if code is None or not is_summed or selection.filters:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
-    bounds_us = np.arange(selection.start_us, selection.end_us + query.step_us, query.step_us)
-    bounds_us[-1] = selection.end_us
-    return _plan_intervals(view, [code], bounds_us)
+    periods = Periods.regular(selection.start_us, selection.end_us, query.step_us)
+    return _plan_intervals(view, (code,), periods)
 
 
-def _plan_intervals(view: View, codes: list[int], bounds_us: Integers) -> Plan:
-    periods = Periods.between(bounds_us)
+def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
     days = periods.cut_days
     if len(days) > MAX_EDGE_DAYS:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
+    found: list[PointSums] = []
+    missing_days = _find_points(view, codes, days, found)
     return Plan(
         source=Source.INTERVALS,
-        cost=_cost_of_intervals(view, codes, periods, days),
+        cost=_cost_of_intervals(view, codes, periods, missing_days),
         deletions=view.state.deletions,
         periods=periods,
+        found=None if missing_days else found,
     )
 
 
-def _cost_of_intervals(view: View, codes: list[int], periods: Periods, days: list[int]) -> Cost:
-    memory = view.in_memory
-    if memory is None:
-        return Cost.QUICK if len(days) <= MAX_QUICK_DAYS else Cost.HEAVY
-    missing_days = 0
-    for unit in units_of(codes, days) if days else ():
-        points = memory.points.get(unit)
+def _find_points(view: View, codes: Sequence[int], days: list[int], found: list[PointSums]) -> int:
+    """Find the point sums of some days in memory; return how many days have to be read."""
+    if not days:
+        return 0
+    if view.in_memory is None:
+        return len(days)
+    missing_days, cached = 0, view.in_memory.points
+    for unit in units_of(codes, days):
+        points = cached.get(unit)
         if points is None or not points.codes.issuperset(codes):
             missing_days += unit.end - unit.first
+        else:
+            found.append(points)
+    return missing_days
+
+
+def _cost_of_intervals(
+    view: View, codes: Sequence[int], periods: Periods, missing_days: int
+) -> Cost:
     if missing_days > MAX_QUICK_DAYS:
         return Cost.HEAVY
+    memory = view.in_memory
     if (
         missing_days
+        or memory is None
         or not memory.metrics >= set(codes)
         or len(periods) > MAX_PERIODS_ON_LOOP
-        or len(codes) * len(periods.cuts) > MAX_SUMS_ON_LOOP
+        or len(codes) * periods.cuts > MAX_SUMS_ON_LOOP
     ):
         return Cost.QUICK
     of_head = 0
-    if days and memory.head:
+    if periods.cuts and memory.head:
         of_head = sum(memory.head.get(interval, 0) for interval in periods.cut_intervals)
     return Cost.ON_LOOP if of_head <= MAX_EDGE_POINTS_ON_LOOP else Cost.QUICK
 
@@ -254,13 +273,15 @@ def _plan_session(query: SessionQuery, view: View) -> Plan:
 
 def names_of(query: SumQuery, view: View) -> list[str]:
     """Return the metrics that are asked for; all there are, sorted, if none is named."""
-    return sorted(view.metrics.codes) if query.metric_names is None else list(query.metric_names)
+    return list(view.metrics.sorted_names if query.metric_names is None else query.metric_names)
 
 
-def codes_of(names: Iterable[str], view: View) -> list[int]:
-    """Return the interned ids of those metrics that there are."""
+def codes_of(query: SumQuery, view: View) -> tuple[int, ...]:
+    """Return the interned ids of those that there are of the metrics that are asked for."""
+    if query.metric_names is None:
+        return view.metrics.codes_by_name
     codes = view.metrics.codes
-    return [codes[name] for name in names if name in codes]
+    return tuple([codes[name] for name in query.metric_names if name in codes])
 
 
 def bounds_of(query: SumQuery) -> Integers:

@@ -16,7 +16,11 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
 from vumeter_server.custom_metrics.sqlite.query.day_spans import DaySpan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
-from vumeter_server.custom_metrics.sqlite.query.interval_sums import no_sums, sums_of_cube
+from vumeter_server.custom_metrics.sqlite.query.interval_sums import (
+    no_sums,
+    sums_of_all,
+    sums_of_some,
+)
 from vumeter_server.custom_metrics.sqlite.query.plan import (
     Plan,
     Source,
@@ -36,13 +40,15 @@ Integers = npt.NDArray[np.int64]
 def answer_sums(query: SumQuery, plan: Plan, view: View, cache: OrganizationCache) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
     names = names_of(query, view)
-    codes = codes_of(names, view)
+    codes = codes_of(query, view)
     if plan.source is Source.NOTHING or not codes:
         return no_sums([] if query.metric_names is None else names)
     if plan.periods is not None:
-        known = [view.metrics.names[code] for code in codes]
-        cube = cache.sums(view, codes, plan.periods)
-        return sums_of_cube(cube, known, names, all_names=query.metric_names is None)
+        cube = cache.sums(view, codes, plan.periods, plan.found)
+        if query.metric_names is None:
+            return sums_of_all(cube, names)
+        known = [name for name in names if name in view.metrics.codes]
+        return sums_of_some(cube, known, names)
     summing = _Summing(with_transaction(view), cache, query, plan)
     summing.run()
     table = summing.aggregator.table(summing.width)
@@ -72,7 +78,7 @@ class _Summing:
         self.cache = cache
         self.plan = plan
         self.selection = query.selection
-        self.codes = codes_of(names, snapshot)
+        self.codes = codes_of(query, snapshot)
         self.width = max(len(names), 1)
         # The column of each metric, -1 for those that are not asked for.
         self.columns = np.full(max(snapshot.state.metrics, 1), -1, np.int64)

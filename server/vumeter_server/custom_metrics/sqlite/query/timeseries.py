@@ -33,7 +33,7 @@ def answer_timeseries(
     if plan.source is Source.NOTHING:
         return _timeseries(metric_type, np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
     if plan.periods is not None:
-        sums = of_matrix(cache.sums(view, [code], plan.periods)[0])
+        sums = of_matrix(cache.sums(view, (code,), plan.periods, plan.found)[0])
         return _of_sums(metric_type, function, sums)
     scan = Scan(with_transaction(view), query.selection, [code], Wanted(times=True))
     if not function.is_of_sums:

@@ -21,8 +21,8 @@ CELL_US = 900_000_000
 CELLS_A_DAY = DAY_US // CELL_US
 # Enough for cells up to the year 9999.
 _CELL_BITS = 32
-# Doubles hold whole numbers up to here.
-EXACT_BELOW = 2.0**53
+# Doubles hold whole numbers up to 2^53: the sum and the difference of two below this are exact.
+EXACT_BELOW = 2.0**52
 
 Points = npt.NDArray[np.void]
 
@@ -64,11 +64,6 @@ class Totals:
             totals.add(cells_of_log, sums_of_log)
         return totals
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether what `between` returned last comes from exact sums before each cell."""
-        return self._before is not None
-
     def add(self, cells: npt.NDArray[np.int64], added: Matrix) -> None:
         """Add sums of some cells, which are distinct and in ascending order."""
         at = self.cells.searchsorted(cells)
@@ -87,14 +82,11 @@ class Totals:
 
     def between(self, bounds: npt.NDArray[np.int64]) -> Matrix:
         """Return the sums from each of the ascending cells `bounds` to the next one."""
-        positions = self.cells.searchsorted(bounds)
-        if not self._is_summed:
-            self._before = _sums_before(self.sums)
-            self._is_summed = True
-        if self._before is not None:
-            before = self._before.take(positions, axis=1)
+        before = self.before(bounds)
+        if before is not None:
             differences: Matrix = before[:, 1:] - before[:, :-1]
             return differences
+        positions = self.cells.searchsorted(bounds)
         sums = np.zeros((len(self.sums), len(bounds) - 1))
         some = positions[:-1] < positions[1:]
         # reduceat answers an empty run with the element where it would begin, and none at the end.
@@ -102,6 +94,15 @@ class Totals:
         if len(where):
             sums[:, some] = np.add.reduceat(self.sums[:, : positions[-1]], where, axis=1)
         return sums
+
+    def before(self, bounds: npt.NDArray[np.int64]) -> Matrix | None:
+        """Return the sums before each of the cells `bounds`; None if they are not exact."""
+        if not self._is_summed:
+            self._before = _sums_before(self.sums)
+            self._is_summed = True
+        if self._before is None:
+            return None
+        return self._before.take(self.cells.searchsorted(bounds), axis=1)
 
 
 def _sums_before(sums: Matrix) -> Matrix | None:

@@ -13,7 +13,14 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions, Kind
+from vumeter_server.custom_metrics.aggregation import (
+    MAX_CELLS,
+    OF_BUCKETS,
+    Function,
+    Functions,
+    Kind,
+)
+from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.times.units import HOUR_US
 
@@ -111,6 +118,65 @@ class Timeseries:
 
     type: MetricType | None
     buckets: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FunctionOfMetric:
+    """One function of one metric's points that match its own filters, too."""
+
+    metric_name: str
+    function: Function
+    filters: Sequence[Matcher] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupedQuery:
+    """Asks for functions of metrics by group and bucket.
+
+    Attributes:
+        bounds_us: ascending bounds of n >= 1 buckets, n + 1 of them; points outside of the first
+            and the last do not count.
+        columns: what is computed.
+        filters: what every point has to match.
+        group_by: labels, `agent_id`, `environment_id` or `session_id`.
+        groups: the groups that are listed, as label values in the order of `group_by`; None for
+            all.
+        has_rest: whether the points of all other groups are put together in one, the rest.
+        max_cells: more rows x columns are InvalidArgument; None for no limit.
+    """
+
+    bounds_us: Sequence[int]
+    columns: Sequence[FunctionOfMetric]
+    filters: Sequence[Matcher] = ()
+    group_by: Sequence[str] = ()
+    groups: Sequence[tuple[str, ...]] | None = None
+    has_rest: bool = False
+    max_cells: int | None = MAX_CELLS
+
+
+REST: Final = -1
+"""Stands for the rest among the numbers of groups."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Grouped:
+    """One row per bucket and group in which some column has a point, in any order.
+
+    Attributes:
+        types: each column's metric's; None if there is no such metric.
+        labels: the label values of each group; "" for points without a label.
+        buckets: int64[rows], from 0.
+        groups: int64[rows], indexes of `labels`, or REST.
+        values: float64[rows, columns], NaN where there is no point.
+        counts: int64[rows, columns], of points; of sessions, the distinct ones.
+    """
+
+    types: list[MetricType | None]
+    labels: list[tuple[str, ...]]
+    buckets: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
 
@@ -240,6 +306,16 @@ class MetricStore(Protocol):
         """Compute the function of the metric's type of each bucket with a point.
 
         The type is told even if no point is in the range; it is None if there is no such metric.
+        """
+
+    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+        """Compute functions of metrics by group and bucket.
+
+        Every value is what `aggregation` says of the points of that bucket and group, whatever the
+        type of the metric.
+
+        Raises:
+            InvalidArgument: from `aggregation.check_cells`, for more than `max_cells`.
         """
 
     async def tags(

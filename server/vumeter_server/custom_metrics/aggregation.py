@@ -146,7 +146,7 @@ def order_of_rows(
     return sorted(range(len(groups)), key=lambda row: (periods[row], -totals[row], groups[row]))
 
 
-def check_cells(rows: int, metrics: int) -> None:
+def check_cells(rows: int, metrics: int, most: int = MAX_CELLS) -> None:
     """Raise InvalidArgument if an answer of `rows` rows would have more than 100,000 cells."""
-    if rows * metrics > MAX_CELLS:
+    if rows * metrics > most:
         raise InvalidArgument("Narrow the range or the grouping")

@@ -14,6 +14,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlie
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import SEAL_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import Upkeep
+from vumeter_server.custom_metrics.sqlite.query.grouped import answer_grouped
 from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
     answer_tag_values,
@@ -32,6 +33,8 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, 
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
 from vumeter_server.custom_metrics.store import (
+    Grouped,
+    GroupedQuery,
     Idempotency,
     SessionMetric,
     SumQuery,
@@ -116,6 +119,10 @@ class SqliteMetricStore:
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Aggregate one metric by bucket."""
         return await self._answer(organization_id, query, answer_timeseries)
+
+    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+        """Compute functions of metrics by group and bucket."""
+        return await self._answer(organization_id, query, answer_grouped)
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int

@@ -24,7 +24,12 @@ from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.store import SumQuery, TagValuesQuery, TimeseriesQuery
+from vumeter_server.custom_metrics.store import (
+    GroupedQuery,
+    SumQuery,
+    TagValuesQuery,
+    TimeseriesQuery,
+)
 
 SESSION = "session_id"
 # Queries of more periods, or of more metrics times edges, are not answered on the event loop, where
@@ -105,7 +110,15 @@ class SessionQuery:
     stored_bytes: int | None
 
 
-Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
+Query = (
+    SumQuery
+    | TimeseriesQuery
+    | GroupedQuery
+    | NamesQuery
+    | TagsQuery
+    | TagValuesQuery
+    | SessionQuery
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +169,8 @@ def plan(query: Query, view: View) -> Plan:
             return _plan_sums(query, view)
         case TimeseriesQuery():
             return _plan_timeseries(query, view)
+        case GroupedQuery():
+            return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
         case SessionQuery():
             return _plan_session(query, view)
         case NamesQuery() | TagsQuery():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,10 @@ def _of_sums(metric_type: MetricType, function: Function, sums: ExactSums) -> Ti
 
 
 def _percentiles(
-    found: Iterable[PointColumns], query: TimeseriesQuery, metric_type: MetricType, percent: int
+    found: Iterable[PointColumns],
+    query: TimeseriesQuery,
+    metric_type: MetricType,
+    percent: int | Fraction,
 ) -> Timeseries:
     """Find the percentile of each bucket with a point."""
     runs: dict[int, list[Array]] = {}

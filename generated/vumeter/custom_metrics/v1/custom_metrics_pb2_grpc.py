@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
+from vumeter.custom_metrics.v1 import query_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_query__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -88,6 +89,11 @@ class CustomMetricsServiceStub(object):
                 '/vumeter.custom_metrics.v1.CustomMetricsService/QueryTimeseries',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.FromString,
+                _registered_method=True)
+        self.QueryMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
                 _registered_method=True)
         self.ListTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
@@ -188,6 +194,15 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryMetrics(self, request, context):
+        """Asks anything: any function of any metrics, by any labels and buckets, with formulas, the first
+        groups and the rest, and a comparison with an earlier range. INVALID_ARGUMENT if the answer would
+        hold more than 100,000 cells (rows times columns).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTags(self, request, context):
         """Lists the keys of user-defined tags and their values, in pages. System labels (agent_id,
         environment_id, session_id) are not among them. To have more than the first 1,000 values of a
@@ -246,6 +261,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.QueryTimeseries,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.SerializeToString,
+            ),
+            'QueryMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.SerializeToString,
             ),
             'ListTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTags,
@@ -489,6 +509,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/QueryTimeseries',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,9 +13,9 @@ from bench.engines.duck import DuckDb
 from bench.engines.processes import EngineProcess
 from bench.engines.sqlite import NaiveSqlite
 from bench.engines.vumeter import Vumeter
-from bench.mix import MIX, VARIANTS, Query
+from bench.mix import ANYWHERE, MIX, VARIANTS, Query
 from bench.oracle import Oracle
-from bench.report import Measured, times_as_fast
+from bench.report import Measured, times_as_fast, times_as_long
 from bench.run import Run, Section
 
 ASKS = 200
@@ -25,11 +25,17 @@ ROUNDS = 3
 SECONDS_A_ROUND = 0.1
 AT_LEAST_DUCK = {"Q2": 8, "Q3": 8, "Q4": 4, "Q5": 8, "Q6": 1, "Q7": 8}
 AT_LEAST = 2
+# How many times the time of the same query whose range ends where rollup intervals do.
+ANYWHERE_AT_MOST = 1.5
 
 NOTE = (
     "Median ms over varied parameters. Ours is the store called in process on sealed data, with the"
     " hop to its reader threads where it makes one; the peers answer with rows in Python. Each"
     " engine has a process of its own, and they take turns."
+)
+ANYWHERE_NOTE = (
+    "Median ms of queries whose ranges begin and end at any microsecond, in turns with those whose"
+    " ranges are whole hours or days."
 )
 FRESH_NOTE = (
     "The same, each ask right after a point was recorded, so that nothing can be answered from what"
@@ -41,6 +47,12 @@ def sections() -> list[Section]:
     """Return the sections."""
     return [
         Section(name="in-process", title="Queries in process", note=NOTE, measure=measure),
+        Section(
+            name="anywhere",
+            title="Queries in process whose ranges end anywhere",
+            note=ANYWHERE_NOTE,
+            measure=measure_anywhere,
+        ),
         Section(
             name="fresh",
             title="Queries in process, each right after a new point",
@@ -75,6 +87,29 @@ def _at_least(query: Query, peer: str) -> float | None:
     if query in VARIANTS or peer == NaiveSqlite.name:
         return None
     return AT_LEAST_DUCK.get(query.name, AT_LEAST) if peer == DuckDb.name else AT_LEAST
+
+
+def measure_anywhere(run: Run) -> Iterator[Measured]:
+    """Time queries with ends anywhere against those with aligned ends, in turns."""
+    with run.engine(Vumeter) as ours:
+        for aligned, anywhere in ANYWHERE:
+            run.say(f"{anywhere.name} in process")
+            asks = [query.asks(run.dataset, ASKS) for query in (aligned, anywhere)]
+            check_answers([ours], asks[1][:CHECKED_ASKS], run.oracle)
+            taken: list[list[float]] = [[], []]
+            for _ in range(ROUNDS + 1):
+                for number, each in enumerate(asks):
+                    taken[number] += ours.times(each)
+            # In the first round what is cached is read.
+            base, value = (statistics.median(times[ASKS:]) * 1_000 for times in taken)
+            yield times_as_long(
+                f"{anywhere.name} {anywhere.what}",
+                value,
+                base,
+                "ms",
+                aligned.name,
+                ANYWHERE_AT_MOST,
+            )
 
 
 def measure_fresh(run: Run) -> Iterator[Measured]:

@@ -162,10 +162,27 @@ Q1_OF_AGENT = Query(
     ask=lambda draw: Ask(kind=Kind.NAMES, agent_id=draw.agent()),
 )
 Q2_ANYWHERE = Query(
-    name="Q2e",
-    what="Q2 from any microsecond: both ends cut a cell",
+    name="Q2u",
+    what="Q2 with ends anywhere",
     ask=lambda draw: Ask(kind=Kind.AGGREGATE, **draw.anywhere(14)),
 )
+Q4_ANYWHERE = Query(
+    name="Q4u",
+    what="Q4 with ends anywhere",
+    ask=lambda draw: Ask(
+        kind=Kind.DAILY,
+        zone=SINGAPORE,
+        metric_names=draw.some(METRIC_NAMES, 3),
+        **draw.anywhere(30),
+    ),
+)
+Q5_ANYWHERE = Query(
+    name="Q5u",
+    what="Q5 with ends anywhere: every bucket begins within an interval",
+    ask=lambda draw: Ask(kind=Kind.TIMESERIES, metric_name=draw.one(COUNTERS), **draw.anywhere(7)),
+)
+# Each beside the query that it differs from in nothing but where its range ends.
+ANYWHERE = ((Q2, Q2_ANYWHERE), (Q4, Q4_ANYWHERE), (Q5, Q5_ANYWHERE))
 Q2_OF_AGENT = Query(
     name="Q2a",
     what="Q2 of an agent",

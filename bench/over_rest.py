@@ -14,6 +14,7 @@ from bench.engines.sqlite import NaiveSqlite
 from bench.engines.vumeter import Vumeter
 from bench.load import Sent, Target, sender
 from bench.mix import (
+    ANYWHERE,
     Q1,
     Q1_OF_AGENT,
     Q2,
@@ -38,6 +39,8 @@ CHECKED_ASKS = 2
 CLIENTS = 8
 # The share of the empty RPC's requests a second with 8 clients.
 AT_LEAST = {"Q1": 0.6, "Q2": 0.6, "Q4": 0.4, "Q5": 0.6, "Q7": 0.6, "Q8": 0.6}
+# The share of the requests a second of the same query whose range ends where intervals do.
+ANYWHERE_AT_LEAST = 1 / 1.5
 # How many times the empty RPC's time with one client.
 AT_MOST = {"Q3": 6, "Q6": 6, "Q9": 30}
 # Without parameters a query would be the same at each request: it is asked with some, too.
@@ -58,6 +61,15 @@ def sections() -> list[Section]:
                 " and the same Envoy. Rates are with 8 clients, times are medians of one client."
             ),
             measure=measure,
+        ),
+        Section(
+            name="rest-anywhere",
+            title="Queries over REST whose ranges end anywhere",
+            note=(
+                "8 clients; requests a second in turns with the same query whose range is of whole"
+                " hours or days."
+            ),
+            measure=measure_anywhere,
         ),
         Section(
             name="fastapi",
@@ -115,6 +127,30 @@ def measure(run: Run) -> Iterator[Measured]:
                 "ms",
                 "empty RPC",
                 AT_MOST[query.name],
+            )
+
+
+def measure_anywhere(run: Run) -> Iterator[Measured]:
+    """Measure queries with ends anywhere in turns with those with aligned ends."""
+    directory = run.loaded(Vumeter)
+    with running(directory / "vumeter.db") as stack:
+        for aligned, anywhere in ANYWHERE:
+            run.say(f"{anywhere.name} over REST")
+            targets = [target(stack, _checked(run, stack, each)) for each in (aligned, anywhere)]
+            rates: list[list[float]] = [[], []]
+            for _ in range(7 if run.full else 3):
+                for number, each in enumerate(targets):
+                    sent = each.send(run.directory, clients=CLIENTS, seconds=1)
+                    rates[number].append(sent.rate)
+            # In the first round what is cached is read.
+            base, value = (statistics.median(each[1:]) for each in rates)
+            yield share(
+                f"{anywhere.name} {anywhere.what}, 8 clients",
+                value,
+                base,
+                "requests/s",
+                aligned.name,
+                ANYWHERE_AT_LEAST,
             )
 
 

@@ -20,8 +20,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from vumeter_server import cli
+from vumeter_server.access import roles
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import PUBLIC
 from vumeter_server.edge import process as edge_process
 from vumeter_server.edge.config import EdgeFiles, edge_files, load, transcoder
 
@@ -55,7 +55,6 @@ class EmptyService:
     """Answers nothing, to anybody."""
 
     service = _POOL.FindServiceByName(SERVICE)
-    access = PUBLIC
     field_names: Mapping[str, str] = {}
 
     async def Get(self, request: Message, call: Call) -> Message:
@@ -72,6 +71,7 @@ def _serve_empty_too() -> None:
         return [*await of_product(foundation), app.Family(servicers=[EmptyService()])]
 
     app.families = families
+    roles.METHODS = {**roles.METHODS, f"{SERVICE}.Get": roles.PUBLIC}
 
 
 def _route_empty_too(directory: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 
 from bench.asks import Ask
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 

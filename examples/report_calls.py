@@ -31,8 +31,11 @@ def one_call() -> Iterator[pb.StreamEventsRequest]:
 
 with grpc.insecure_channel(sys.argv[1]) as channel:
     token = [("x-admin-token", os.environ["VUMETER_ADMIN_TOKEN"])]
+    recorded = 0
     for answer in LiveMetricsServiceStub(channel).StreamEvents(one_call(), metadata=token):
         # What was not answered when a stream broke can be sent again: repeats are harmless.
-        print(
-            f"batch {answer.sequence} recorded {answer.recorded} {answer.error.message or 'events'}"
-        )
+        recorded += answer.recorded
+        if answer.HasField("error"):
+            print(f"batch {answer.sequence} was rejected: {answer.error.message}")
+        else:
+            print(f"{answer.sequence} batches answered, {recorded} events recorded")

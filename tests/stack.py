@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.runtime.parent_death import ending_with_parent
 from vumeter_server.sqlite import open_database

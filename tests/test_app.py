@@ -13,7 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from vumeter_server import app
 from vumeter_server.access.authenticator import Authenticator
-from vumeter_server.access.keys import Credential, Role, StoredKey, new_key, secret_digest
+from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
+from vumeter_server.access.roles import Role
 from vumeter_server.api import server as server_module
 from vumeter_server.runtime.settings import Settings
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from vumeter_server.runtime.settings import Settings, load_settings, require_admin_token
+from vumeter_server.runtime.settings import (
+    RENAMED,
+    Settings,
+    load_settings,
+    require_admin_token,
+    warn_of_old_names,
+)
 from vumeter_server.runtime.start_error import StartError
 
 
@@ -14,6 +21,8 @@ from vumeter_server.runtime.start_error import StartError
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"VUMETER_{name.upper()}", raising=False)
+    for old_name in RENAMED:
+        monkeypatch.delenv(old_name, raising=False)
 
 
 def test_everything_listens_on_loopback_unless_told_otherwise() -> None:
@@ -69,3 +78,52 @@ def test_settings_do_not_show_the_admin_token() -> None:
     settings = load_settings(admin_token="0123456789abcdef0123456789abcdef")
     assert require_admin_token(settings) == "0123456789abcdef0123456789abcdef"
     assert "0123456789abcdef" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("old", "value", "attribute", "read"),
+    [
+        ("VUMETER_SEAL_AT_POINTS", "500", "flush_at_points", 500),
+        ("VUMETER_LAUNCH_ID", "start-1", "epoch_id", "start-1"),
+        ("VUMETER_WRITER", "127.0.0.1:50051", "writer_address", "127.0.0.1:50051"),
+    ],
+)
+def test_an_old_name_works_and_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, old: str, value: str, attribute: str, read: object
+) -> None:
+    monkeypatch.setenv(old, value)
+    assert getattr(load_settings(), attribute) == read
+    with capture_logs() as logs:
+        warn_of_old_names()
+    assert logs == [
+        {
+            "event": "setting_renamed",
+            "log_level": "warning",
+            "old_name": old,
+            "new_name": f"VUMETER_{attribute.upper()}",
+        }
+    ]
+
+
+@pytest.mark.parametrize("value", ["", "127.0.0.1:50052"])
+def test_a_new_name_goes_before_the_old_one(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VUMETER_WRITER", "127.0.0.1:50051")
+    monkeypatch.setenv("VUMETER_WRITER_ADDRESS", value)
+    assert load_settings().writer_address == value
+
+
+def test_what_is_given_goes_before_an_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VUMETER_SEAL_AT_POINTS", "500")
+    assert load_settings(flush_at_points=600).flush_at_points == 600
+
+
+def test_a_wrong_value_under_an_old_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VUMETER_SEAL_AT_POINTS", "many")
+    with pytest.raises(StartError, match="VUMETER_FLUSH_AT_POINTS"):
+        load_settings()
+
+
+def test_every_new_name_is_a_setting_and_no_old_one_is() -> None:
+    names = {f"VUMETER_{name.upper()}" for name in Settings.model_fields}
+    assert names >= set(RENAMED.values())
+    assert not names & RENAMED.keys()

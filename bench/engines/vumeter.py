@@ -17,7 +17,7 @@ from bench.asks import Ask, Kind
 from bench.dataset import METRIC_NAMES, METRICS, Dataset, generate
 from bench.engines.engine import Engine
 from bench.oracle import labels_of
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.custom_metrics.model import Batch, LabelSet
 from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest

@@ -28,8 +28,10 @@ from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
-from vumeter_server.live_metrics.ingest import Recording as LiveRecording
-from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import LiveView
+from vumeter_server.live_metrics.maintenance import LiveMaintenance
+from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.runtime.clock import Clock, system_clock
@@ -66,17 +68,17 @@ class Foundation:
     """
 
     settings: Settings
-    launch_id: str
+    epoch_id: str
     clock: Clock
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are laid out anew."""
+    """Is told how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
         """Whether this process is the one that writes."""
-        return not self.settings.writer
+        return not self.settings.writer_address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +111,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         foundation.readers,
         foundation.clock,
         retention_days=foundation.settings.retention_days,
-        seal_at_points=foundation.settings.seal_at_points,
+        seal_at_points=foundation.settings.flush_at_points,
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)
@@ -131,22 +133,21 @@ async def _live_metrics(foundation: Foundation) -> Family:
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
     store = await SqliteLiveStore.open(
-        foundation.writer, foundation.readers, foundation.clock, foundation.launch_id
+        foundation.writer, foundation.readers, foundation.clock, foundation.epoch_id
     )
-    recording = LiveRecording(store=store, clock=foundation.clock)
-    upkeep = Upkeep(
+    view = await LiveView.of(store)
+    queries = LiveQueries(store=store, view=view)
+    ingest = EventIngest(store=store, clock=foundation.clock)
+    maintenance = LiveMaintenance(
         store=store,
         clock=foundation.clock,
         call_ttl_us=foundation.settings.call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
     return Family(
-        servicers=[
-            LiveMetricsService(store, recording),
-            LiveMetricsRestService(store, recording),
-        ],
-        background=[upkeep.keep_closing, upkeep.keep_forgetting, upkeep.keep_working_out],
-        on_stopping=store.board.close,
+        servicers=[LiveMetricsService(queries, ingest), LiveMetricsRestService(queries, ingest)],
+        background=[periodic.run_forever for periodic in maintenance.steps],
+        on_stopping=view.close,
     )
 
 
@@ -169,7 +170,7 @@ async def serve(
     """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
 
     `on_progress` is told how many of how many days are done where the database of an earlier
-    version has to be laid out anew.
+    version has to be converted.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
     BackgroundEnded if work that runs beside the calls ended by itself.
@@ -228,8 +229,8 @@ async def running(
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
     database = open_database(settings.db)
-    claim = None if settings.writer else database.lock_for_serving()
-    forwarding = Forwarding(settings.writer) if settings.writer else None
+    claim = None if settings.writer_address else database.lock_for_serving()
+    forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     writer, readers = database.writer(), database.readers()
     try:
         authenticator = Authenticator(
@@ -239,7 +240,7 @@ async def running(
         )
         foundation = Foundation(
             settings=settings,
-            launch_id=settings.launch_id or uuid.uuid4().hex,
+            epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
             writer=writer,
             readers=readers,

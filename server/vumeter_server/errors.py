@@ -111,6 +111,18 @@ class InvalidArgument(VumeterError):
         return cls(violations=[Violation(field=field, problem=problem, as_sent=as_sent)])
 
 
+class BodyTooLarge(VumeterError):
+    """The body of a request is larger than is accepted, once it is inflated."""
+
+    default_message = "The request body is larger than 4 MiB"
+
+
+class UnsupportedEncoding(VumeterError):
+    """The body of a request is compressed in a way that the server cannot inflate."""
+
+    default_message = "Content-Encoding must be gzip or absent"
+
+
 class Unauthenticated(VumeterError):
     """No credential, or an unknown, wrong, expired or revoked one: one text for all of them."""
 

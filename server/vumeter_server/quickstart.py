@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.options import one_line_errors
 from vumeter_server.commands.up import (
@@ -29,7 +30,7 @@ from vumeter_server.commands.up import (
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings, load_settings
 from vumeter_server.sqlite import open_database
-from vumeter_server.supervisor import supervisor
+from vumeter_server.supervisor.endpoints import Endpoints
 
 ORGANIZATION = "demo"
 KEY_DAYS = 30
@@ -54,8 +55,8 @@ def main() -> None:
 
 def _greeting(
     settings: Settings, made_token: bool
-) -> Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]:
-    async def greet(endpoints: supervisor.Endpoints) -> None:
+) -> Callable[[Endpoints], Coroutine[Any, Any, None]]:
+    async def greet(endpoints: Endpoints) -> None:
         await print_endpoints(endpoints)
         if settings.demo:
             await load_demo_data(settings, endpoints)

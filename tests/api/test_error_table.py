@@ -10,7 +10,15 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from vumeter_server import errors
-from vumeter_server.api.error_table import STATUS_CODES, status_code, status_of
+from vumeter_server.api.error_table import (
+    HTTP_STATUSES,
+    RETRY_INFO,
+    STATUS_CODES,
+    initial_metadata,
+    status_code,
+    status_of,
+    trailing_metadata,
+)
 
 # Never raised itself: what the others derive from.
 BASES = {errors.RetryableError}
@@ -42,7 +50,10 @@ def test_every_error_has_a_row_of_its_own(error_type: type[errors.VumeterError])
 
 
 def test_no_two_errors_share_a_status() -> None:
-    assert len(set(STATUS_CODES.values())) == len(STATUS_CODES)
+    statuses = {
+        HTTP_STATUSES.get(error_type, HTTP[code.name]) for error_type, code in STATUS_CODES.items()
+    }
+    assert len(statuses) == len(STATUS_CODES)
 
 
 @pytest.mark.parametrize("error_type", KNOWN)
@@ -85,6 +96,25 @@ def test_a_retryable_error_says_when_to_come_back() -> None:
     detail = error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(detail)
     assert detail.retry_delay.seconds == 7
+
+
+@pytest.mark.parametrize("error_type", [errors.LimitExceeded, errors.Unavailable])
+def test_a_retryable_error_says_it_in_a_header_and_in_a_trailer_too(
+    error_type: type[errors.RetryableError],
+) -> None:
+    error = error_type(retry_after_seconds=7)
+    assert dict(initial_metadata(error)) == {"retry-after": "7"}
+    trailers = dict(trailing_metadata(error))
+    assert trailers.keys() == {RETRY_INFO}
+    detail = error_details_pb2.RetryInfo.FromString(trailers[RETRY_INFO])
+    assert detail.retry_delay.seconds == 7
+
+
+@pytest.mark.parametrize("error_type", KNOWN)
+def test_what_cannot_be_retried_says_nothing_of_it(error_type: type[errors.VumeterError]) -> None:
+    if not issubclass(error_type, errors.RetryableError):
+        assert "retry-after" not in dict(initial_metadata(error_type()))
+        assert trailing_metadata(error_type()) == ()
 
 
 @pytest.mark.parametrize("text", ["x" * 200, "界" * 200, "\x00" * 200])

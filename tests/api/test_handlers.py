@@ -22,8 +22,8 @@ from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as rest_pb2
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import StoredKey
+from vumeter_server.access.roles import METHODS, PUBLIC
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import PUBLIC
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import Server
 from vumeter_server.errors import InvalidArgument, LimitExceeded, Unavailable
@@ -35,7 +35,6 @@ Answering = Callable[[Any], Any]
 class Doing:
     """A service whose every method does the same: what a test asks for."""
 
-    access = PUBLIC
     field_names: Mapping[str, str] = {"agent_id": "agentId"}
 
     def __init__(self, service: ServiceDescriptor) -> None:
@@ -82,7 +81,9 @@ class Faces:
         self.typed = Doing(pb.DESCRIPTOR.services_by_name["CustomMetricsService"])
         self.rest = Doing(rest_pb2.DESCRIPTOR.services_by_name["CustomMetricsRestService"])
         pipeline = Pipeline(
-            authenticator=Authenticator(NoKeys(), "", lambda: 0), query_timeout_seconds=0.05
+            authenticator=Authenticator(NoKeys(), "", lambda: 0),
+            query_timeout_seconds=0.05,
+            methods=dict.fromkeys(METHODS, PUBLIC),
         )
         self.server = Server(pipeline, [self.typed, self.rest], reflection=False)
         self.port = self.server.listen("127.0.0.1:0")
@@ -168,9 +169,13 @@ async def test_a_retryable_error_says_when_on_both_faces(faces: Faces) -> None:
         retry = error_details_pb2.RetryInfo()
         assert details(native).details[0].Unpack(retry)
         assert retry.retry_delay.seconds == 7
+        trailers: dict[str, Any] = dict(native.trailing_metadata())
+        in_trailer = error_details_pb2.RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"])
+        assert in_trailer == retry
         response = await faces.get()
         assert (response.status_code, response.headers["retry-after"]) == (status, "7")
         assert response.json()["message"] == error.message
+        assert "google.rpc.retryinfo-bin" not in response.headers
 
 
 async def test_a_retryable_error_in_a_stream_after_an_answer_keeps_its_status(faces: Faces) -> None:

@@ -17,7 +17,7 @@ from vumeter_server.custom_metrics.aggregation import (
     P95,
     SUM,
     Function,
-    Kind,
+    Statistic,
     check_cells,
     compute,
     compute_of_sums,
@@ -45,7 +45,7 @@ def test_a_function_is_computed_as_its_definition_says(values: list[float], perc
     assert compute(MEAN, values) == float(total) / len(values)
     assert compute(LAST, values) == values[-1]
     # At least so many percent of the values are no larger, and of no smaller value is that true.
-    percentile = compute(Function(Kind.PERCENTILE, percent), values)
+    percentile = compute(Function(Statistic.PERCENTILE, percent), values)
     shares = {value: 100 * sum(each <= value for each in values) for value in values}
     assert percentile == min(v for v, share in shares.items() if share >= percent * len(values))
     assert nearest_rank(np.array(values), percent) == percentile

@@ -94,7 +94,7 @@ def test_a_tag_that_was_sent_twice_is_good_only_as_what_counted() -> None:
 
 
 def test_what_is_known_is_forgotten_when_it_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_sets, "MAX_WEIGHT", 4_000)
+    monkeypatch.setattr(label_sets, "MAX_BYTES", 4_000)
     known = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
     keys = [("agent_xyz", "", ("company_id", str(number))) for number in range(20)]
     expected = [(("agent_id", "agent_xyz"), ("company_id", str(number))) for number in range(20)]

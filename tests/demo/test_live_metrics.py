@@ -9,7 +9,7 @@ from collections import Counter
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.demo.live_metrics import STRANGER, TENANTS, CallServer, hang_up
-from vumeter_server.live_metrics.grpc_api import report_of
+from vumeter_server.live_metrics.grpc_api import sent_event
 from vumeter_server.live_metrics.validation import check
 
 
@@ -20,7 +20,7 @@ async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() ->
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(2):
             await server.play()
-    events = check([report_of(event) for event in told[:10_000]], 2**60)
+    events = check([sent_event(event) for event in told[:10_000]], 2**60)
     kinds = Counter(event.type.name for event in events)
     assert kinds.keys() == {
         "PENDING",
@@ -46,5 +46,5 @@ def test_calls_of_an_earlier_play_are_ended_and_nobody_elses() -> None:
     capacity = pb.GetCapacityResponse(
         active_calls=[left, others], accepted_calls=[left, others], pending_calls=[others]
     )
-    (event,) = check([report_of(event) for event in hang_up(capacity)], 2**60)
+    (event,) = check([sent_event(event) for event in hang_up(capacity)], 2**60)
     assert (event.call_id, event.type.name) == ("demo_1_7", "ENDED")

@@ -119,11 +119,13 @@ async def test_an_unknown_path_or_method_is_404_in_our_shape(edge: Edge) -> None
     is_status(await post(edge, "/v1/custom-metrics/names", b"{}"), 404, 5, message)
 
 
-async def test_an_unknown_parameter_is_400_and_named(edge: Edge) -> None:
-    response = await get(edge, "/v1/custom-metrics/names?agentid=agent_xyz")
-    assert response.status_code == 400
-    assert response.json()["code"] == 3
-    assert '"agentid"' in response.json()["message"]
+async def test_an_unknown_parameter_reaches_the_server_in_the_path_as_it_was_asked(
+    edge: Edge,
+) -> None:
+    path = "/v1/custom-metrics/names?agentid=agent%5Fxyz&agentId=headers&agentId.x=1&=&&"
+    # requests would tidy the path up.
+    raw = await raw_request(edge, f"GET {path} HTTP/1.1")
+    assert f"x-envoy-original-path: {path}" in json.loads(raw.partition(b"\r\n\r\n")[2])["data"]
 
 
 @pytest.mark.parametrize(
@@ -257,20 +259,62 @@ async def test_a_made_up_original_path_does_not_turn_native_grpc_into_rest(edge:
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
+KINDS = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_grpc_web_keeps_its_status(edge: Edge, kind: str) -> None:
     async def call(agent_id: str) -> requests.Response:
         message = rest_pb2.GetNamesRequest(agent_id=agent_id).SerializeToString()
         frame = b"\0" + struct.pack(">I", len(message)) + message
-        data = base64.b64encode(frame) if kind.endswith("text") else frame
+        data = base64.b64encode(frame) if "text" in kind else frame
         return await post(edge, f"/{SERVICE}/GetNames", data, **{"content-type": kind})
 
     answer = await call("agent_xyz")
     assert answer.status_code == 200
-    assert b"grpc-status:0" in answer.content
+    assert answer.headers["content-type"] == kind.removesuffix("+proto") + "+proto"
+    assert b"grpc-status:0" in (decoded(answer.content) if "text" in kind else answer.content)
     refused = await call("fail 3")
     assert refused.headers["grpc-status"] == "3"
     assert refused.headers["grpc-message"] == "startDate must be a string"
+
+
+def decoded(text: bytes) -> bytes:
+    """Decode base64 that was written in pieces, each with its own padding."""
+    return b"".join(map(base64.b64decode, re.findall(rb"[A-Za-z0-9+/]+=*", text)))
+
+
+CONNECT = "The Connect protocol is not supported: use gRPC, gRPC-Web or the REST paths"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/proto"])
+async def test_a_unary_call_of_connect_is_rejected_in_our_shape(edge: Edge, kind: str) -> None:
+    headers = {"content-type": kind, "connect-protocol-version": "1"}
+    for path in (f"/{SERVICE}/GetNames", "/vumeter.custom_metrics.v1.CustomMetricsService/Any"):
+        is_status(await post(edge, path, b"{}", **headers), 415, 12, CONNECT)
+
+
+@pytest.mark.parametrize("kind", ["application/connect+json", "application/connect+proto"])
+async def test_a_stream_of_connect_is_rejected_in_our_shape(edge: Edge, kind: str) -> None:
+    response = await post(edge, f"/{SERVICE}/GetNames", b"\0\0\0\0\0", **{"content-type": kind})
+    is_status(response, 415, 12, CONNECT)
+
+
+async def test_a_get_of_connect_is_rejected_in_our_shape(edge: Edge) -> None:
+    query = "connect=v1&encoding=json&message=%7B%7D"
+    is_status(await get(edge, f"/{SERVICE}/GetNames?{query}"), 415, 12, CONNECT)
+
+
+async def test_a_page_of_an_allowed_origin_sees_why_connect_is_rejected(edge: Edge) -> None:
+    headers = {"connect-protocol-version": "1", "origin": ALLOWED_ORIGIN}
+    response = await post(edge, f"/{SERVICE}/GetNames", b"{}", **headers)
+    is_status(response, 415, 12, CONNECT)
+    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
 
 
 async def test_health_is_answered_by_envoy_with_what_it_knows_of_the_server(edge: Edge) -> None:
@@ -279,6 +323,39 @@ async def test_health_is_answered_by_envoy_with_what_it_knows_of_the_server(edge
         assert response.status_code == 200
         assert response.json() == {"status": "SERVING"}
         assert grpc_headers(response.headers) == []
+
+
+# What pages and the libraries in them send: of ours, of gRPC-Web and Connect, of tracing, of fetch.
+BROWSERS_SEND = {
+    *("authorization", "x-api-key", "x-secret-key", "x-admin-token"),
+    *("content-type", "content-encoding", "x-request-id", "x-requested-with", "idempotency-key"),
+    *("x-grpc-web", "x-user-agent", "grpc-timeout"),
+    *("connect-protocol-version", "connect-timeout-ms"),
+    *("traceparent", "tracestate"),
+    *("cache-control", "if-none-match"),
+}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/healthz?probe=1"])
+async def test_a_page_of_an_allowed_origin_can_read_health(edge: Edge, path: str) -> None:
+    response = await get(edge, path, headers={"origin": ALLOWED_ORIGIN})
+    assert (response.status_code, response.json()) == (200, {"status": "SERVING"})
+    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
+    other = await get(edge, path, headers={"origin": "https://elsewhere.example.com"})
+    assert other.status_code == 200
+    assert "access-control-allow-origin" not in other.headers
+    preflight = await asyncio.to_thread(
+        requests.options,
+        edge.url + path,
+        headers={
+            "origin": ALLOWED_ORIGIN,
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "traceparent",
+        },
+        timeout=10,
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
 
 
 async def test_an_allowed_origin_may_call_and_another_may_not(edge: Edge) -> None:
@@ -298,7 +375,7 @@ async def test_an_allowed_origin_may_call_and_another_may_not(edge: Edge) -> Non
     allowed = await options(ALLOWED_ORIGIN)
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
-    assert "authorization" in allowed.headers["access-control-allow-headers"]
+    assert set(allowed.headers["access-control-allow-headers"].split(", ")) == BROWSERS_SEND
     assert "access-control-allow-credentials" not in allowed.headers
     answer = await names(edge, "agent_xyz", origin=ALLOWED_ORIGIN)
     assert answer.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
@@ -334,6 +411,16 @@ async def test_a_server_that_is_gone_is_503_for_everybody_until_it_is_back() -> 
             await native_names(edge.target, "agent_xyz")
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert caught.value.details() == "Service unavailable"
+        metadata: dict[str, Any] = {
+            **dict(caught.value.initial_metadata()),
+            **dict(caught.value.trailing_metadata()),
+        }
+        retry = error_details_pb2.RetryInfo.FromString(metadata["google.rpc.retryinfo-bin"])
+        assert retry.retry_delay.seconds == int(metadata["retry-after"]) == 1
+        status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+        assert (status.code, status.message) == (14, "Service unavailable")
+        assert status.details[0].Unpack(again_in := error_details_pb2.RetryInfo())
+        assert again_in == retry
         await until_health(edge, 503)
         again = Upstream()
         await again.start(first.port)

@@ -15,7 +15,7 @@ import requests
 from tests.end_to_end.callers import Caller, bearer
 from tests.stack import Stack
 
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 
 # What it asserts is shown as a test's own assertions are.
 pytest.register_assert_rewrite("tests.end_to_end.examples")

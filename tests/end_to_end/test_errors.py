@@ -15,7 +15,8 @@ from tests.end_to_end.callers import Answer, Caller, bearer
 from tests.end_to_end.conftest import connected, new_name, with_key
 from tests.stack import start_stack
 
-from vumeter_server.access.keys import NewKey, Role, new_key
+from vumeter_server.access.keys import NewKey, new_key
+from vumeter_server.access.roles import Role
 
 SERVICE = "vumeter.custom_metrics.v1.CustomMetricsService"
 NAMES = "/v1/custom-metrics/names"

@@ -92,7 +92,9 @@ def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path:
         # Who was not answered asks again, and so does somebody who was: all of it is there once.
         for client in clients:
             for batch in [*client.acknowledged[-5:], *unacknowledged(client)]:
-                assert caller.rpc(RECORD, request_of(batch)).body == {"recorded": size_of(batch)}
+                assert caller.rpc(RECORD, request_of(batch)).body == {
+                    "recorded": str(size_of(batch))
+                }
         sent = [batch for client in clients for batch in client.sent]
         assert stored(caller) == {batch: size_of(batch) for batch in sent}
 
@@ -102,11 +104,11 @@ def test_kill_9_while_points_are_sealed_loses_and_doubles_nothing(tmp_path: Path
     clients: list[Recorder] = []
     key: NewKey | None = None
     for run in range(3):
-        with running(tmp_path, VUMETER_SEAL_AT_POINTS="500") as stack:
+        with running(tmp_path, VUMETER_FLUSH_AT_POINTS="500") as stack:
             key = key or stack.make_key()
             # A seal is followed at once by the next one, or by merging the days that it has filled.
             clients += record_until(stack, key, f"run{run}", sealing(stack))
-    with running(tmp_path, VUMETER_SEAL_AT_POINTS="500") as stack:
+    with running(tmp_path, VUMETER_FLUSH_AT_POINTS="500") as stack:
         assert key is not None
         with asking(stack, key) as caller:
             assert_whole_and_once(stored(caller), clients)

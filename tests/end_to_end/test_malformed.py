@@ -80,7 +80,8 @@ def test_an_unknown_parameter_is_400_and_named(owner: Caller, method: Method) ->
             body=b"{}" if method.verb == "POST" else None,
         )
         is_400(answer)
-        assert "no_such" in answer.message
+        assert answer.message == "no_such is not a known parameter"
+        assert answer.fields == ["no_such"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.end_to_end.callers import Caller
 
 BUF = Path(sys.executable).with_name("buf")
 SERVICE = "vumeter.custom_metrics.v1.CustomMetricsService"
-POINT = {"name": "booking_attempt", "timestamp": "2025-04-01T10:00:00Z", "tags": {"origin": "web"}}
+POINT = {"name": "booking_attempt", "occur_time": "2025-04-01T10:00:00Z", "tags": {"origin": "web"}}
 
 
 @pytest.fixture(params=["server", "envoy"])
@@ -36,7 +36,7 @@ def ask(owner: Caller, target: str, method: str, request: Any) -> Any:
 
 
 def test_metrics_are_recorded_and_queried_by_reflection_alone(owner: Caller, target: str) -> None:
-    assert ask(owner, target, "RecordPoints", {"points": [POINT]}) == {"recorded": 1}
+    assert ask(owner, target, "RecordPoints", {"points": [POINT]}) == {"recorded": "1"}
     assert ask(owner, target, "ListMetricNames", {}) == {"names": ["booking_attempt"]}
     selection = {"startTime": "2025-04-01T00:00:00Z", "endTime": "2025-04-02T00:00:00Z"}
     assert ask(owner, target, "AggregateMetrics", {"selection": selection}) == {

@@ -1,4 +1,4 @@
-"""A live store on a file of its own, with a clock that tests set, and how its answers compare."""
+"""A live store on a file of its own, a clock that tests set, and how its answers compare."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.counters import COLUMNS
-from vumeter_server.live_metrics.fold import State
 from vumeter_server.live_metrics.history import Bucket, Buckets
-from vumeter_server.live_metrics.live_view import Board
+from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.sqlite import open_database
 
 NINE = 1_743_498_000_000_000  # 2025-04-01T09:00:00Z
@@ -41,11 +42,15 @@ class Ground:
     clock: SetClock = field(default_factory=SetClock)
 
     @asynccontextmanager
-    async def store(self, launch_id: str = "launch-1") -> AsyncIterator[SqliteLiveStore]:
+    async def store(
+        self, epoch_id: str = "epoch-1"
+    ) -> AsyncIterator[tuple[SqliteLiveStore, LiveView]]:
+        """Open a store, with the live view of it."""
         database = open_database(self.path)
         writer, readers = database.writer(), database.readers()
         try:
-            yield await SqliteLiveStore.open(writer, readers, self.clock, launch_id)
+            store = await SqliteLiveStore.open(writer, readers, self.clock, epoch_id)
+            yield store, await LiveView.of(store)
         finally:
             writer.close()
             readers.close()
@@ -65,20 +70,36 @@ def ground(directory: Path) -> Ground:
     return Ground(path)
 
 
-def totals(board: Board, tenant_id: str | None = None) -> dict[str, int]:
-    return dict(zip(COLUMNS, board.figures(tenant_id).totals, strict=True))
+def totals(view: LiveView, tenant_id: str | None = None) -> dict[str, int]:
+    return dict(zip(COLUMNS, view.values(tenant_id).totals, strict=True))
 
 
-def lists(board: Board) -> dict[str, tuple[str, str]]:
+def lists(view: LiveView) -> dict[str, tuple[str, str]]:
     """Listed calls with their tenant and the list that says most."""
-    capacity = board.capacity()
+    capacity = view.capacity()
     found = {call: (tenant, "pending") for call, tenant in capacity.pending}
     found |= {call: (tenant, "accepted") for call, tenant in capacity.accepted}
     return found | {call: (tenant, "active") for call, tenant in capacity.active}
 
 
+def live(view: LiveView) -> object:
+    """Everything that a view shows, to be compared."""
+    capacity = view.capacity()
+    tenants = sorted({tenant for _, tenant in (*capacity.accepted, *capacity.pending)})
+    return {
+        "active": capacity.active,
+        "accepted": capacity.accepted,
+        "pending": capacity.pending,
+        "values": {
+            tenant: (totals(view, tenant), view.values(tenant).active_calls)
+            for tenant in (None, "clinic", "garage", *tenants)
+        },
+        "limits": {tenant: view.limit(tenant) for tenant in ("clinic", "garage", *tenants)},
+    }
+
+
 async def history(
-    store: SqliteLiveStore, tenant_id: str | None, start: int, end: int, step: int
+    store: LiveStore, tenant_id: str | None, start: int, end: int, step: int
 ) -> list[dict[str, int]]:
     buckets = Buckets(start_us=start, end_us=end, step_us=step)
     return [as_row(bucket) for bucket in await store.history(tenant_id, buckets)]
@@ -93,4 +114,15 @@ def as_row(bucket: Bucket) -> dict[str, int]:
     }
 
 
-__all__ = ["HOUR", "MINUTE", "NINE", "SECOND", "Ground", "State", "ground", "history", "lists"]
+__all__ = [
+    "HOUR",
+    "MINUTE",
+    "NINE",
+    "SECOND",
+    "CallStage",
+    "Ground",
+    "ground",
+    "history",
+    "lists",
+    "live",
+]

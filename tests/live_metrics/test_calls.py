@@ -8,8 +8,8 @@ import pytest
 from tests.live_metrics.making import event
 from tests.live_metrics.stores import NINE, SECOND
 
+from vumeter_server.live_metrics.call_state import CallStage, CallState, new_call
 from vumeter_server.live_metrics.counters import COLUMNS
-from vumeter_server.live_metrics.fold import Call, State, new_call
 from vumeter_server.live_metrics.model import (
     CallOutcome,
     Event,
@@ -18,29 +18,29 @@ from vumeter_server.live_metrics.model import (
 )
 
 T = EventType
-LAUNCH = 1
+EPOCH = 1
 
 
-def fold(*events: Event) -> Call:
+def fold(*events: Event) -> CallState:
     """Fold events in every order, make sure that all give the same, and return it."""
     results = []
     for order in permutations(events):
-        call = new_call(order[0], LAUNCH, 0)
+        call = new_call(order[0], EPOCH, 0)
         for each in order:
-            call.receive(each, LAUNCH, 0)
+            call.receive(each, EPOCH, 0)
         results.append(call)
     assert all(result == results[0] for result in results)
     return results[0]
 
 
-def counted(call: Call, launch: int = LAUNCH) -> dict[str, int]:
-    totals = dict(zip(COLUMNS, call.totals(launch), strict=True))
+def counted(call: CallState, epoch: int = EPOCH) -> dict[str, int]:
+    totals = dict(zip(COLUMNS, call.totals(epoch), strict=True))
     return {name: amount for name, amount in totals.items() if amount}
 
 
 def test_started_implies_accepted() -> None:
     call = fold(event(T.STARTED, at=3))
-    assert call.state is State.ACTIVE
+    assert call.stage is CallStage.ACTIVE
     assert counted(call) == {"accepted_calls": 1, "started_calls": 1}
 
 
@@ -57,18 +57,18 @@ def test_a_rejection_that_something_contradicts_does_not_count() -> None:
 
 def test_a_rejected_call_is_not_pending_any_more() -> None:
     call = fold(event(T.PENDING), event(T.REJECTED, at=1, reason=RejectionReason.CAPACITY))
-    assert call.state is State.UNLISTED
+    assert call.stage is CallStage.UNLISTED
     assert counted(call) == {"rejected_calls_capacity": 1}
 
 
 def test_an_ended_call_never_comes_back() -> None:
     call = fold(event(T.ENDED, at=9), event(T.STARTED, at=60), event(T.PENDING, at=70))
-    assert call.state is State.UNLISTED
+    assert call.stage is CallStage.UNLISTED
 
 
 def test_a_call_known_only_by_audio_or_a_transfer_is_in_no_list() -> None:
     call = fold(event(T.AUDIO, minutes=1.5), event(T.REFERRED), event(T.REFERRED, at=5))
-    assert call.state is State.UNLISTED
+    assert call.stage is CallStage.UNLISTED
     assert counted(call) == {"referred_calls": 1, "minutes_ms": 90_000}
 
 
@@ -131,34 +131,34 @@ def test_minutes_are_kept_in_whole_milliseconds() -> None:
 
 def test_an_earlier_launch_keeps_what_it_counted() -> None:
     call = fold(event(T.STARTED), event(T.AUDIO, at=60, minutes=1))
-    call.receive(event(T.ENDED, at=180, minutes=3), LAUNCH + 1, 0)
-    assert counted(call, LAUNCH) == {}
-    assert counted(call, LAUNCH + 1) == {"ended_calls": 1, "minutes_ms": 120_000}
+    call.receive(event(T.ENDED, at=180, minutes=3), EPOCH + 1, 0)
+    assert counted(call, EPOCH) == {}
+    assert counted(call, EPOCH + 1) == {"ended_calls": 1, "minutes_ms": 120_000}
 
 
 def test_a_rejection_taken_back_in_a_later_launch_takes_nothing_off_that_one() -> None:
     call = fold(event(T.REJECTED))
-    call.receive(event(T.ACCEPTED), LAUNCH + 1, 0)
-    assert counted(call, LAUNCH + 1) == {"accepted_calls": 1}
+    call.receive(event(T.ACCEPTED), EPOCH + 1, 0)
+    assert counted(call, EPOCH + 1) == {"accepted_calls": 1}
 
 
 def test_failed_stays_with_the_launch_of_the_first_end() -> None:
     call = fold(event(T.ENDED, at=60, outcome=CallOutcome.COMPLETED))
-    call.receive(event(T.ENDED, at=30, outcome=CallOutcome.FAILED), LAUNCH + 1, 0)
+    call.receive(event(T.ENDED, at=30, outcome=CallOutcome.FAILED), EPOCH + 1, 0)
     assert call.is_failed
-    assert counted(call, LAUNCH + 1) == {}
+    assert counted(call, EPOCH + 1) == {}
 
 
 def test_fewer_minutes_in_a_later_launch_take_nothing_off_it() -> None:
     call = fold(event(T.STARTED), event(T.ENDED, at=600))
-    call.receive(event(T.AUDIO, at=500, minutes=3), LAUNCH + 1, 0)
+    call.receive(event(T.AUDIO, at=500, minutes=3), EPOCH + 1, 0)
     assert call.minutes_ms == 180_000
-    assert counted(call, LAUNCH + 1) == {}
+    assert counted(call, EPOCH + 1) == {}
 
 
 def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
     call = fold(event(T.STARTED), event(T.AUDIO, at=60, minutes=1))
-    call.close(NINE + 5 * 3600 * SECOND, LAUNCH)
+    call.close(NINE + 5 * 3600 * SECOND, EPOCH)
     assert counted(call) == {
         "accepted_calls": 1,
         "started_calls": 1,
@@ -166,7 +166,7 @@ def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
         "failed_calls": 1,
         "minutes_ms": 60_000,
     }
-    call.receive(event(T.ENDED, at=300, outcome=CallOutcome.HUNG_UP, minutes=5), LAUNCH, 0)
+    call.receive(event(T.ENDED, at=300, outcome=CallOutcome.HUNG_UP, minutes=5), EPOCH, 0)
     assert counted(call) == {
         "accepted_calls": 1,
         "started_calls": 1,
@@ -178,5 +178,5 @@ def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
 
 def test_a_closed_call_without_reports_has_no_minutes() -> None:
     call = fold(event(T.STARTED))
-    call.close(NINE + 5 * 3600 * SECOND, LAUNCH)
+    call.close(NINE + 5 * 3600 * SECOND, EPOCH)
     assert call.minutes_ms == 0

@@ -40,9 +40,7 @@ def test_the_reporting_example_reports_a_call(live: LiveApi) -> None:
         timeout=30,
         check=True,
     )
-    assert done.stdout.splitlines() == [
-        f"batch {sequence} recorded 1 events" for sequence in (1, 2, 3)
-    ]
+    assert done.stdout.splitlines()[-1] == "3 batches answered, 3 events recorded"
     after = live.get(f"{PATHS}/live/tenant_1").json()
     changed = {name: after[name] - before[name] for name in after if after[name] != before[name]}
     assert changed == {

@@ -114,7 +114,7 @@ def test_a_rate_without_a_denominator_is_absent(live: LiveApi) -> None:
     assert answer == pb.GetLiveMetricsResponse(metrics=pb.LiveMetrics(), rates=pb.LiveRates())
 
 
-def test_a_stream_answers_every_batch_in_order_and_goes_on_after_a_rejected_one(
+def test_a_stream_answers_batches_in_order_and_goes_on_after_a_rejected_one(
     live: LiveApi,
 ) -> None:
     good = [event("1", pb.EVENT_TYPE_STARTED, "stream"), event("2", pb.EVENT_TYPE_ENDED, "stream")]
@@ -222,12 +222,14 @@ def test_tenants_come_in_pages_with_their_last_event(live: LiveApi) -> None:
     assert not found[0].HasField("max_concurrent_calls")
 
 
+def test_a_batch_without_events_records_0(live: LiveApi) -> None:
+    answer = live.stub.RecordEvents(pb.RecordEventsRequest(), metadata=live.metadata)
+    assert answer == pb.RecordEventsResponse(recorded=0)
+    (streamed,) = live.stub.StreamEvents(iter([pb.StreamEventsRequest()]), metadata=live.metadata)
+    assert streamed == pb.StreamEventsResponse(sequence=1, recorded=0)
+
+
 REFUSED = {
-    "no events": (
-        "RecordEvents",
-        pb.RecordEventsRequest(),
-        ["events must hold at least one event"],
-    ),
     "too many events": (
         "RecordEvents",
         pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_STARTED, "many")] * 10_001),

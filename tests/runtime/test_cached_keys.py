@@ -10,7 +10,8 @@ import pytest
 
 from vumeter_server.access import authenticator as authenticator_module
 from vumeter_server.access.authenticator import Authenticator
-from vumeter_server.access.keys import Credential, Role, StoredKey, new_key, secret_digest
+from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
+from vumeter_server.access.roles import Role
 from vumeter_server.errors import Unauthenticated
 
 HOUR_US = 3_600 * 1_000_000
@@ -43,6 +44,13 @@ class Keys:
         pass
 
 
+async def ask_for(authenticator: Authenticator, credential: Credential, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        await authenticator.caller(credential)
+        await asyncio.sleep(0.02)
+
+
 async def test_a_revoked_key_is_rejected_soon_though_the_time_of_day_stands_still() -> None:
     keys = Keys()
     authenticator = Authenticator(keys, "", lambda: HOUR_US)
@@ -50,11 +58,8 @@ async def test_a_revoked_key_is_rejected_soon_though_the_time_of_day_stands_stil
     await authenticator.caller(keys.credential)
     assert keys.asked == 1
     keys.revoked_us = HOUR_US
-    deadline = time.monotonic() + 5
-    with pytest.raises(Unauthenticated):  # noqa: PT012 - until it is raised
-        while time.monotonic() < deadline:
-            await authenticator.caller(keys.credential)
-            await asyncio.sleep(0.02)
+    with pytest.raises(Unauthenticated):
+        await ask_for(authenticator, keys.credential, seconds=5)
 
 
 async def test_a_key_that_does_not_exist_is_not_asked_for_again_and_again() -> None:

@@ -13,7 +13,8 @@ import requests
 from tests.stack import Stack
 
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import Role
 
 PATHS = "/sdk/api/v1/simulation"
 

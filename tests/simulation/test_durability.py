@@ -15,7 +15,8 @@ import grpc
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 

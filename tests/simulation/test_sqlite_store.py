@@ -16,7 +16,7 @@ from tests.conformance.simulation.reports import call, call_id, execution, execu
 from tests.simulation import reference
 
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES
-from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies
+from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies, query
 from vumeter_server.simulation.sqlite import store as sqlite_store
 from vumeter_server.sqlite import Database
 
@@ -107,7 +107,7 @@ async def test_percentiles_of_many_calls_are_saved_until_a_latency_changes(
 async def test_percentiles_that_could_not_be_saved_are_saved_later(
     store: SqliteSimulationStore, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "RETRY_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_store, "RETRY_AFTER_SECONDS", 0.01, raising=False)
     await store.record_execution(ACME, execution())
     await store.record_calls(ACME, [call(n, avg_agent_latency_ms=float(n)) for n in range(2_000)])
     database.write(
@@ -170,6 +170,30 @@ async def test_a_process_that_does_not_write_computes_percentiles_once(
         await store.record_calls(ACME, [call(0, avg_agent_latency_ms=2_000.0)])
     writer.close()
     readers.close()
+
+
+async def test_a_new_documented_percentile_needs_no_column_and_is_computed_once(
+    store: SqliteSimulationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documented = (50.0, 90.0, 95.0, 99.0)
+    monkeypatch.setattr(query, "DOCUMENTED_PERCENTILES", documented)
+    loads: list[int] = []
+    loaded = latencies.load
+
+    def load(connection: Any, execution_key: int) -> Any:
+        loads.append(execution_key)
+        return loaded(connection, execution_key)
+
+    monkeypatch.setattr(latencies, "load", load)
+    await store.record_execution(ACME, execution())
+    reported = [float(number) for number in range(1_000)]
+    await store.record_calls(
+        ACME, [call(n, avg_agent_latency_ms=value) for n, value in enumerate(reported)]
+    )
+    expected = tuple((each, reference.percentile(reported, each)) for each in documented)
+    for _ in range(2):
+        assert (await metrics_of(store, percentiles=documented)).percentiles == expected
+    assert len(loads) == 1
 
 
 async def test_an_execution_of_100000_calls_answers_within_200_ms_after_a_change(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from tests.stack import ADMIN_TOKEN, Stack, children_of, is_running, start_stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc as stubs
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 
@@ -99,3 +100,20 @@ def test_when_the_process_that_writes_is_killed_all_end(tmp_path: Path) -> None:
         os.kill(writer, signal.SIGKILL)
         assert process.wait(timeout=30) == 1
     assert not is_running(reader)
+
+
+def test_an_old_name_of_a_setting_is_warned_of_once_for_all_processes(tmp_path: Path) -> None:
+    started = start_stack(
+        tmp_path,
+        *("--workers", "2"),
+        VUMETER_ACCESS_LOG="false",
+        VUMETER_SEAL_AT_POINTS="500",
+        VUMETER_WRITER="127.0.0.1:1",
+    )
+    assert started.stop() == 0
+    told = [json.loads(line) for line in started.log.read_text().splitlines() if "old_name" in line]
+    assert {(each["level"], each["old_name"], each["new_name"]) for each in told} == {
+        ("warning", "VUMETER_SEAL_AT_POINTS", "VUMETER_FLUSH_AT_POINTS"),
+        ("warning", "VUMETER_WRITER", "VUMETER_WRITER_ADDRESS"),
+    }
+    assert len(told) == 2

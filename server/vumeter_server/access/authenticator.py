@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from cachetools import TTLCache
 
-from vumeter_server.access.keys import Credential, Role, StoredKey, secret_matches
+from vumeter_server.access.keys import Credential, StoredKey, secret_matches
+from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyLookup
 from vumeter_server.errors import Unauthenticated, Unavailable
 from vumeter_server.runtime.clock import Clock
 
-# A revoked key is refused within a second in every process.
+# A revoked key is rejected within a second in every process.
 CACHED_FOR_SECONDS: Final = 0.5
 MAX_CACHED: Final = 10_000
 
@@ -24,6 +26,8 @@ class _NotCached:
 
 
 _NOT_CACHED: Final = _NotCached()
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +58,11 @@ class Authenticator:
             raise Unauthenticated
         now_us = self._clock()
         key = await self._find(credential.key_id)
-        if not secret_matches(credential.secret, key) or key is None or not key.is_good_at(now_us):
+        if (
+            not secret_matches(credential.secret, key)
+            or key is None
+            or not key.is_active_at(now_us)
+        ):
             raise Unauthenticated
         self._last_used_us[key.key_id] = now_us
         return Caller(organization_id=key.organization_id, role=key.role, key_id=key.key_id)
@@ -66,16 +74,25 @@ class Authenticator:
             raise Unauthenticated
 
     async def save_last_used(self) -> None:
-        """Hand the times of last use to storage; what cannot be kept now is kept next time."""
+        """Save the times of last use; what cannot be saved now is saved next time.
+
+        Never raises, unless it is cancelled: nobody waits for these times.
+        """
         used, self._last_used_us = self._last_used_us, {}
         if not used:
             return
+        saved = False
         try:
             await self._keys.save_last_used(used)
-        except Exception as error:
-            self._last_used_us = used | self._last_used_us
-            if not isinstance(error, Unavailable):
-                raise
+            saved = True
+        except Unavailable:
+            _log.info("last_used_put_off", keys=len(used))
+        except Exception:
+            _log.exception("last_used_put_off", keys=len(used))
+        finally:
+            if not saved:
+                # What was used again meanwhile has a newer time.
+                self._last_used_us = used | self._last_used_us
 
     async def _find(self, key_id: str) -> StoredKey | None:
         # A key id that does not exist is cached too, as None.

@@ -1,4 +1,4 @@
-"""API keys: how they are made, written and checked. Nothing here knows where they are stored."""
+"""API keys: how they are created, written and checked. Nothing here knows where they are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
+
+from vumeter_server.access.roles import Role
 
 KEY_ID_PREFIX = "vmk_"
 _KEY_ID = re.compile(r"vmk_[a-z2-7]{20}\Z")
@@ -16,14 +17,6 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
 # Compared against when a key id is unknown, so that the answer takes as long as for a known one.
 _DUMMY_SHA256 = hashlib.sha256(secrets.token_bytes(32)).digest()
-
-
-class Role(StrEnum):
-    """What a key may do in its organization: every role records, `admin` and `owner` also query."""
-
-    OWNER = "owner"
-    ADMIN = "admin"
-    MEMBER = "member"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +29,7 @@ class Credential:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewKey:
-    """A key that was just made; its secret is nowhere else."""
+    """A key that was just created; its secret is nowhere else."""
 
     key_id: str
     secret: str
@@ -49,7 +42,7 @@ class NewKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredKey:
-    """A key as it is stored: the secret's SHA-256, whose it is, and until when it is good."""
+    """A key as it is stored: the secret's SHA-256, whose it is, and until when it is active."""
 
     key_id: str
     organization_id: int
@@ -58,15 +51,20 @@ class StoredKey:
     expires_us: int | None
     revoked_us: int | None
 
-    def is_good_at(self, now_us: int) -> bool:
+    def is_active_at(self, now_us: int) -> bool:
         """Whether the key is neither revoked nor expired."""
         return self.revoked_us is None and (self.expires_us is None or now_us < self.expires_us)
 
 
 def new_key() -> NewKey:
-    """Make a key: an id of 20 random base32 characters, a secret of 256 random bits."""
+    """Create a key: an id of 20 random base32 characters, a secret of 256 random bits."""
     random = base64.b32encode(secrets.token_bytes(13)).decode().lower()[:20]
     return NewKey(key_id=KEY_ID_PREFIX + random, secret=secrets.token_urlsafe(32))
+
+
+def rotated_expiry(created_us: int, expires_us: int | None, now_us: int) -> int | None:
+    """Return until when a key that replaces another is active: for the lifetime of the other."""
+    return None if expires_us is None else now_us + (expires_us - created_us)
 
 
 def parse_bearer(text: str) -> Credential | None:

@@ -1,4 +1,4 @@
-"""Organizations: who keys, custom metrics and simulations belong to."""
+"""Organizations: the owners of keys, custom metrics and simulations."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ MAX_NAME = 128
 NAME_PROBLEM = f"must have 1 to {MAX_NAME} characters and no control characters"
 
 # Control characters, lone surrogates, and what ends a line or a paragraph.
-_REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REJECTED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def is_organization_name(text: str) -> bool:
     """Whether an organization may be called so: 1 to 128 characters, no control characters."""
     return 1 <= len(text) <= MAX_NAME and not any(
-        unicodedata.category(character) in _REFUSED for character in text
+        unicodedata.category(character) in _REJECTED for character in text
     )

@@ -1,4 +1,14 @@
-"""What access control asks of storage."""
+"""The contract of a store of organizations and keys: what every implementation promises.
+
+It has two sides. A running server looks keys up (`KeyLookup`), in every one of its processes; the
+commands administer organizations and keys (`KeyAdministration`), in a process of their own, beside
+a running server or without one. Both see the same data.
+
+A conformance suite holds every store to these words (`tests/conformance/access`).
+
+A store never sees a secret: it keeps `keys.secret_digest` of it. Whether a secret matches is
+decided above the store, in constant time (`keys.secret_matches`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from vumeter_server.access.keys import NewKey, Role, StoredKey
+from vumeter_server.access.keys import NewKey, StoredKey
+from vumeter_server.access.roles import Role
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,37 +35,72 @@ class KeyInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrganizationInfo:
-    """An organization as it is listed."""
+    """An organization as it is listed: when it was created, and how many keys are active now."""
 
     name: str
     created_us: int
-    good_keys: int
+    active_keys: int
 
 
 class KeyLookup(Protocol):
-    """What checking a credential asks of storage."""
+    """What checking a credential asks of storage.
+
+    Raises Unavailable when the storage is busy, full or failing.
+    """
 
     async def find_key(self, key_id: str) -> StoredKey | None:
-        """Return the key of that id."""
+        """Return the key of that id, None if there is none.
+
+        Revoked and expired keys are returned too; the caller decides by `is_active_at`. What an
+        administration has done when its method returns, in any process, is in the next answer: the
+        half second for which the authenticator caches answers is all that delays a change.
+        """
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
-        """Keep when keys were last used."""
+        """Save when keys were last used: microseconds since the epoch by key id.
+
+        An older time never replaces a newer one, so that several processes may save in any order.
+        Unknown ids are ignored. All times are saved, or, if it raises, none.
+        """
 
 
 class KeyAdministration(Protocol):
-    """What the commands ask of storage."""
+    """What the commands ask of storage.
+
+    Each method is atomic and durable when it returns. Methods of several processes may run at the
+    same time. Times are read from the clock that the implementation was given.
+    """
 
     def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
-        """Make a key, and the organization if there is none of that name."""
+        """Create a key, and the organization if there is none of that name.
+
+        An organization exists from its first key on, and for ever; there is no other way to create
+        one. Its name was checked by `organizations.is_organization_name`. Names are compared
+        character by character, with no folding of case. `expires_us` is a time, None for a key that
+        does not expire.
+        """
 
     def revoke_key(self, key_id: str) -> bool:
-        """Revoke a key from now on; False if there is none."""
+        """Revoke a key from now on; False if there is none.
+
+        A key that is revoked already keeps the time at which it was, and True is returned.
+        """
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Replace a key by one of the same organization, role and lifetime; None if not good."""
+        """Replace a key: create one of the same organization, role and lifetime, and revoke it.
+
+        Both happen or none. The lifetime starts again now (`keys.rotated_expiry`). If there is no
+        active key of that id, nothing changes and None is returned.
+        """
 
     def list_keys(self) -> list[KeyInfo]:
-        """Return every key, by organization and time of making."""
+        """Return every key, also those that are not active.
+
+        They are ordered by name of the organization in code point order, time of creation, and id.
+        """
 
     def list_organizations(self) -> list[OrganizationInfo]:
-        """Return every organization, by name."""
+        """Return every organization, also those without an active key, by name in code point order.
+
+        A key is active if it is neither revoked nor expired now.
+        """

@@ -1,48 +1,15 @@
-"""How a caller shows who it is, by family, and which roles a method is open to."""
+"""How a caller shows who it is, and whether it may call a method."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import Enum, auto
 
 from vumeter_server.access import keys
 from vumeter_server.access.authenticator import Authenticator, Caller
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Access, Scheme
 from vumeter_server.errors import PermissionDenied
 
 Metadata = Mapping[str, str | bytes]
-
-
-class Scheme(Enum):
-    """Where a credential is looked for: in metadata, which is the headers of a REST call."""
-
-    PUBLIC = auto()
-    """No credential is asked for."""
-    BEARER = auto()
-    """`authorization: Bearer <key id>.<secret>`"""
-    KEY_PAIR = auto()
-    """`x-api-key: <key id>` and `x-secret-key: <secret>`"""
-    ADMIN_TOKEN = auto()
-    """`x-admin-token`, the server's own"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
-    """What a method asks of its callers."""
-
-    scheme: Scheme
-    roles: frozenset[Role] = frozenset(Role)
-
-    def only(self, *roles: Role) -> Access:
-        """Return the same, open to these roles alone."""
-        return replace(self, roles=frozenset(roles))
-
-
-PUBLIC = Access(scheme=Scheme.PUBLIC)
-BEARER = Access(scheme=Scheme.BEARER)
-KEY_PAIR = Access(scheme=Scheme.KEY_PAIR)
-ADMIN_TOKEN = Access(scheme=Scheme.ADMIN_TOKEN)
 
 
 async def find_caller(
@@ -50,7 +17,7 @@ async def find_caller(
 ) -> Caller | None:
     """Return the caller, None where no key is asked for.
 
-    Raises Unauthenticated without a good credential.
+    Raises Unauthenticated without a valid credential.
     """
     if access.scheme is Scheme.PUBLIC:
         return None

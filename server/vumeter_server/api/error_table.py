@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 from google.protobuf import any_pb2
@@ -10,8 +10,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from vumeter_server import errors
 
+MetadataPairs = Sequence[tuple[str, str | bytes]]
+
 STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.BodyTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.UnsupportedEncoding: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -20,6 +24,15 @@ STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+
+# What REST says more precisely than a gRPC status can. Envoy makes each header of an answer out of
+# initial metadata, and turns this one into the HTTP status.
+HTTP_STATUS = "x-http-status"
+HTTP_STATUSES: Mapping[type[errors.VumeterError], int] = {
+    errors.BodyTooLarge: 413,
+    errors.UnsupportedEncoding: 415,
+}
+RETRY_INFO = "google.rpc.retryinfo-bin"
 
 # Statuses travel in HTTP/2 headers: a proxy drops an answer whose headers are over about 8 KiB, and
 # base64 makes the details a third longer.
@@ -47,10 +60,35 @@ def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.St
     if error.violations:
         _add_detail(status, _bad_request(error.violations))
     if isinstance(error, errors.RetryableError):
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = error.retry_after_seconds
-        _add_detail(status, retry)
+        _add_detail(status, _retry_info(error))
     return status
+
+
+def initial_metadata(error: Exception) -> MetadataPairs:
+    """Return the headers of the answer that `error` becomes."""
+    headers: list[tuple[str, str]] = []
+    for error_type, http_status in HTTP_STATUSES.items():
+        if isinstance(error, error_type):
+            headers.append((HTTP_STATUS, str(http_status)))
+    if isinstance(error, errors.UnsupportedEncoding):
+        headers.append(("accept-encoding", "gzip"))
+    if isinstance(error, errors.RetryableError):
+        headers.append(("retry-after", str(error.retry_after_seconds)))
+    return headers
+
+
+def trailing_metadata(error: Exception) -> MetadataPairs:
+    """Return the trailers that come beside the status itself."""
+    if isinstance(error, errors.RetryableError):
+        # OpenTelemetry's exporter for Python looks for RetryInfo here alone.
+        return ((RETRY_INFO, _retry_info(error).SerializeToString()),)
+    return ()
+
+
+def _retry_info(error: errors.RetryableError) -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.seconds = error.retry_after_seconds
+    return retry
 
 
 def _bad_request(violations: Iterable[errors.Violation]) -> error_details_pb2.BadRequest:

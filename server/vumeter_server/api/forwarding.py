@@ -7,15 +7,24 @@ asked everything.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor
 
+from vumeter_server.api.error_table import (
+    HTTP_STATUS,
+    RETRY_INFO,
+    MetadataPairs,
+    initial_metadata,
+    status_of,
+    trailing_metadata,
+)
+from vumeter_server.errors import Unavailable
+
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Metadata = Sequence[tuple[str, str | bytes]]
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -24,6 +33,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
 )
 DETAILS = "grpc-status-details-bin"
+_PASSED_BACK = frozenset(
+    {"x-request-id", "retry-after", "accept-encoding", HTTP_STATUS, RETRY_INFO, DETAILS}
+)
 
 
 class Forwarding:
@@ -82,20 +94,24 @@ async def _fail(error: grpc.aio.AioRpcError, context: _Context) -> None:
     """End the call as the writer did; that it cannot be reached is told in our words."""
     initial = _of_ours(error.initial_metadata())
     if error.code() is grpc.StatusCode.UNAVAILABLE and not _has_details(error):
-        initial = (("retry-after", "1"),)
-        details = "Service unavailable"
-    else:
-        details = error.details() or ""
+        unavailable = Unavailable()
+        await context.send_initial_metadata(initial_metadata(unavailable))
+        status = status_of(unavailable, {})
+        await context.abort(
+            error.code(),
+            unavailable.message,
+            ((DETAILS, status.SerializeToString()), *trailing_metadata(unavailable)),
+        )
     if initial:
         await context.send_initial_metadata(initial)
-    await context.abort(error.code(), details, _of_ours(error.trailing_metadata()))
+    await context.abort(error.code(), error.details() or "", _of_ours(error.trailing_metadata()))
 
 
 def _has_details(error: grpc.aio.AioRpcError) -> bool:
     return any(name == DETAILS for name, _ in error.trailing_metadata() or ())
 
 
-def _passed_on(context: _Context) -> _Metadata:
+def _passed_on(context: _Context) -> MetadataPairs:
     return [
         (name, value)
         for name, value in context.invocation_metadata() or ()
@@ -103,6 +119,5 @@ def _passed_on(context: _Context) -> _Metadata:
     ]
 
 
-def _of_ours(metadata: Any) -> _Metadata:
-    names = ("x-request-id", "retry-after", DETAILS)
-    return tuple((name, value) for name, value in metadata or () if name in names)
+def _of_ours(metadata: Any) -> MetadataPairs:
+    return tuple((name, value) for name, value in metadata or () if name in _PASSED_BACK)

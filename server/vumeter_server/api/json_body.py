@@ -1,4 +1,4 @@
-"""JSON bodies of recordings, read strictly: what is not understood is refused by name."""
+"""JSON bodies: of recordings, read strictly, and of answers."""
 
 from __future__ import annotations
 
@@ -40,24 +40,29 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
     """
     media_type = body.content_type.partition(";")[0].strip().lower()
     if media_type not in ("", MEDIA_TYPE):
-        raise _refused("Content-Type", f"must be {MEDIA_TYPE}")
+        raise _rejected("Content-Type", f"must be {MEDIA_TYPE}")
     if not body.data.strip():
-        raise _refused("body", "must be a JSON object, not empty")
+        raise _rejected("body", "must be a JSON object, not empty")
     try:
         decoded: T = _decoder(body_type).decode(body.data)
         repeated = _has_more_keys(body.data, msgspec.json.encode(decoded))
     except msgspec.ValidationError as error:
-        raise _refusal(str(error)) from None
+        raise _rejection(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _malformed(body.data) from None
     except RecursionError:
-        raise _refused("body", "must not be nested so deeply") from None
+        raise _rejected("body", "must not be nested so deeply") from None
     if repeated:
-        raise _refused(_repeated_field(body.data), "must not be repeated")
+        raise _rejected(_repeated_field(body.data), "must not be repeated")
     return decoded
 
 
-def _refused(field: str, problem: str) -> InvalidArgument:
+def http_body(data: bytes) -> HttpBody:
+    """Return JSON as the body of an answer: with a newline at the end, as terminals want it."""
+    return HttpBody(content_type=MEDIA_TYPE, data=data + b"\n")
+
+
+def _rejected(field: str, problem: str) -> InvalidArgument:
     return InvalidArgument.of(field, problem, as_sent=True)
 
 
@@ -69,8 +74,8 @@ def _malformed(data: bytes) -> InvalidArgument:
         found = None
     field = _find_marked(found, "")
     if field is None:
-        return _refused("body", "must be well-formed JSON in UTF-8")
-    return _refused(field or "body", "must be a finite number")
+        return _rejected("body", "must be well-formed JSON in UTF-8")
+    return _rejected(field or "body", "must be a finite number")
 
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -112,25 +117,25 @@ def _count_keys(data: bytes) -> int:
     return b"".join(data.split(b'"')[::2]).count(b":")
 
 
-def _refusal(text: str) -> InvalidArgument:
+def _rejection(text: str) -> InvalidArgument:
     at = _AT.search(text)
     path, of_map, _ = at["path"].partition("[...]") if at else ("", "", "")
     if field := _FIELD.match(text):
         name = f"{path}.{field['name']}" if path else field["name"]
         problem = "is not a known field" if field["what"] == "contains unknown" else "must be given"
-        return _refused(name, problem)
+        return _rejected(name, problem)
     path = path or "body"
     if expected := _EXPECTED.match(text):
         if expected["got"] == "null":
-            return _refused(path, "must not be null")
+            return _rejected(path, "must not be null")
         kinds = [kind.strip() for kind in expected["expected"].split("|")]
         # Where null is the same as absent, nobody is told to send it.
         names = [_JSON_NAMES.get(kind, kind) for kind in kinds if kind != "null"]
         problem = " or ".join(names)
-        return _refused(path, f"must be {problem}{' for each key' if of_map else ''}")
+        return _rejected(path, f"must be {problem}{' for each key' if of_map else ''}")
     if text.startswith("Number out of range"):
-        return _refused(path, "must be a finite number")
-    return _refused(path, "has a value that is not allowed")
+        return _rejected(path, "must be a finite number")
+    return _rejected(path, "has a value that is not allowed")
 
 
 _MARK = object()

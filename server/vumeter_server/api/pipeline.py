@@ -12,7 +12,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import grpc
@@ -23,12 +23,15 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from vumeter_server.access import roles
 from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.roles import Access
 from vumeter_server.api import credentials
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import Access
-from vumeter_server.api.error_table import status_of
-from vumeter_server.errors import DeadlineExceeded, InvalidArgument, RetryableError, VumeterError
+from vumeter_server.api.content_coding import decode_body
+from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
+from vumeter_server.api.query_parameters import QueryParameters
+from vumeter_server.errors import DeadlineExceeded, InvalidArgument, VumeterError
 
 _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -45,10 +48,6 @@ class Servicer(Protocol):
     @property
     def service(self) -> ServiceDescriptor:
         """The service that it implements."""
-
-    @property
-    def access(self) -> Access | Mapping[str, Access]:
-        """What its methods ask of callers, for all of them or by name."""
 
     @property
     def field_names(self) -> Mapping[str, str]:
@@ -70,6 +69,8 @@ class Pipeline:
 
     authenticator: Authenticator
     query_timeout_seconds: float
+    methods: Mapping[str, Access] = field(default_factory=lambda: roles.METHODS)
+    """What each method asks of its callers, by its full name."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
@@ -100,11 +101,12 @@ class _Method:
         self._handler: Callable[[Any, Call], Any] = getattr(servicer, method.name)
         self._name = method.full_name
         self._field_names = servicer.field_names
-        access = servicer.access
-        self._access = access if isinstance(access, Access) else access[method.name]
+        self._access = pipeline.methods[method.full_name]
         others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
         self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
         self._client_streaming = method.client_streaming
+        self._parameters = QueryParameters(method)
+        self._body_field = _body_field(method)
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
 
     async def unary(self, request: Any, context: _Context) -> bytes:
@@ -113,7 +115,10 @@ class _Method:
         started = time.perf_counter()
         try:
             await self._admit(call)
-            answering: Awaitable[Message] = self._handler(self._read(request), call)
+            message = self._read(request)
+            if self._body_field is not None:
+                await decode_body(getattr(message, self._body_field), call.metadata)
+            answering: Awaitable[Message] = self._handler(message, call)
             if self._timeout is None:
                 answer = await answering
             else:
@@ -123,9 +128,9 @@ class _Method:
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except TimeoutError:
-            await self._refuse(DeadlineExceeded(), call, started)
+            await self._reject(DeadlineExceeded(), call, started)
         except Exception as error:
-            await self._refuse(error, call, started)
+            await self._reject(error, call, started)
         raise AssertionError("abort raises")
 
     async def streaming(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
@@ -141,14 +146,15 @@ class _Method:
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
-            await self._refuse(error, call, started, answered=answered)
+            await self._reject(error, call, started, answered=answered)
 
     async def _admit(self, call: Call) -> None:
-        # A caller whose role is refused is known to the log.
+        # A caller whose role is rejected is known to the log.
         call.known_caller = await credentials.find_caller(
             self._access, call.metadata, self._authenticator
         )
         credentials.check_role(self._access, call.known_caller)
+        self._parameters.check(call.metadata)
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:
@@ -165,7 +171,7 @@ class _Method:
         except DecodeError:
             raise InvalidArgument("Malformed request") from None
 
-    async def _refuse(
+    async def _reject(
         self, error: Exception, call: Call, started: float, *, answered: bool = False
     ) -> None:
         status = status_of(error, self._field_names)
@@ -181,22 +187,32 @@ class _Method:
             milliseconds=round((time.perf_counter() - started) * 1000, 3),
             exc_info=None if known and error.__cause__ is None else error,
         )
-        if isinstance(error, RetryableError) and not answered:
+        headers = initial_metadata(error)
+        if headers and not answered:
             # Envoy turns initial metadata into headers of the REST answer; they go before the
             # first message, and after it there is RetryInfo among the details.
-            await call.context.send_initial_metadata(
-                (("retry-after", str(error.retry_after_seconds)),)
-            )
+            await call.context.send_initial_metadata(headers)
         await call.context.abort(
             _CODES[status.code],
             status.message,
             (
                 ("x-request-id", call.request_id),
                 ("grpc-status-details-bin", status.SerializeToString()),
+                *trailing_metadata(error),
             ),
         )
 
 
+def _body_field(method: MethodDescriptor) -> str | None:
+    """Return the field that holds the body of a REST request as it came, if there is one."""
+    for each in method.input_type.fields:
+        if each.message_type is not None and each.message_type.full_name == _HTTP_BODY:
+            name: str = each.name
+            return name
+    return None
+
+
+_HTTP_BODY = "google.api.HttpBody"
 _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 

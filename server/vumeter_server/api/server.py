@@ -14,7 +14,6 @@ from grpc_reflection.v1alpha import _async as reflection_async
 from grpc_reflection.v1alpha import reflection_pb2
 
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import PUBLIC
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline, Servicer, is_query
 from vumeter_server.errors import NotFound
@@ -40,7 +39,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 
-# After NOT_SERVING, proxies that check each second have stopped sending before calls are refused.
+# After NOT_SERVING, proxies that check each second have stopped sending before calls are rejected.
 DRAIN_NOTICE_SECONDS = 1.5
 DRAIN_SECONDS = 10.0
 
@@ -52,7 +51,6 @@ class HealthService:
     """grpc.health.v1.Health: per service, and "" for all of them."""
 
     service: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
-    access = PUBLIC
     field_names: Mapping[str, str] = {}
 
     def __init__(self) -> None:
@@ -120,7 +118,6 @@ class ReflectionService:
     """grpc.reflection: what grpcurl asks, so that it needs no protos."""
 
     service: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
-    access = PUBLIC
     field_names: Mapping[str, str] = {}
 
     def __init__(self, service_names: Sequence[str]) -> None:
@@ -211,7 +208,7 @@ class Server:
         notice_seconds: float = DRAIN_NOTICE_SECONDS,
         on_notice: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """Report NOT_SERVING, let proxies notice, refuse new calls, and let the others finish.
+        """Report NOT_SERVING, let proxies notice, reject new calls, and let the others finish.
 
         `on_notice` is called once proxies have noticed: streams that are ended there come back to
         another server, not to this one.

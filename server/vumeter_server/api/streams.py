@@ -1,7 +1,8 @@
 """Streams of batches: one protocol for all of them.
 
-Each batch is recorded whole or not at all, and is answered once, in the order in which it came. How
-batches are worked on differs: many at a time, or what has come in together.
+Each batch is recorded whole or not at all, and is answered in the order in which it came: alone, or
+with those before it that were recorded together with it. How batches are worked on differs: many at
+a time, or what has come in together.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from vumeter_server.errors import VumeterError
 R = TypeVar("R")
 
 Answer = tuple[int, int, Status | None]
-"""What every stream answers to a batch: its number from 1, how much was recorded and None; or 0 and
-why it was rejected. One rejected batch does not end the stream."""
+"""What every stream answers: the number, from 1, of the last batch that is answered, how much was
+recorded since the answer before, and None; or the number of one batch, 0 and why it was rejected. A
+rejected batch does not end the stream."""
 
 _log = structlog.get_logger(__name__)
 
@@ -68,12 +70,23 @@ async def answer_in_order(
 async def answers_of_steps(
     steps: AsyncIterator[Sequence[int | VumeterError]], field_names: Mapping[str, str]
 ) -> AsyncIterator[Answer]:
-    """Yield the answers of requests that were recorded in steps, of several together."""
+    """Yield the answers of batches that were recorded in steps, each of several together.
+
+    Recorded batches that follow each other in a step share an answer: small ones would otherwise
+    cost more to answer than to record.
+    """
     sequence = 0
     async for results in steps:
+        recorded, waiting = 0, False
         for result in results:
-            sequence += 1
             if isinstance(result, VumeterError):
+                if waiting:
+                    yield sequence, recorded, None
+                recorded, waiting = 0, False
+                sequence += 1
                 yield sequence, 0, status_of(result, field_names)
             else:
-                yield sequence, result, None
+                sequence += 1
+                recorded, waiting = recorded + result, True
+        if waiting:
+            yield sequence, recorded, None

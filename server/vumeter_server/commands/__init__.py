@@ -1,1 +1,1 @@
-"""The commands of `vumeter`, a module an area."""
+"""The commands of `vumeter`, one module per area."""

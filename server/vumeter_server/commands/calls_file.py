@@ -75,8 +75,8 @@ def _report(body: CallBody) -> CallReport:
 def _checked(line: int, end_byte: int, read: Any) -> Record:
     try:
         return Record(line=line, end_byte=end_byte, call=read())
-    except InvalidArgument as refused:
-        sentences = [each.sentence.removeprefix("calls[0].") for each in refused.violations]
+    except InvalidArgument as rejected:
+        sentences = [each.sentence.removeprefix("calls[0].") for each in rejected.violations]
         return Record(line=line, end_byte=end_byte, problem="; ".join(sentences))
 
 
@@ -87,7 +87,7 @@ def _read_csv(path: Path, file: BinaryIO) -> Iterator[Record]:
         nonlocal end_byte
         for data in file:
             end_byte += len(data)
-            # What is no UTF-8 is refused with its row, not with the whole file.
+            # What is no UTF-8 is rejected with its row, not with the whole file.
             yield data.decode("utf-8-sig" if end_byte == len(data) else "utf-8", "surrogateescape")
 
     rows = csv.reader(lines(), strict=True)

@@ -106,7 +106,7 @@ def check(db: Path | None) -> int:
 
 @db.command()
 @db_option
-@click.option("--full", is_flag=True, help="Write the whole file anew; not beside a server.")
+@click.option("--full", is_flag=True, help="Write the whole file again; not beside a server.")
 def vacuum(db: Path | None, full: bool) -> None:
     """Give the space of what was deleted back to the file system, in steps."""
     with opened(db) as database:

@@ -33,7 +33,7 @@ from vumeter_server.simulation.grpc_messages import write_call
 BATCH_CALLS = 1_000
 BATCH_BYTES = 2 * 1024 * 1024
 
-REFUSALS = (
+REJECTIONS = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -47,10 +47,10 @@ _CALL = re.compile(r"calls\[(\d+)\]\.?")
 def import_calls(
     file: Path, target: str, *, tls: bool, file_format: str | None, run_test: str | None
 ) -> int:
-    """Record a file and say how much was; return 1 if something was refused, else 0."""
+    """Record a file and say how much was; return 1 if something was rejected, else 0."""
     with one_line_errors(), connected(target, tls=tls) as remote:
-        done = Done.of(file, target)
-        importing = Import(remote, file, done, run_test)
+        done = ImportProgress.of(file, target)
+        importing = SimulationImport(remote, file, done, run_test)
         if done.records:
             click.echo(f"going on after {done.records} records", err=True)
         with _progress(file) as advance:
@@ -61,7 +61,7 @@ def import_calls(
 
 
 @dataclass(kw_only=True, slots=True)
-class Done:
+class ImportProgress:
     """How far an import of a file has come; kept beside the file until it is finished."""
 
     path: Path
@@ -71,7 +71,7 @@ class Done:
     refused: int = 0
 
     @classmethod
-    def of(cls, file: Path, target: str) -> Done:
+    def of(cls, file: Path, target: str) -> ImportProgress:
         """Return how far the import of this very file into this server has come."""
         stat = file.stat()
         identity = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "target": target}
@@ -99,13 +99,15 @@ class Done:
             self.path.unlink()
 
 
-class Import:
+class SimulationImport:
     """Sends the calls of a file batch by batch, each after the answer to the one before.
 
-    In that order the last report of a call is the last in the file, whatever was refused between.
+    In that order the last report of a call is the last in the file, whatever was rejected between.
     """
 
-    def __init__(self, remote: Remote, file: Path, done: Done, run_test: str | None) -> None:
+    def __init__(
+        self, remote: Remote, file: Path, done: ImportProgress, run_test: str | None
+    ) -> None:
         self._stub = SimulationServiceStub(remote.channel)
         self._metadata = remote.metadata
         self._file = file
@@ -114,13 +116,13 @@ class Import:
         self._known_executions: set[str] = set()
 
     def run(self, records: Iterator[Record], advance: Callable[[int], None]) -> None:
-        """Record everything that is not done yet; `advance` is told the byte that was reached."""
+        """Record everything that is not done yet; `advance` gets the byte that was reached."""
         batch: list[tuple[int, pb.Call]] = []
         size = read = end_byte = 0
         for record in itertools.islice(records, self._done.records, None):
             read, end_byte = read + 1, record.end_byte
             if record.call is None:
-                self._refuse(record.line, record.problem)
+                self._reject(record.line, record.problem)
                 continue
             message = write_call(record.call)
             batch.append((record.line, message))
@@ -134,13 +136,13 @@ class Import:
 
     def _finish(self, batch: list[tuple[int, pb.Call]], read: int) -> None:
         if self._run_test is not None:
-            self._make_executions(batch)
+            self._create_executions(batch)
         self._send(batch)
         self._done.records += read
         self._done.keep()
 
     def _send(self, batch: list[tuple[int, pb.Call]]) -> None:
-        """Record a batch without the calls that the server refuses."""
+        """Record a batch without the calls that the server rejects."""
         while batch:
             try:
                 self._ask(
@@ -148,15 +150,15 @@ class Import:
                     pb.RecordCallsRequest(calls=[call for _, call in batch]),
                 )
             except grpc.RpcError as error:
-                refused = self._refused(batch, error)
-                batch = [entry for place, entry in enumerate(batch) if place not in refused]
+                rejected = self._rejected(batch, error)
+                batch = [entry for place, entry in enumerate(batch) if place not in rejected]
             else:
                 self._done.recorded += len(batch)
                 return
 
-    def _refused(self, batch: list[tuple[int, pb.Call]], error: Any) -> set[int]:
+    def _rejected(self, batch: list[tuple[int, pb.Call]], error: Any) -> set[int]:
         """Report the calls that an error names, and return their places in the batch."""
-        if error.code() not in REFUSALS:
+        if error.code() not in REJECTIONS:
             raise error
         sentences: dict[int, list[str]] = {}
         for field, sentence in violations_of(error):
@@ -164,15 +166,15 @@ class Import:
                 sentences.setdefault(int(named[1]), []).append(_CALL.sub("", sentence, count=1))
         if not sentences:
             raise error
-        for place, told in sorted(sentences.items()):
-            self._refuse(batch[place][0], "; ".join(told))
+        for place, problems in sorted(sentences.items()):
+            self._reject(batch[place][0], "; ".join(problems))
         return set(sentences)
 
-    def _refuse(self, line: int, problem: str) -> None:
+    def _reject(self, line: int, problem: str) -> None:
         self._done.refused += 1
         click.echo(f"{self._file}:{line}: {problem}", err=True)
 
-    def _make_executions(self, batch: list[tuple[int, pb.Call]]) -> None:
+    def _create_executions(self, batch: list[tuple[int, pb.Call]]) -> None:
         for execution_id in dict.fromkeys(call.execution_id for _, call in batch):
             if execution_id in self._known_executions:
                 continue

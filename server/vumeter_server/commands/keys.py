@@ -1,4 +1,4 @@
-"""`vumeter keys`: API keys made, replaced, revoked and listed."""
+"""`vumeter keys`: API keys created, replaced, revoked and listed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.access.keys import NewKey, Role
+from vumeter_server.access.keys import NewKey
+from vumeter_server.access.roles import ROLES_IN_SHORT, Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.commands.database import opened
@@ -26,7 +27,7 @@ LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at
 
 @click.group()
 def keys() -> None:
-    """API keys; a running server heeds every change within a second."""
+    """API keys; a running server honors every change within a second."""
 
 
 @keys.command()
@@ -36,25 +37,25 @@ def keys() -> None:
     type=organization_name,
     metavar="NAME",
     required=True,
-    help="Whose key it is; an organization that does not exist is made.",
+    help="Whose key it is; an organization that does not exist is created.",
 )
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
     required=True,
-    help="owner and admin may record and query, member may only record custom metrics.",
+    help=ROLES_IN_SHORT,
 )
 @click.option(
     "--expires-in",
     type=duration,
     metavar="DURATION",
-    help="How long the key is good, such as 90d or 12h. [default: for ever]",
+    help="How long the key is active, such as 90d or 12h. [default: for ever]",
 )
 @format_option
 def create(
     db: Path | None, organization: str, role: str, expires_in: int | None, output_format: str
 ) -> None:
-    """Make a key and print it with its secret, which is shown only now.
+    """Create a key and print it with its secret, which is shown only now.
 
     The database is created if there is none.
     """
@@ -70,7 +71,7 @@ def create(
 @click.argument("key_id")
 @format_option
 def rotate(db: Path | None, key_id: str, output_format: str) -> None:
-    """Replace a key: make one of the same organization, role and lifetime, and revoke KEY_ID."""
+    """Replace a key: create one of the same organization, role and lifetime, and revoke KEY_ID."""
     with opened(db) as database:
         administration = SqliteKeyAdministration(database)
         key = administration.rotate_key(key_id)
@@ -83,7 +84,7 @@ def rotate(db: Path | None, key_id: str, output_format: str) -> None:
 @db_option
 @click.argument("key_id")
 def revoke(db: Path | None, key_id: str) -> None:
-    """Refuse a key from now on."""
+    """Reject a key from now on."""
     with opened(db) as database:
         if not SqliteKeyAdministration(database).revoke_key(key_id):
             raise click.ClickException(f"there is no key {key_id}")
@@ -97,7 +98,7 @@ def revoke(db: Path | None, key_id: str) -> None:
 )
 @format_option
 def list_keys(db: Path | None, organization: str | None, output_format: str) -> None:
-    """List keys by organization and time of making; secrets are not known."""
+    """List keys by organization and time of creation; secrets are not known."""
     with opened(db) as database:
         found = SqliteKeyAdministration(database).list_keys()
     now_us = system_clock()
@@ -110,14 +111,14 @@ def list_keys(db: Path | None, organization: str | None, output_format: str) -> 
 
 
 def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
-    (made,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
+    (created,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
     record = {
         "key_id": key.key_id,
         "secret": key.secret,
         "bearer": key.bearer,
-        "organization": made.organization,
-        "role": made.role.value,
-        "expires_at": time_text(made.expires_us),
+        "organization": created.organization,
+        "role": created.role.value,
+        "expires_at": time_text(created.expires_us),
     }
     print_record(record, output_format)
 

@@ -21,14 +21,14 @@ def organizations() -> None:
 @db_option
 @format_option
 def list_organizations(db: Path | None, output_format: str) -> None:
-    """List organizations by name, with the number of their keys that are good."""
+    """List organizations by name, with the number of their active keys."""
     with opened(db) as database:
         found = SqliteKeyAdministration(database).list_organizations()
     rows = [
         {
             "name": each.name,
             "created_at": time_text(each.created_us),
-            "good_keys": each.good_keys,
+            "good_keys": each.active_keys,
         }
         for each in found
     ]

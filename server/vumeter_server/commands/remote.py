@@ -31,7 +31,7 @@ class Remote:
 def connected(target: str, *, tls: bool) -> Iterator[Remote]:
     """Open a channel with the key from VUMETER_API_KEY and VUMETER_SECRET_KEY.
 
-    What the server refuses, and what cannot be reached, becomes one line on stderr and status 2.
+    What the server rejects, and what cannot be reached, becomes one line on stderr and status 2.
     """
     key_id, secret = (os.environ.get(name, "") for name in (KEY_VARIABLE, SECRET_VARIABLE))
     if not key_id or not secret:

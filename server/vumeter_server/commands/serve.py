@@ -16,8 +16,8 @@ from vumeter_server.commands.options import one_line_errors, server_options
 from vumeter_server.commands.up import run_supervisor
 from vumeter_server.runtime.addresses import Address, check_free, ip_of
 from vumeter_server.runtime.logs import configure_logs
-from vumeter_server.runtime.settings import load_settings, require_admin_token
-from vumeter_server.supervisor.supervisor import Endpoints
+from vumeter_server.runtime.settings import load_settings, require_admin_token, warn_of_old_names
+from vumeter_server.supervisor.endpoints import Endpoints
 
 
 @click.command()
@@ -50,6 +50,9 @@ def serve(
             ctx = click.get_current_context()
             ctx.exit(run_supervisor(settings, with_edge=False, on_ready=_print_servers))
         configure_logs(settings)
+        if not settings.writer_address:
+            # Of several processes one says it for all.
+            warn_of_old_names()
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415
         from vumeter_server.sqlite import DatabaseError  # noqa: PLC0415
@@ -74,7 +77,7 @@ def serve(
 
 @contextlib.contextmanager
 def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how far the database of an earlier version has been laid out anew, if it has to be."""
+    """Show how far the database of an earlier version has been converted, if it has to be."""
     if not sys.stderr.isatty():
         log = structlog.get_logger(__name__)
         yield lambda done, total: log.info("database_upgrade", days_done=done, days=total)

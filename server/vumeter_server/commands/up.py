@@ -12,6 +12,8 @@ import click
 from vumeter_server.commands.options import PORT, one_line_errors, server_options
 from vumeter_server.runtime.settings import Settings, load_settings, require_admin_token
 from vumeter_server.supervisor import supervisor
+from vumeter_server.supervisor.endpoints import Endpoints
+from vumeter_server.supervisor.server_process import ChildFailed
 
 
 @click.command()
@@ -43,8 +45,8 @@ def up(
 
 def _on_ready(
     settings: Settings,
-) -> Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]]:
-    async def greet(endpoints: supervisor.Endpoints) -> None:
+) -> Callable[[Endpoints], Coroutine[Any, Any, None]]:
+    async def greet(endpoints: Endpoints) -> None:
         await print_endpoints(endpoints)
         if settings.demo:
             await load_demo_data(settings, endpoints)
@@ -53,7 +55,7 @@ def _on_ready(
     return greet
 
 
-async def load_demo_data(settings: Settings, endpoints: supervisor.Endpoints) -> None:
+async def load_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     """Put demo data into a database that never had any."""
     # A product without demo data has no use for a gRPC client.
     from vumeter_server.demo.loading import load_demo  # noqa: PLC0415
@@ -61,14 +63,14 @@ async def load_demo_data(settings: Settings, endpoints: supervisor.Endpoints) ->
     await load_demo(settings, str(endpoints.grpc.from_here))
 
 
-async def play_demo_data(settings: Settings, endpoints: supervisor.Endpoints) -> None:
+async def play_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     """Play demo data as long as the product runs."""
     from vumeter_server.demo.loading import play_demo  # noqa: PLC0415
 
     await play_demo(settings, str(endpoints.grpc.from_here))
 
 
-async def print_endpoints(endpoints: supervisor.Endpoints) -> None:
+async def print_endpoints(endpoints: Endpoints) -> None:
     """Say where the product answers."""
     click.echo(f"REST  {endpoints.rest_url}  (gRPC and gRPC-Web too)")
     click.echo(f"gRPC  {endpoints.grpc.from_here}")
@@ -77,7 +79,7 @@ async def print_endpoints(endpoints: supervisor.Endpoints) -> None:
 def run_supervisor(
     settings: Settings,
     *,
-    on_ready: Callable[[supervisor.Endpoints], Coroutine[Any, Any, None]],
+    on_ready: Callable[[Endpoints], Coroutine[Any, Any, None]],
     with_edge: bool = True,
 ) -> int:
     """Run servers, and Envoy unless told otherwise; return the exit status.
@@ -86,5 +88,5 @@ def run_supervisor(
     """
     try:
         return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
-    except supervisor.ChildFailed as failed:
+    except ChildFailed as failed:
         return 2 if failed.status == 2 else 1

@@ -41,7 +41,7 @@ MAX_TAG_VALUES: Final = 1_000
 """An answer lists at most so many values per tag key."""
 
 
-class Kind(Enum):
+class Statistic(Enum):
     """What a function computes, and so what a store has to keep to answer it."""
 
     SUM = auto()
@@ -66,19 +66,19 @@ class Kind(Enum):
 class Function:
     """A function of some points; `percent`, exact, is that of a percentile, else 0."""
 
-    kind: Kind
+    statistic: Statistic
     percent: int | Fraction = 0
 
     @property
     def is_of_sums(self) -> bool:
         """Whether sums and counts are enough to compute it."""
-        return self.kind in (Kind.SUM, Kind.MEAN)
+        return self.statistic in (Statistic.SUM, Statistic.MEAN)
 
 
-SUM: Final = Function(Kind.SUM)
-MEAN: Final = Function(Kind.MEAN)
-LAST: Final = Function(Kind.LAST)
-P95: Final = Function(Kind.PERCENTILE, 95)
+SUM: Final = Function(Statistic.SUM)
+MEAN: Final = Function(Statistic.MEAN)
+LAST: Final = Function(Statistic.LAST)
+P95: Final = Function(Statistic.PERCENTILE, 95)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,21 +104,21 @@ OF_SESSIONS: Final = Functions(counter=SUM, gauge=LAST, histogram=P95)
 
 def compute(function: Function, values: Sequence[float]) -> float:
     """Return a function of values, at least one, in order of time, then of recording."""
-    if function.kind is Kind.LAST:
+    if function.statistic is Statistic.LAST:
         return values[-1]
-    if function.kind is Kind.PERCENTILE:
+    if function.statistic is Statistic.PERCENTILE:
         return sorted(values)[rank_of(len(values), function.percent) - 1]
-    if function.kind is Kind.COUNT:
+    if function.statistic is Statistic.COUNT:
         return len(values)
-    if function.kind in (Kind.MIN, Kind.MAX):
-        return min(values) if function.kind is Kind.MIN else max(values)
+    if function.statistic in (Statistic.MIN, Statistic.MAX):
+        return min(values) if function.statistic is Statistic.MIN else max(values)
     total = math.fsum(values)
-    return total / len(values) if function.kind is Kind.MEAN else total
+    return total / len(values) if function.statistic is Statistic.MEAN else total
 
 
 def compute_of_sums(function: Function, sums: Floats, counts: Integers) -> Floats:
     """Return a function that `is_of_sums`, element by element; no count is 0."""
-    return sums / counts if function.kind is Kind.MEAN else sums
+    return sums / counts if function.statistic is Statistic.MEAN else sums
 
 
 def rank_of(count: int, percent: int | Fraction) -> int:

@@ -1,4 +1,4 @@
-"""Recorded points that come as columns: the same rules as in `points`, checked array by array."""
+"""Recorded points that come as columns: the rules of `validation`, checked array by array."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class UncheckedColumns:
     """A batch as a caller gives it, unchecked: see PointColumns of the proto.
 
     `types` are numbers of MetricType, 0 where none is given. The indexes of sessions are one more
-    than the position, 0 for none. `label_keys` are what the face knows the label sets by, and
+    than the position, 0 for none. `label_keys` are what the API knows the label sets by, and
     `label_sets` finds them.
     """
 
@@ -111,23 +111,23 @@ def _column(
 
 
 def _check_indexes(indexes: Integers, count: int, field: str, of: str) -> None:
-    _refuse(indexes >= count, f"columns.{field}", f"must be an index into {of}")
+    _reject(indexes >= count, f"columns.{field}", f"must be an index into {of}")
 
 
 def _check_values(values: npt.NDArray[np.float64], types: Integers) -> None:
-    _refuse(~np.isfinite(values), "columns.values", "must be a finite number")
-    _refuse(np.abs(values) > MAX_VALUE, "columns.values", "must be from -1e15 to 1e15")
+    _reject(~np.isfinite(values), "columns.values", "must be a finite number")
+    _reject(np.abs(values) > MAX_VALUE, "columns.values", "must be from -1e15 to 1e15")
     wrong = (values < 0) & (types == MetricType.COUNTER)
-    _refuse(wrong, "columns.values", "must not be negative for a counter")
+    _reject(wrong, "columns.values", "must not be negative for a counter")
 
 
 def _check_times(times_us: Integers, now_us: int) -> None:
-    _refuse(times_us < 0, "columns.times_us", "must not be before 1970")
+    _reject(times_us < 0, "columns.times_us", "must not be before 1970")
     problem = "must be at most 10 minutes ahead of the server"
-    _refuse(times_us > now_us + MAX_AHEAD_US, "columns.times_us", problem)
+    _reject(times_us > now_us + MAX_AHEAD_US, "columns.times_us", problem)
 
 
-def _refuse(wrong: npt.NDArray[np.bool_], field: str, problem: str) -> None:
+def _reject(wrong: npt.NDArray[np.bool_], field: str, problem: str) -> None:
     if wrong.any():
         findings = Findings(field)
         findings.add_each(np.flatnonzero(wrong).tolist(), "", problem)
@@ -139,20 +139,20 @@ def _types(columns: UncheckedColumns) -> Integers:
         raise InvalidArgument.of("columns.types", "must have one element a name, or none")
     types = _column(columns.types, np.int64, len(columns.names), "types", 0).astype(np.int64)
     known = np.isin(types, (0, *MetricType))
-    _refuse(~known, "columns.types", TYPE_PROBLEM)
+    _reject(~known, "columns.types", TYPE_PROBLEM)
     return types
 
 
 def _check_names(names: Sequence[str]) -> None:
     wrong = np.array([not is_metric_name(name) for name in names], np.bool_)
-    _refuse(wrong, "columns.names", NAME_PROBLEM)
+    _reject(wrong, "columns.names", NAME_PROBLEM)
 
 
 def _check_sessions(sessions: Sequence[str]) -> None:
     wrong = np.array(
         [not each or len(each) > MAX_ID or not is_unicode(each) for each in sessions], np.bool_
     )
-    _refuse(wrong, "columns.sessions", f"must be text of 1 to {MAX_ID} characters")
+    _reject(wrong, "columns.sessions", f"must be text of 1 to {MAX_ID} characters")
 
 
 def _label_sets(columns: UncheckedColumns) -> list[LabelSet]:

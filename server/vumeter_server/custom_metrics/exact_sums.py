@@ -1,8 +1,8 @@
-"""Sums of doubles that do not depend on the order of the points, nor on how they are stored.
+"""Sums of doubles that depend neither on the order of the points nor on how they are stored.
 
 A value is split into whole units, units of 2^-30, units of 2^-60 and what is left. The first three
 are whole numbers, whose sums in doubles are exact up to 2^53, in whatever order and grouping they
-are added; what they carry goes to the next larger unit. The rest is below 2^-60 a point.
+are added; what they carry goes to the next larger unit. The rest is below 2^-60 per point.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class ExactSums:
     """Sums and counts of a fixed number of cells.
 
     Attributes:
-        counts: how many values each cell's sum is made of.
-        parts: the sums in whole units; and once there was a fraction, in units of 2^-30, of 2^-60
-            and of 2^-90.
+        counts: int64[cells], how many values each cell sums.
+        parts: one float64[cells] with the sums in whole units; once there was a fraction, three
+            more in units of 2^-30, 2^-60 and 2^-90.
     """
 
     __slots__ = ("_uncarried", "counts", "parts")

@@ -13,9 +13,7 @@ from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import query_pb2
-from vumeter_server.access.keys import Role
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import BEARER, Access
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
 from vumeter_server.api.times import duration_us, instant_us, timestamp
@@ -47,7 +45,6 @@ from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.units import HOUR_US
 from vumeter_server.times.zones import find_zone
 
-QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
 MAX_BATCHES_IN_FLIGHT = 64
 
@@ -63,12 +60,6 @@ class CustomMetricsService:
     def service(self) -> ServiceDescriptor:
         """The service's descriptor."""
         return pb.DESCRIPTOR.services_by_name["CustomMetricsService"]
-
-    @property
-    def access(self) -> Mapping[str, Access]:
-        """Any role records, owners and admins query."""
-        methods = self.service.methods_by_name
-        return {name: BEARER if name in RECORDINGS else QUERY for name in methods}
 
     @property
     def request_types(self) -> Mapping[str, type[Message]]:

@@ -1,8 +1,8 @@
-"""Sets of labels as callers give them, checked once and then known.
+"""Label sets as callers give them, checked once and then cached.
 
 An organization has few label sets for the points that it records, so nearly every set was seen
-before. Faces therefore bring labels as keys, which are cheap to make and to compare, such as the
-bytes in which they came; only a key that is not known is read, and only tags that are not known
+before. APIs therefore bring labels as keys, which are cheap to make and to compare, such as the
+bytes in which they came. Only a key that is not cached is parsed, and only tags that are not cached
 are checked.
 """
 
@@ -24,8 +24,8 @@ from vumeter_server.custom_metrics.violations import Findings
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
-# What a face may know, in about bytes: usual sets of labels are 100,000.
-MAX_WEIGHT: Final = 50_000_000
+# The size of the cache of one API, in about bytes: room for 100,000 usual label sets.
+MAX_BYTES: Final = 50_000_000
 # What an object takes beside its characters.
 OBJECT_BYTES: Final = 60
 
@@ -34,7 +34,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Labels:
+class UncheckedLabels:
     """The labels of some points as a caller gives them; "" is an id that was not given."""
 
     agent_id: str
@@ -43,10 +43,10 @@ class Labels:
 
 
 class KnownLabelSets(Generic[K]):
-    """Finds label sets by the keys of a face; several threads may, at worst twice.
+    """Finds label sets by the keys of an API, in any thread; two may at worst do the same work.
 
     Attributes:
-        split: makes a key into agent, environment and, as the face has them, the tags.
+        split: makes a key into agent, environment and, as the API has them, the tags.
         read: makes one of these tags into its name and value.
     """
 
@@ -54,9 +54,9 @@ class KnownLabelSets(Generic[K]):
         self.split = split
         self.read = read
         self._known: dict[K, LabelSet] = {}
-        # Good tags as the face has them, and what they mean: one object that all label sets share.
+        # Valid tags as the API has them, and what they mean: one object that all label sets share.
         self._tags: dict[Hashable, Pair] = {}
-        self._weight = 0
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -70,10 +70,10 @@ class KnownLabelSets(Generic[K]):
                     found[index] = self._add(keys[index])
         return found
 
-    def labels(self, key: K) -> Labels:
+    def labels(self, key: K) -> UncheckedLabels:
         """Return what a key stands for."""
         agent_id, environment_id, *tags = self.split(key)
-        return Labels(
+        return UncheckedLabels(
             agent_id=agent_id, environment_id=environment_id, tags=dict(map(self.read, tags))
         )
 
@@ -99,13 +99,13 @@ class KnownLabelSets(Generic[K]):
         self._known[key] = label_set
         return label_set
 
-    def _make_room(self, weight: int) -> None:
+    def _make_room(self, added_bytes: int) -> None:
         """Forget everything if there would be too much."""
-        self._weight += weight
-        if self._weight > MAX_WEIGHT:
+        self._bytes += added_bytes
+        if self._bytes > MAX_BYTES:
             self._known.clear()
             self._tags.clear()
-            self._weight = weight
+            self._bytes = added_bytes
 
 
 def _size(part: Any) -> int:
@@ -113,7 +113,7 @@ def _size(part: Any) -> int:
     return OBJECT_BYTES + (sum(map(_size, part)) if isinstance(part, tuple) else len(part))
 
 
-def _is_wrong(labels: Labels) -> bool:
+def _is_wrong(labels: UncheckedLabels) -> bool:
     findings = Findings()
     check_ids(labels, 0, findings)
     check_tags(labels, 0, findings)
@@ -124,7 +124,7 @@ def _is_wrong_id(text: str) -> bool:
     return len(text) > MAX_ID or not is_unicode(text)
 
 
-def check_ids(labels: Labels, index: int, findings: Findings) -> None:
+def check_ids(labels: UncheckedLabels, index: int, findings: Findings) -> None:
     """Note what is wrong with the ids of labels, as those of element `index`."""
     for attribute in ("agent_id", "environment_id"):
         check_id(getattr(labels, attribute), index, attribute, findings)
@@ -136,7 +136,7 @@ def check_id(text: str, index: int, attribute: str, findings: Findings) -> None:
         findings.add(index, attribute, f"must be text of at most {MAX_ID} characters")
 
 
-def check_tags(labels: Labels, index: int, findings: Findings) -> None:
+def check_tags(labels: UncheckedLabels, index: int, findings: Findings) -> None:
     """Note what is wrong with the tags of labels, as those of element `index`."""
     tags = labels.tags
     if len(tags) > MAX_TAGS and sum(map(bool, tags.values())) > MAX_TAGS:
@@ -166,7 +166,7 @@ def is_unicode(text: str) -> bool:
 def note_wrong(
     label_sets: KnownLabelSets[K],
     keys: Iterable[K],
-    check: Callable[[Labels, int, Findings], None],
+    check: Callable[[UncheckedLabels, int, Findings], None],
     findings: Findings,
 ) -> None:
     """Note what is wrong with the labels of each key, by its position."""

@@ -1,8 +1,8 @@
 """Names of metrics and labels, and the parts of a query that are made of them.
 
 A user label is what a caller calls a tag. `""` as the value of a label means that a point lacks it.
-Text of the REST face is read by `parse_*`; lists and maps of the typed face go to `check_*`, which
-the former use too.
+`parse_*` read the text of the REST API; `check_*` take the lists and maps of the gRPC API, and what
+`parse_*` have read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def parse_metric_names(text: str | None, field: str = "metric_names") -> tuple[s
 def check_metric_names(names: Iterable[str], field: str = "metric_names") -> tuple[str, ...]:
     """Return the names without repeats, in order; at most 100, none empty.
 
-    A name that no metric can have is not refused: it is a metric without points.
+    A name that no metric can have is not rejected: it is a metric without points.
     """
     distinct = tuple(dict.fromkeys(names))
     if "" in distinct:
@@ -105,7 +105,7 @@ def parse_tags(text: str | None, field: str = "tags") -> dict[str, str]:
     """Read a filter: a JSON object of strings, numbers or booleans; {} when absent or "".
 
     Numbers and booleans become text: `1`, `1.0` and `"1"` are `1`, `true` is `true`. Anything else
-    is refused: another JSON value, a nested or null one, a key that is there twice.
+    is rejected: another JSON value, a nested or null one, a key that is there twice.
     """
     if not text:
         return {}

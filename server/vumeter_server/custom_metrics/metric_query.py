@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from vumeter_server.custom_metrics.aggregation import Function, Kind
+from vumeter_server.custom_metrics.aggregation import Function, Statistic
 from vumeter_server.custom_metrics.formulas import Formula, parse_formula
 from vumeter_server.custom_metrics.labels import MAX_METRIC_NAME, check_group_by, check_length
 from vumeter_server.custom_metrics.matchers import Matcher, check_matchers
@@ -54,16 +54,16 @@ class QueryFunction(Enum):
         )
 
 
-_KINDS: Final[Mapping[QueryFunction, Kind]] = {
-    QueryFunction.SUM: Kind.SUM,
-    QueryFunction.COUNT: Kind.COUNT,
-    QueryFunction.RATE: Kind.SUM,
-    QueryFunction.MEAN: Kind.MEAN,
-    QueryFunction.MIN: Kind.MIN,
-    QueryFunction.MAX: Kind.MAX,
-    QueryFunction.LAST: Kind.LAST,
-    QueryFunction.PERCENTILE: Kind.PERCENTILE,
-    QueryFunction.SESSIONS: Kind.SESSIONS,
+_KINDS: Final[Mapping[QueryFunction, Statistic]] = {
+    QueryFunction.SUM: Statistic.SUM,
+    QueryFunction.COUNT: Statistic.COUNT,
+    QueryFunction.RATE: Statistic.SUM,
+    QueryFunction.MEAN: Statistic.MEAN,
+    QueryFunction.MIN: Statistic.MIN,
+    QueryFunction.MAX: Statistic.MAX,
+    QueryFunction.LAST: Statistic.LAST,
+    QueryFunction.PERCENTILE: Statistic.PERCENTILE,
+    QueryFunction.SESSIONS: Statistic.SESSIONS,
 }
 
 

@@ -1,4 +1,4 @@
-"""A batch of points as columns: what both faces make of a recording, and what stores take."""
+"""A batch of points as columns: what both APIs make of a recording, and what stores take."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MetricType(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Batch:
-    """Points in the order in which they were given; every array has one element a point.
+    """Points in the order in which they were given; every array has one element per point.
 
     Attributes:
         names: metric names. What is said of names, label sets and sessions holds for all three:
@@ -93,7 +93,10 @@ ABSENT_TIME = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Settled:
-    """A batch whose types and values are decided; `new_types` are of metrics not known before."""
+    """A batch whose types and defaults are fixed; arrays have one element per point.
+
+    `new_types` are those of metrics that the organization did not have.
+    """
 
     batch: Batch
     values: npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The queries, as both faces ask them: requests checked, the store asked, rows put in order."""
+"""The use case of asking: check the request, ask the store, put rows in order; for both APIs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Rows:
         days: each row's calendar day, an index into `dates`.
         dates: the days that occur in the range; empty for aggregate.
         groups: each row's label values; "" for points without the label.
-        sums: rows x metrics.
+        sums: float64[rows, metrics].
     """
 
     metric_names: list[str]
@@ -95,7 +95,7 @@ class Queries:
         return await self.store.names(organization_id, agent_id or None)
 
     async def aggregate(self, organization_id: int, request: SumRequest) -> Rows:
-        """Return a row a group with a point of a metric asked for, the largest total first.
+        """Return a row per group with a point of a metric asked for, the largest total first.
 
         Without grouping it is exactly one row. Raises InvalidArgument for more than 100,000 cells.
         """

@@ -11,10 +11,8 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
-from vumeter_server.access.keys import Role
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import BEARER, Access
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
@@ -45,9 +43,8 @@ from vumeter_server.times.ranges import parse_range
 from vumeter_server.times.steps import parse_step
 from vumeter_server.times.zones import find_zone
 
-QUERY = BEARER.only(Role.OWNER, Role.ADMIN)
 UNSET = msgspec.UNSET
-# What a point with some labels takes in a body.
+# The size of a point with some labels in a body.
 BYTES_PER_POINT = 200
 T = TypeVar("T")
 
@@ -84,12 +81,6 @@ class CustomMetricsRestService:
     def service(self) -> ServiceDescriptor:
         """The service's descriptor."""
         return pb.DESCRIPTOR.services_by_name["CustomMetricsRestService"]
-
-    @property
-    def access(self) -> Mapping[str, Access]:
-        """Any role records, owners and admins query."""
-        methods = self.service.methods_by_name
-        return {name: BEARER if name == "Record" else QUERY for name in methods}
 
     @property
     def field_names(self) -> Mapping[str, str]:
@@ -176,15 +167,16 @@ class CustomMetricsRestService:
         return _json(await RENDERING.run(lambda: render_session(metrics), size=len(metrics)))
 
 
-FIELD_NAMES: Mapping[str, str] = (
-    {
+FIELD_NAMES: Mapping[str, str] = {
+    **{
         field.name: field.json_name
         for message in pb.DESCRIPTOR.message_types_by_name.values()
         for field in message.fields
-    }
-    | QUERY_FIELD_NAMES
-    | {"environment_id": "environmentId", "idempotency_key": "idempotencyKey", "dry_run": "dryRun"}
-)
+    },
+    **{"environment_id": "environmentId", "idempotency_key": "idempotencyKey"},
+    **{"dry_run": "dryRun"},
+    **QUERY_FIELD_NAMES,
+}
 
 
 def _sum_request(request: pb.GetAggregateRequest | pb.GetDailyRequest) -> SumRequest:
@@ -239,4 +231,4 @@ def _given(value: T | msgspec.UnsetType) -> T | None:
 
 
 def _json(data: bytes) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=data)
+    return json_body.http_body(data)

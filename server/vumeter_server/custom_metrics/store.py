@@ -18,7 +18,7 @@ from vumeter_server.custom_metrics.aggregation import (
     OF_BUCKETS,
     Function,
     Functions,
-    Kind,
+    Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.model import Batch, MetricType
@@ -101,7 +101,7 @@ class TimeseriesQuery:
 
     def __post_init__(self) -> None:
         functions = (self.functions.of(each) for each in MetricType)
-        if any(function.kind is Kind.LAST for function in functions):
+        if any(function.statistic is Statistic.LAST for function in functions):
             raise ValueError("the last value is asked of sessions alone")
 
 
@@ -305,7 +305,7 @@ class MetricStore(Protocol):
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Compute the function of the metric's type of each bucket with a point.
 
-        The type is told even if no point is in the range; it is None if there is no such metric.
+        The type is answered without a point in the range too; None if there is no such metric.
         """
 
     async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:

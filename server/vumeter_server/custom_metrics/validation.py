@@ -1,7 +1,7 @@
 """Recorded points: the rules that a batch alone is held to before anything is stored.
 
-Both faces bring their points as columns, and `validate` makes a batch of them. What depends on the
-metrics that an organization already has comes later, in `batch.settle`.
+Both APIs bring points as columns, and `validate` makes a batch of them. What depends on the metrics
+that an organization already has is checked by `settle`, in the transaction that stores the batch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UncheckedPoints:
-    """The points of a call, unchecked, an attribute a column.
+    """The points of a call, unchecked, one column per attribute.
 
     Attributes:
         names: the metrics' names.
@@ -52,7 +52,7 @@ class UncheckedPoints:
         timestamps: microseconds since the epoch, or RFC 3339 text that `validate` reads; None where
             none is given.
         session_ids: the sessions; "" for none.
-        label_keys: what the face knows each point's labels by.
+        label_keys: what the API knows each point's labels by.
         label_sets: finds label sets by these keys.
     """
 

@@ -1,4 +1,4 @@
-"""What is wrong with the points of a batch, gathered rule by rule, told point by point."""
+"""What is wrong with the points of a batch, found rule by rule, listed point by point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded batches, read with their labels left in the bytes in which they came.
+"""Recorded batches, parsed with their labels left in the bytes in which they came.
 
 Reading labels into maps is most of the work of reading a batch, and nearly all were seen before. So
 batches are read as messages of another type, derived from the API's own, which differs in one thing
@@ -92,7 +92,7 @@ def count(request: Any) -> int:
 
 
 def read(request: Any) -> UncheckedPoints | UncheckedColumns:
-    """Lay out what the request of any recording holds.
+    """Return what the request of any recording holds.
 
     Raises InvalidArgument that names `points[3].occur_time` for what is no instant.
     """

@@ -12,7 +12,7 @@ import grpc.aio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from vumeter_server.access.keys import Role
+from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.demo.families import DEMOS
 from vumeter_server.demo.sqlite import SqliteDemoRecord

@@ -1,15 +1,15 @@
-"""What is counted: the documented figures but for the active calls, which are a state."""
+"""What is counted: the documented metrics except the active calls, which are a state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
 
-from vumeter_server.live_metrics.model import RejectionReason
+from vumeter_server.live_metrics.model import EventType, RejectionReason
 
 
-class Kind(IntEnum):
-    """A counted figure; the numbers are positions in counters and are stored."""
+class Counter(IntEnum):
+    """A counted metric; the numbers are positions in counters and are stored."""
 
     ACCEPTED = 0
     REJECTED_CAPACITY = 1
@@ -37,23 +37,29 @@ COLUMNS = (
     "referred_calls",
     "minutes_ms",
 )
-"""The name of each figure, by `Kind`: the documented ones, but milliseconds in place of minutes."""
+"""The name of each metric, by `Counter`: as documented, but in milliseconds instead of minutes."""
 
 REJECTED = {
-    RejectionReason.CAPACITY: Kind.REJECTED_CAPACITY,
-    RejectionReason.TENANT_NOT_CONFIGURED: Kind.REJECTED_TENANT_NOT_CONFIGURED,
-    RejectionReason.INSTRUCTIONS_MISSING: Kind.REJECTED_INSTRUCTIONS_MISSING,
+    RejectionReason.CAPACITY: Counter.REJECTED_CAPACITY,
+    RejectionReason.TENANT_NOT_CONFIGURED: Counter.REJECTED_TENANT_NOT_CONFIGURED,
+    RejectionReason.INSTRUCTIONS_MISSING: Counter.REJECTED_INSTRUCTIONS_MISSING,
 }
 
+WITHOUT_CALL = {
+    EventType.INSTRUCTIONS_DB_ERROR: Counter.INSTRUCTIONS_DB_ERROR,
+    EventType.FALLBACK_INSTRUCTIONS_USED: Counter.FALLBACK_INSTRUCTIONS_USED,
+}
+"""The events that belong to no call, and what each counts as."""
+
 Counters = tuple[int, ...]
-"""One number for each `Kind`."""
+"""One number for each `Counter`."""
 
-ZERO: Counters = (0,) * len(Kind)
+ZERO: Counters = (0,) * len(Counter)
 
 
-def counters(amounts: Iterable[tuple[Kind, int]]) -> Counters:
+def counters(amounts: Iterable[tuple[Counter, int]]) -> Counters:
     """Return counters that hold the sums of `amounts`."""
-    counted = [0] * len(Kind)
+    counted = [0] * len(Counter)
     for kind, amount in amounts:
         counted[kind] += amount
     return tuple(counted)

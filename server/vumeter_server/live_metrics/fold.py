@@ -1,258 +1,246 @@
-"""One call: the fold of its events, the same for every order in which they are received.
+"""The fold: received events and the known states of their calls become changes.
 
-Within a launch everything here is a function of the set of events received; launches come one after
-another, so what a call adds to a launch's totals is the difference that the launch's events made.
+Every rule of what an event changes is here and in `call_state` and `marks`. Nothing here reads a
+clock or a database, so every storage engine uses it as it is: it finds out which events are new
+(`new_events`), loads the calls that they name, folds (`fold_events`, `fold_closings`), loads the
+stored reports of the calls that need them (`needs_stored_reports`), derives how history changes
+(`change_history`), and writes all of it in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import IntEnum, IntFlag
+import copy
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import msgspec
-
-from vumeter_server.live_metrics.counters import REJECTED, Counters, Kind, counters
-from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
-
-MICROSECONDS_A_MILLISECOND = 1_000
-
-
-class State(IntEnum):
-    """Which lists a call is in."""
-
-    UNLISTED = 0
-    PENDING = 1
-    """Waits for a decision."""
-    ACCEPTED = 2
-    """Accepted, neither started nor ended."""
-    ACTIVE = 3
-    """Started and not ended; also in the list of accepted calls."""
+from vumeter_server.errors import Conflict, Violation
+from vumeter_server.live_metrics.call_state import CallStage, CallState, new_call
+from vumeter_server.live_metrics.counters import (
+    WITHOUT_CALL,
+    ZERO,
+    Counters,
+    counters,
+    minus,
+    plus,
+)
+from vumeter_server.live_metrics.marks import Mark, MinutesReport, marks, raising, report_marks
+from vumeter_server.live_metrics.model import Event
 
 
-class First(IntFlag):
-    """The kinds whose first event was received in the launch that a call was last heard of in."""
+class Listing(NamedTuple):
+    """Where a call is listed."""
 
-    ACCEPTED = 1
-    """The first of accepted and started."""
-    REJECTED = 2
-    STARTED = 4
-    ENDED = 8
-    REFERRED = 16
+    tenant_id: str
+    stage: CallStage
 
 
-# A Struct and not a dataclass: a call is copied for each batch that touches it, and copying a
-# Struct takes a tenth of the time.
-class Call(msgspec.Struct, kw_only=True):
-    """What is known of a call. Times are in microseconds since the epoch, None where unknown.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """How one commit changes what is live.
 
-    Of several events of one kind the smallest (occurred_us, event_id) wins; ids are kept only where
-    two winners of equal time could say different things.
+    `listings` are new values by call id (None: in no list), `limits` new values by tenant id (None:
+    no limit), `totals` differences by tenant id, for the current service start (epoch).
     """
 
-    call_id: str
-    tenant_id: str
-    tenant_us: int
-    tenant_event: str
-    pending_us: int | None = None
-    accepted_us: int | None = None
-    rejected_us: int | None = None
-    rejected_event: str | None = None
-    reason: RejectionReason | None = None
-    started_us: int | None = None
-    referred_us: int | None = None
-    reported_us: int | None = None
-    """When the largest total of minutes was reached, by the reports."""
-    reported_ms: int | None = None
-    ended_us: int | None = None
-    ended_event: str | None = None
-    outcome: CallOutcome | None = None
-    closed_us: int | None = None
-    """When the server closed the call for want of events."""
-    lapsed: bool = False
-    """Nothing was received for too long while it was pending."""
-    launch: int
-    """The launch in which it was last heard of."""
-    first: First = First(0)
-    minutes_before_ms: int = 0
-    """Its minutes when that launch began."""
-    first_received_us: int
-    last_received_us: int
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether an event says accepted, or started, which implies it."""
-        return self.accepted_us is not None or self.started_us is not None
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether an event says ended or the server closed it."""
-        return self.ended_us is not None or self.closed_us is not None
-
-    @property
-    def state(self) -> State:
-        """Which lists it is in."""
-        if self.is_ended:
-            return State.UNLISTED
-        if self.started_us is not None:
-            return State.ACTIVE
-        if self.accepted_us is not None:
-            return State.ACCEPTED
-        if self.pending_us is not None and self.rejected_us is None and not self.lapsed:
-            return State.PENDING
-        return State.UNLISTED
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether it counts as rejected: nothing says accepted, started or ended."""
-        return self.rejected_us is not None and not self.is_accepted and not self.is_ended
-
-    @property
-    def effective_end_us(self) -> int | None:
-        """When it ended: what a call server says, else when the server closed it."""
-        return self.ended_us if self.ended_us is not None else self.closed_us
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether it ended with an error; a call closed for want of events did."""
-        if self.ended_us is not None:
-            return self.outcome is CallOutcome.FAILED
-        return self.closed_us is not None
-
-    @property
-    def fallback_ms(self) -> int | None:
-        """From start to reported end, the minutes where no event reported any; else None."""
-        if self.reported_ms is not None or self.ended_us is None or self.started_us is None:
-            return None
-        return max(0, self.ended_us - self.started_us) // MICROSECONDS_A_MILLISECOND
-
-    @property
-    def minutes_ms(self) -> int:
-        """Its minutes so far, in milliseconds."""
-        return self.reported_ms if self.reported_ms is not None else self.fallback_ms or 0
-
-    def receive(self, event: Event, launch: int, received_us: int) -> None:
-        """Take in one event of this call that was not received before."""
-        self._heard(launch, received_us)
-        self.lapsed = False
-        at = event.occurred_us
-        if (at, event.event_id) < (self.tenant_us, self.tenant_event):
-            self.tenant_us, self.tenant_event = at, event.event_id
-            self.tenant_id = event.tenant_id
-        if (receive := _RECEIVE.get(event.type)) is not None:
-            receive(self, event)
-        if (reported_ms := event.minutes_ms) is not None:
-            self._receive_report(at, reported_ms)
-
-    def close(self, now_us: int, launch: int) -> None:
-        """End it as failed, or let it leave the list of pending calls, for want of events."""
-        received_us = self.last_received_us
-        if self.is_accepted:
-            self._heard(launch, received_us)
-            if not self.is_ended:
-                self.first |= First.ENDED
-            self.closed_us = now_us
-        else:
-            self.lapsed = True
-
-    def totals(self, launch: int) -> Counters:
-        """What it adds to the totals of `launch`, all of it to its tenant's."""
-        if self.launch != launch:
-            return counters(())
-        first = self.first
-        amounts: list[tuple[Kind, int]] = [
-            (Kind.MINUTES, max(0, self.minutes_ms - self.minutes_before_ms))
-        ]
-        if First.ACCEPTED in first:
-            amounts.append((Kind.ACCEPTED, 1))
-        if First.STARTED in first:
-            amounts.append((Kind.STARTED, 1))
-        if First.ENDED in first:
-            amounts.append((Kind.ENDED, 1))
-            if self.is_failed:
-                amounts.append((Kind.FAILED, 1))
-        if First.REFERRED in first:
-            amounts.append((Kind.REFERRED, 1))
-        if First.REJECTED in first and self.is_rejected and self.reason is not None:
-            amounts.append((REJECTED[self.reason], 1))
-        return counters(amounts)
-
-    def _heard(self, launch: int, received_us: int) -> None:
-        if launch != self.launch:
-            self.minutes_before_ms = self.minutes_ms
-            self.first = First(0)
-            self.launch = launch
-        self.last_received_us = received_us
-
-    def _receive_pending(self, event: Event) -> None:
-        self.pending_us = _earliest(self.pending_us, event.occurred_us)
-
-    def _receive_accepted(self, event: Event) -> None:
-        if not self.is_accepted:
-            self.first |= First.ACCEPTED
-        self.accepted_us = _earliest(self.accepted_us, event.occurred_us)
-
-    def _receive_started(self, event: Event) -> None:
-        if not self.is_accepted:
-            self.first |= First.ACCEPTED
-        if self.started_us is None:
-            self.first |= First.STARTED
-        self.started_us = _earliest(self.started_us, event.occurred_us)
-
-    def _receive_referred(self, event: Event) -> None:
-        if self.referred_us is None:
-            self.first |= First.REFERRED
-        self.referred_us = _earliest(self.referred_us, event.occurred_us)
-
-    def _receive_ended(self, event: Event) -> None:
-        if not self.is_ended:
-            self.first |= First.ENDED
-        if self.ended_us is None or (event.occurred_us, event.event_id) < (
-            self.ended_us,
-            self.ended_event or "",
-        ):
-            self.ended_us, self.ended_event = event.occurred_us, event.event_id
-            self.outcome = event.outcome
-
-    def _receive_rejected(self, event: Event) -> None:
-        if self.rejected_us is None:
-            self.first |= First.REJECTED
-        if self.rejected_us is None or (event.occurred_us, event.event_id) < (
-            self.rejected_us,
-            self.rejected_event or "",
-        ):
-            self.rejected_us, self.rejected_event = event.occurred_us, event.event_id
-            self.reason = event.reason
-
-    def _receive_report(self, at: int, reported_ms: int) -> None:
-        known = (-1, 0)
-        if self.reported_ms is not None and self.reported_us is not None:
-            known = (self.reported_ms, -self.reported_us)
-        if (reported_ms, -at) > known:
-            self.reported_us, self.reported_ms = at, reported_ms
+    listings: Mapping[str, Listing | None] = field(default_factory=dict)
+    totals: Mapping[str, Counters] = field(default_factory=dict)
+    limits: Mapping[str, int | None] = field(default_factory=dict)
 
 
-_RECEIVE: Mapping[EventType, Callable[[Call, Event], None]] = {
-    EventType.PENDING: Call._receive_pending,
-    EventType.ACCEPTED: Call._receive_accepted,
-    EventType.REJECTED: Call._receive_rejected,
-    EventType.STARTED: Call._receive_started,
-    EventType.REFERRED: Call._receive_referred,
-    EventType.ENDED: Call._receive_ended,
-}
+class CallChange(NamedTuple):
+    """How a call changes: `before` is None for a new call, `reports` are of the new events."""
+
+    before: CallState | None
+    after: CallState
+    reports: list[MinutesReport]
 
 
-def new_call(event: Event, launch: int, received_us: int) -> Call:
-    """Return the call of which `event`, not yet taken in, is the first one received."""
-    return Call(
-        call_id=event.call_id or "",
-        tenant_id=event.tenant_id,
-        tenant_us=event.occurred_us,
-        tenant_event=event.event_id,
-        launch=launch,
-        first_received_us=received_us,
-        last_received_us=received_us,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folded:
+    """What a batch of new events changes, or the closing of calls."""
+
+    calls: Mapping[str, CallChange]
+    """By call id. Calls whose last event was received longer ago come first."""
+    without_call: Sequence[Event] = ()
+    """The events that belong to no call; `event_mark` says where each counts in history."""
+    closed: Sequence[str] = ()
+    """The calls that the server ended; each counts as an event of type CLOSED."""
+    last_occurred_us: Mapping[str, int] = field(default_factory=dict)
+    """The latest `occurred_us` of the batch by tenant id, for all tenants that sent events."""
+    change: Change
+
+
+class HistoryChange(NamedTuple):
+    """How a call's part in history changes."""
+
+    removed: Set[Mark]
+    """Of the tenant that the call had before."""
+    added: Set[Mark]
+    """Of the tenant that it has now."""
+    removed_reports: Set[MinutesReport]
+    added_reports: Set[MinutesReport]
+
+
+def new_events(events: Sequence[Event], stored: Mapping[str, Event]) -> list[int]:
+    """Return the indices of the events that were not received before, in order.
+
+    `stored` holds, by event id, the events received before this batch. A repeat may also stand in
+    the same batch. Raises Conflict, naming the first event in question, if its id was used before
+    with other content.
+    """
+    known = dict(stored)
+    new = []
+    for index, event in enumerate(events):
+        earlier = known.get(event.event_id)
+        if earlier is None:
+            known[event.event_id] = event
+            new.append(index)
+        elif earlier != event:
+            violation = Violation(
+                field=f"events[{index}].event_id", problem="was used before with other content"
+            )
+            raise Conflict(violations=[violation])
+    return new
+
+
+def fold_events(
+    events: Iterable[Event], calls: Mapping[str, CallState], *, epoch: int, received_us: int
+) -> Folded:
+    """Fold events, none of which was received before.
+
+    `calls` are the known ones of the calls that the events name, by id; they are not changed.
+    """
+    changes: dict[str, CallChange] = {}
+    without_call: list[Event] = []
+    totals: dict[str, Counters] = {}
+    last_occurred_us: dict[str, int] = {}
+    for event in events:
+        tenant_id, call_id, occurred_us = event.tenant_id, event.call_id, event.occurred_us
+        if occurred_us >= last_occurred_us.get(tenant_id, 0):
+            last_occurred_us[tenant_id] = occurred_us
+        if call_id is None:
+            without_call.append(event)
+            _add(totals, tenant_id, counters([(WITHOUT_CALL[event.type], 1)]))
+            continue
+        change = changes.get(call_id)
+        if change is None:
+            before = calls.get(call_id)
+            after = new_call(event, epoch, received_us) if before is None else copy.copy(before)
+            change = changes[call_id] = CallChange(before, after, [])
+        change.after.receive(event, epoch, received_us)
+        minutes_ms = event.minutes_ms
+        if minutes_ms is not None:
+            change.reports.append(MinutesReport(occurred_us, minutes_ms))
+    return Folded(
+        calls=changes,
+        without_call=without_call,
+        last_occurred_us=last_occurred_us,
+        change=_change(changes.values(), totals, epoch),
     )
 
 
-def _earliest(known: int | None, at: int) -> int:
-    return at if known is None or at < known else known
+def fold_closings(calls: Iterable[CallState], *, epoch: int, now_us: int) -> Folded:
+    """End listed calls of which no event was received for too long; `calls` are not changed.
+
+    An accepted or active call ends as failed at `now_us`. A pending one leaves its list until an
+    event of it is received.
+    """
+    changes = {}
+    closed = []
+    for before in calls:
+        after = copy.copy(before)
+        after.close(now_us, epoch)
+        changes[after.call_id] = CallChange(before, after, [])
+        if before.is_accepted:
+            closed.append(after.call_id)
+    return Folded(calls=changes, closed=closed, change=_change(changes.values(), {}, epoch))
+
+
+def listing(call: CallState) -> Listing | None:
+    """Return where a call is listed, None if nowhere."""
+    stage = call.stage
+    return None if stage is CallStage.UNLISTED else Listing(call.tenant_id, stage)
+
+
+def event_mark(event: Event) -> Mark:
+    """Return where an event that belongs to no call counts in history."""
+    return Mark(event.occurred_us, WITHOUT_CALL[event.type], 1)
+
+
+def needs_stored_reports(change: CallChange) -> bool:
+    """Whether `change_history` needs the reports of the call that were stored before.
+
+    The usual report is later than all before it, and then only the largest total matters, which
+    the call's state holds.
+    """
+    before, after, reports = change
+    if before is None:
+        return False
+    if before.tenant_id != after.tenant_id:
+        return True
+    if not reports or before.reported_us is None:
+        return False
+    return min(report.us for report in reports) <= before.reported_us
+
+
+def change_history(change: CallChange, stored: Sequence[MinutesReport] = ()) -> HistoryChange:
+    """Return how the call's marks change, and the reports to store for it.
+
+    `stored` are the call's stored reports in order of time, if `needs_stored_reports`.
+    """
+    before, after, reports = change
+    if before is None:
+        rising = raising(reports)
+        return HistoryChange(set(), marks(after) | report_marks(rising), set(), set(rising))
+    old, new = marks(before), marks(after)
+    kept: list[MinutesReport] = []
+    rising = []
+    if before.tenant_id != after.tenant_id:
+        kept = list(stored)
+        rising = raising([*kept, *reports])
+        return HistoryChange(
+            old | report_marks(kept),
+            new | report_marks(rising),
+            set(kept) - set(rising),
+            set(rising) - set(kept),
+        )
+    before_ms = 0
+    if reports:
+        if before.reported_ms is None or needs_stored_reports(change):
+            kept = list(stored)
+        else:
+            before_ms = before.reported_ms
+            reports = [each for each in reports if each.minutes_ms > before_ms]
+        rising = raising([*kept, *reports])
+        old |= report_marks(kept)
+        new |= report_marks(rising, before_ms)
+    return HistoryChange(old - new, new - old, set(kept) - set(rising), set(rising) - set(kept))
+
+
+def forget_call(call: CallState, stored: Sequence[MinutesReport]) -> Set[Mark]:
+    """Return all marks of a call, to be removed with it; `stored` are its stored reports."""
+    return marks(call) | report_marks(stored)
+
+
+def _change(changes: Iterable[CallChange], totals: dict[str, Counters], epoch: int) -> Change:
+    """Return how the changes of calls, and the totals counted already, change what is live."""
+    listings: dict[str, Listing | None] = {}
+    for before, after, _ in changes:
+        now = after.totals(epoch)
+        if before is None:
+            _add(totals, after.tenant_id, now)
+        elif before.tenant_id == after.tenant_id:
+            _add(totals, after.tenant_id, minus(now, before.totals(epoch)))
+        else:
+            _add(totals, before.tenant_id, minus(ZERO, before.totals(epoch)))
+            _add(totals, after.tenant_id, now)
+        listed = listing(after)
+        if listed != (None if before is None else listing(before)):
+            listings[after.call_id] = listed
+    return Change(listings=listings, totals=totals)
+
+
+def _add(totals: dict[str, Counters], tenant_id: str, added: Counters) -> None:
+    if added != ZERO:
+        totals[tenant_id] = plus(totals.get(tenant_id, ZERO), added)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answers_of_steps
 from vumeter_server.api.times import instant_us, timestamp
@@ -21,15 +20,15 @@ from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.acknowledging import in_steps
 from vumeter_server.live_metrics.grpc_pages import capacity_message, page_of_capacity
 from vumeter_server.live_metrics.history import Bucket
-from vumeter_server.live_metrics.ingest import Recording
-from vumeter_server.live_metrics.live_view import Figures
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import LiveValues
 from vumeter_server.live_metrics.model import (
     CallOutcome,
     EventType,
     RejectionReason,
 )
-from vumeter_server.live_metrics.store import LiveStore, Tenant
-from vumeter_server.live_metrics.watching import watch
+from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.runtime import offload
 from vumeter_server.times.units import MILLISECOND_US, SECOND_US
 
 # The numbers are the proto's own: those of the core's enums are what is stored.
@@ -61,51 +60,54 @@ class LiveMetricsService:
     """vumeter.live_metrics.v1.LiveMetricsService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsService"]
-    access = ADMIN_TOKEN
     # Where a message spells a field otherwise than the documented JSON, and so the core, does.
     field_names: Mapping[str, str] = {"occurred_at": "occur_time"}
 
-    def __init__(self, store: LiveStore, recording: Recording) -> None:
-        self._store = store
-        self._recording = recording
+    def __init__(self, queries: query.LiveQueries, ingest: EventIngest) -> None:
+        self._queries = queries
+        self._ingest = ingest
 
     async def RecordEvents(
         self, request: pb.RecordEventsRequest, call: Call
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
-        recorded = await self._recording.record([report_of(event) for event in request.events])
+        events = request.events
+        sent = await offload.PARSING.run(lambda: _sent_events(events), size=len(events))
+        recorded = await self._ingest.record(sent)
         return pb.RecordEventsResponse(recorded=recorded)
 
     async def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
     ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Record batch after batch, and answer each once it is on disk."""
-        steps = in_steps(requests, _size, self._record_each, self._store.board.closing)
+        steps = in_steps(requests, _size, self._record_each, self._queries.view.closing)
         async for sequence, recorded, error in answers_of_steps(steps, self.field_names):
             yield pb.StreamEventsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record_each(
         self, requests: Sequence[pb.StreamEventsRequest]
     ) -> list[int | VumeterError]:
-        return await self._recording.record_each(
-            [[report_of(event) for event in request.events] for request in requests]
+        batches = await offload.PARSING.run(
+            lambda: [_sent_events(request.events) for request in requests],
+            size=sum(len(request.events) for request in requests),
         )
+        return await self._ingest.record_each(batches)
 
     async def GetLiveMetrics(
         self, request: pb.GetLiveMetricsRequest, call: Call
     ) -> pb.GetLiveMetricsResponse:
         """Answer the counters now."""
         tenant_id = query.one_or_all(request.tenant_id)
-        figures = self._store.board.figures(tenant_id)
+        values = self._queries.values(tenant_id)
         return pb.GetLiveMetricsResponse(
-            metrics=live_metrics(figures), rates=self._rates(figures, tenant_id)
+            metrics=live_metrics(values), rates=self._rates(values, tenant_id)
         )
 
     async def GetCapacity(
         self, request: pb.GetCapacityRequest, call: Call
     ) -> pb.GetCapacityResponse:
         """Answer the lists of calls."""
-        return capacity_message(self._store.board.capacity(), page_of_capacity(request))
+        return capacity_message(self._queries.capacity(), page_of_capacity(request))
 
     async def WatchLiveMetrics(
         self, request: pb.WatchLiveMetricsRequest, call: Call
@@ -116,9 +118,9 @@ class LiveMetricsService:
             request.max_updates_per_second if request.HasField("max_updates_per_second") else None
         )
         pace = query.updates_per_second(asked)
-        async for figures in watch(self._store.board, tenant_id, pace):
+        async for values in self._queries.watch(tenant_id, pace):
             yield pb.WatchLiveMetricsResponse(
-                metrics=live_metrics(figures), rates=self._rates(figures, tenant_id)
+                metrics=live_metrics(values), rates=self._rates(values, tenant_id)
             )
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
@@ -131,7 +133,7 @@ class LiveMetricsService:
             "end_time",
         )
         answer = pb.GetHistoryResponse()
-        answer.buckets.extend(map(_bucket, await self._store.history(tenant_id, buckets)))
+        answer.buckets.extend(map(_bucket, await self._queries.history(tenant_id, buckets)))
         return answer
 
     async def ListTenants(
@@ -141,7 +143,7 @@ class LiveMetricsService:
         page = asked_page(request, (str,), default=query.DEFAULT_PAGE, most=query.MAX_PAGE)
         size = page.size or query.DEFAULT_PAGE
         # One more than the page holds says whether there is a next one.
-        found = await self._store.tenants(page.after[0] if page.after else "", size + 1)
+        found = await self._queries.tenants(page.after[0] if page.after else "", size + 1)
         answer = pb.ListTenantsResponse(tenants=[self._tenant(each) for each in found[:size]])
         if len(found) > size:
             answer.next_page_token = page.next_token(found[size - 1].tenant_id)
@@ -151,19 +153,12 @@ class LiveMetricsService:
         self, request: pb.SetTenantLimitRequest, call: Call
     ) -> pb.SetTenantLimitResponse:
         """Set or remove a tenant's limit."""
-        if problem := validation.id_problem(request.tenant_id):
-            raise InvalidArgument.of("tenant_id", problem)
         limit = request.max_concurrent_calls if request.HasField("max_concurrent_calls") else None
-        if limit is not None and limit > query.MAX_LIMIT:
-            raise InvalidArgument.of("max_concurrent_calls", f"must be at most {query.MAX_LIMIT:,}")
-        if limit is not None and limit < 0:
-            raise InvalidArgument.of("max_concurrent_calls", "must not be negative")
-        tenant = await self._store.set_limit(request.tenant_id, limit)
+        tenant = await self._queries.set_limit(request.tenant_id, limit)
         return pb.SetTenantLimitResponse(tenant=self._tenant(tenant))
 
-    def _rates(self, figures: Figures, tenant_id: str | None) -> pb.LiveRates:
-        limit = self._store.limit(tenant_id) if tenant_id is not None else None
-        rates = query.rates(figures, limit)
+    def _rates(self, values: LiveValues, tenant_id: str | None) -> pb.LiveRates:
+        rates = self._queries.rates(values, tenant_id)
         return pb.LiveRates(**{name: getattr(rates, name) for name in rates.__slots__})
 
     def _tenant(self, tenant: Tenant) -> pb.Tenant:
@@ -172,31 +167,35 @@ class LiveMetricsService:
             last_event_occur_time=timestamp(tenant.last_occurred_us),
             last_event_receive_time=timestamp(tenant.last_received_us),
             max_concurrent_calls=tenant.max_concurrent_calls,
-            active_calls=self._store.board.figures(tenant.tenant_id).active_calls,
+            active_calls=self._queries.values(tenant.tenant_id).active_calls,
         )
 
 
-# Watchers of one tenant are told the same figures: the message is made once for all of them.
+# Watchers of one tenant get the same values: the message is created once for all of them.
 @lru_cache(maxsize=1024)
-def live_metrics(figures: Figures) -> pb.LiveMetrics:
-    """Return figures as a message, which is shared and must not be changed."""
-    return pb.LiveMetrics(**query.documented(figures))
+def live_metrics(values: LiveValues) -> pb.LiveMetrics:
+    """Return values as a message, which is shared and must not be changed."""
+    return pb.LiveMetrics(**query.documented(values))
 
 
 def _bucket(bucket: Bucket) -> pb.HistoryBucket:
     return pb.HistoryBucket(
         start_time=timestamp(bucket.start_us),
-        metrics=pb.LiveMetrics(**query.documented(Figures(bucket.active_calls, bucket.counted))),
+        metrics=pb.LiveMetrics(**query.documented(LiveValues(bucket.active_calls, bucket.counted))),
         peak_active_calls=bucket.peak_active_calls,
     )
 
 
 def _size(request: pb.StreamEventsRequest) -> int:
-    # A request without events, which is refused, takes room too.
+    # A request without events takes room too.
     return max(1, len(request.events))
 
 
-def report_of(event: pb.CallEvent) -> validation.Report:
+def _sent_events(events: Iterable[pb.CallEvent]) -> list[validation.SentEvent]:
+    return [sent_event(event) for event in events]
+
+
+def sent_event(event: pb.CallEvent) -> validation.SentEvent:
     """Return a message as what was sent, to be checked."""
     kind: EventType | validation.Unreadable | None = None
     if event.type:
@@ -210,7 +209,7 @@ def report_of(event: pb.CallEvent) -> validation.Report:
     occurred_us: int | validation.Unreadable | None = None
     if event.HasField("occur_time"):
         occurred_us = _instant(event.occur_time)
-    return validation.Report(
+    return validation.SentEvent(
         event_id=event.event_id or None,
         type=kind,
         tenant_id=event.tenant_id or None,

@@ -1,7 +1,7 @@
 """History: what happened in each bucket of a range, with the exact peak of active calls.
 
-The range is read as spans in order of time: stored cells of an hour or a minute, or single instants
-where a cell is cut by a bucket's edge. A span never reaches over the edge of a bucket.
+The range is read as spans in order of time: stored rollups of an hour or a minute, or single
+instants where a bucket's edge cuts a rollup. A span never reaches over the edge of a bucket.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Bucket:
     peak_active_calls: int
 
 
-def fold(buckets: Buckets, active_before: int, spans: Iterable[Span]) -> list[Bucket]:
+def fill_buckets(buckets: Buckets, active_before: int, spans: Iterable[Span]) -> list[Bucket]:
     """Return every bucket, given the number of active calls just before the first.
 
     `spans` are in order of time and do not overlap; where there is none nothing happened.

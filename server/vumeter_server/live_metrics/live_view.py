@@ -1,7 +1,8 @@
-"""The board: the live figures and lists as they stand after the last commit, in memory.
+"""The live view: the live metrics and lists of calls after the last commit, in memory.
 
-It holds tenants and listed calls, never events, so what it costs to read does not grow with the
-past. It belongs to the event loop's thread; changes come to it in the order of their commits.
+It holds tenants and listed calls, never events, so reading it does not cost more as the past grows.
+It belongs to the event loop's thread. It follows a store: the changes come in the order of their
+commits.
 """
 
 from __future__ import annotations
@@ -10,30 +11,16 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.counters import ZERO, Counters, plus
-from vumeter_server.live_metrics.fold import State
-
-
-class Listing(NamedTuple):
-    """Where a call is listed."""
-
-    tenant_id: str
-    state: State
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """What one commit changed: listings by call (None: in no list) and totals by tenant."""
-
-    listings: Mapping[str, Listing | None]
-    totals: Mapping[str, Counters]
+from vumeter_server.live_metrics.fold import Change, Listing
+from vumeter_server.live_metrics.store import LiveStore
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Figures:
-    """The counters of one tenant, or of all tenants together, at one moment."""
+class LiveValues:
+    """The live metrics of one tenant, or of all tenants together, at one moment."""
 
     active_calls: int
     totals: Counters
@@ -49,101 +36,123 @@ class Capacity:
 
 
 @dataclass(slots=True, eq=False)
-class _Page:
-    """The figures of one tenant (or of all) and who is to be told when they change."""
+class _Watched:
+    """The values of one tenant (or of all) and the flags of those who watch them."""
 
-    figures: Figures = field(default_factory=lambda: Figures(0, ZERO))
+    values: LiveValues = field(default_factory=lambda: LiveValues(0, ZERO))
     flags: set[asyncio.Event] = field(default_factory=set)
 
 
-class Board:
-    """The live state of this launch."""
+class LiveView:
+    """The committed live state of this service start (epoch)."""
 
     def __init__(self) -> None:
-        self._all = _Page()
-        self._tenants: dict[str, _Page] = {}
+        self._all = _Watched()
+        self._tenants: dict[str, _Watched] = {}
         self._listings: dict[str, Listing] = {}
+        self._limits: dict[str, int | None] = {}
         self._capacity: Capacity | None = None
         self.closing = asyncio.Event()
-        """Set when the server shuts down: what stays open for a caller's sake ends then."""
+        """Set when the server shuts down: streams that callers hold open end then."""
 
-    def figures(self, tenant_id: str | None) -> Figures:
+    @classmethod
+    async def of(cls, store: LiveStore) -> LiveView:
+        """Return the view of what is in `store`, now and from now on."""
+        view = cls()
+        await store.follow(view.apply)
+        return view
+
+    def values(self, tenant_id: str | None) -> LiveValues:
         """Return the counters of a tenant (zeros if it is unknown), of all tenants if None.
 
         The same object as before if nothing changed.
         """
-        return self._page(tenant_id).figures
+        return self._values_of(tenant_id).values
 
     def capacity(self) -> Capacity:
         """Return the lists of calls; the same object as before if no list changed."""
         if self._capacity is None:
             calls = sorted(self._listings.items())
             self._capacity = Capacity(
-                active=[(call, at.tenant_id) for call, at in calls if at.state is State.ACTIVE],
-                accepted=[(call, at.tenant_id) for call, at in calls if at.state >= State.ACCEPTED],
-                pending=[(call, at.tenant_id) for call, at in calls if at.state is State.PENDING],
+                active=[(call, at.tenant_id) for call, at in calls if at.stage is CallStage.ACTIVE],
+                accepted=[
+                    (call, at.tenant_id) for call, at in calls if at.stage >= CallStage.ACCEPTED
+                ],
+                pending=[
+                    (call, at.tenant_id) for call, at in calls if at.stage is CallStage.PENDING
+                ],
             )
         return self._capacity
 
+    def limit(self, tenant_id: str) -> int | None:
+        """Return a tenant's limit, None if it has none."""
+        return self._limits.get(tenant_id)
+
     def apply(self, change: Change) -> None:
-        """Take in what was committed and raise the flags of those who watch it."""
-        active: dict[str, int] = {}
-        for call_id, listing in change.listings.items():
-            known = self._listings.pop(call_id, None)
-            if listing is not None:
-                self._listings[call_id] = listing
-            for each, sign in ((known, -1), (listing, 1)):
-                if each is not None and each.state is State.ACTIVE:
-                    active[each.tenant_id] = active.get(each.tenant_id, 0) + sign
-        if change.listings:
-            self._capacity = None
+        """Apply what was committed and raise the flags of those who watch it."""
+        self._limits |= change.limits
+        active = self._list(change.listings)
         changed = False
         for tenant_id in active.keys() | change.totals.keys():
             difference = active.get(tenant_id, 0), change.totals.get(tenant_id, ZERO)
             if difference == (0, ZERO):
                 continue
             if tenant_id not in self._tenants:
-                self._tenants[tenant_id] = _Page()
-            for page in (self._tenants[tenant_id], self._all):
-                page.figures = Figures(
-                    page.figures.active_calls + difference[0],
-                    plus(page.figures.totals, difference[1]),
+                self._tenants[tenant_id] = _Watched()
+            for watched in (self._tenants[tenant_id], self._all):
+                watched.values = LiveValues(
+                    watched.values.active_calls + difference[0],
+                    plus(watched.values.totals, difference[1]),
                 )
             _raise(self._tenants[tenant_id])
             changed = True
         if changed:
             _raise(self._all)
 
+    def _list(self, listings: Mapping[str, Listing | None]) -> dict[str, int]:
+        """Apply new listings; return by how much each tenant's number of active calls changes."""
+        active: dict[str, int] = {}
+        for call_id, listing in listings.items():
+            known = self._listings.pop(call_id, None)
+            if listing is not None:
+                self._listings[call_id] = listing
+            for each, sign in ((known, -1), (listing, 1)):
+                if each is not None and each.stage is CallStage.ACTIVE:
+                    active[each.tenant_id] = active.get(each.tenant_id, 0) + sign
+        if listings:
+            self._capacity = None
+        return active
+
     @contextmanager
     def watching(self, tenant_id: str | None) -> Iterator[asyncio.Event]:
-        """Give a flag that is raised whenever the figures changed, until the context ends."""
+        """Give a flag that is raised whenever the values changed, until the context ends."""
         flag = asyncio.Event()
-        page = self._page(tenant_id)
+        watched = self._values_of(tenant_id)
         if tenant_id is not None:
             # A tenant may be watched before anything is known of it.
-            page = self._tenants.setdefault(tenant_id, page)
-        page.flags.add(flag)
+            watched = self._tenants.setdefault(tenant_id, watched)
+        watched.flags.add(flag)
         try:
             yield flag
         finally:
-            page.flags.discard(flag)
-            if tenant_id is not None and not page.flags and page.figures.totals == ZERO:
-                self._forget_if_empty(tenant_id, page)
+            watched.flags.discard(flag)
+            if tenant_id is not None and not watched.flags and watched.values.totals == ZERO:
+                self._forget_if_empty(tenant_id, watched)
 
     def close(self) -> None:
         """Set `closing` and wake all who watch, so that they see it."""
         self.closing.set()
-        for page in (self._all, *self._tenants.values()):
-            _raise(page)
+        for watched in (self._all, *self._tenants.values()):
+            _raise(watched)
 
-    def _page(self, tenant_id: str | None) -> _Page:
-        return self._all if tenant_id is None else self._tenants.get(tenant_id) or _Page()
+    def _values_of(self, tenant_id: str | None) -> _Watched:
+        return self._all if tenant_id is None else self._tenants.get(tenant_id) or _Watched()
 
-    def _forget_if_empty(self, tenant_id: str, page: _Page) -> None:
-        if page.figures.active_calls == 0:
+    def _forget_if_empty(self, tenant_id: str, watched: _Watched) -> None:
+        if watched.values.active_calls == 0:
             self._tenants.pop(tenant_id, None)
 
 
-def _raise(page: _Page) -> None:
-    for flag in page.flags:
+def _raise(watched: _Watched) -> None:
+    for flag in watched.flags:
         flag.set()

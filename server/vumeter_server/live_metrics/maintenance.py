@@ -1,9 +1,10 @@
-"""What is done beside calls: stuck calls are closed, peaks worked out, old events forgotten."""
+"""Work that is done beside calls: close stuck calls, compute peaks, drop old events."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 
@@ -12,16 +13,29 @@ from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.times.units import DAY_US
 
-STUCK_CHECKED_EVERY_SECONDS: Final = 1.0
-PEAKS_WORKED_OUT_EVERY_SECONDS: Final = 5.0
-FORGOTTEN_EVERY_SECONDS: Final = 600.0
+CLOSE_STUCK_EVERY_SECONDS: Final = 1.0
+COMPUTE_PEAKS_EVERY_SECONDS: Final = 5.0
+DROP_OLD_EVERY_SECONDS: Final = 600.0
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Upkeep:
-    """The periodic work on a store."""
+class PeriodicStep:
+    """A step that is done every `every_seconds`; what it raises must not end that."""
+
+    name: str
+    step: Callable[[], Coroutine[Any, Any, None]]
+    every_seconds: float
+
+    async def run_forever(self) -> NoReturn:
+        """Do the step now and then again and again, until this is cancelled."""
+        await run_periodically(self.name, self.step, every_seconds=self.every_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveMaintenance:
+    """The steps of the periodic work on a store, each a plain coroutine."""
 
     store: LiveStore
     clock: Clock
@@ -29,34 +43,37 @@ class Upkeep:
     retention_days: int
 
     async def close_stuck_calls(self) -> None:
-        """Close calls of which nothing was received for too long."""
+        """Close calls of which no event was received for too long."""
         closed = await self.store.close_stuck(self.clock() - self.call_ttl_us)
         if closed:
             _log.info("stuck_calls_closed", calls=closed)
 
-    async def forget_old_events(self) -> None:
-        """Forget events that were received too long ago."""
+    async def drop_old_events(self) -> None:
+        """Drop events that were received too long ago."""
         await self.store.drop_received_before(self.clock() - self.retention_days * DAY_US)
 
-    async def work_out_peaks(self) -> None:
-        """Work out the peaks of history that changed."""
-        while await self.store.work_out_peaks():
+    async def compute_peaks(self) -> None:
+        """Compute the peaks of history that changed."""
+        while await self.store.compute_peaks():
             pass
 
-    async def keep_closing(self) -> NoReturn:
-        """Close stuck calls until cancelled."""
-        await run_periodically(
-            "close_stuck_calls", self.close_stuck_calls, every_seconds=STUCK_CHECKED_EVERY_SECONDS
-        )
-
-    async def keep_forgetting(self) -> NoReturn:
-        """Forget old events until cancelled."""
-        await run_periodically(
-            "forget_old_events", self.forget_old_events, every_seconds=FORGOTTEN_EVERY_SECONDS
-        )
-
-    async def keep_working_out(self) -> NoReturn:
-        """Compute peaks until cancelled."""
-        await run_periodically(
-            "work_out_peaks", self.work_out_peaks, every_seconds=PEAKS_WORKED_OUT_EVERY_SECONDS
+    @property
+    def steps(self) -> tuple[PeriodicStep, ...]:
+        """All of it, with how often each step is done."""
+        return (
+            PeriodicStep(
+                name="close_stuck_calls",
+                step=self.close_stuck_calls,
+                every_seconds=CLOSE_STUCK_EVERY_SECONDS,
+            ),
+            PeriodicStep(
+                name="drop_old_live_events",
+                step=self.drop_old_events,
+                every_seconds=DROP_OLD_EVERY_SECONDS,
+            ),
+            PeriodicStep(
+                name="compute_live_peaks",
+                step=self.compute_peaks,
+                every_seconds=COMPUTE_PEAKS_EVERY_SECONDS,
+            ),
         )

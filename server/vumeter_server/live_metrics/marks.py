@@ -1,7 +1,7 @@
-"""Where a call counts in history: marks on the line of time, by when its events occurred.
+"""Where a call counts in history: marks at the times at which its events occurred.
 
-A mark is one thing counted at one instant. Marks follow from a call's state alone, so when a late
-event changes a call, the marks it no longer has are taken back and the new ones are put.
+A mark is one thing counted at one instant. Marks are a function of a call's state, so when a late
+event changes a call, the marks that it no longer has are removed and the new ones are added.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from vumeter_server.live_metrics.counters import REJECTED, Kind
-from vumeter_server.live_metrics.fold import Call
+from vumeter_server.live_metrics.call_state import CallState
+from vumeter_server.live_metrics.counters import REJECTED, Counter
 
-STARTS_AND_ENDS = (Kind.STARTED, Kind.ENDED, Kind.FAILED)
+STARTS_AND_ENDS = (Counter.STARTED, Counter.ENDED, Counter.FAILED)
 
 
 class Mark(NamedTuple):
@@ -24,57 +24,57 @@ class Mark(NamedTuple):
     """
 
     us: int
-    kind: Kind
+    kind: Counter
     amount: int
 
 
-class Report(NamedTuple):
+class MinutesReport(NamedTuple):
     """The minutes of a call, in milliseconds, as they were reported to be at `us`."""
 
     us: int
     minutes_ms: int
 
 
-def marks(call: Call) -> set[Mark]:
-    """Return the marks of `call`, but for those of its reported minutes."""
+def marks(call: CallState) -> set[Mark]:
+    """Return the marks of `call`, except those of its reported minutes."""
     marked = set()
     started, ended = call.started_us, call.effective_end_us
     was_active = started is not None and (ended is None or ended > started)
     if call.accepted_us is not None and (started is None or call.accepted_us < started):
-        marked.add(Mark(call.accepted_us, Kind.ACCEPTED, 1))
+        marked.add(Mark(call.accepted_us, Counter.ACCEPTED, 1))
     elif started is not None:
-        marked.add(Mark(started, Kind.ACCEPTED, 1))
+        marked.add(Mark(started, Counter.ACCEPTED, 1))
     if started is not None:
-        marked.add(Mark(started, Kind.STARTED, 1 if was_active else 0))
+        marked.add(Mark(started, Counter.STARTED, 1 if was_active else 0))
     if ended is not None:
-        kind = Kind.FAILED if call.is_failed else Kind.ENDED
+        kind = Counter.FAILED if call.is_failed else Counter.ENDED
         marked.add(Mark(ended, kind, -1 if was_active else 0))
     if call.referred_us is not None:
-        marked.add(Mark(call.referred_us, Kind.REFERRED, 1))
+        marked.add(Mark(call.referred_us, Counter.REFERRED, 1))
     if call.is_rejected and call.rejected_us is not None and call.reason is not None:
         marked.add(Mark(call.rejected_us, REJECTED[call.reason], 1))
     if call.fallback_ms and call.ended_us is not None:
-        marked.add(Mark(call.ended_us, Kind.MINUTES, call.fallback_ms))
+        marked.add(Mark(call.ended_us, Counter.MINUTES, call.fallback_ms))
     return marked
 
 
-def raising(reports: Iterable[Report]) -> list[Report]:
+def raising(reports: Iterable[MinutesReport]) -> list[MinutesReport]:
     """Return the reports that raise a call's minutes, in order of time.
 
     Each is later and larger than the one before. Of reports at one instant only the largest counts.
     """
-    rising: list[Report] = []
+    rising: list[MinutesReport] = []
     for report in sorted(reports, key=lambda each: (each.us, -each.minutes_ms)):
         if not rising or report.minutes_ms > rising[-1].minutes_ms:
             rising.append(report)
     return rising
 
 
-def report_marks(rising: Sequence[Report], before_ms: int = 0) -> set[Mark]:
+def report_marks(rising: Sequence[MinutesReport], before_ms: int = 0) -> set[Mark]:
     """Return the marks of reports that each raise a call's minutes, which were `before_ms`."""
     marked = set()
     for us, minutes_ms in rising:
         if minutes_ms > before_ms:
-            marked.add(Mark(us, Kind.MINUTES, minutes_ms - before_ms))
+            marked.add(Mark(us, Counter.MINUTES, minutes_ms - before_ms))
         before_ms = minutes_ms
     return marked

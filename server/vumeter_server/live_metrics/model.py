@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-MILLISECONDS_A_MINUTE = 60_000
+MILLISECONDS_PER_MINUTE = 60_000
 
 
 class EventType(IntEnum):
@@ -21,7 +21,7 @@ class EventType(IntEnum):
     INSTRUCTIONS_DB_ERROR = 8
     FALLBACK_INSTRUCTIONS_USED = 9
     CLOSED = 10
-    """The server's own: a call of which nothing was heard for too long."""
+    """Made by the server: no event of the call was received for too long."""
 
 
 CALL_EVENTS = frozenset(
@@ -53,11 +53,15 @@ class CallOutcome(IntEnum):
     FAILED = 3
 
 
+FAILED_OUTCOMES = frozenset({CallOutcome.FAILED})
+"""The outcomes that count as a failed call."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """One reported event, checked: fields that its type does not use are None.
 
-    `occurred_us` is in microseconds since the epoch; `minutes` is the call's total so far.
+    `occurred_us` is Unix time in microseconds; `minutes` is the call's total so far.
     """
 
     event_id: str
@@ -74,4 +78,4 @@ class Event:
         """The reported minutes in whole milliseconds, halves rounded up."""
         if self.minutes is None:
             return None
-        return int(self.minutes * MILLISECONDS_A_MINUTE + 0.5)
+        return int(self.minutes * MILLISECONDS_PER_MINUTE + 0.5)

@@ -1,16 +1,19 @@
-"""What is asked of live metrics: the rates derived from figures, and the limits of questions."""
+"""The use case of asking: live metrics, derived rates, lists, history and tenants."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.live_metrics.counters import Kind
-from vumeter_server.live_metrics.history import Buckets
-from vumeter_server.live_metrics.live_view import Figures
-from vumeter_server.live_metrics.model import MILLISECONDS_A_MINUTE
-from vumeter_server.live_metrics.validation import MAX_ID
+from vumeter_server.live_metrics.counters import Counter
+from vumeter_server.live_metrics.history import Bucket, Buckets
+from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView
+from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE
+from vumeter_server.live_metrics.store import LiveStore, Tenant
+from vumeter_server.live_metrics.validation import MAX_ID, id_problem
+from vumeter_server.live_metrics.watching import watch
 from vumeter_server.times.ranges import check_range, count_buckets
 from vumeter_server.times.units import MINUTE_US
 
@@ -24,22 +27,66 @@ MAX_PAGE: Final = 1_000
 MAX_LIMIT: Final = 1_000_000
 
 
-def documented(figures: Figures) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveQueries:
+    """Answers from the live view what is live, and from the store what is past."""
+
+    store: LiveStore
+    view: LiveView
+
+    def values(self, tenant_id: str | None) -> LiveValues:
+        """Return the values of a tenant, of all tenants together if `tenant_id` is None."""
+        return self.view.values(tenant_id)
+
+    def rates(self, values: LiveValues, tenant_id: str | None) -> Rates:
+        """Return the rates of `values`, which are those of `tenant_id` (of all if None)."""
+        return rates(values, self.view.limit(tenant_id) if tenant_id is not None else None)
+
+    def capacity(self) -> Capacity:
+        """Return the lists of calls."""
+        return self.view.capacity()
+
+    def watch(
+        self, tenant_id: str | None, max_per_second: float
+    ) -> AsyncGenerator[LiveValues, None]:
+        """Yield the values of a tenant (of all if None) now and as they change."""
+        return watch(self.view, tenant_id, max_per_second)
+
+    async def history(self, tenant_id: str | None, asked: Buckets) -> Sequence[Bucket]:
+        """Return every bucket, of all tenants together if `tenant_id` is None."""
+        return await self.store.history(tenant_id, asked)
+
+    async def tenants(self, after: str, size: int) -> Sequence[Tenant]:
+        """Return up to `size` tenants whose ids come after `after`, sorted by id."""
+        return await self.store.tenants(after, size)
+
+    async def set_limit(self, tenant_id: str, limit: int | None) -> Tenant:
+        """Set or remove a tenant's limit; raises InvalidArgument."""
+        if problem := id_problem(tenant_id):
+            raise InvalidArgument.of("tenant_id", problem)
+        if limit is not None and limit > MAX_LIMIT:
+            raise InvalidArgument.of("max_concurrent_calls", f"must be at most {MAX_LIMIT:,}")
+        if limit is not None and limit < 0:
+            raise InvalidArgument.of("max_concurrent_calls", "must not be negative")
+        return await self.store.set_limit(tenant_id, limit)
+
+
+def documented(values: LiveValues) -> dict[str, Any]:
     """Return the twelve documented counters by name: whole numbers, but for the minutes."""
-    totals = figures.totals
+    totals = values.totals
     return {
-        "active_calls": figures.active_calls,
-        "accepted_calls": totals[Kind.ACCEPTED],
-        "rejected_calls_capacity": totals[Kind.REJECTED_CAPACITY],
-        "rejected_calls_tenant_not_configured": totals[Kind.REJECTED_TENANT_NOT_CONFIGURED],
-        "rejected_calls_instructions_missing": totals[Kind.REJECTED_INSTRUCTIONS_MISSING],
-        "instructions_db_errors": totals[Kind.INSTRUCTIONS_DB_ERROR],
-        "fallback_instructions_used": totals[Kind.FALLBACK_INSTRUCTIONS_USED],
-        "started_calls": totals[Kind.STARTED],
-        "ended_calls": totals[Kind.ENDED],
-        "failed_calls": totals[Kind.FAILED],
-        "referred_calls": totals[Kind.REFERRED],
-        "minutes_processed": totals[Kind.MINUTES] / MILLISECONDS_A_MINUTE,
+        "active_calls": values.active_calls,
+        "accepted_calls": totals[Counter.ACCEPTED],
+        "rejected_calls_capacity": totals[Counter.REJECTED_CAPACITY],
+        "rejected_calls_tenant_not_configured": totals[Counter.REJECTED_TENANT_NOT_CONFIGURED],
+        "rejected_calls_instructions_missing": totals[Counter.REJECTED_INSTRUCTIONS_MISSING],
+        "instructions_db_errors": totals[Counter.INSTRUCTIONS_DB_ERROR],
+        "fallback_instructions_used": totals[Counter.FALLBACK_INSTRUCTIONS_USED],
+        "started_calls": totals[Counter.STARTED],
+        "ended_calls": totals[Counter.ENDED],
+        "failed_calls": totals[Counter.FAILED],
+        "referred_calls": totals[Counter.REFERRED],
+        "minutes_processed": totals[Counter.MINUTES] / MILLISECONDS_PER_MINUTE,
     }
 
 
@@ -57,19 +104,19 @@ class Rates:
     headroom_calls: int | None
 
 
-def rates(figures: Figures, max_concurrent_calls: int | None) -> Rates:
-    """Return what operators work out from figures, as the document's interpretation says."""
-    totals = figures.totals
-    accepted = totals[Kind.ACCEPTED]
-    rejections = totals[Kind.REJECTED_CAPACITY : Kind.REJECTED_INSTRUCTIONS_MISSING + 1]
+def rates(values: LiveValues, max_concurrent_calls: int | None) -> Rates:
+    """Return what operators derive from values, as the document's interpretation says."""
+    totals = values.totals
+    accepted = totals[Counter.ACCEPTED]
+    rejections = totals[Counter.REJECTED_CAPACITY : Counter.REJECTED_INSTRUCTIONS_MISSING + 1]
     decided = accepted + sum(rejections)
     capacity, not_configured, missing = (_share(each, decided) for each in rejections)
     headroom = None
     if max_concurrent_calls is not None:
-        headroom = max_concurrent_calls - figures.active_calls
+        headroom = max_concurrent_calls - values.active_calls
     return Rates(
-        error_rate=_share(totals[Kind.FAILED], totals[Kind.ENDED]),
-        fallback_rate=_share(totals[Kind.FALLBACK_INSTRUCTIONS_USED], accepted),
+        error_rate=_share(totals[Counter.FAILED], totals[Counter.ENDED]),
+        fallback_rate=_share(totals[Counter.FALLBACK_INSTRUCTIONS_USED], accepted),
         rejection_rate=_share(sum(rejections), decided),
         rejection_rate_capacity=capacity,
         rejection_rate_tenant_not_configured=not_configured,
@@ -94,10 +141,10 @@ def one_or_all(tenant_id: str) -> str | None:
 
 
 def updates_per_second(asked: float | None) -> float:
-    """Return how often a watcher may be told of changes; raises InvalidArgument."""
+    """Return how often a watcher gets changes at most; raises InvalidArgument."""
     if asked is None:
         return DEFAULT_UPDATES_PER_SECOND
-    # Written so that a NaN is refused too.
+    # Written so that NaN is rejected too.
     if not LEAST_UPDATES_PER_SECOND <= asked <= MOST_UPDATES_PER_SECOND:
         raise InvalidArgument.of("max_updates_per_second", "must be a number from 0.1 to 10")
     return asked

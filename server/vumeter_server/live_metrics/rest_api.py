@@ -8,30 +8,32 @@ from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import ADMIN_TOKEN
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.history import Bucket
-from vumeter_server.live_metrics.ingest import Recording
-from vumeter_server.live_metrics.live_view import Capacity, Figures
-from vumeter_server.live_metrics.store import LiveStore
-from vumeter_server.live_metrics.watching import watch
+from vumeter_server.live_metrics.ingest import EventIngest
+from vumeter_server.live_metrics.live_view import Capacity, LiveValues
+from vumeter_server.runtime import offload
 from vumeter_server.times.ranges import parse_range
 from vumeter_server.times.rfc3339 import format_rfc3339, read_rfc3339
 from vumeter_server.times.steps import parse_step
 
 T = TypeVar("T")
 
+BYTES_PER_EVENT = 150
+"""About how long an event is in JSON."""
+
 _NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?")
 
 
 class EventBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One event of a recording's body; what it must be is told by `validation.check`."""
+    """One event of a recording's body; `validation.check` says what it must be."""
 
     event_id: str | msgspec.UnsetType = msgspec.UNSET
     type: str | msgspec.UnsetType = msgspec.UNSET
@@ -53,36 +55,37 @@ class LiveMetricsRestService:
     """vumeter.live_metrics.v1.LiveMetricsRestService."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["LiveMetricsRestService"]
-    access = ADMIN_TOKEN
     field_names: Mapping[str, str] = {"start_date": "startDate", "end_date": "endDate"}
 
-    def __init__(self, store: LiveStore, recording: Recording) -> None:
-        self._store = store
-        self._recording = recording
+    def __init__(self, queries: query.LiveQueries, ingest: EventIngest) -> None:
+        self._queries = queries
+        self._ingest = ingest
 
     async def GetGlobalMetrics(
         self, request: pb.GetGlobalMetricsRequest, call: Call
     ) -> pb.LiveCounters:
         """Answer the counters of all tenants."""
-        return live_counters(self._store.board.figures(None))
+        return live_counters(self._queries.values(None))
 
     async def GetTenantMetrics(
         self, request: pb.GetTenantMetricsRequest, call: Call
     ) -> pb.LiveCounters:
         """Answer the counters of one tenant."""
-        tenant_id = query.one_or_all(request.tenant_id)
-        return live_counters(self._store.board.figures(tenant_id))
+        return live_counters(self._queries.values(query.one_or_all(request.tenant_id)))
 
     async def GetCapacityDebug(
         self, request: pb.GetCapacityDebugRequest, call: Call
     ) -> pb.GetCapacityDebugResponse:
         """Answer the lists of calls."""
-        return _capacity_debug(self._store.board.capacity())
+        return _capacity_debug(self._queries.capacity())
 
     async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
         """Record a batch."""
-        body = json_body.decode(request.body, EventsBody)
-        recorded = await self._recording.record([_report(event) for event in body.events])
+        body = request.body
+        # How many events it holds is known once it is parsed; its bytes tell about how many.
+        size = len(body.data) // BYTES_PER_EVENT
+        sent = await offload.PARSING.run(lambda: _parse(body), size=size)
+        recorded = await self._ingest.record(sent)
         return pb.PostEventsResponse(recorded=recorded)
 
     async def WatchMetrics(
@@ -91,8 +94,8 @@ class LiveMetricsRestService:
         """Answer the counters now and whenever they changed."""
         tenant_id = query.one_or_all(request.tenant_id)
         pace = query.updates_per_second(_number(request.max_updates_per_second))
-        async for figures in watch(self._store.board, tenant_id, pace):
-            yield live_counters(figures)
+        async for values in self._queries.watch(tenant_id, pace):
+            yield live_counters(values)
 
     async def GetMetricsHistory(
         self, request: pb.GetMetricsHistoryRequest, call: Call
@@ -102,26 +105,26 @@ class LiveMetricsRestService:
         asked = parse_range(request.start_date, request.end_date, request.timezone)
         step_us = parse_step(request.step, default=query.DEFAULT_STEP)
         buckets = query.buckets(asked.start_us, asked.end_us, step_us, "end_date")
-        found = await self._store.history(tenant_id, buckets)
+        found = await self._queries.history(tenant_id, buckets)
         return pb.GetMetricsHistoryResponse(data=map(_bucket, found))
 
 
-# Watchers of one tenant are told the same figures: the message is made once for all of them.
+# Watchers of one tenant get the same values: the message is created once for all of them.
 @lru_cache(maxsize=1024)
-def live_counters(figures: Figures) -> pb.LiveCounters:
-    """Return figures as a message, which is shared and must not be changed."""
-    return pb.LiveCounters(**query.documented(figures))
+def live_counters(values: LiveValues) -> pb.LiveCounters:
+    """Return values as a message, which is shared and must not be changed."""
+    return pb.LiveCounters(**query.documented(values))
 
 
 def _bucket(bucket: Bucket) -> pb.GetMetricsHistoryResponse.Bucket:
     return pb.GetMetricsHistoryResponse.Bucket(
         start=format_rfc3339(bucket.start_us),
         peak_active_calls=bucket.peak_active_calls,
-        **query.documented(Figures(bucket.active_calls, bucket.counted)),
+        **query.documented(LiveValues(bucket.active_calls, bucket.counted)),
     )
 
 
-# Ten thousand calls are a large message; it is made anew only when a list changed.
+# Ten thousand calls are a large message; it is created again only when a list changed.
 @lru_cache(maxsize=1)
 def _capacity_debug(capacity: Capacity) -> pb.GetCapacityDebugResponse:
     answer = pb.GetCapacityDebugResponse(
@@ -141,13 +144,17 @@ def _capacity_debug(capacity: Capacity) -> pb.GetCapacityDebugResponse:
     return answer
 
 
-def _report(event: EventBody) -> validation.Report:
+def _parse(body: HttpBody) -> list[validation.SentEvent]:
+    return [_sent_event(event) for event in json_body.decode(body, EventsBody).events]
+
+
+def _sent_event(event: EventBody) -> validation.SentEvent:
     occurred_at = event.occurred_at or None
     occurred_us: int | validation.Unreadable | None = None
     if occurred_at is not None:
         known = read_rfc3339(occurred_at)
         occurred_us = validation.UNREADABLE if known is None else known
-    return validation.Report(
+    return validation.SentEvent(
         event_id=event.event_id or None,
         type=_member(event.type, validation.EVENT_TYPES),
         tenant_id=event.tenant_id or None,

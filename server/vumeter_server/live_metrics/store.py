@@ -1,56 +1,110 @@
-"""What live metrics ask of storage."""
+"""The contract of storage for live metrics: what every store promises, in words.
+
+A store keeps received events and everything that follows from them by the rules of `fold`. One
+process opens it, for one service start (epoch). All methods are called in one event loop, any
+number of them at the same time. Times are Unix times in microseconds.
+
+**What the live view sees.** Each committed write is one `Change`. The store hands it to every
+follower in the order of the commits, in the event loop, before the method that wrote it returns,
+and also if the caller of that method has gone meanwhile. So a follower that applies each change
+always equals the committed state, and whoever got an answer finds it in the view.
+
+**What a query sees.** A query that begins after a write returned sees that write. It sees a whole
+number of writes, never a part of one.
+
+**What survives a restart**, whichever way the process ended: every write that returned, with the
+lists of calls, tenants, limits and history. Totals survive in the same epoch and begin at 0 in a
+new one. A write that had not returned is there as a whole or not at all.
+
+**Errors.** Every method raises Unavailable if the storage is busy, full or failing, or if too many
+calls wait for it. A write that raised has changed nothing. The same call can be made again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vumeter_server.live_metrics.fold import Change
 from vumeter_server.live_metrics.history import Bucket, Buckets
-from vumeter_server.live_metrics.live_view import Board
 from vumeter_server.live_metrics.model import Event
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenant:
-    """A tenant, its last event and its limit; times in microseconds since the epoch."""
+    """A tenant, its last event and its limit; times in microseconds, None if there was no event."""
 
     tenant_id: str
     last_occurred_us: int | None
+    """The latest `occurred_us` of its events."""
     last_received_us: int | None
+    """When its last event was received that was no repeat."""
     max_concurrent_calls: int | None
 
 
 class LiveStore(Protocol):
-    """Events, and everything that follows from them, kept in one place by one process."""
+    """Events, and everything that follows from them."""
 
-    @property
-    def board(self) -> Board:
-        """The live figures of what was committed."""
+    async def follow(self, listener: Callable[[Change], None]) -> None:
+        """Hand everything that is live to `listener` as one change from nothing, then each change.
 
-    async def record(self, events: Sequence[Event]) -> None:
-        """Record all of `events` or none.
-
-        Raises Conflict if an event id was used before with other content.
+        No change is missing in between and none comes twice. The first one is handed over before
+        this returns.
         """
 
-    async def close_stuck(self, unheard_since_us: int) -> int:
-        """Close the listed calls of which nothing was received since; return how many."""
+    async def record(self, events: Sequence[Event]) -> None:
+        """Record all of `events` or none; they count as received now, in their order.
+
+        Events are checked already (`validation.check`). The result does not depend on the order of
+        events nor on how they are split into batches. An event that was received before, here or
+        earlier in `events`, is a repeat and changes nothing, not even the time at which its call or
+        tenant was last received. An empty batch changes nothing.
+
+        Raises Conflict if an event id was used before with other content, as long as the event that
+        used it is kept; the violation names the first such event as `events[index].event_id`.
+        """
+
+    async def close_stuck(self, quiet_since_us: int) -> int:
+        """Close each listed call whose last event was received at `quiet_since_us` or before.
+
+        An accepted or active call ends as failed, at the time of the store's clock, and counts as
+        an ended and a failed call of this epoch and in history. A later `ended` event replaces that
+        end. A pending call leaves its list until another event of it is received. Returns how many
+        calls left a list. The work is done in several writes, the calls that are quiet for longest
+        first. It can be cut short and repeated.
+        """
 
     async def history(self, tenant_id: str | None, buckets: Buckets) -> Sequence[Bucket]:
-        """Return every bucket, of all tenants together if `tenant_id` is None."""
+        """Return every bucket in order, of all tenants together if `tenant_id` is None.
+
+        Counts, minutes (in milliseconds), active calls and peaks are exact, whether or not their
+        peaks were computed before. The history of a tenant that is not known is all zeros. The
+        caller has checked the number of buckets (`query.buckets`).
+        """
 
     async def tenants(self, after: str, limit: int) -> Sequence[Tenant]:
-        """Return up to `limit` tenants whose ids come after `after`, sorted by id."""
+        """Return up to `limit` tenants whose ids come after `after`, sorted by id.
+
+        Ids are compared by Unicode code point. A tenant is known once it sent an event or was given
+        a limit, and stays known when its events are dropped.
+        """
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
-        """Set or remove a tenant's limit and return the tenant, known or new."""
-
-    def limit(self, tenant_id: str) -> int | None:
-        """Return a tenant's limit, None if it has none."""
+        """Set a tenant's limit, or remove it with None, and return the tenant, known or new."""
 
     async def drop_received_before(self, before_us: int) -> None:
-        """Forget events received before `before_us` and the calls that need none of them."""
+        """Drop events that were received before `before_us`, and the calls that need none of them.
 
-    async def work_out_peaks(self) -> int:
-        """Work out peaks of past minutes and hours that changed; return how many."""
+        A call is dropped if it is in no list and its last event was received before `before_us`.
+        Its whole history goes with it. A call that is kept keeps its whole history. An event
+        without a call leaves history when it is dropped. Totals, lists, tenants and limits stay, so
+        no follower gets a change. The id of a dropped event is free again. The work is done in
+        several writes. It can be cut short and repeated.
+        """
+
+    async def compute_peaks(self) -> int:
+        """Compute peaks of past minutes and hours in advance, some of those that are missing.
+
+        Returns how many, 0 when none is missing. It changes no answer, only what answers cost.
+        """

@@ -1,4 +1,4 @@
-"""What a recorded event must be: the rules of both faces, told field by field."""
+"""What a recorded event must be: the rules for both APIs, checked field by field."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UNREADABLE: Final = Unreadable()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class SentEvent:
     """An event as it was sent: None where nothing was."""
 
     event_id: str | None
@@ -51,20 +51,18 @@ class Report:
     minutes: float | None
 
 
-def check(reports: Sequence[Report], now_us: int) -> list[Event]:
-    """Return reports as events.
+def check(sent: Sequence[SentEvent], now_us: int) -> list[Event]:
+    """Return what was sent as events; an empty batch is valid.
 
-    Raises InvalidArgument that names the fields of the first ten things wrong, such as
+    Raises InvalidArgument that names the fields of the first ten problems, such as
     `events[3].minutes`.
     """
-    if not reports:
-        raise InvalidArgument.of("events", "must hold at least one event")
-    if len(reports) > MAX_EVENTS:
+    if len(sent) > MAX_EVENTS:
         raise InvalidArgument.of("events", f"must hold at most {MAX_EVENTS:,} events")
     events = []
     violations: list[Violation] = []
-    for index, report in enumerate(reports):
-        wrong = _problems(report, now_us)
+    for index, event in enumerate(sent):
+        wrong = _problems(event, now_us)
         if wrong:
             violations += [
                 Violation(field=f"events[{index}].{field}", problem=problem)
@@ -73,54 +71,54 @@ def check(reports: Sequence[Report], now_us: int) -> list[Event]:
             if len(violations) >= MAX_VIOLATIONS:
                 break
         elif not violations:
-            events.append(_event(report))
+            events.append(_event(event))
     if violations:
         raise InvalidArgument(violations=violations)
     return events
 
 
-def _event(report: Report) -> Event:
+def _event(event: SentEvent) -> Event:
     return Event(
-        event_id=report.event_id,  # type: ignore[arg-type]
-        type=report.type,  # type: ignore[arg-type]
-        tenant_id=report.tenant_id,  # type: ignore[arg-type]
-        occurred_us=report.occurred_us,  # type: ignore[arg-type]
-        call_id=report.call_id,
-        reason=report.reason,  # type: ignore[arg-type]
-        outcome=report.outcome,  # type: ignore[arg-type]
-        minutes=report.minutes,
+        event_id=event.event_id,  # type: ignore[arg-type]
+        type=event.type,  # type: ignore[arg-type]
+        tenant_id=event.tenant_id,  # type: ignore[arg-type]
+        occurred_us=event.occurred_us,  # type: ignore[arg-type]
+        call_id=event.call_id,
+        reason=event.reason,  # type: ignore[arg-type]
+        outcome=event.outcome,  # type: ignore[arg-type]
+        minutes=event.minutes,
     )
 
 
-def _problems(report: Report, now_us: int) -> list[tuple[str, str]]:
-    """Return what is wrong with a report as (field, problem); usually nothing."""
+def _problems(event: SentEvent, now_us: int) -> list[tuple[str, str]]:
+    """Return what is wrong with an event as (field, problem); usually nothing."""
     wrong: list[tuple[str, str]] = []
-    kind = report.type
+    kind = event.type
     if kind is None:
         wrong.append(("type", "must be given"))
     elif isinstance(kind, Unreadable):
         wrong.append(("type", f"must be one of {', '.join(_REPORTABLE)}"))
-    for field, text in (("event_id", report.event_id), ("tenant_id", report.tenant_id)):
+    for field, text in (("event_id", event.event_id), ("tenant_id", event.tenant_id)):
         if problem := id_problem(text):
             wrong.append((field, problem))
-    if problem := _time_problem(report.occurred_us, now_us):
+    if problem := _time_problem(event.occurred_us, now_us):
         wrong.append(("occurred_at", problem))
     if isinstance(kind, EventType):
-        wrong += _problems_of_type(report, kind)
+        wrong += _problems_of_type(event, kind)
     return wrong
 
 
-def _problems_of_type(report: Report, kind: EventType) -> list[tuple[str, str]]:
+def _problems_of_type(event: SentEvent, kind: EventType) -> list[tuple[str, str]]:
     wrong: list[tuple[str, str]] = []
     name = kind.name.lower()
     if kind in CALL_EVENTS:
-        if problem := id_problem(report.call_id):
+        if problem := id_problem(event.call_id):
             wrong.append(("call_id", problem))
-    elif report.call_id is not None:
+    elif event.call_id is not None:
         wrong.append(("call_id", f"must not be given for {name}"))
     closed_sets: tuple[tuple[str, object, EventType, Sequence[str]], ...] = (
-        ("reason", report.reason, EventType.REJECTED, tuple(REASONS)),
-        ("outcome", report.outcome, EventType.ENDED, tuple(OUTCOMES)),
+        ("reason", event.reason, EventType.REJECTED, tuple(REASONS)),
+        ("outcome", event.outcome, EventType.ENDED, tuple(OUTCOMES)),
     )
     for field, value, of_kind, known in closed_sets:
         if kind is not of_kind:
@@ -130,7 +128,7 @@ def _problems_of_type(report: Report, kind: EventType) -> list[tuple[str, str]]:
             wrong.append((field, f"must be given for {name}"))
         elif isinstance(value, Unreadable):
             wrong.append((field, f"must be one of {', '.join(known)}"))
-    if problem := _minutes_problem(report.minutes, kind, name):
+    if problem := _minutes_problem(event.minutes, kind, name):
         wrong.append(("minutes", problem))
     return wrong
 

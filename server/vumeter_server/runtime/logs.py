@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, on stderr."""
+"""Structured logs: one line per event, on stderr."""
 
 from __future__ import annotations
 

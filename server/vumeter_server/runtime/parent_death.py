@@ -27,7 +27,10 @@ def ending_with_parent(command: Sequence[str]) -> list[str]:
 def main() -> None:
     """Ask for the signal, then run the command in the place of this program."""
     parent, *command = sys.argv[1:]
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    # Only Linux has it. Elsewhere a child outlives a parent that is killed, and keeps its port.
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     # The parent may have died before the kernel was asked.
     if os.getppid() != int(parent):
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Final
 
@@ -11,5 +12,8 @@ HEAVY_NICE: Final = 10
 
 
 def give_way() -> None:
-    """Let other threads go before the one that calls: on Linux each has a priority of its own."""
+    """Let other threads go before the one that calls, where each has a priority of its own."""
+    if sys.platform != "linux":
+        # Elsewhere the id of a thread is not that of a process, and might name a stranger's.
+        return
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HEAVY_NICE)

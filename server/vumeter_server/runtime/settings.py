@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import structlog
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -13,6 +16,15 @@ from vumeter_server.runtime.start_error import StartError
 from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
 
 ADMIN_TOKEN_CHARACTERS = 32
+
+RENAMED: Mapping[str, str] = {
+    "VUMETER_SEAL_AT_POINTS": "VUMETER_FLUSH_AT_POINTS",
+    "VUMETER_LAUNCH_ID": "VUMETER_EPOCH_ID",
+    "VUMETER_WRITER": "VUMETER_WRITER_ADDRESS",
+}
+"""Old names of settings and what they are called now. The old ones work in this release only."""
+
+_log = structlog.get_logger(__name__)
 
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z")
 
@@ -45,14 +57,16 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
-    seal_at_points: int = Field(default=65_536, ge=1)
-    """How many of an organization's newest custom metric points are kept as they came; more of
-    them are laid out in columns."""
+    flush_at_points: int = Field(default=65_536, ge=1)
+    """How many of an organization's newest custom metric points stay in the write-ahead log of
+    batches; beyond that they are flushed into columns."""
     query_timeout_seconds: float = Field(default=10, gt=0)
-    writer: str = ""
-    """The address of the process that writes; set by `vumeter up` for those that only query."""
-    launch_id: str = ""
-    """What the processes of one start of the service have in common; made by `vumeter up`."""
+    writer_address: str = ""
+    """host:port of the process that writes, for a process that only answers queries; set by
+    `vumeter up`."""
+    epoch_id: str = ""
+    """The id of this start of the service, the same in all of its processes; the live totals since
+    the start are counted under it. `vumeter up` creates one."""
     demo: bool = False
 
     @field_validator("call_ttl")
@@ -88,8 +102,9 @@ def load_settings(**given: Any) -> Settings:
 
     Raises StartError with one line, which never holds a secret, if one of them is not valid.
     """
+    named = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**(_from_old_names() | named))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0])
@@ -98,6 +113,22 @@ def load_settings(**given: Any) -> Settings:
         else:
             reason = first["msg"].removeprefix("Value error, ")
         raise StartError(f"VUMETER_{name.upper()}: {reason}") from None
+
+
+def _from_old_names() -> dict[str, str]:
+    """Return the settings that the environment has under an old name only."""
+    return {
+        new.removeprefix("VUMETER_").lower(): os.environ[old]
+        for old, new in RENAMED.items()
+        if old in os.environ and new not in os.environ
+    }
+
+
+def warn_of_old_names() -> None:
+    """Log a warning for each old name in the environment; once for all processes of a start."""
+    for old, new in RENAMED.items():
+        if old in os.environ:
+            _log.warning("setting_renamed", old_name=old, new_name=new)
 
 
 def require_admin_token(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The JSON bodies of recordings, as they may be written, and the reports that they make."""
+"""The JSON bodies of recordings, as they may be written, and the reports that they become."""
 
 from __future__ import annotations
 

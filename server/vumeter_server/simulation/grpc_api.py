@@ -10,7 +10,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import KEY_PAIR
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
 from vumeter_server.simulation import grpc_messages, ingest, pages, query
@@ -38,7 +37,6 @@ class SimulationService:
     """The typed RPCs."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationService"]
-    access = KEY_PAIR
     field_names = FIELD_NAMES
 
     def __init__(self, store: SimulationStore) -> None:

@@ -11,7 +11,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.credentials import KEY_PAIR
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation import bodies, ingest, pages, query, rendering
 from vumeter_server.simulation.model import CallReport
@@ -33,14 +32,13 @@ async def _read_calls(body: HttpBody) -> list[CallReport]:
 
 
 def _answer(result: object) -> HttpBody:
-    return HttpBody(content_type=json_body.MEDIA_TYPE, data=rendering.answer(result))
+    return json_body.http_body(rendering.answer(result))
 
 
 class SimulationRestService:
     """The documented paths, and recording by JSON."""
 
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationRestService"]
-    access = KEY_PAIR
     field_names: Mapping[str, str] = {}
 
     def __init__(self, store: SimulationStore) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from vumeter_server.custom_metrics.aggregation import (
     OF_SESSIONS,
     Function,
-    Kind,
+    Statistic,
     check_cells,
 )
 from vumeter_server.custom_metrics.model import Batch, MetricType
@@ -219,7 +219,9 @@ class MemoryMetricStore:
                     function = query.columns[index].function
                     values[number, index] = _compute(function, points)
                     counts[number, index] = (
-                        values[number, index] if function.kind is Kind.SESSIONS else len(points)
+                        values[number, index]
+                        if function.statistic is Statistic.SESSIONS
+                        else len(points)
                     )
         return Grouped(
             types=[organization.types.get(column.metric_name) for column in query.columns],
@@ -348,18 +350,18 @@ def _sum(points: Iterable[Point]) -> float:
 
 
 def _compute(function: Function, points: Sequence[Point]) -> float:
-    if function.kind is Kind.SUM:
+    if function.statistic is Statistic.SUM:
         return _sum(points)
-    if function.kind is Kind.MEAN:
+    if function.statistic is Statistic.MEAN:
         return _sum(points) / len(points)
-    if function.kind is Kind.LAST:
+    if function.statistic is Statistic.LAST:
         # Of equal times the one recorded last; they are in the order of recording.
         return float(sorted(points, key=lambda point: point.time_us)[-1].value)
-    if function.kind is Kind.COUNT:
+    if function.statistic is Statistic.COUNT:
         return len(points)
-    if function.kind is Kind.SESSIONS:
+    if function.statistic is Statistic.SESSIONS:
         return len({point.label("session_id") for point in points} - {""})
     values = sorted(point.value for point in points)
-    if function.kind in (Kind.MIN, Kind.MAX):
-        return float(values[0 if function.kind is Kind.MIN else -1])
+    if function.statistic in (Statistic.MIN, Statistic.MAX):
+        return float(values[0 if function.statistic is Statistic.MIN else -1])
     return float(values[math.ceil(Fraction(function.percent) / 100 * len(values)) - 1])

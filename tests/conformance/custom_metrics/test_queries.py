@@ -9,7 +9,7 @@ from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Practice
 from tests.conformance.custom_metrics.factories import NOON_US, Subject
 from tests.custom_metrics.points import Point
 
-from vumeter_server.custom_metrics.aggregation import MEAN, P95, SUM, Function, Functions, Kind
+from vumeter_server.custom_metrics.aggregation import MEAN, P95, SUM, Function, Functions, Statistic
 from vumeter_server.errors import InvalidArgument
 
 LATENCIES = [640.0, 710.25, 655.5, 1_920.0, 480.0]
@@ -158,11 +158,11 @@ def test_a_bucket_has_what_the_type_of_the_metric_asks_for(practice: Practice) -
 
 
 def test_a_bucket_has_another_function_where_the_query_asks_for_it(practice: Practice) -> None:
-    functions = Functions(counter=MEAN, gauge=Function(Kind.PERCENTILE, 50), histogram=SUM)
+    functions = Functions(counter=MEAN, gauge=Function(Statistic.PERCENTILE, 50), histogram=SUM)
     for metric, value, count in ((BOOKED, 3.25 / 3, 3), (QUEUE, -1.0, 4), (TTFT, 4_405.75, 5)):
         _, found = practice.timeseries(metric, HOUR_US, RANGE, functions=functions)
         assert found[0] == (0, value, count)
-    everything = Functions(counter=P95, gauge=P95, histogram=Function(Kind.PERCENTILE, 1))
+    everything = Functions(counter=P95, gauge=P95, histogram=Function(Statistic.PERCENTILE, 1))
     assert practice.timeseries(BOOKED, DAY_US, RANGE, functions=everything)[1] == [(0, 8.0, 4)]
     assert practice.timeseries(TTFT, DAY_US, RANGE, functions=everything)[1] == [(0, 480.0, 6)]
 

@@ -30,7 +30,7 @@ from vumeter_server.custom_metrics.aggregation import (
     SUM,
     Function,
     Functions,
-    Kind,
+    Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.store import FunctionOfMetric, GroupedQuery
@@ -161,9 +161,9 @@ matchers = st.lists(
     max_size=2,
 )
 functions = st.one_of(
-    st.sampled_from([Function(kind) for kind in Kind if kind is not Kind.PERCENTILE]),
+    st.sampled_from([Function(kind) for kind in Statistic if kind is not Statistic.PERCENTILE]),
     st.sampled_from([Fraction(1, 10), Fraction(50), Fraction("99.9"), Fraction(100)]).map(
-        lambda percent: Function(Kind.PERCENTILE, percent)
+        lambda percent: Function(Statistic.PERCENTILE, percent)
     ),
 )
 

@@ -134,10 +134,11 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamPoints(self, request_iterator, context):
-        """Records many batches over one stream, as every stream of this API does: each request is one
-        batch, recorded whole or not at all, and is answered once, in order, after its points are on
-        disk. A rejected batch is answered with `error` and stores nothing; the stream goes on. Up to 64
-        batches are worked on at a time; then no more are read until an answer is.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their points are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 64 batches are
+        worked on at a time; then no more are read until one is answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,10 +167,10 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AggregateMetrics(self, request, context):
-        """Sums the recorded values of metrics over a range, in total or by label. Values are summed whatever
-        the type of the metric, latencies too: the sum of a histogram is of use only divided by how many
-        there were. For percentiles and means ask QueryTimeseries. INVALID_ARGUMENT if the answer on all
-        pages would hold more than 100,000 cells (rows times metrics).
+        """Sums the recorded values of metrics over a range, in total or by label. Values are summed
+        whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
+        by how many there were. For percentiles and means ask QueryTimeseries. INVALID_ARGUMENT if the
+        answer on all pages would hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,17 +179,17 @@ class CustomMetricsServiceServicer(object):
     def ListDailyMetrics(self, request, context):
         """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; as in
         AggregateMetrics, whatever the type of the metric. For percentiles and means by day ask
-        QueryTimeseries with a `step` of 24 hours. INVALID_ARGUMENT if the answer on all pages would hold
-        more than 100,000 cells (rows times metrics).
+        QueryTimeseries with a `step` of 24 hours. INVALID_ARGUMENT if the answer on all pages would
+        hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryTimeseries(self, request, context):
-        """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the 95th
-        percentile of a histogram. At most 11,000 buckets. Beside each value stands of how many points it
-        is made; the documented JSON has the value alone.
+        """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the
+        95th percentile of a histogram. At most 11,000 buckets. Beside each value stands of how many
+        points it is made; the documented JSON has the value alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,7 +214,8 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSessionMetrics(self, request, context):
-        """Reads all metrics recorded for one session, in pages. A session without points is an empty answer.
+        """Reads all metrics recorded for one session, in pages. A session without points is an empty
+        answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

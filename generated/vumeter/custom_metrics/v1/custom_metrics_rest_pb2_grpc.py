@@ -159,8 +159,8 @@ class CustomMetricsRestServiceServicer(object):
         {"data": {"resultType": "matrix", "result": [
         {"metric": {"metric_name": "booking_attempt"}, "values": [[1743465600, "2"]]}]}}
 
-        A metric without points has `"result": []`. More than 11,000 buckets is 400. Of how many points a
-        value is made is not told here: QueryTimeseries answers it as `sample_count`.
+        A metric without points has `"result": []`. More than 11,000 buckets is 400. Of how many points
+        a value is made is not told here: QueryTimeseries answers it as `sample_count`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,9 +197,9 @@ class CustomMetricsRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTags(self, request, context):
-        """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000 values
-        of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`. ListTags gives
-        the others.
+        """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000
+        values of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
+        ListTags gives the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -154,12 +154,12 @@ class LiveMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamEvents(self, request_iterator, context):
-        """Records many batches over one stream, for as long as a call server stays connected, as every
-        stream of this API does: each request is one batch, recorded whole or not at all, and is answered
-        once, in order, after its events are on disk. A rejected batch is answered with `error` and
-        stores nothing; the stream goes on. What was not answered when a stream broke can be sent again
-        on another one: repeats are harmless. While 10,000 events wait to be recorded no more are read.
-        Requests that hold the events of some milliseconds together cost less than one per event.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their events are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. While 10,000 events
+        wait to be recorded no more are read. What was not answered when a stream broke can be sent
+        again on another one: repeats are harmless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -159,10 +159,11 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamCalls(self, request_iterator, context):
-        """Records many batches over one stream, as every stream of this API does: each request is one
-        batch, recorded whole or not at all, and is answered once, in order, after its calls are on disk.
-        A rejected batch is answered with `error` and stores nothing; the stream goes on. Up to 16
-        batches are worked on at a time; of two reports of one call the later wins.
+        """Records many batches over one stream, as every stream of this API does. Each request is one
+        batch, recorded whole or not at all. Batches are answered in order, once their calls are on
+        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
+        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 16 batches are
+        worked on at a time; of two reports of one call the later wins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,14 +7,21 @@ from collections.abc import Mapping
 
 import sqlite_utils
 
-from vumeter_server.access.keys import NewKey, Role, StoredKey, new_key, secret_digest
+from vumeter_server.access.keys import (
+    NewKey,
+    StoredKey,
+    new_key,
+    rotated_expiry,
+    secret_digest,
+)
+from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer
 
 
 class SqliteKeyLookup:
-    """Looks keys up for a running server."""
+    """Looks keys up for a running server; see KeyLookup for what it promises."""
 
     def __init__(self, readers: Readers, writer: Writer) -> None:
         self._readers = readers
@@ -37,14 +44,17 @@ class SqliteKeyLookup:
 
 
 class SqliteKeyAdministration:
-    """Makes, revokes and lists keys, beside a running server or without one."""
+    """Creates, replaces, revokes and lists keys, beside a running server or without one.
+
+    Every method runs in one transaction; see KeyAdministration for what it promises.
+    """
 
     def __init__(self, database: Database, clock: Clock = system_clock) -> None:
         self._database = database
         self._clock = clock
 
     def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
-        """Make a key, and the organization if there is none of that name."""
+        """Create a key, and the organization if there is none of that name."""
 
         def job(connection: sqlite3.Connection) -> NewKey:
             organizations = sqlite_utils.Database(connection).table("organizations")
@@ -73,26 +83,24 @@ class SqliteKeyAdministration:
         return self._database.write(job)
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Replace a key by one of the same organization, role and lifetime; None if not good."""
+        """Replace a key by one of the same organization, role and lifetime; None if not active."""
 
         def job(connection: sqlite3.Connection) -> NewKey | None:
             now_us = self._clock()
             old = _find(connection, key_id)
-            if old is None or not old.is_good_at(now_us):
+            if old is None or not old.is_active_at(now_us):
                 return None
-            expires_us = None
-            if old.expires_us is not None:
-                (created_us,) = connection.execute(
-                    "SELECT created_us FROM api_keys WHERE key_id = ?", (key_id,)
-                ).fetchone()
-                expires_us = now_us + (old.expires_us - created_us)
+            (created_us,) = connection.execute(
+                "SELECT created_us FROM api_keys WHERE key_id = ?", (key_id,)
+            ).fetchone()
+            expires_us = rotated_expiry(created_us, old.expires_us, now_us)
             self._revoke(connection, key_id)
             return self._insert(connection, old.organization_id, old.role, expires_us)
 
         return self._database.write(job)
 
     def list_keys(self) -> list[KeyInfo]:
-        """Return every key, by organization and time of making."""
+        """Return every key, by organization and time of creation."""
         rows = self._database.read(
             lambda connection: connection.execute(
                 "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us"
@@ -125,8 +133,8 @@ class SqliteKeyAdministration:
             ).fetchall()
         )
         return [
-            OrganizationInfo(name=name, created_us=created_us, good_keys=good_keys)
-            for name, created_us, good_keys in rows
+            OrganizationInfo(name=name, created_us=created_us, active_keys=active_keys)
+            for name, created_us, active_keys in rows
         ]
 
     def _insert(

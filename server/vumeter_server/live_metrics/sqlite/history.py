@@ -1,4 +1,4 @@
-"""History read from SQLite: cells of an hour or a minute, and marks where a cell is cut."""
+"""History read from SQLite: rollups of hours and minutes, and marks where a bucket cuts one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vumeter_server.live_metrics.counters import COLUMNS, Kind, counters
+from vumeter_server.live_metrics.counters import COLUMNS, Counter, counters
 from vumeter_server.live_metrics.history import (
     Bucket,
     Buckets,
     Span,
-    fold,
+    fill_buckets,
     joined_peak,
     relative_peak,
 )
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, HOUR, MINUTE, MINUTE_US
 
 _HOUR_US = HOUR * MINUTE_US
-_IS_START_OR_END = f"kind IN ({Kind.STARTED:d}, {Kind.ENDED:d}, {Kind.FAILED:d})"
+_IS_START_OR_END = f"kind IN ({Counter.STARTED:d}, {Counter.ENDED:d}, {Counter.FAILED:d})"
 
 
 @dataclass(frozen=True, slots=True)
-class Timelines:
+class HistoryReader:
     """The history of one tenant, or of all (`ALL_TENANTS`), in one snapshot of the file."""
 
     connection: sqlite3.Connection
@@ -33,7 +33,7 @@ class Timelines:
         """Return every bucket."""
         if buckets.number == 0:
             return []
-        return fold(buckets, self._active_before(buckets.start_us), self._spans(buckets))
+        return fill_buckets(buckets, self._active_before(buckets.start_us), self._spans(buckets))
 
     def _active_before(self, us: int) -> int:
         """Return how many calls were active just before `us`."""
@@ -60,7 +60,7 @@ class Timelines:
         for width_us, width in ((_HOUR_US, HOUR), (MINUTE_US, MINUTE)):
             if step % width_us == 0 and buckets.start_us % width_us == 0:
                 whole = end // width_us * width_us
-                yield from self._cells(width, start, whole)
+                yield from self._rollups(width, start, whole)
                 start = max(start, whole)
         if step < 2 * MINUTE_US:
             yield from self._marks(start, end, buckets)
@@ -68,7 +68,7 @@ class Timelines:
             yield from self._around_edges(start, buckets)
 
     def _around_edges(self, start: int, buckets: Buckets) -> Iterator[Span]:
-        """Read whole minutes as cells and only the minutes that hold an edge as marks."""
+        """Read whole minutes as rollups and only the minutes that hold an edge as marks."""
         edge, end = start, buckets.end_us
         while edge < end:
             following = min(edge + buckets.step_us, end)
@@ -78,11 +78,11 @@ class Timelines:
                 yield from self._marks(edge, following, buckets)
             else:
                 yield from self._marks(edge, first_whole, buckets)
-                yield from self._cells(MINUTE, first_whole, last_whole)
+                yield from self._rollups(MINUTE, first_whole, last_whole)
                 yield from self._marks(last_whole, following, buckets)
             edge = following
 
-    def _cells(self, width: int, start_us: int, end_us: int) -> Iterator[Span]:
+    def _rollups(self, width: int, start_us: int, end_us: int) -> Iterator[Span]:
         if start_us >= end_us:
             return
         for start, net, known_peak, *sums in self.connection.execute(
@@ -91,14 +91,14 @@ class Timelines:
             (self.tenant_no, width, start_us // MINUTE_US, end_us // MINUTE_US),
         ):
             peak = self.peak(width, start) if known_peak is None else known_peak
-            cell_us = start * MINUTE_US
-            yield Span(cell_us, cell_us + width * MINUTE_US, tuple(sums), net, peak)
+            rollup_us = start * MINUTE_US
+            yield Span(rollup_us, rollup_us + width * MINUTE_US, tuple(sums), net, peak)
 
     def peak(self, width: int, start: int) -> int:
-        """Work out the peak of a cell, relative to the number of active calls before it."""
+        """Compute the peak of a rollup, relative to the number of active calls before it."""
         start_us = start * MINUTE_US
         if width == HOUR:
-            return joined_peak(start_us, self._cells(MINUTE, start_us, start_us + _HOUR_US))
+            return joined_peak(start_us, self._rollups(MINUTE, start_us, start_us + _HOUR_US))
         return relative_peak(
             start_us,
             self.connection.execute(
@@ -112,19 +112,19 @@ class Timelines:
     def _marks(self, start_us: int, end_us: int, buckets: Buckets) -> Iterator[Span]:
         """Read single instants, as one span for each bucket in which anything happened.
 
-        SQLite adds up: other threads go on meanwhile, which a loop in Python would hold up.
+        SQLite computes the sums: other threads run meanwhile. A loop in Python would block them.
         """
         if start_us >= end_us:
             return
         grid = (buckets.start_us, buckets.step_us)
-        amounts: dict[int, list[tuple[Kind, int]]] = defaultdict(list)
+        amounts: dict[int, list[tuple[Counter, int]]] = defaultdict(list)
         first_us: dict[int, int] = {}
         for bucket, kind, number, amount, us in self.connection.execute(
             "SELECT (us - ?) / ? AS bucket, kind, count(*), sum(amount), min(us) FROM live_marks"
             f" WHERE us >= ? AND us < ? {self._and_tenant()} GROUP BY bucket, kind",
             (*grid, start_us, end_us),
         ):
-            amounts[bucket] += counted_as(Kind(kind), number, amount)
+            amounts[bucket] += counted_as(Counter(kind), number, amount)
             first_us[bucket] = min(us, first_us.get(bucket, us))
         active = {
             bucket: (first, last, net, peak)
@@ -149,18 +149,18 @@ class Timelines:
         return "" if self.tenant_no == ALL_TENANTS else f"AND tenant_no = {self.tenant_no:d}"
 
 
-def counted_as(kind: Kind, number: int, amount: int) -> list[tuple[Kind, int]]:
+def counted_as(kind: Counter, number: int, amount: int) -> list[tuple[Counter, int]]:
     """Return what marks of a kind count as, by how many they are and the sum of their amounts."""
-    if kind is Kind.MINUTES:
+    if kind is Counter.MINUTES:
         return [(kind, amount)]
-    if kind is Kind.FAILED:
-        return [(Kind.ENDED, number), (kind, number)]
+    if kind is Counter.FAILED:
+        return [(Counter.ENDED, number), (kind, number)]
     return [(kind, number)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkedOut:
-    """The peak of a cell as it was after `changes` changes."""
+class ComputedPeak:
+    """The peak of a rollup as it was after `changes` changes."""
 
     tenant_no: int
     width: int
@@ -169,10 +169,10 @@ class WorkedOut:
     peak: int
 
 
-def work_out(
+def compute_missing_peaks(
     connection: sqlite3.Connection, width: int, before: int, limit: int
-) -> list[WorkedOut]:
-    """Work out the peaks that are missing in cells of `width` that ended before minute `before`."""
+) -> list[ComputedPeak]:
+    """Compute peaks that are missing in rollups of `width` that ended before minute `before`."""
     missing = connection.execute(
         "SELECT tenant_no, start, changes FROM live_cells"
         " WHERE peak IS NULL AND width = ? AND start <= ? ORDER BY start, tenant_no LIMIT ?",
@@ -180,12 +180,12 @@ def work_out(
     ).fetchall()
     if width == HOUR:
         return [
-            WorkedOut(
+            ComputedPeak(
                 tenant_no=tenant_no,
                 width=width,
                 start=start,
                 changes=changes,
-                peak=Timelines(connection, tenant_no).peak(width, start),
+                peak=HistoryReader(connection, tenant_no).peak(width, start),
             )
             for tenant_no, start, changes in missing
         ]
@@ -193,13 +193,15 @@ def work_out(
     by_minute = defaultdict(list)
     for tenant_no, start, changes in missing:
         by_minute[start].append((tenant_no, changes))
-    for start, cells in by_minute.items():
+    for start, rollups in by_minute.items():
         # All tenants of a minute in one pass over its marks.
         changes_by_tenant = _changes(connection, start)
-        for tenant_no, changes in cells:
+        for tenant_no, changes in rollups:
             peak = relative_peak(start * MINUTE_US, changes_by_tenant[tenant_no].items())
             found.append(
-                WorkedOut(tenant_no=tenant_no, width=width, start=start, changes=changes, peak=peak)
+                ComputedPeak(
+                    tenant_no=tenant_no, width=width, start=start, changes=changes, peak=peak
+                )
             )
     return found
 
@@ -216,8 +218,8 @@ def _changes(connection: sqlite3.Connection, minute: int) -> dict[int, dict[int,
     return changes
 
 
-def store_peaks(connection: sqlite3.Connection, peaks: list[WorkedOut]) -> None:
-    """Keep peaks, but for cells that changed since they were worked out."""
+def store_peaks(connection: sqlite3.Connection, peaks: list[ComputedPeak]) -> None:
+    """Store peaks, except of rollups that changed since they were computed."""
     connection.executemany(
         "UPDATE live_cells SET peak = ? WHERE tenant_no = ? AND width = ? AND start = ?"
         " AND changes = ?",

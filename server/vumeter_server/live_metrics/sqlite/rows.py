@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vumeter_server.live_metrics.call_state import CallState, First
 from vumeter_server.live_metrics.counters import COLUMNS
-from vumeter_server.live_metrics.fold import Call, First
-from vumeter_server.live_metrics.model import CallOutcome, RejectionReason
+from vumeter_server.live_metrics.marks import MinutesReport
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
 
-# Of a call: what Call holds, in its order, with the tenant's number in place of its id.
-_STORED = tuple(name for name in Call.__struct_fields__ if name not in {"call_id", "tenant_id"})
-_CALL_COLUMNS = ("call_no", "call_id", "tenant_no", *_STORED)
+# Of a call: what CallState holds, in its order, with the tenant's number in place of its id.
+_STORED = tuple(
+    name for name in CallState.__struct_fields__ if name not in {"call_id", "tenant_id"}
+)
+# The database's columns have names of their own for these.
+_COLUMN_OF = {"epoch": "launch"}
+_CALL_COLUMNS = (
+    *("call_no", "call_id", "tenant_no"),
+    *(_COLUMN_OF.get(name, name) for name in _STORED),
+)
 
 SELECT_CALL = f"SELECT {', '.join(_CALL_COLUMNS)} FROM live_calls"
 
@@ -46,8 +55,8 @@ ADD_TO_TOTALS = f"""
     {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)}
 """
 
-# A cell without starts and ends has no need to be worked out: nothing changes its peak.
-ADD_TO_CELL = f"""
+# Without a start or an end nothing changes the peak, so that it need not be computed again.
+ADD_TO_ROLLUP = f"""
     INSERT INTO live_cells (tenant_no, width, start, {", ".join(COLUMNS)}, net, peak, changes)
     VALUES (?, ?, ?, {", ".join("?" for _ in COLUMNS)}, ?, ?, 1)
     ON CONFLICT (tenant_no, width, start) DO UPDATE SET
@@ -57,7 +66,7 @@ ADD_TO_CELL = f"""
     changes = changes + 1
 """
 
-DROP_EMPTY_CELL = f"""
+DROP_EMPTY_ROLLUP = f"""
     DELETE FROM live_cells WHERE tenant_no = ? AND width = ? AND start = ?
     AND {" AND ".join(f"{name} = 0" for name in COLUMNS)}
 """
@@ -72,13 +81,13 @@ UPSERT_TENANT = """
 """
 
 
-def call_parameters(call_no: int, tenant_no: int, call: Call) -> tuple[Any, ...]:
+def call_parameters(call_no: int, tenant_no: int, call: CallState) -> tuple[Any, ...]:
     """Return the parameters of UPSERT_CALL."""
     values = [getattr(call, name) for name in _STORED]
-    return (call_no, call.call_id, tenant_no, *values, call.state)
+    return (call_no, call.call_id, tenant_no, *values, call.stage)
 
 
-def read_call(row: tuple[Any, ...], tenant_id: str) -> Call:
+def read_call(row: tuple[Any, ...], tenant_id: str) -> CallState:
     """Return the call of a row of SELECT_CALL, whose tenant is `tenant_id`."""
     known = dict(zip(_STORED, row[3:], strict=True))
     known["lapsed"] = bool(known["lapsed"])
@@ -87,7 +96,7 @@ def read_call(row: tuple[Any, ...], tenant_id: str) -> Call:
         known["reason"] = RejectionReason(known["reason"])
     if known["outcome"] is not None:
         known["outcome"] = CallOutcome(known["outcome"])
-    return Call(call_id=row[1], tenant_id=tenant_id, **known)
+    return CallState(call_id=row[1], tenant_id=tenant_id, **known)
 
 
 def select_calls(
@@ -98,3 +107,47 @@ def select_calls(
         f"{SELECT_CALL} WHERE call_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(call_ids)),),
     )
+
+
+def select_events(
+    connection: sqlite3.Connection,
+    event_ids: Sequence[str],
+    before_no: int,
+    tenant_ids: Mapping[int, str],
+) -> dict[str, Event]:
+    """Return, by id, those of `event_ids` that were stored under numbers below `before_no`."""
+    return {
+        event_id: Event(
+            event_id=event_id,
+            type=EventType(event_type),
+            tenant_id=tenant_ids[tenant_no],
+            occurred_us=occurred_us,
+            call_id=call_id,
+            reason=None if reason is None else RejectionReason(reason),
+            outcome=None if outcome is None else CallOutcome(outcome),
+            minutes=minutes,
+        )
+        for event_id, event_type, tenant_no, occurred_us, call_id, reason, outcome, minutes in (
+            connection.execute(
+                "SELECT event_id, type, live_events.tenant_no, occurred_us, call_id,"
+                " live_events.reason, live_events.outcome, minutes"
+                " FROM live_events LEFT JOIN live_calls USING (call_no)"
+                " WHERE event_id IN (SELECT value FROM json_each(?)) AND event_no < ?",
+                (json.dumps(event_ids), before_no),
+            )
+        )
+    }
+
+
+def select_reports(
+    connection: sqlite3.Connection, call_numbers: Sequence[int]
+) -> dict[int, list[MinutesReport]]:
+    """Return, by the call's number, the reports that raised its minutes, in order of time."""
+    found = defaultdict(list)
+    for call_no, us, minutes_ms in connection.execute(
+        "SELECT call_no, us, minutes_ms FROM live_reports"
+        " WHERE call_no IN (SELECT value FROM json_each(?)) ORDER BY call_no, us",
+        (json.dumps(call_numbers),),
+    ):
+        found[call_no].append(MinutesReport(us, minutes_ms))
+    return found

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import takewhile
-from typing import TypeVar
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Generic, TypeVar
 
+from vumeter_server.live_metrics.fold import Change
 from vumeter_server.live_metrics.history import Bucket, Buckets
-from vumeter_server.live_metrics.live_view import Board, Change
 from vumeter_server.live_metrics.model import Event
-from vumeter_server.live_metrics.sqlite.history import Timelines, store_peaks, work_out
+from vumeter_server.live_metrics.sqlite.history import (
+    HistoryReader,
+    compute_missing_peaks,
+    store_peaks,
+)
 from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
-from vumeter_server.live_metrics.sqlite.state import Ledger
+from vumeter_server.live_metrics.sqlite.state import WriterState
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
-from vumeter_server.live_metrics.sqlite.write_batch import Booking
+from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
 from vumeter_server.live_metrics.store import Tenant
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
+Listener = Callable[[Change], None]
 
-CALLS_CLOSED_A_STEP = 500
-PEAKS_A_STEP = 200
-# Minutes and hours are still being counted for a while after their end.
+CALLS_CLOSED_PER_STEP = 500
+PEAKS_PER_STEP = 200
+# Minutes and hours still change for a while after their end.
 PEAK_DELAY_MINUTES = 1
 
 _SELECT_TENANT = (
@@ -35,75 +41,61 @@ _SELECT_TENANT = (
 class SqliteLiveStore:
     """Implements LiveStore.
 
-    The ledger belongs to the writer thread and runs ahead of commits; the board belongs to the
-    event loop and shows only what is committed.
+    The writer's state belongs to the writer thread and is ahead of commits. Followers are told in
+    the event loop, of what is committed.
     """
 
-    def __init__(self, writer: Writer, readers: Readers, clock: Clock, launch_id: str) -> None:
+    def __init__(self, writer: Writer, readers: Readers, clock: Clock, epoch_id: str) -> None:
         self._writer = writer
         self._readers = readers
         self._clock = clock
-        self._launch_id = launch_id
-        self._ledger: Ledger | None = None
+        self._epoch_id = epoch_id
+        self._state: WriterState | None = None
         self._loop = asyncio.get_running_loop()
-        self._board = Board()
-        self._limits: dict[str, int] = {}
+        self._listeners: list[Listener] = []
 
     @classmethod
     async def open(
-        cls, writer: Writer, readers: Readers, clock: Clock, launch_id: str
+        cls, writer: Writer, readers: Readers, clock: Clock, epoch_id: str
     ) -> SqliteLiveStore:
         """Read what the file holds and return the store.
 
-        Totals go on if `launch_id` is the one they were counted under, and begin at 0 otherwise.
+        Totals continue if `epoch_id` is the one they were counted under, and begin at 0 otherwise.
         """
-        store = cls(writer, readers, clock, launch_id)
-
-        def read(connection: sqlite3.Connection) -> tuple[Change, dict[str, int]]:
-            change = store._known(connection).board_change(connection)
-            limits = connection.execute(
-                "SELECT tenant_id, max_concurrent_calls FROM live_tenants"
-                " WHERE max_concurrent_calls IS NOT NULL"
-            )
-            return change, dict(limits.fetchall())
-
-        change, store._limits = await writer.run(read, rolled_back=store._forget)
-        store._board.apply(change)
+        store = cls(writer, readers, clock, epoch_id)
+        await store._write(store._loaded_state)
         return store
 
-    @property
-    def board(self) -> Board:
-        """The live figures of what was committed."""
-        return self._board
+    async def follow(self, listener: Listener) -> None:
+        """Hand everything that is live to `listener` as one change, then each change."""
+
+        def everything(batch: WriteBatch) -> None:
+            batch.change = batch.state.as_change(batch.connection)
+
+        # Told as a commit is, so this comes after all changes that it contains.
+        await self._commit(everything, starts=listener)
 
     async def record(self, events: Sequence[Event]) -> None:
         """Record all of `events` or none."""
-        received_us = self._clock()
-        await self._book(lambda booking: booking.record(events), received_us)
+        if events:
+            await self._commit(lambda batch: batch.record(events))
 
-    async def close_stuck(self, unheard_since_us: int) -> int:
-        """Close the listed calls of which nothing was received since; return how many."""
+    async def close_stuck(self, quiet_since_us: int) -> int:
+        """Close each listed call whose last event was received at `quiet_since_us` or before."""
+
+        def close(batch: WriteBatch) -> int:
+            stuck = takewhile(
+                lambda known: known.call.last_received_us <= quiet_since_us,
+                batch.state.listed.values(),
+            )
+            calls = list(islice(stuck, CALLS_CLOSED_PER_STEP))
+            batch.close(calls, batch.received_us)
+            return len(calls)
+
         closed = 0
-        while number := await self._close_some(unheard_since_us):
+        while number := await self._commit(close):
             closed += number
         return closed
-
-    async def _close_some(self, unheard_since_us: int) -> int:
-        now_us = self._clock()
-        number = 0
-
-        def close(booking: Booking) -> Change:
-            nonlocal number
-            stuck = takewhile(
-                lambda known: known.call.last_received_us <= unheard_since_us,
-                booking.ledger.listed.values(),
-            )
-            calls = [known for known, _ in zip(stuck, range(CALLS_CLOSED_A_STEP), strict=False)]
-            number = len(calls)
-            return booking.close(calls, now_us)
-
-        await self._book(close, now_us)
-        return number
 
     async def history(self, tenant_id: str | None, buckets: Buckets) -> Sequence[Bucket]:
         """Return every bucket, of all tenants together if `tenant_id` is None."""
@@ -116,7 +108,7 @@ class SqliteLiveStore:
                 ).fetchone()
                 # No tenant has this number: its history is empty.
                 tenant_no = row[0] if row else -1
-            return Timelines(connection, tenant_no).buckets(buckets)
+            return HistoryReader(connection, tenant_no).buckets(buckets)
 
         return await self._readers.run(read, heavy=True)
 
@@ -132,38 +124,26 @@ class SqliteLiveStore:
             ]
         )
 
-    def limit(self, tenant_id: str) -> int | None:
-        """Return a tenant's limit, None if it has none."""
-        return self._limits.get(tenant_id)
-
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
         """Set or remove a tenant's limit and return the tenant, known or new."""
-        tenant: list[Tenant] = []
 
-        def write(booking: Booking) -> Change:
-            booking.connection.execute(
+        def write(batch: WriteBatch) -> Tenant:
+            batch.connection.execute(
                 "INSERT INTO live_tenants (tenant_no, tenant_id, max_concurrent_calls)"
                 " VALUES (?, ?, ?) ON CONFLICT (tenant_no)"
                 " DO UPDATE SET max_concurrent_calls = excluded.max_concurrent_calls",
-                (booking.tenant(tenant_id), tenant_id, max_concurrent_calls),
+                (batch.tenant_no(tenant_id), tenant_id, max_concurrent_calls),
             )
-            row = booking.connection.execute(
+            batch.change = Change(limits={tenant_id: max_concurrent_calls})
+            row = batch.connection.execute(
                 f"{_SELECT_TENANT} WHERE tenant_id = ?", (tenant_id,)
             ).fetchone()
-            tenant.append(_tenant(row))
-            return Change(listings={}, totals={})
+            return _tenant(row)
 
-        def show() -> None:
-            if max_concurrent_calls is None:
-                self._limits.pop(tenant_id, None)
-            else:
-                self._limits[tenant_id] = max_concurrent_calls
-
-        await self._book(write, self._clock(), show)
-        return tenant[0]
+        return await self._commit(write)
 
     async def drop_received_before(self, before_us: int) -> None:
-        """Forget events received before `before_us` and the calls that need none of them."""
+        """Drop events received before `before_us` and the calls that need none of them."""
         # Events first: a repeat of an event must never meet another number of its call.
         while await self._write(lambda connection: drop_events(connection, before_us)):
             pass
@@ -172,18 +152,18 @@ class SqliteLiveStore:
             last = after
             after = await self._write(
                 lambda connection, last=last: drop_calls(  # type: ignore[misc]
-                    connection, self._known(connection), before_us, last
+                    connection, self._loaded_state(connection), before_us, last
                 )
             )
 
-    async def work_out_peaks(self) -> int:
-        """Work out peaks of past minutes and hours that changed; return how many."""
+    async def compute_peaks(self) -> int:
+        """Compute peaks of past minutes and hours that changed; return how many."""
         before = self._clock() // MINUTE_US - PEAK_DELAY_MINUTES
         number = 0
         for width in WIDTHS:
             peaks = await self._readers.run(
-                lambda connection, width=width: work_out(  # type: ignore[misc]
-                    connection, width, before, PEAKS_A_STEP
+                lambda connection, width=width: compute_missing_peaks(  # type: ignore[misc]
+                    connection, width, before, PEAKS_PER_STEP
                 ),
                 heavy=True,
             )
@@ -193,45 +173,59 @@ class SqliteLiveStore:
         return number
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._writer.run(job, rolled_back=self._forget)
+        return await self._writer.run(job, rolled_back=self._forget_state)
 
-    async def _book(
-        self,
-        book: Callable[[Booking], Change],
-        received_us: int,
-        show: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Run one booking as a job, merged at its end and shown on the board once committed.
+    async def _commit(self, work: Callable[[WriteBatch], T], starts: Listener | None = None) -> T:
+        """Run one batch as a job; its change is merged at its end and published once committed.
 
-        `show` is called then too, in the event loop, even if the caller has gone.
+        `starts` is a listener that begins to follow with this change, which nobody else is told.
         """
-        changes: list[Change] = []
+        job = _Job(store=self, work=work, received_us=self._clock(), starts=starts)
+        return await self._writer.run(job.run, rolled_back=job.rolled_back, committed=job.committed)
 
-        def job(connection: sqlite3.Connection) -> None:
-            booking = Booking(self._known(connection), connection, received_us)
-            change = book(booking)
-            booking.merge()
-            changes.append(change)
+    def _publish(self, change: Change, starts: Listener | None) -> None:
+        if starts is not None:
+            self._listeners.append(starts)
+        for listener in self._listeners if starts is None else (starts,):
+            listener(change)
 
-        def rolled_back() -> None:
-            # Before the merge the ledger knows nothing of the job.
-            if changes:
-                self._forget()
+    def _loaded_state(self, connection: sqlite3.Connection) -> WriterState:
+        if self._state is None:
+            self._state = WriterState.read(connection, self._epoch_id)
+        return self._state
 
-        def committed() -> None:
-            # Scheduled before anyone is answered, so the next answer shows it.
-            self._loop.call_soon_threadsafe(self._board.apply, changes[0])
-            self._loop.call_soon_threadsafe(show)
+    def _forget_state(self) -> None:
+        self._state = None
 
-        await self._writer.run(job, rolled_back=rolled_back, committed=committed)
 
-    def _known(self, connection: sqlite3.Connection) -> Ledger:
-        if self._ledger is None:
-            self._ledger = Ledger.read(connection, self._launch_id)
-        return self._ledger
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Job(Generic[T]):
+    """One write on its way through the writer thread, with the change that it leads to."""
 
-    def _forget(self) -> None:
-        self._ledger = None
+    store: SqliteLiveStore
+    work: Callable[[WriteBatch], T]
+    received_us: int
+    starts: Listener | None
+    batch: WriteBatch | None = None
+    """Set once its work is being merged."""
+
+    def run(self, connection: sqlite3.Connection) -> T:
+        batch = WriteBatch(self.store._loaded_state(connection), connection, self.received_us)
+        result = self.work(batch)
+        self.batch = batch
+        batch.merge()
+        return result
+
+    def rolled_back(self) -> None:
+        # Before the merge the state holds nothing of the job.
+        if self.batch is not None:
+            self.store._forget_state()
+
+    def committed(self) -> None:
+        assert self.batch is not None
+        # Scheduled before anyone is answered, and in the order of the commits, so whoever gets an
+        # answer finds it in the view.
+        self.store._loop.call_soon_threadsafe(self.store._publish, self.batch.change, self.starts)
 
 
 def _tenant(row: tuple[str, int | None, int | None, int | None]) -> Tenant:

@@ -1,321 +1,203 @@
-"""Booking: how a batch of events, or the closing of calls, changes what is kept.
+"""One write: loads the calls that events name, folds, and writes the changes in one transaction.
 
-A job works on copies and merges them into the ledger at its end, when nothing of it can fail any
-more.
+A job works on copies and merges them into the writer's state at its end, when nothing of it can
+fail any more.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from vumeter_server.errors import Conflict, Violation
-from vumeter_server.live_metrics.counters import ZERO, Counters, Kind, counters, minus, plus
-from vumeter_server.live_metrics.fold import Call, State, new_call
-from vumeter_server.live_metrics.live_view import Change, Listing
-from vumeter_server.live_metrics.marks import Mark, Report, marks, raising, report_marks
+from vumeter_server.live_metrics.call_state import CallStage
+from vumeter_server.live_metrics.fold import (
+    Change,
+    Folded,
+    change_history,
+    event_mark,
+    fold_closings,
+    fold_events,
+    needs_stored_reports,
+    new_events,
+)
 from vumeter_server.live_metrics.model import Event, EventType
 from vumeter_server.live_metrics.sqlite import rows
-from vumeter_server.live_metrics.sqlite.state import Known, Ledger, listing
-from vumeter_server.live_metrics.sqlite.timeline import Timeline
-
-WITHOUT_CALL = {
-    EventType.INSTRUCTIONS_DB_ERROR: Kind.INSTRUCTIONS_DB_ERROR,
-    EventType.FALLBACK_INSTRUCTIONS_USED: Kind.FALLBACK_INSTRUCTIONS_USED,
-}
+from vumeter_server.live_metrics.sqlite.state import NumberedCall, WriterState
+from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
 
 
 @dataclass(slots=True, eq=False)
-class Booking:
-    """One job's work on the ledger."""
+class WriteBatch:
+    """One job's work in a transaction; `change` is what it will have changed once committed."""
 
-    ledger: Ledger
+    state: WriterState
     connection: sqlite3.Connection
     received_us: int
+    change: Change = field(default_factory=Change)
     _next_event: int = 0
     _next_call: int = 0
     _next_tenant: int = 0
     _tenants: dict[str, int] = field(default_factory=dict)
-    _tenants_heard: dict[str, int] = field(default_factory=dict)
-    _calls: dict[str, Known] = field(default_factory=dict)
-    _before: dict[str, Call | None] = field(default_factory=dict)
-    _reports: dict[str, list[Report]] = field(default_factory=dict)
-    _totals: dict[str, Counters] = field(default_factory=dict)
-    _listings: dict[str, Listing | None] = field(default_factory=dict)
-    timeline: Timeline = field(default_factory=Timeline)
+    _calls: dict[str, NumberedCall] = field(default_factory=dict)
+    """The calls that were changed, those whose last event was received last at the end."""
 
     def __post_init__(self) -> None:
-        self._next_event = self.ledger.next_event
-        self._next_call = self.ledger.next_call
-        self._next_tenant = self.ledger.next_tenant
+        self._next_event = self.state.next_event
+        self._next_call = self.state.next_call
+        self._next_tenant = self.state.next_tenant
 
-    def record(self, events: Sequence[Event]) -> Change:
-        """Book events; those that were received before are passed over.
+    def record(self, events: Sequence[Event]) -> None:
+        """Record events, except those that were received before.
 
-        Raises Conflict if an id was used before with other content. Nothing is merged then.
+        Raises Conflict if an id was used before with other content. Nothing may be merged then.
         """
-        self._find_calls(events)
-        for event_no, event in self._store(events):
-            self._take_in(event_no, event)
-        return self._settle()
+        known = self._load_calls(events)
+        numbers = {call_id: each.call_no for call_id, each in known.items()}
+        for event in events:
+            if event.call_id is not None and event.call_id not in numbers:
+                numbers[event.call_id] = self._next_call
+                self._next_call += 1
+        first = self._next_event
+        new = self._insert_events(events, numbers)
+        folded = fold_events(
+            events if new is None else [events[index] for index in new],
+            {call_id: each.call for call_id, each in known.items()},
+            epoch=self.state.epoch,
+            received_us=self.received_us,
+        )
+        history = HistoryWriter()
+        if folded.without_call:
+            for index in range(len(events)) if new is None else new:
+                event = events[index]
+                if event.call_id is None:
+                    # An event without a call is marked under minus its number.
+                    number, tenant_no = -(first + index), self.tenant_no(event.tenant_id)
+                    history.add(number, tenant_no, [event_mark(event)])
+        self._write(folded, numbers, history)
 
-    def close(self, calls: Iterable[Known], now_us: int) -> Change:
-        """Close calls of which nothing was heard for too long."""
-        stored = []
-        for known in calls:
-            call = self._touch(known)
-            was_accepted = call.is_accepted
-            call.close(now_us, self.ledger.launch)
-            if was_accepted:
-                tenant_no = self.tenant(call.tenant_id)
-                stored.append(
-                    (
-                        *(self._number(), None, int(EventType.CLOSED), known.call_no, tenant_no),
-                        *(now_us, now_us, None, None, None),
-                    )
+    def close(self, calls: Sequence[NumberedCall], now_us: int) -> None:
+        """Close listed calls of which no event was received for too long."""
+        folded = fold_closings([each.call for each in calls], epoch=self.state.epoch, now_us=now_us)
+        numbers = {each.call.call_id: each.call_no for each in calls}
+        self.connection.executemany(
+            rows.INSERT_EVENT,
+            [
+                (
+                    *(self._event_no(), None, int(EventType.CLOSED), numbers[call_id]),
+                    self.tenant_no(folded.calls[call_id].after.tenant_id),
+                    *(now_us, now_us, None, None, None),
                 )
-        self.connection.executemany(rows.INSERT_EVENT, stored)
-        return self._settle()
+                for call_id in folded.closed
+            ],
+        )
+        self._write(folded, numbers, HistoryWriter())
 
     def merge(self) -> None:
-        """Make what was booked the ledger's; nothing may fail after this."""
-        ledger = self.ledger
-        ledger.next_event, ledger.next_call = self._next_event, self._next_call
-        ledger.next_tenant = self._next_tenant
+        """Make what was written part of the writer's state; nothing of the job may fail after."""
+        state = self.state
+        state.next_event, state.next_call = self._next_event, self._next_call
+        state.next_tenant = self._next_tenant
         for tenant_id, number in self._tenants.items():
-            ledger.tenant_numbers[tenant_id] = number
-            ledger.tenant_ids[number] = tenant_id
-        for call_id in self._before:
-            known = self._calls[call_id]
-            # Taken out and put back, so that the calls heard of last are the last ones.
-            ledger.listed.pop(call_id, None)
-            if known.call.state is not State.UNLISTED:
-                ledger.listed[call_id] = known
+            state.tenant_numbers[tenant_id] = number
+            state.tenant_ids[number] = tenant_id
+        for call_id, numbered in self._calls.items():
+            # Removed and added again, so that the calls whose events came last are the last ones.
+            state.listed.pop(call_id, None)
+            if numbered.call.stage is not CallStage.UNLISTED:
+                state.listed[call_id] = numbered
 
-    def _number(self) -> int:
-        self._next_event += 1
-        return self._next_event - 1
-
-    def tenant(self, tenant_id: str) -> int:
+    def tenant_no(self, tenant_id: str) -> int:
         """Return a tenant's number, a new one if it is not known."""
-        number = self.ledger.tenant_numbers.get(tenant_id) or self._tenants.get(tenant_id)
+        number = self.state.tenant_numbers.get(tenant_id) or self._tenants.get(tenant_id)
         if number is None:
             number = self._tenants[tenant_id] = self._next_tenant
             self._next_tenant += 1
         return number
 
-    def _find_calls(self, events: Sequence[Event]) -> None:
-        """Make every call that `events` name known; new ones get a number, but no events yet."""
+    def _event_no(self) -> int:
+        self._next_event += 1
+        return self._next_event - 1
+
+    def _load_calls(self, events: Iterable[Event]) -> dict[str, NumberedCall]:
+        """Return the known calls among those that `events` name, by id."""
+        listed = self.state.listed
+        known = {}
         missing = set()
-        for event in events:
-            call_id = event.call_id
-            if call_id is not None and call_id not in self._calls:
-                listed = self.ledger.listed.get(call_id)
-                if listed is not None:
-                    self._calls[call_id] = listed
-                else:
-                    missing.add(call_id)
+        for call_id in {event.call_id for event in events if event.call_id is not None}:
+            numbered = listed.get(call_id)
+            if numbered is not None:
+                known[call_id] = numbered
+            else:
+                missing.add(call_id)
         if missing:
             for row in rows.select_calls(self.connection, missing):
-                call = rows.read_call(row, self.ledger.tenant_ids[row[2]])
-                self._calls[call.call_id] = Known(row[0], call)
+                call = rows.read_call(row, self.state.tenant_ids[row[2]])
+                known[call.call_id] = NumberedCall(row[0], call)
+        return known
 
-    def _store(self, events: Sequence[Event]) -> Iterable[tuple[int, Event]]:
-        """Insert events and return those that are new, with their numbers."""
+    def _insert_events(self, events: Sequence[Event], numbers: dict[str, int]) -> list[int] | None:
+        """Insert the events that are new, and return their indices, None if all of them are."""
         first = self._next_event
-        numbers = self._call_numbers(events)
+        tenant_no, received_us = self.tenant_no, self.received_us
         parameters = [
             (
-                self._number(),
+                event_no,
                 event.event_id,
                 int(event.type),
-                numbers.get(event.call_id) if event.call_id is not None else None,
-                self.tenant(event.tenant_id),
+                numbers[event.call_id] if event.call_id is not None else None,
+                tenant_no(event.tenant_id),
                 event.occurred_us,
-                self.received_us,
+                received_us,
                 event.reason,
                 event.outcome,
                 event.minutes,
             )
-            for event in events
+            for event_no, event in enumerate(events, first)
         ]
+        self._next_event += len(events)
         inserted = self.connection.executemany(rows.INSERT_EVENT, parameters).rowcount
         if inserted == len(events):
-            return enumerate(events, first)
-        return self._without_repeats(events, parameters, first)
+            return None
+        event_ids = [event.event_id for event in events]
+        stored = rows.select_events(self.connection, event_ids, first, self.state.tenant_ids)
+        return new_events(events, stored)
 
-    def _call_numbers(self, events: Sequence[Event]) -> Mapping[str, int]:
-        numbers = {}
-        for event in events:
-            call_id = event.call_id
-            if call_id is not None and call_id not in numbers:
-                known = self._calls.get(call_id)
-                if known is not None:
-                    numbers[call_id] = known.call_no
-                else:
-                    numbers[call_id] = self._next_call
-                    self._next_call += 1
-                    call = new_call(event, self.ledger.launch, self.received_us)
-                    self._calls[call_id] = Known(numbers[call_id], call)
-        return numbers
-
-    def _without_repeats(
-        self, events: Sequence[Event], parameters: Sequence[tuple[object, ...]], first: int
-    ) -> Iterable[tuple[int, Event]]:
-        stored = {
-            row[1]: row
-            for row in self.connection.execute(
-                "SELECT event_no, event_id, type, call_no, tenant_no, occurred_us, received_us,"
-                " reason, outcome, minutes FROM live_events"
-                " WHERE event_id IN (SELECT value FROM json_each(?))",
-                (json.dumps([event.event_id for event in events]),),
-            )
-        }
-        new = []
-        for index, (event, sent) in enumerate(zip(events, parameters, strict=True)):
-            row = stored[event.event_id]
-            if row[2:6] != sent[2:6] or row[7:] != sent[7:]:
-                raise Conflict(
-                    violations=[
-                        Violation(
-                            field=f"events[{index}].event_id",
-                            problem="was used before with other content",
-                        )
-                    ]
-                )
-            if row[0] == first + index:
-                new.append((first + index, event))
-        return new
-
-    def _touch(self, known: Known) -> Call:
-        """Return the job's own copy of a call, to be changed."""
-        call_id = known.call.call_id
-        if call_id not in self._before:
-            is_new = known.call_no >= self.ledger.next_call
-            self._before[call_id] = None if is_new else known.call
-            self._calls[call_id] = Known(known.call_no, copy.copy(known.call))
-        return self._calls[call_id].call
-
-    def _take_in(self, event_no: int, event: Event) -> None:
-        heard = self._tenants_heard
-        heard[event.tenant_id] = max(heard.get(event.tenant_id, 0), event.occurred_us)
-        if event.call_id is None:
-            kind = WITHOUT_CALL[event.type]
-            self._add(event.tenant_id, counters([(kind, 1)]))
-            tenant_no = self.tenant(event.tenant_id)
-            self.timeline.put(-event_no, tenant_no, [Mark(event.occurred_us, kind, 1)])
-            return
-        known = self._calls[event.call_id]
-        self._touch(known).receive(event, self.ledger.launch, self.received_us)
-        minutes_ms = event.minutes_ms
-        if minutes_ms is not None:
-            report = Report(event.occurred_us, minutes_ms)
-            self._reports.setdefault(event.call_id, []).append(report)
-
-    def _add(self, tenant_id: str, added: Counters) -> None:
-        if added != ZERO:
-            self._totals[tenant_id] = plus(self._totals.get(tenant_id, ZERO), added)
-
-    def _settle(self) -> Change:
-        """Write what the touched calls became, and return how the board changes."""
-        launch = self.ledger.launch
-        written = []
-        for call_id, before in self._before.items():
-            known = self._calls[call_id]
-            after = known.call
-            tenant_no = self.tenant(after.tenant_id)
-            written.append(rows.call_parameters(known.call_no, tenant_no, after))
-            self._mark(known, before, tenant_no)
-            if before is None:
-                self._add(after.tenant_id, after.totals(launch))
-            elif before.tenant_id == after.tenant_id:
-                self._add(after.tenant_id, minus(after.totals(launch), before.totals(launch)))
-            else:
-                self._add(before.tenant_id, minus(ZERO, before.totals(launch)))
-                self._add(after.tenant_id, after.totals(launch))
-            listed = listing(after)
-            if listed != (None if before is None else listing(before)):
-                self._listings[call_id] = listed
-        connection = self.connection
-        self._write_tenants()
-        connection.executemany(rows.UPSERT_CALL, written)
+    def _write(self, folded: Folded, numbers: dict[str, int], history: HistoryWriter) -> None:
+        connection, tenant_no = self.connection, self.tenant_no
+        late = [numbers[each] for each, one in folded.calls.items() if needs_stored_reports(one)]
+        reports = rows.select_reports(connection, late) if late else {}
+        written, removed_reports, added_reports = [], [], []
+        for call_id, change in folded.calls.items():
+            before, after, _ = change
+            number = numbers[call_id]
+            now = change_history(change, reports.get(number, ()))
+            if before is not None and now.removed:
+                history.remove(number, tenant_no(before.tenant_id), now.removed)
+            owner = tenant_no(after.tenant_id)
+            history.add(number, owner, now.added)
+            removed_reports += [(number, report.us) for report in now.removed_reports]
+            added_reports += [(number, *report) for report in now.added_reports]
+            written.append(rows.call_parameters(number, owner, after))
+            self._calls[call_id] = NumberedCall(number, after)
+        # A total refers to its tenant's row.
         connection.executemany(
-            rows.ADD_TO_TOTALS,
-            [(launch, self.tenant(each), *added) for each, added in self._totals.items()],
-        )
-        self.timeline.write(connection)
-        return Change(listings=self._listings, totals=self._totals)
-
-    def _write_tenants(self) -> None:
-        self.connection.executemany(
             rows.UPSERT_TENANT,
             [
-                (self.tenant(tenant_id), tenant_id, occurred_us, self.received_us)
-                for tenant_id, occurred_us in self._tenants_heard.items()
+                (tenant_no(tenant_id), tenant_id, occurred_us, self.received_us)
+                for tenant_id, occurred_us in folded.last_occurred_us.items()
             ],
         )
-
-    def _mark(self, known: Known, before: Call | None, tenant_no: int) -> None:
-        """Book how a call's marks change."""
-        after, call_no, timeline = known.call, known.call_no, self.timeline
-        reports = self._reports.get(after.call_id, ())
-        if before is None:
-            timeline.put(call_no, tenant_no, marks(after))
-            self._mark_reports(call_no, tenant_no, reports, None)
-        elif before.tenant_id == after.tenant_id:
-            old, new = marks(before), marks(after)
-            timeline.take(call_no, tenant_no, old - new)
-            timeline.put(call_no, tenant_no, new - old)
-            last = before.reported_us, before.reported_ms
-            self._mark_reports(call_no, tenant_no, reports, last)
-        else:
-            old_reports = stored_reports(self.connection, call_no)
-            old_tenant_no = self.tenant(before.tenant_id)
-            timeline.take(call_no, old_tenant_no, marks(before) | report_marks(old_reports))
-            rising = raising([*old_reports, *reports])
-            timeline.put(call_no, tenant_no, marks(after) | report_marks(rising))
-            self._write_reports(call_no, old_reports, rising)
-
-    def _mark_reports(
-        self,
-        call_no: int,
-        tenant_no: int,
-        reports: Sequence[Report],
-        last: tuple[int | None, int | None] | None,
-    ) -> None:
-        if not reports:
-            return
-        old: list[Report] = []
-        before_ms = 0
-        if last is not None and last[0] is not None and last[1] is not None:
-            if min(report.us for report in reports) > last[0]:
-                # The usual case: later than all before, so that only the last total matters.
-                before_ms = last[1]
-                reports = [each for each in reports if each.minutes_ms > before_ms]
-            else:
-                old = stored_reports(self.connection, call_no)
-        rising = raising([*old, *reports])
-        was, now = report_marks(old), report_marks(rising, before_ms)
-        self.timeline.take(call_no, tenant_no, was - now)
-        self.timeline.put(call_no, tenant_no, now - was)
-        self._write_reports(call_no, old, rising)
-
-    def _write_reports(self, call_no: int, old: Sequence[Report], rising: Sequence[Report]) -> None:
-        gone, come = set(old) - set(rising), set(rising) - set(old)
-        self.connection.executemany(rows.DELETE_REPORT, [(call_no, report.us) for report in gone])
-        self.connection.executemany(
-            rows.INSERT_REPORT, [(call_no, report.us, report.minutes_ms) for report in come]
+        connection.executemany(rows.UPSERT_CALL, written)
+        # A report may be replaced by another one of the same instant.
+        connection.executemany(rows.DELETE_REPORT, removed_reports)
+        connection.executemany(rows.INSERT_REPORT, added_reports)
+        connection.executemany(
+            rows.ADD_TO_TOTALS,
+            [
+                (self.state.epoch, tenant_no(tenant_id), *added)
+                for tenant_id, added in folded.change.totals.items()
+            ],
         )
-
-
-def stored_reports(connection: sqlite3.Connection, call_no: int) -> list[Report]:
-    """Return the reports that raised a call's minutes, in order of time."""
-    return [
-        Report(us, minutes_ms)
-        for us, minutes_ms in connection.execute(
-            "SELECT us, minutes_ms FROM live_reports WHERE call_no = ? ORDER BY us", (call_no,)
-        )
-    ]
+        history.write(connection)
+        self.change = folded.change

@@ -1,6 +1,6 @@
 """The agent latencies of an execution as a column of doubles, in pages that are cheap to rewrite.
 
-A call keeps its slot in the column for good, so recording a call again overwrites one value, and
+A call keeps its slot in the column for ever, so recording a call again overwrites one value, and
 the percentiles of 100,000 calls need 200 short rows instead of 100,000.
 """
 

@@ -1,7 +1,7 @@
 """Percentiles that were computed once: cached by a process, and saved in `simulation_totals`.
 
-An execution's `latency_revision` grows with each change of a latency, so percentiles are good for
-as long as the revision is the one that they were computed from.
+An execution's `latency_revision` grows with each change of a latency, so percentiles are valid
+for as long as the revision is the one that they were computed from.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from vumeter_server.sqlite.migrations import (
     m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
+    m0008_roles,
 )
 
 _MODULES = (
@@ -18,6 +19,7 @@ _MODULES = (
     m0004_simulation,
     m0005_metric_sums,
     m0006_demo,
+    m0008_roles,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

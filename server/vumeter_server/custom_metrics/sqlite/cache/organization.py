@@ -18,12 +18,12 @@ from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.period_sums import sums_between
+from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import (
+    HeldPointSums,
     Owner,
     PointSums,
     PointSumsCache,
-    PointSumsOfView,
     read_point_sums,
     units_of,
 )
@@ -65,6 +65,9 @@ class OrganizationCache:
         self._prefix_sums = PrefixSums()
         self._points = points
         self._number = next(_cache_numbers)
+        self._held_points = HeldPointSums(points, self._owner)
+        # What the event loop is given until something is recorded.
+        self._held_view: View | None = None
         self._label_lock = threading.Lock()
         self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
 
@@ -108,8 +111,14 @@ class OrganizationCache:
             yield self._view(None)
             return
         try:
-            yield self._view(self._in_memory() if self.state.version == version else None)
+            if self.state.version != version:
+                yield self._view(None)
+                return
+            if self._held_view is None:
+                self._held_view = self._view(self._in_memory())
+            yield self._held_view
         finally:
+            self._held_points.release()
             self._lock.release()
 
     def _view(self, in_memory: InMemory | None) -> View:
@@ -124,13 +133,8 @@ class OrganizationCache:
 
     def _in_memory(self) -> InMemory:
         return InMemory(
-            metrics=self._prefix_sums.ready(),
-            points=self._points_now(),
-            head=self._head.counts,
+            metrics=self._prefix_sums.ready, points=self._held_points, head=self._head.counts
         )
-
-    def _points_now(self) -> PointSumsOfView:
-        return PointSumsOfView(self._points, self._owner)
 
     @property
     def _owner(self) -> Owner:
@@ -177,21 +181,30 @@ class OrganizationCache:
             intervals = self._prefix_sums if is_shared else PrefixSums()
             for code in intervals.missing(codes):
                 intervals.put(code, _read_intervals(view, code))
-            if not len(periods.cuts):
-                return intervals.between(codes, periods.intervals)
             points = self._point_sums(view, codes, periods.cut_days, is_shared)
-            head = self._head.in_interval if is_shared else partial(in_interval, view.head)
+            head = self._head_at_cuts(view, periods, is_shared)
             return sums_between(intervals, points, head, codes, periods)
+
+    def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadOfInterval | None:
+        """Return where the head's points are found; None if no interval that is cut has some."""
+        if not len(view.head) or not len(periods.cuts):
+            return None
+        if not is_shared:
+            return partial(in_interval, view.head)
+        is_cut = not self._head.counts.keys().isdisjoint(periods.cut_intervals)
+        return self._head.in_interval if is_cut else None
 
     def _point_sums(
         self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
     ) -> list[PointSums]:
         """Return the flushed points of some days, from the cache or from their segments."""
-        # What the plan of a held view has found is still found.
-        cached = view.in_memory.points if view.in_memory else self._points_now()
         each = []
-        for unit in units_of(codes, days):
-            sums = cached.get(unit) if is_shared else None
+        for unit in units_of(codes, days) if days else ():
+            sums = None
+            if is_shared:
+                # What the plan of a held view has found is still found.
+                held = view.in_memory
+                sums = held.points.get(unit) if held else self._points.get(self._owner, unit)
             if sums is None or not sums.codes.issuperset(codes):
                 # What comes in the place of something has the metrics of that, too.
                 wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
@@ -215,6 +228,8 @@ class OrganizationCache:
         if to.next_batch > self.state.next_batch:
             self._read_head(connection)
         self.state = to
+        self._held_points = HeldPointSums(self._points, self._owner)
+        self._held_view = None
 
     def _drop_flushed(self, to: State) -> None:
         is_complete = self.state.next_batch > to.sealed_through

@@ -28,7 +28,7 @@ HeadOfInterval = Callable[[int], HeadPoints]
 def sums_between(
     intervals: PrefixSums,
     points: Sequence[PointSums],
-    head: HeadOfInterval,
+    head: HeadOfInterval | None,
     codes: Sequence[int],
     periods: Periods,
 ) -> Cube:
@@ -37,15 +37,18 @@ def sums_between(
     Args:
         intervals: the interval sums, of all metrics that are asked for.
         points: the points of the days on which intervals are cut, in the order of days.
-        head: the points that are not flushed.
+        head: the points that are not flushed; None if no interval that is cut has some.
         codes: the metrics.
         periods: the periods.
     """
     cube = intervals.between(codes, periods.intervals)
+    if not len(periods.cuts):
+        return cube
     if not intervals.are_exact(codes) or not all(each.is_exact for each in points):
         return _sums_at_edges(intervals, points, head, codes, periods)
     before = _sums_before_cuts(cube.shape[1], points, codes, periods)
-    _add_head(before, head, codes, periods)
+    if head is not None:
+        _add_head(before, head, codes, periods)
     cuts, count = periods.cuts, len(periods)
     if len(cuts) == count + 1:
         cube += before[:, :, 1:]
@@ -105,7 +108,7 @@ def _sums_of(
 def _sums_at_edges(
     intervals: PrefixSums,
     points: Sequence[PointSums],
-    head: HeadOfInterval,
+    head: HeadOfInterval | None,
     codes: Sequence[int],
     periods: Periods,
 ) -> Cube:
@@ -114,10 +117,12 @@ def _sums_at_edges(
     ends = [each.unit.end * DAY_US for each in points]
     row_of_code = {code: row for row, code in enumerate(codes)}
     for edge in periods.edges:
-        of_head = _sums_of(head(edge.start_us // CELL_US), row_of_code, edge.start_us, edge.end_us)
-        cube[:, 0, edge.period] += of_head.counts
-        for row, part in enumerate(of_head.parts, 1):
-            cube[:, row, edge.period] += part
+        if head is not None:
+            found = head(edge.start_us // CELL_US)
+            of_head = _sums_of(found, row_of_code, edge.start_us, edge.end_us)
+            cube[:, 0, edge.period] += of_head.counts
+            for row, part in enumerate(of_head.parts, 1):
+                cube[:, row, edge.period] += part
         flushed = points[bisect_left(ends, edge.end_us)]
         for code, metric in row_of_code.items():
             _add(cube, metric, edge, flushed.between(code, edge.start_us, edge.end_us))

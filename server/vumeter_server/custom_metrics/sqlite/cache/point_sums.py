@@ -68,7 +68,7 @@ class PointSums:
         Args:
             unit: which points these are.
             codes: the metrics that were read.
-            keys: int64[points], see `_keys`.
+            keys: int64[points], see `keys_of`.
             values: float64[points].
         """
         if len(keys) and not (keys[1:] >= keys[:-1]).all():
@@ -114,7 +114,7 @@ class PointSums:
         return ExactSums.of(np.zeros(end - start, np.int64), values, 1)
 
 
-def _keys(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
+def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
     """Return what points are sorted by: the metric, then microseconds since the unit began.
 
     `times_us` count from the beginning of the day.
@@ -160,7 +160,7 @@ def read_point_sums(
         columns.setdefault((code, day, part), {})[kind] = decode(column)
     keys, values = [np.empty(0, np.int64)], [np.empty(0)]
     for (code, day, _), of_part in sorted(columns.items(), key=lambda each: each[0]):
-        keys.append(_keys(unit, code, day, of_part[Kind.TIME].astype(np.int64)))
+        keys.append(keys_of(unit, code, day, of_part[Kind.TIME].astype(np.int64)))
         values.append(of_part[Kind.VALUE].astype(np.float64))
     return PointSums(unit, codes, np.concatenate(keys), np.concatenate(values))
 
@@ -206,8 +206,11 @@ class PointSumsCache:
                     del self._cached[of, unit]
 
 
-class PointSumsOfView:
-    """The point sums that one view has found; they stay found though they are evicted meanwhile."""
+class HeldPointSums:
+    """The point sums of one organization. What a query has found it finds again when it reads.
+
+    Used by the thread that holds the organization's cache.
+    """
 
     def __init__(self, cache: PointSumsCache, owner: Owner) -> None:
         self._cache = cache
@@ -222,3 +225,7 @@ class PointSumsOfView:
             if sums is not None:
                 self._found[unit] = sums
         return sums
+
+    def release(self) -> None:
+        """Forget what was found, so that it can be evicted."""
+        self._found.clear()

@@ -5,7 +5,7 @@ Queries are about several metrics, and what numpy does for one of them costs as 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +33,12 @@ class PrefixSums:
         self._each: dict[int, Totals] = {}
         self._stacked: _Stacked | None = None
         self._is_stacked = True
+        self.ready: set[int] = set()
+        """The metrics whose sums take no more than some arithmetic."""
 
     def __len__(self) -> int:
         together = 0 if self._stacked is None else len(self._stacked)
         return sum(len(totals.cells) for totals in self._each.values()) + together
-
-    def ready(self) -> Collection[int]:
-        """Return the metrics whose sums take no more than some arithmetic."""
-        return self._each.keys() if self._is_stacked else ()
 
     def missing(self, metric_codes: Sequence[int]) -> list[int]:
         """Return the metrics among these that were not added yet."""
@@ -70,6 +68,7 @@ class PrefixSums:
         if not self._is_stacked:
             self._stacked = _Stacked.of(self._each)
             self._is_stacked = True
+            self.ready.update(self._each)
         if self._stacked is not None:
             return self._stacked.between(metric_codes, bounds)
         return stacked([self._each[code].between(bounds) for code in metric_codes])
@@ -81,6 +80,7 @@ class PrefixSums:
     def _unstack(self) -> None:
         self._stacked = None
         self._is_stacked = False
+        self.ready.clear()
 
 
 class _Stacked:

@@ -35,41 +35,40 @@ class Periods:
         bounds_us: int64[periods + 1], ascending, microseconds since the epoch.
         intervals: int64[periods + 1], the number of the rollup interval that each bound lies in.
         cuts: int64[cuts], which of the bounds lie within their interval.
+        cuts_us: int64[cuts], those bounds.
+        cut_days: the days since the epoch that have such a bound, in ascending order.
     """
 
     bounds_us: Integers
     intervals: Integers
     cuts: Integers
+    cuts_us: Integers
+    cut_days: list[int]
 
     @classmethod
     def between(cls, bounds_us: Integers) -> Periods:
         """Return the periods between ascending instants."""
         intervals = bounds_us // CELL_US
-        cuts = np.flatnonzero(bounds_us - intervals * CELL_US)
-        return cls(bounds_us=bounds_us, intervals=intervals, cuts=cuts)
+        (cuts,) = (bounds_us - intervals * CELL_US).nonzero()
+        cuts_us, cut_days = cuts, []
+        if len(cuts):
+            cuts_us = bounds_us[cuts]
+            days = cuts_us // DAY_US
+            cut_days = [int(days[0])]
+            if len(cuts) > 1:
+                cut_days += days[1:][days[1:] != days[:-1]].tolist()
+        return cls(
+            bounds_us=bounds_us, intervals=intervals, cuts=cuts, cuts_us=cuts_us, cut_days=cut_days
+        )
 
     def __len__(self) -> int:
         return len(self.bounds_us) - 1
 
     @property
-    def cuts_us(self) -> Integers:
-        """The bounds that lie within their interval."""
-        return self.bounds_us[self.cuts]
-
-    @property
     def cut_intervals(self) -> list[int]:
-        """The intervals that are cut."""
+        """The interval that each of `cuts` lies in."""
         intervals: list[int] = self.intervals[self.cuts].tolist()
         return intervals
-
-    @property
-    def cut_days(self) -> list[int]:
-        """The days on which intervals are cut, since the epoch, in ascending order."""
-        if not len(self.cuts):
-            return []
-        days = self.cuts_us // DAY_US
-        further: list[int] = days[1:][days[1:] != days[:-1]].tolist()
-        return [int(days[0]), *further]
 
     @property
     def whole(self) -> Integers:

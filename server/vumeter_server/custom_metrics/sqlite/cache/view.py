@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,11 +39,11 @@ class InMemory:
 
     Attributes:
         metrics: interned ids of the metrics whose prefix sums are ready.
-        points: the decoded points of segments. What was found once stays found for this view.
+        points: the decoded points of segments. What was found once stays found while it is held.
         head: how many points the head has in each rollup interval.
     """
 
-    metrics: Collection[int] = ()
+    metrics: Set[int] = frozenset()
     points: PointSumsByUnit = field(default_factory=dict[Unit, PointSums])
     head: Mapping[int, int] = field(default_factory=dict)
 

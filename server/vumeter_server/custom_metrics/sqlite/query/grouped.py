@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import Function, Kind, check_cells, rank_of
+from vumeter_server.custom_metrics.aggregation import Function, Statistic, check_cells, rank_of
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
@@ -62,12 +62,12 @@ def answer_grouped(query: GroupedQuery, _: Plan, view: View, __: OrganizationCac
     sources = [(each.metric_name, tuple(each.filters)) for each in query.columns]
     gathered = {}
     for source in dict.fromkeys(sources):
-        kinds = {
-            column.function.kind
+        statistics = {
+            column.function.statistic
             for column, of_column in zip(query.columns, sources, strict=True)
             if of_column == source
         }
-        gathered[source] = _gather(snapshot, query, grouping, *source, kinds)
+        gathered[source] = _gather(snapshot, query, grouping, *source, statistics)
     groups, labels, numbers = _groups(query, grouping, list(gathered.values()))
     width = len(labels) + 1
     columns = []
@@ -87,12 +87,12 @@ def _gather(
     grouping: Grouping,
     metric_name: str,
     filters: tuple[Matcher, ...],
-    kinds: set[Kind],
+    statistics: set[Statistic],
 ) -> _Gathered:
     """Read the points of a metric that match."""
     bounds = np.array(query.bounds_us, np.int64)
     code = snapshot.metrics.codes.get(metric_name)
-    with_times, with_sessions = Kind.LAST in kinds, Kind.SESSIONS in kinds
+    with_times, with_sessions = Statistic.LAST in statistics, Statistic.SESSIONS in statistics
     wanted = Wanted(
         times=with_times,
         label_sets=grouping.of_label_set is not None,
@@ -161,22 +161,22 @@ def _column(
         keys, values = keys[chosen], values[chosen]
         times_us = None if times_us is None else times_us[chosen]
         sessions = None if sessions is None else sessions[chosen]
-    match function.kind:
-        case Kind.PERCENTILE:
+    match function.statistic:
+        case Statistic.PERCENTILE:
             return _percentiles(keys, values, function.percent)
-        case Kind.LAST if times_us is not None:
+        case Statistic.LAST if times_us is not None:
             return _last(keys, values, times_us)
-        case Kind.SESSIONS if sessions is not None:
+        case Statistic.SESSIONS if sessions is not None:
             return _sessions(keys, sessions)
-        case Kind.MIN | Kind.MAX:
-            return _extremes(keys, values, function.kind)
+        case Statistic.MIN | Statistic.MAX:
+            return _extremes(keys, values, function.statistic)
     found, places = np.unique(keys, return_inverse=True)
-    if function.kind is Kind.COUNT:
+    if function.statistic is Statistic.COUNT:
         counts = np.bincount(places, minlength=len(found))
         return _Column(keys=found, values=counts.astype(np.float64), counts=counts)
     sums = ExactSums.of(places, values, len(found))
     totals = sums.totals()
-    if function.kind is Kind.MEAN:
+    if function.statistic is Statistic.MEAN:
         totals = totals / sums.counts
     return _Column(keys=found, values=totals, counts=sums.counts)
 
@@ -203,10 +203,10 @@ def _last(keys: Integers, values: Floats, times_us: Integers) -> _Column:
     return _Column(keys=found, values=values[order[starts + counts - 1]], counts=counts)
 
 
-def _extremes(keys: Integers, values: Floats, kind: Kind) -> _Column:
+def _extremes(keys: Integers, values: Floats, kind: Statistic) -> _Column:
     order = np.argsort(keys, kind="stable")
     found, starts, counts = _runs(keys[order])
-    reduce = np.minimum if kind is Kind.MIN else np.maximum
+    reduce = np.minimum if kind is Statistic.MIN else np.maximum
     extremes = reduce.reduceat(values[order], starts) if len(found) else values
     return _Column(keys=found, values=extremes, counts=counts)
 

@@ -14,6 +14,7 @@ Every way adds up exactly the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -23,7 +24,11 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.query.day_spans import (
+    DaySpan,
+    edges_of_days,
+    whole_days,
+)
 from vumeter_server.custom_metrics.store import (
     GroupedQuery,
     SumQuery,
@@ -121,15 +126,6 @@ Query = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DaySpan:
-    """Whole days [first, end) of one period."""
-
-    first: int
-    end: int
-    period: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Plan:
     """How a query is answered.
@@ -190,14 +186,14 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
     selection, deletions = query.selection, view.state.deletions
     if selection.start_us >= selection.end_us:
         return _simple(Source.NOTHING, view)
-    codes = codes_of(query, view)
+    codes = codes_of(names_of(query, view), view)
     if view.is_current and not codes:
         return _simple(Source.NOTHING, view)
     bounds_us = bounds_of(query)
     labels = labels_of(query)
     if not labels:
         return _plan_intervals(view, codes, bounds_us)
-    days = _whole_days(bounds_us) if SESSION not in labels else ()
+    days = whole_days(bounds_us) if SESSION not in labels else ()
     source = Source.POINTS
     if days and len(labels) == 1:
         source = Source.LABEL_ROLLUPS
@@ -210,7 +206,7 @@ def _plan_sums(query: SumQuery, view: View) -> Plan:
         cost=Cost.HEAVY,
         deletions=deletions,
         days=days,
-        edges_of_days=_edges_of_days(bounds_us, days),
+        edges_of_days=edges_of_days(bounds_us, days),
     )
 
 
@@ -244,22 +240,21 @@ def _cost_of_intervals(view: View, codes: list[int], periods: Periods, days: lis
     if memory is None:
         return Cost.QUICK if len(days) <= MAX_QUICK_DAYS else Cost.HEAVY
     missing_days = 0
-    for unit in units_of(codes, days):
+    for unit in units_of(codes, days) if days else ():
         points = memory.points.get(unit)
         if points is None or not points.codes.issuperset(codes):
             missing_days += unit.end - unit.first
     if missing_days > MAX_QUICK_DAYS:
         return Cost.HEAVY
-    ready = memory.metrics
     if (
         missing_days
-        or not all(code in ready for code in codes)
+        or not memory.metrics >= set(codes)
         or len(periods) > MAX_PERIODS_ON_LOOP
         or len(codes) * len(periods.cuts) > MAX_SUMS_ON_LOOP
     ):
         return Cost.QUICK
     of_head = 0
-    if memory.head:
+    if days and memory.head:
         of_head = sum(memory.head.get(interval, 0) for interval in periods.cut_intervals)
     return Cost.ON_LOOP if of_head <= MAX_EDGE_POINTS_ON_LOOP else Cost.QUICK
 
@@ -277,10 +272,10 @@ def names_of(query: SumQuery, view: View) -> list[str]:
     return sorted(view.metrics.codes) if query.metric_names is None else list(query.metric_names)
 
 
-def codes_of(query: SumQuery, view: View) -> list[int]:
-    """Return the interned ids of the metrics that are asked for and that there are."""
+def codes_of(names: Iterable[str], view: View) -> list[int]:
+    """Return the interned ids of those metrics that there are."""
     codes = view.metrics.codes
-    return [codes[name] for name in names_of(query, view) if name in codes]
+    return [codes[name] for name in names if name in codes]
 
 
 def bounds_of(query: SumQuery) -> Integers:
@@ -292,29 +287,3 @@ def bounds_of(query: SumQuery) -> Integers:
 def labels_of(query: SumQuery) -> set[str]:
     """Return the labels that decide which points count, and where."""
     return {key for key, _ in query.selection.filters} | set(query.group_by)
-
-
-def _whole_days(bounds_us: Integers) -> tuple[DaySpan, ...]:
-    """Return the whole days in each period that has some."""
-    firsts, ends = -(-bounds_us[:-1] // DAY_US), bounds_us[1:] // DAY_US
-    periods = np.flatnonzero(firsts < ends)
-    columns = (firsts[periods].tolist(), ends[periods].tolist(), periods.tolist())
-    return tuple(
-        DaySpan(first=first, end=end, period=period)
-        for first, end, period in zip(*columns, strict=True)
-    )
-
-
-def _edges_of_days(bounds_us: Integers, days: tuple[DaySpan, ...]) -> tuple[Edge, ...]:
-    """Return what is outside of the whole days."""
-    edges = []
-    start_us = int(bounds_us[0])
-    for first_us, end_us in [
-        *((span.first * DAY_US, span.end * DAY_US) for span in days),
-        (int(bounds_us[-1]), 0),
-    ]:
-        if start_us < first_us:
-            period = int(np.searchsorted(bounds_us, start_us, "right")) - 1
-            edges.append(Edge(start_us, first_us, period))
-        start_us = end_us
-    return tuple(edges)

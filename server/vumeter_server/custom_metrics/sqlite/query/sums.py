@@ -14,10 +14,10 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 from vumeter_server.custom_metrics.sqlite.query.aggregator import Aggregator
+from vumeter_server.custom_metrics.sqlite.query.day_spans import DaySpan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.interval_sums import no_sums, sums_of_cube
 from vumeter_server.custom_metrics.sqlite.query.plan import (
-    DaySpan,
     Plan,
     Source,
     bounds_of,
@@ -35,7 +35,8 @@ Integers = npt.NDArray[np.int64]
 
 def answer_sums(query: SumQuery, plan: Plan, view: View, cache: OrganizationCache) -> Sums:
     """Answer `query`: one row for each period and group with a point of a metric asked for."""
-    codes, names = codes_of(query, view), names_of(query, view)
+    names = names_of(query, view)
+    codes = codes_of(names, view)
     if plan.source is Source.NOTHING or not codes:
         return no_sums([] if query.metric_names is None else names)
     if plan.periods is not None:
@@ -71,7 +72,7 @@ class _Summing:
         self.cache = cache
         self.plan = plan
         self.selection = query.selection
-        self.codes = codes_of(query, snapshot)
+        self.codes = codes_of(names, snapshot)
         self.width = max(len(names), 1)
         # The column of each metric, -1 for those that are not asked for.
         self.columns = np.full(max(snapshot.state.metrics, 1), -1, np.int64)

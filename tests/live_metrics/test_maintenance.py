@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,7 @@ from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground, history, lists
 from tests.stack import start_stack
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.live_metrics import maintenance as upkeep_module
-from vumeter_server.live_metrics.maintenance import Upkeep
+from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.model import EventType
 
 T = EventType
@@ -25,44 +25,47 @@ async def test_a_call_is_closed_when_nothing_was_received_for_its_time_to_live(
     tmp_path: Path,
 ) -> None:
     land = ground(tmp_path)
-    async with land.store() as store:
-        upkeep = Upkeep(store=store, clock=land.clock, call_ttl_us=4 * HOUR, retention_days=400)
+    async with land.store() as (store, view):
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=4 * HOUR, retention_days=400
+        )
         await store.record([event(T.STARTED)])
         land.clock.now_us += 4 * HOUR - 1
-        await upkeep.close_stuck_calls()
-        assert lists(store.board) == {"call_1": ("clinic", "active")}
+        await maintenance.close_stuck_calls()
+        assert lists(view) == {"call_1": ("clinic", "active")}
         land.clock.now_us += 1
-        await upkeep.close_stuck_calls()
-        assert lists(store.board) == {}
+        await maintenance.close_stuck_calls()
+        assert lists(view) == {}
 
 
-async def test_events_are_forgotten_after_the_days_of_retention(tmp_path: Path) -> None:
+async def test_events_are_dropped_after_the_days_of_retention(tmp_path: Path) -> None:
     land = ground(tmp_path)
     land.clock.now_us = NINE + HOUR
-    async with land.store() as store:
-        upkeep = Upkeep(store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=2)
+    async with land.store() as (store, _):
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=2
+        )
         await store.record([event(T.STARTED), event(T.ENDED, at=60)])
-        await upkeep.work_out_peaks()
+        await maintenance.compute_peaks()
         land.clock.now_us += 2 * DAY
-        await upkeep.forget_old_events()
+        await maintenance.drop_old_events()
         (kept,) = await history(store, None, NINE, NINE + MINUTE, MINUTE)
         land.clock.now_us += 1
-        await upkeep.forget_old_events()
-        (forgotten,) = await history(store, None, NINE, NINE + MINUTE, MINUTE)
-        assert (kept["started_calls"], forgotten["started_calls"]) == (1, 0)
-        assert (kept["peak_active_calls"], forgotten["peak_active_calls"]) == (1, 0)
+        await maintenance.drop_old_events()
+        (dropped,) = await history(store, None, NINE, NINE + MINUTE, MINUTE)
+        assert (kept["started_calls"], dropped["started_calls"]) == (1, 0)
+        assert (kept["peak_active_calls"], dropped["peak_active_calls"]) == (1, 0)
 
 
 async def test_work_that_fails_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep_module, "STUCK_CHECKED_EVERY_SECONDS", 0.0)
     tried = 0
     enough = asyncio.Event()
     land = ground(tmp_path)
-    async with land.store() as store:
+    async with land.store() as (store, _):
 
-        async def close_stuck(unheard_since_us: int) -> int:
+        async def close_stuck(quiet_since_us: int) -> int:
             nonlocal tried
             tried += 1
             if tried == 3:
@@ -70,8 +73,11 @@ async def test_work_that_fails_is_tried_again(
             raise Unavailable("Storage is busy or full") if tried % 2 else ValueError("broken")
 
         monkeypatch.setattr(store, "close_stuck", close_stuck)
-        upkeep = Upkeep(store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=400)
-        keeping = asyncio.create_task(upkeep.keep_closing())
+        maintenance = LiveMaintenance(
+            store=store, clock=land.clock, call_ttl_us=HOUR, retention_days=400
+        )
+        (closing,) = (each for each in maintenance.steps if each.name == "close_stuck_calls")
+        keeping = asyncio.create_task(replace(closing, every_seconds=0.0).run_forever())
         await asyncio.wait_for(enough.wait(), 5)
         keeping.cancel()
 

@@ -1,0 +1,29 @@
+"""Where a started product answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vumeter_server.runtime.addresses import Address
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoints:
+    """Where a started product answers.
+
+    `servers` are the gRPC ports of the server processes, the one that writes first.
+    """
+
+    rest: Address | None
+    servers: Sequence[Address]
+
+    @property
+    def grpc(self) -> Address:
+        """The gRPC port that the settings name."""
+        return self.servers[0]
+
+    @property
+    def rest_url(self) -> str:
+        """The base URL of the REST API, as reached from this machine."""
+        return f"http://{self.rest.from_here}" if self.rest is not None else ""

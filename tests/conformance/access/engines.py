@@ -1,0 +1,73 @@
+"""The stores that have to keep the contract, and how a test opens one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from tests.conformance.access.memory_store import MemoryKeyStore
+
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
+from vumeter_server.access.store import KeyAdministration, KeyLookup
+from vumeter_server.sqlite import open_database
+
+STARTED_US = 1_764_490_000_000_000
+
+
+class SteppedClock:
+    """A clock that a test moves; it never goes by itself."""
+
+    def __init__(self) -> None:
+        self.now_us = STARTED_US
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+class Engine(Protocol):
+    """A place that keeps organizations and keys."""
+
+    @property
+    def administration(self) -> KeyAdministration:
+        """The side of the commands."""
+
+    def lookup(self) -> AbstractAsyncContextManager[KeyLookup]:
+        """Open the side of one process of a server."""
+
+
+class MemoryEngine:
+    """Keeps everything in one object."""
+
+    def __init__(self, directory: Path, clock: SteppedClock) -> None:
+        self.administration = MemoryKeyStore(clock)
+
+    @contextlib.asynccontextmanager
+    async def lookup(self) -> AsyncIterator[KeyLookup]:
+        yield self.administration
+
+
+class SqliteEngine:
+    """Keeps a database in a directory."""
+
+    def __init__(self, directory: Path, clock: SteppedClock) -> None:
+        self._database = open_database(directory / "vumeter.db")
+        self.administration = SqliteKeyAdministration(self._database, clock)
+
+    @contextlib.asynccontextmanager
+    async def lookup(self) -> AsyncIterator[KeyLookup]:
+        writer, readers = self._database.writer(), self._database.readers()
+        try:
+            yield SqliteKeyLookup(readers, writer)
+        finally:
+            writer.close()
+            readers.close()
+
+
+ENGINES: Mapping[str, Callable[[Path, SteppedClock], Engine]] = {
+    "sqlite": SqliteEngine,
+    "memory": MemoryEngine,
+}
+"""What the suite runs on; a new store is added here."""

@@ -1,0 +1,120 @@
+"""A store of organizations and keys in memory: the contract in its plainest form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
+from vumeter_server.access.roles import Role
+from vumeter_server.access.store import KeyInfo, OrganizationInfo
+from vumeter_server.runtime.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Organization:
+    organization_id: int
+    name: str
+    created_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Key:
+    stored: StoredKey
+    organization: str
+    created_us: int
+    last_used_us: int | None = None
+
+
+class MemoryKeyStore:
+    """Both sides of the contract over the same dicts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._organizations: dict[str, _Organization] = {}
+        self._keys: dict[str, _Key] = {}
+
+    async def find_key(self, key_id: str) -> StoredKey | None:
+        """Return the key of that id."""
+        key = self._keys.get(key_id)
+        return None if key is None else key.stored
+
+    async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
+        """Save when keys were last used."""
+        for key_id, used_us in last_used_us.items():
+            if (key := self._keys.get(key_id)) is not None:
+                newest_us = max(used_us, key.last_used_us or 0)
+                self._keys[key_id] = replace(key, last_used_us=newest_us)
+
+    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+        """Create a key, and its organization."""
+        now_us = self._clock()
+        found = self._organizations.setdefault(
+            organization,
+            _Organization(
+                organization_id=len(self._organizations) + 1, name=organization, created_us=now_us
+            ),
+        )
+        key = new_key()
+        stored = StoredKey(
+            key_id=key.key_id,
+            organization_id=found.organization_id,
+            role=role,
+            secret_sha256=secret_digest(key.secret),
+            expires_us=expires_us,
+            revoked_us=None,
+        )
+        self._keys[key.key_id] = _Key(stored=stored, organization=organization, created_us=now_us)
+        return key
+
+    def revoke_key(self, key_id: str) -> bool:
+        """Revoke a key."""
+        key = self._keys.get(key_id)
+        if key is None:
+            return False
+        if key.stored.revoked_us is None:
+            self._keys[key_id] = replace(key, stored=replace(key.stored, revoked_us=self._clock()))
+        return True
+
+    def rotate_key(self, key_id: str) -> NewKey | None:
+        """Replace a key."""
+        now_us = self._clock()
+        key = self._keys.get(key_id)
+        if key is None or not key.stored.is_active_at(now_us):
+            return None
+        self.revoke_key(key_id)
+        expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
+        return self.create_key(key.organization, key.stored.role, expires_us)
+
+    def list_keys(self) -> list[KeyInfo]:
+        """Return every key."""
+        return sorted(
+            (
+                KeyInfo(
+                    key_id=key_id,
+                    organization=key.organization,
+                    role=key.stored.role,
+                    created_us=key.created_us,
+                    expires_us=key.stored.expires_us,
+                    revoked_us=key.stored.revoked_us,
+                    last_used_us=key.last_used_us,
+                )
+                for key_id, key in self._keys.items()
+            ),
+            key=lambda info: (info.organization, info.created_us, info.key_id),
+        )
+
+    def list_organizations(self) -> list[OrganizationInfo]:
+        """Return every organization."""
+        now_us = self._clock()
+        return [
+            OrganizationInfo(
+                name=name,
+                created_us=organization.created_us,
+                active_keys=sum(
+                    key.organization == name and key.stored.is_active_at(now_us)
+                    for key in self._keys.values()
+                ),
+            )
+            for name, organization in sorted(self._organizations.items())
+        ]

@@ -39,7 +39,11 @@ def points_of(batch: str) -> list[dict[str, Any]]:
 
 def request_of(batch: str) -> dict[str, Any]:
     """Return the same as a request of RecordPoints; the key lets it be repeated."""
-    return {"points": points_of(batch), "idempotency_key": batch}
+    points = [
+        {"name": point["name"], "occur_time": point["timestamp"], "tags": point["tags"]}
+        for point in points_of(batch)
+    ]
+    return {"points": points, "idempotency_key": batch}
 
 
 def stored(caller: Caller) -> dict[str, int]:

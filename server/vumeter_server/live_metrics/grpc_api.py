@@ -72,9 +72,10 @@ class LiveMetricsService:
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
         events = request.events
-        sent = await offload.PARSING.run(lambda: _sent_events(events), size=len(events))
-        recorded = await self._ingest.record(sent)
-        return pb.RecordEventsResponse(recorded=recorded)
+        checked = await offload.PARSING.run(
+            lambda: self._ingest.check(_sent_events(events)), size=len(events)
+        )
+        return pb.RecordEventsResponse(recorded=await self._ingest.record(checked))
 
     async def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
@@ -88,7 +89,7 @@ class LiveMetricsService:
         self, requests: Sequence[pb.StreamEventsRequest]
     ) -> list[int | VumeterError]:
         batches = await offload.PARSING.run(
-            lambda: [_sent_events(request.events) for request in requests],
+            lambda: self._ingest.check_each(_sent_events(request.events) for request in requests),
             size=sum(len(request.events) for request in requests),
         )
         return await self._ingest.record_each(batches)

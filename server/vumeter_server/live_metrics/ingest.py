@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vumeter_server.errors import VumeterError
 from vumeter_server.live_metrics.model import Event
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.live_metrics.validation import SentEvent, check
-from vumeter_server.runtime import offload
 from vumeter_server.runtime.clock import Clock
 
 Checked = list[Event] | VumeterError
@@ -19,38 +18,41 @@ Checked = list[Event] | VumeterError
 class EventIngest:
     """Records events once they have passed the checks.
 
-    Large batches are parsed and checked by the offload thread, so that no other call waits for it.
+    Checks run on any thread: an API parses and checks a large batch off the event loop.
     """
 
     store: LiveStore
     clock: Clock
 
-    async def record(self, sent: Sequence[SentEvent]) -> int:
+    def check(self, sent: Sequence[SentEvent]) -> list[Event]:
+        """Return a batch as events to record; raises InvalidArgument."""
+        return check(sent, self.clock())
+
+    def check_each(self, batches: Iterable[Sequence[SentEvent]]) -> list[Checked]:
+        """Return each batch as events to record, or its error."""
+        now_us = self.clock()
+        return [_checked(batch, now_us) for batch in batches]
+
+    async def record(self, events: Sequence[Event]) -> int:
         """Record a batch, all of it or nothing; return how many events it held, repeats included.
 
-        Raises InvalidArgument, or Conflict if an event id was used before with other content.
+        Raises Conflict if an event id was used before with other content.
         """
-        now_us = self.clock()
-        events = await offload.PARSING.run(lambda: check(sent, now_us), size=len(sent))
         await self.store.record(events)
         return len(events)
 
-    async def record_each(self, batches: Sequence[Sequence[SentEvent]]) -> list[int | VumeterError]:
+    async def record_each(self, batches: Sequence[Checked]) -> list[int | VumeterError]:
         """Record each batch, all of it or nothing; return how many events it held, or its error.
 
         The valid batches are tried together first, for one commit. Only if the store rejects that
         each is recorded by itself.
         """
-        now_us = self.clock()
-        checked: list[Checked] = await offload.PARSING.run(
-            lambda: [_checked(batch, now_us) for batch in batches], size=sum(map(len, batches))
-        )
-        together = [event for events in checked if isinstance(events, list) for event in events]
+        together = [event for events in batches if isinstance(events, list) for event in events]
         try:
             await self.store.record(together)
         except VumeterError:
-            return [await self._recorded(events) for events in checked]
-        return [len(events) if isinstance(events, list) else events for events in checked]
+            return [await self._recorded(events) for events in batches]
+        return [len(events) if isinstance(events, list) else events for events in batches]
 
     async def _recorded(self, events: Checked) -> int | VumeterError:
         if isinstance(events, VumeterError):

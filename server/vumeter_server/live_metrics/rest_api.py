@@ -84,9 +84,8 @@ class LiveMetricsRestService:
         body = request.body
         # How many events it holds is known once it is parsed; its bytes tell about how many.
         size = len(body.data) // BYTES_PER_EVENT
-        sent = await offload.PARSING.run(lambda: _parse(body), size=size)
-        recorded = await self._ingest.record(sent)
-        return pb.PostEventsResponse(recorded=recorded)
+        checked = await offload.PARSING.run(lambda: self._ingest.check(_parse(body)), size=size)
+        return pb.PostEventsResponse(recorded=await self._ingest.record(checked))
 
     async def WatchMetrics(
         self, request: pb.WatchMetricsRequest, call: Call

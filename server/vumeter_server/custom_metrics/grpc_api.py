@@ -37,7 +37,7 @@ from vumeter_server.custom_metrics.labels import (
 )
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
-from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
+from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING

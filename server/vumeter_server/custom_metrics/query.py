@@ -25,8 +25,7 @@ from vumeter_server.custom_metrics.labels import (
 from vumeter_server.custom_metrics.metric_query import QueryRequest, check_query
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query_metrics import QueryRows, query_metrics
-from vumeter_server.custom_metrics.store import (
-    MetricStore,
+from vumeter_server.custom_metrics.questions import (
     Selection,
     SessionMetric,
     SumQuery,
@@ -36,6 +35,7 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds

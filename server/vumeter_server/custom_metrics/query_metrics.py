@@ -10,13 +10,8 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.metric_query import Fill, MetricQuery, QueryFunction
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.store import (
-    REST,
-    FunctionOfMetric,
-    Grouped,
-    GroupedQuery,
-    MetricStore,
-)
+from vumeter_server.custom_metrics.questions import REST, FunctionOfMetric, Grouped, GroupedQuery
+from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.buckets import Buckets, buckets_of, days_earlier, previous

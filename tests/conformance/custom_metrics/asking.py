@@ -12,14 +12,14 @@ from tests.custom_metrics.points import Point, checked
 
 from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
 from vumeter_server.custom_metrics.model import Batch
-from vumeter_server.custom_metrics.store import (
+from vumeter_server.custom_metrics.questions import (
     REST,
     GroupedQuery,
-    Idempotency,
     Selection,
     SumQuery,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import VumeterError
 
 T = TypeVar("T")

@@ -23,12 +23,10 @@ from vumeter_server.custom_metrics.aggregation import (
     check_cells,
 )
 from vumeter_server.custom_metrics.model import Batch, MetricType
-from vumeter_server.custom_metrics.store import (
-    IDEMPOTENCY_KEYS_KEPT_US,
+from vumeter_server.custom_metrics.questions import (
     REST,
     Grouped,
     GroupedQuery,
-    Idempotency,
     Selection,
     SessionMetric,
     SumQuery,
@@ -38,6 +36,7 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
 from vumeter_server.runtime.clock import Clock

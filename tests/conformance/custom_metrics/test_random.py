@@ -33,7 +33,7 @@ from vumeter_server.custom_metrics.aggregation import (
     Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
-from vumeter_server.custom_metrics.store import FunctionOfMetric, GroupedQuery
+from vumeter_server.custom_metrics.questions import FunctionOfMetric, GroupedQuery
 from vumeter_server.errors import VumeterError
 
 Step = tuple[Any, ...]

@@ -7,6 +7,17 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.questions import (
+    Grouped,
+    GroupedQuery,
+    SessionMetric,
+    SumQuery,
+    Sums,
+    TagValues,
+    TagValuesQuery,
+    Timeseries,
+    TimeseriesQuery,
+)
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import View
@@ -32,18 +43,7 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
 from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
-from vumeter_server.custom_metrics.store import (
-    Grouped,
-    GroupedQuery,
-    Idempotency,
-    SessionMetric,
-    SumQuery,
-    Sums,
-    TagValues,
-    TagValuesQuery,
-    Timeseries,
-    TimeseriesQuery,
-)
+from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.aggregation import Function, Statistic, check_cells, rank_of
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.matchers import Matcher
+from vumeter_server.custom_metrics.questions import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
@@ -19,7 +20,6 @@ from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan
 from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
-from vumeter_server.custom_metrics.store import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.sqlite import check_cancelled
 
 Integers = npt.NDArray[np.int64]

@@ -21,6 +21,12 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.questions import (
+    GroupedQuery,
+    SumQuery,
+    TagValuesQuery,
+    TimeseriesQuery,
+)
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
@@ -28,12 +34,6 @@ from vumeter_server.custom_metrics.sqlite.query.day_spans import (
     DaySpan,
     edges_of_days,
     whole_days,
-)
-from vumeter_server.custom_metrics.store import (
-    GroupedQuery,
-    SumQuery,
-    TagValuesQuery,
-    TimeseriesQuery,
 )
 
 SESSION = "session_id"

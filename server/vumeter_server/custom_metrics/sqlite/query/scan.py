@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
+from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
-from vumeter_server.custom_metrics.store import Selection
 from vumeter_server.sqlite import check_cancelled
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.aggregation import Function, compute_of_sums, nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.questions import Timeseries, TimeseriesQuery
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
@@ -19,7 +20,6 @@ from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
 from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups.building import runs_of
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import of_matrix
-from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
 
 def answer_timeseries(

@@ -25,6 +25,7 @@ from vumeter_server.times.zones import find_zone
 Unset = msgspec.UnsetType
 UNSET: Final = msgspec.UNSET
 E = TypeVar("E", bound=Enum)
+MAX_DIGITS: Final = 30
 
 QUERY_FIELD_NAMES: Final[Mapping[str, str]] = {
     "start_date": "startDate",
@@ -50,7 +51,8 @@ class MetricBody(msgspec.Struct, forbid_unknown_fields=True):
     metric: str
     function: str
     name: str = msgspec.field(name="as")
-    percentile: float | Unset = UNSET
+    # As it is written, since a double would round it.
+    percentile: msgspec.Raw | Unset = UNSET
     filters: list[FilterBody] | Unset = UNSET
 
 
@@ -111,14 +113,28 @@ def _step(text: str) -> Step:
 
 
 def _metric(body: MetricBody, field: str) -> MetricRequest:
-    percent = None if isinstance(body.percentile, Unset) else Decimal(repr(body.percentile))
     return MetricRequest(
         name=body.name,
         metric=body.metric,
         function=_member(QueryFunction, body.function, f"{field}.function"),
-        percent=percent,
+        percent=_percent(body.percentile, f"{field}.percentile"),
         filters=_matchers(body.filters or (), f"{field}.filters"),
     )
+
+
+def _percent(written: msgspec.Raw | Unset, field: str) -> Decimal | None:
+    if isinstance(written, Unset):
+        return None
+    text = bytes(written).decode()
+    if text == "null":
+        raise InvalidArgument.of(field, "must not be null", as_sent=True)
+    if not text.lstrip("-")[:1].isdecimal():
+        raise InvalidArgument.of(field, "must be a number", as_sent=True)
+    # Exact arithmetic on more digits would take as long as the caller likes.
+    exponent = text.lower().partition("e")[2].lstrip("+-")
+    if len(text) > MAX_DIGITS or len(exponent) > 2:
+        raise InvalidArgument.of(field, f"must have at most {MAX_DIGITS} digits", as_sent=True)
+    return Decimal(text)
 
 
 def _matchers(bodies: Sequence[FilterBody], field: str) -> list[Matcher]:

@@ -83,9 +83,9 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
         if len(before_buckets):
             asked = _asked(query, before_buckets, listed, None)
             earlier = before_buckets, await store.grouped(organization_id, asked)
-    return await RENDERING.run(
-        lambda: _answer(query, buckets, found, earlier, groups), size=found.values.size
-    )
+    # Buckets that are filled in are not counted yet.
+    size = found.values.size if query.fill is Fill.NONE else MAX_CELLS
+    return await RENDERING.run(lambda: _answer(query, buckets, found, earlier, groups), size=size)
 
 
 def _cells(query: MetricQuery) -> int:

@@ -27,7 +27,11 @@ from vumeter_server.custom_metrics.grpc_pages import (
     rows_of_aggregate,
     rows_of_daily,
 )
-from vumeter_server.custom_metrics.grpc_query import read_query, write_rows
+from vumeter_server.custom_metrics.grpc_query import (
+    QUERY_FIELD_NAMES,
+    read_query,
+    write_rows,
+)
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
@@ -190,7 +194,10 @@ class CustomMetricsService:
         self, request: query_pb2.QueryMetricsRequest, call: Call
     ) -> query_pb2.QueryMetricsResponse:
         """Ask anything of metrics."""
-        rows = await self.queries.query_metrics(call.organization_id, read_query(request))
+        try:
+            rows = await self.queries.query_metrics(call.organization_id, read_query(request))
+        except InvalidArgument as error:
+            raise error.respelled(QUERY_FIELD_NAMES) from None
         return await RENDERING.run(lambda: write_rows(rows), size=rows.values.size)
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:

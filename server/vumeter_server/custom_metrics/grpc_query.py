@@ -13,6 +13,7 @@ from vumeter.custom_metrics.v1 import query_pb2 as pb
 from vumeter_server.api.times import duration_us, instant_us, timestamp
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.metric_query import (
+    MAX_DAYS_EARLIER,
     Fill,
     MetricRequest,
     QueryFunction,
@@ -25,6 +26,9 @@ from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.zones import find_zone
 
 E = TypeVar("E", bound=Enum)
+
+QUERY_FIELD_NAMES: Final = {"value": "values", "step": "duration"}
+"""Where these messages spell a field otherwise than the core, beside those of all methods."""
 
 # The numbers are the proto's own; an unspecified one stands for nothing where nothing may be given.
 _UNITS: Final = {getattr(pb, f"CALENDAR_UNIT_{unit.name}"): unit for unit in CalendarUnit}
@@ -142,6 +146,8 @@ def _comparison(request: pb.QueryMetricsRequest) -> str:
     days = request.compare_to.days_earlier
     if days < 0:
         raise InvalidArgument.of("compare_to.days_earlier", "must not be negative")
+    if days > MAX_DAYS_EARLIER:
+        raise InvalidArgument.of("compare_to.days_earlier", f"must be at most {MAX_DAYS_EARLIER:,}")
     return f"{days}d" if days else "previous"
 
 

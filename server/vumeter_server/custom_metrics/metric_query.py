@@ -26,6 +26,7 @@ MAX_METRICS: Final = 20
 MAX_FORMULAS: Final = 20
 MAX_GROUPS: Final = 1_000
 MAX_NAME: Final = 64
+MAX_DAYS_EARLIER: Final = 3_660
 _NAME: Final = re.compile(rf"[a-zA-Z_][a-zA-Z0-9_]{{0,{MAX_NAME - 1}}}")
 _DAYS_EARLIER: Final = re.compile(r"([1-9][0-9]{0,3})([dw])")
 
@@ -256,8 +257,9 @@ def _comparison(text: str) -> Comparison | None:
         return Comparison()
     found = _DAYS_EARLIER.fullmatch(text)
     days = int(found[1]) * (7 if found[2] == "w" else 1) if found else 0
-    if not 0 < days <= 3_660:
+    if not 0 < days <= MAX_DAYS_EARLIER:
         raise InvalidArgument.of(
-            "compare_to", "must be previous, or up to 3,660 days such as 7d or 4w"
+            "compare_to",
+            f"must be previous, or up to {MAX_DAYS_EARLIER:,} days such as 7d or 4w",
         )
     return Comparison(days=days)

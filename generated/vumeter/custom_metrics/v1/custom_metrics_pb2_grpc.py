@@ -169,8 +169,8 @@ class CustomMetricsServiceServicer(object):
     def AggregateMetrics(self, request, context):
         """Sums the recorded values of metrics over a range, in total or by label. Values are summed
         whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
-        by how many there were. For percentiles and means ask QueryTimeseries. INVALID_ARGUMENT if the
-        answer on all pages would hold more than 100,000 cells (rows times metrics).
+        by how many there were. For percentiles, means and all else ask QueryMetrics. INVALID_ARGUMENT if
+        the answer on all pages would hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,8 +179,8 @@ class CustomMetricsServiceServicer(object):
     def ListDailyMetrics(self, request, context):
         """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; as in
         AggregateMetrics, whatever the type of the metric. For percentiles and means by day ask
-        QueryTimeseries with a `step` of 24 hours. INVALID_ARGUMENT if the answer on all pages would
-        hold more than 100,000 cells (rows times metrics).
+        QueryMetrics with CALENDAR_UNIT_DAY. INVALID_ARGUMENT if the answer on all pages would hold more
+        than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -137,9 +137,8 @@ def _nothing(query: MetricQuery) -> Grouped:
 def _ranked(query: MetricQuery, whole: Buckets, found: Grouped) -> list[tuple[str, ...]]:
     """Return the groups with a row by the order of the query over the whole range."""
     values = _columns(query, found.values, _seconds(whole)[found.buckets])
-    labels = [found.labels[group] for group in found.groups.tolist()]
-    order = _order(query, np.zeros(len(labels), np.int64), labels, values)
-    return [labels[row] for row in order]
+    order = _order(query, found, values)
+    return [found.labels[group] for group in found.groups[order].tolist()]
 
 
 def _answer(
@@ -152,12 +151,13 @@ def _answer(
     if query.fill is not Fill.NONE:
         found = _with_every_bucket(query, found, len(buckets))
     check_cells(len(found.buckets), len(query.names))
-    labels = [None if group == REST else found.labels[group] for group in found.groups.tolist()]
     values = _columns(query, found.values, _seconds(buckets)[found.buckets])
     before = None
     if query.comparison is not None:
-        before = _before(query, found.buckets, labels, earlier)
-    order = _order(query, found.buckets, labels, values)
+        before = _before(query, found, earlier)
+    order = _order(query, found, values)
+    # The rest is -1, and so the last.
+    labels: list[tuple[str, ...] | None] = [*found.labels, None]
     bounds = np.array(buckets.bounds_us, np.int64)
     numbers = found.buckets[order]
     return QueryRows(
@@ -166,7 +166,7 @@ def _answer(
         group_by=query.group_by,
         starts_us=bounds[numbers],
         ends_us=bounds[numbers + 1],
-        labels=[labels[row] for row in order],
+        labels=[labels[group] for group in found.groups[order].tolist()],
         values=values[order],
         counts=found.counts[order],
         previous=None if before is None else before[order],
@@ -216,44 +216,37 @@ def _columns(query: MetricQuery, values: Floats, seconds: Floats) -> Floats:
     return np.column_stack(columns)
 
 
-def _before(
-    query: MetricQuery,
-    numbers: Integers,
-    labels: list[tuple[str, ...] | None],
-    earlier: tuple[Buckets, Grouped] | None,
-) -> Floats:
+def _before(query: MetricQuery, found: Grouped, earlier: tuple[Buckets, Grouped] | None) -> Floats:
     """Return float64[rows, columns]: values of the same bucket and group in the range before."""
-    values = np.full((len(labels), len(query.metrics)), np.nan)
-    seconds = np.ones(len(labels))
+    values = np.full((len(found.buckets), len(query.metrics)), np.nan)
+    seconds = np.ones(len(found.buckets))
     if earlier is not None:
-        buckets, found = earlier
+        buckets, before = earlier
         lengths = _seconds(buckets)
-        seconds = lengths[np.minimum(numbers, len(lengths) - 1)]
-        rows = {
-            (bucket, None if group == REST else found.labels[group]): row
-            for row, (bucket, group) in enumerate(
-                zip(found.buckets.tolist(), found.groups.tolist(), strict=True)
-            )
-        }
-        places = [rows.get(key, -1) for key in zip(numbers.tolist(), labels, strict=True)]
-        known = np.array(places, np.int64)
-        values[known >= 0] = found.values[known[known >= 0]]
+        seconds = lengths[np.minimum(found.buckets, len(lengths) - 1)]
+        numbers = {group: number for number, group in enumerate(found.labels)}
+        # Of groups that are not asked about there is no row; the rest is -1 on both sides.
+        of_group = np.array([*(numbers.get(each, REST - 1) for each in before.labels), REST])
+        groups = of_group[before.groups]
+        width = len(found.labels) + 2
+        keys = before.buckets * width + groups - REST + 1
+        order = np.argsort(keys)
+        wanted = found.buckets * width + found.groups - REST + 1
+        places = np.searchsorted(keys, wanted, sorter=order)
+        if len(keys):
+            rows = order[np.minimum(places, len(keys) - 1)]
+            known = keys[rows] == wanted
+            values[known] = before.values[rows[known]]
     return _columns(query, values, seconds)
 
 
-def _order(
-    query: MetricQuery, numbers: Integers, labels: list[tuple[str, ...] | None], values: Floats
-) -> list[int]:
+def _order(query: MetricQuery, found: Grouped, values: Floats) -> Integers:
     """Return the order of rows: by bucket, the rest last, by value, by label values."""
     column = values[:, query.order_by]
     lacks = np.isnan(column)
     sizes = np.where(lacks, 0.0, -column if query.is_descending else column)
-    keys = zip(
-        numbers.tolist(),
-        (each is None for each in labels),
-        lacks.tolist(),
-        sizes.tolist(),
-        (each or () for each in labels),
-        strict=True,
-    )
-    return [row for _, row in sorted((key, row) for row, key in enumerate(keys))]
+    # One more, which the rest finds.
+    ranks = np.zeros(len(found.labels) + 1, np.int64)
+    by_label = sorted(range(len(found.labels)), key=found.labels.__getitem__)
+    ranks[by_label] = np.arange(len(by_label))
+    return np.lexsort((ranks[found.groups], sizes, lacks, found.groups == REST, found.buckets))

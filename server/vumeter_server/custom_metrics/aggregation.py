@@ -123,7 +123,7 @@ def compute_of_sums(function: Function, sums: Floats, counts: Integers) -> Float
 
 def rank_of(count: int, percent: int | Fraction) -> int:
     """Return the rank, from 1, of a percentile among `count` values."""
-    return int(-(-count * percent // 100))
+    return -(-count * percent.numerator // (100 * percent.denominator))
 
 
 def nearest_rank(values: npt.NDArray[np.generic], percent: int | Fraction) -> float:

@@ -249,4 +249,5 @@ def _order(query: MetricQuery, found: Grouped, values: Floats) -> Integers:
     ranks = np.zeros(len(found.labels) + 1, np.int64)
     by_label = sorted(range(len(found.labels)), key=found.labels.__getitem__)
     ranks[by_label] = np.arange(len(by_label))
-    return np.lexsort((ranks[found.groups], sizes, lacks, found.groups == REST, found.buckets))
+    first = (found.buckets * 2 + (found.groups == REST)) * 2 + lacks
+    return np.lexsort((ranks[found.groups], sizes, first))

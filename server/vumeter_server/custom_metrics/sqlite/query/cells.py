@@ -98,9 +98,20 @@ class Cells:
         return starts
 
     @cached_property
+    def _distinct_counts(self) -> tuple[Integers, Integers]:
+        """The distinct counts, ascending, and for each cell the number of its own."""
+        distinct, places = np.unique(self.counts, return_inverse=True)
+        return distinct, places
+
+    @cached_property
     def _ascending(self) -> Floats:
         """The values in the order of cells, and in each ascending."""
-        return self._points.values[np.lexsort((self._points.values, self._places))]
+        values = np.sort(self._points.values) if len(self.keys) == 1 else self._points.values
+        if len(self.keys) > 1:
+            # Equal values are the same in any order, so the first sort need not be stable.
+            order = np.argsort(values)
+            values = values[order[np.argsort(self._places[order], kind="stable")]]
+        return values
 
     @cached_property
     def _grouped(self) -> Floats:
@@ -114,7 +125,7 @@ class Cells:
         return extremes
 
     def _percentiles(self, percent: int | Fraction) -> Floats:
-        distinct, places = np.unique(self.counts, return_inverse=True)
+        distinct, places = self._distinct_counts
         ranks = np.array([rank_of(count, percent) for count in distinct.tolist()], np.int64)
         chosen: Floats = self._ascending[self._starts + ranks[places] - 1]
         return chosen

@@ -184,7 +184,9 @@ def _table(
     values = np.full((len(rows), len(columns)), np.nan)
     counts = np.zeros((len(rows), len(columns)), np.int64)
     for index, column in enumerate(columns):
-        places = np.searchsorted(rows, column.keys)
+        places: Integers | slice = slice(None)
+        if column.keys is not rows:
+            places = np.searchsorted(rows, column.keys)
         values[places, index], counts[places, index] = column.values, column.counts
     width = len(labels) + 1
     known = snapshot.metrics

@@ -23,6 +23,7 @@ Answer = Any
 - timeseries: start of the bucket in microseconds -> value
 - tags: key -> sorted list of values
 - session: (metric, labels) -> (time of the last point, value)
+- those of Q10 to Q13: (bucket, group) -> values
 """
 
 SUM_TOLERANCE = 1e-9
@@ -45,7 +46,13 @@ def _difference(ask: Ask, answer: Answer, right: Answer) -> str:
     if ask.kind in (Kind.NAMES, Kind.TAGS):
         return "" if answer == right else f"{str(answer)[:200]} is not {str(right)[:200]}"
     if answer.keys() != right.keys():
-        more, less = sorted(answer.keys() - right.keys()), sorted(right.keys() - answer.keys())
+        more, less = (
+            sorted(some - others, key=str)
+            for some, others in (
+                (answer.keys(), right.keys()),
+                (right.keys(), answer.keys()),
+            )
+        )
         return f"{len(more)} keys too many {more[:2]}, {len(less)} missing {less[:2]}"
     for key, value in right.items():
         if not _is_close(ask, key, answer[key], value):
@@ -57,6 +64,11 @@ def _is_close(ask: Ask, key: Any, value: Any, right: Any) -> bool:
     if ask.kind is Kind.SESSION:
         tolerance = P95_TOLERANCE if key[0] in HISTOGRAMS else SUM_TOLERANCE
         return bool(value[0] == right[0]) and math.isclose(value[1], right[1], rel_tol=tolerance)
+    if ask.kind in (Kind.PERCENTILES, Kind.FUNCTIONS, Kind.CONVERSION, Kind.SESSIONS):
+        return len(value) == len(right) and all(
+            math.isclose(each, other, rel_tol=SUM_TOLERANCE)
+            for each, other in zip(value, right, strict=True)
+        )
     tolerance = P95_TOLERANCE if ask.metric_name in HISTOGRAMS else SUM_TOLERANCE
     return math.isclose(value, right, rel_tol=tolerance)
 

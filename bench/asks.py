@@ -12,7 +12,7 @@ from bench.dataset import DAY_US, HOUR_US
 
 
 class Kind(Enum):
-    """The six endpoints."""
+    """The endpoints, and what Q10 to Q13 ask of `query`."""
 
     NAMES = "names"
     AGGREGATE = "aggregate"
@@ -20,6 +20,10 @@ class Kind(Enum):
     TIMESERIES = "timeseries"
     TAGS = "tags"
     SESSION = "session"
+    PERCENTILES = "percentiles"
+    FUNCTIONS = "functions"
+    CONVERSION = "conversion"
+    SESSIONS = "sessions"
 
 
 # Zones without clock changes, so that engines may compute with an offset.

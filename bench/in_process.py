@@ -13,6 +13,7 @@ from bench.engines.duck import DuckDb
 from bench.engines.processes import EngineProcess
 from bench.engines.sqlite import NaiveSqlite
 from bench.engines.vumeter import Vumeter
+from bench.functions import QUERIES
 from bench.mix import ANYWHERE, MIX, VARIANTS, Query
 from bench.oracle import Oracle
 from bench.report import Measured, times_as_fast, times_as_long
@@ -20,6 +21,7 @@ from bench.run import Run, Section
 
 ASKS = 200
 FRESH_ASKS = 50
+FUNCTION_ASKS = 50
 CHECKED_ASKS = 3
 ROUNDS = 3
 SECONDS_A_ROUND = 0.1
@@ -47,6 +49,12 @@ def sections() -> list[Section]:
     """Return the sections."""
     return [
         Section(name="in-process", title="Queries in process", note=NOTE, measure=measure),
+        Section(
+            name="functions",
+            title="Functions by group and bucket in process",
+            note=NOTE,
+            measure=measure_functions,
+        ),
         Section(
             name="anywhere",
             title="Queries in process whose ranges end anywhere",
@@ -80,6 +88,26 @@ def measure(run: Run) -> Iterator[Measured]:
                     medians[peer.name],
                     peer.name,
                     _at_least(query, peer.name),
+                )
+
+
+def measure_functions(run: Run) -> Iterator[Measured]:
+    """Check the answers of `query`, and time them."""
+    with contextlib.ExitStack() as stack:
+        engines = [stack.enter_context(run.engine(each)) for each in (Vumeter, DuckDb, ClickHouse)]
+        ours, *others = engines
+        for query in QUERIES:
+            run.say(f"{query.name} in process")
+            asks = query.asks(run.dataset, FUNCTION_ASKS)
+            check_answers(engines, asks[:CHECKED_ASKS], run.oracle)
+            medians = medians_ms(engines, asks)
+            for peer in others:
+                yield times_as_fast(
+                    f"{query.name} {query.what}",
+                    medians[ours.name],
+                    medians[peer.name],
+                    peer.name,
+                    AT_LEAST,
                 )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.answers import MAX_TAG_VALUES, Answer
 from bench.asks import Ask, Kind
 from bench.dataset import DAY_US, METRIC_NAMES, METRICS, Dataset, LabelSet, Type, session_id
+from bench.functions import right_answer
 
 Codes = npt.NDArray[np.int64]
 SYSTEM_LABELS = ("agent_id", "environment_id")
@@ -48,6 +49,8 @@ class Oracle:
                 return self._timeseries(ask)
             case Kind.SESSION:
                 return self._session(ask)
+            case _:
+                return right_answer(self._dataset, ask, self._selected(ask), self._column)
 
     def _column(self, key: str) -> tuple[list[str], Codes]:
         """Return a label's values, "" first, and the value's index for each label set."""

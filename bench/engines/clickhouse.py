@@ -16,6 +16,7 @@ from bench.asks import Ask, Kind
 from bench.dataset import DAY_US, METRICS, Dataset, Type
 from bench.engines.engine import Engine
 from bench.engines.rows import TYPE_NAMES, TYPE_OF, answer_of_rows, reduce_session
+from bench.functions import KINDS, clickhouse_sql
 
 _TEXT = "LowCardinality(String)"
 _TABLE = f"""
@@ -131,6 +132,8 @@ def _quoted(text: str) -> str:
 
 def _sql(ask: Ask) -> str:
     where = _where(ask)
+    if ask.kind in KINDS:
+        return clickhouse_sql(ask, where)
     match ask.kind:
         case Kind.NAMES:
             return f"SELECT DISTINCT name FROM bench.points{where}"

@@ -13,6 +13,7 @@ from bench.asks import Ask, Kind
 from bench.dataset import DAY_US, METRIC_NAMES, METRICS, Dataset, Type
 from bench.engines.engine import Engine
 from bench.engines.rows import TYPE_NAMES, TYPE_OF, answer_of_rows, reduce_session
+from bench.functions import KINDS, duck_sql
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS points (
@@ -141,6 +142,8 @@ def _register(db: duckdb.DuckDBPyConnection, name: str, columns: dict[str, Any])
 
 def _sql(ask: Ask) -> tuple[str, list[Any]]:
     where, parameters = _where(ask)
+    if ask.kind in KINDS:
+        return duck_sql(ask, where), parameters
     match ask.kind:
         case Kind.NAMES:
             return f"SELECT DISTINCT name FROM points{where}", parameters

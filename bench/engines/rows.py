@@ -9,6 +9,7 @@ from typing import Any
 from bench.answers import MAX_TAG_VALUES, Answer
 from bench.asks import Ask, Kind
 from bench.dataset import DAY_US, METRICS, Type
+from bench.functions import answer_of_rows as answer_of_function_rows
 
 TYPE_OF = {metric.name: metric.type for metric in METRICS}
 TYPE_NAMES = {each: each.name.lower() for each in Type}
@@ -45,6 +46,8 @@ def answer_of_rows(ask: Ask, rows: Sequence[Any]) -> Answer:
     a session is reduced already.
     """
     match ask.kind:
+        case Kind.PERCENTILES | Kind.FUNCTIONS | Kind.CONVERSION | Kind.SESSIONS:
+            return answer_of_function_rows(rows)
         case Kind.SESSION:
             return rows
         case Kind.NAMES:

@@ -156,6 +156,7 @@ def _sql(ask: Ask) -> tuple[str, list[Any]]:
                 " GROUP BY bucket ORDER BY bucket",
                 parameters,
             )
+    raise ValueError(ask.kind)
 
 
 def _where(ask: Ask) -> tuple[str, list[Any]]:

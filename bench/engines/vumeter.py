@@ -16,6 +16,7 @@ from bench.answers import Answer, from_json
 from bench.asks import Ask, Kind
 from bench.dataset import METRIC_NAMES, METRICS, Dataset, generate
 from bench.engines.engine import Engine
+from bench.engines.vumeter_query import answer_of_query, query_request
 from bench.oracle import labels_of
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
@@ -177,6 +178,9 @@ class Vumeter(Engine):
                     return lambda: queries.aggregate(ORGANIZATION, request)
                 zone = ZoneInfo(ask.zone)
                 return lambda: queries.daily(ORGANIZATION, request, zone, fill_zero=False)
+            case _:
+                asked = query_request(ask)
+                return lambda: queries.query_metrics(ORGANIZATION, asked)
 
     def answer_of(self, ask: Ask, raw: Any) -> Answer:
         """Read the answer as its JSON shows it."""
@@ -195,6 +199,8 @@ class Vumeter(Engine):
                 return from_json(ask, render_aggregate(raw))
             case Kind.DAILY:
                 return from_json(ask, render_daily(raw))
+            case _:
+                return answer_of_query(ask, raw)
 
     def close(self) -> None:
         """End the threads."""

@@ -26,6 +26,7 @@ from vumeter_server.errors import Conflict, InvalidArgument
 from vumeter_server.sqlite import open_database
 
 PREFIX = "/v1/custom-metrics"
+QUERY = "/v1/custom-metrics/query"
 NOW_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 QUERIES: dict[str, tuple[str, Any]] = {
     "names": ("GetNames", pb.GetNamesRequest),
@@ -59,6 +60,8 @@ class RestCalls:
         """Make the request of a case and return the answer."""
         if ask.method == "POST":
             assert ask.body is not None
+            if ask.path == QUERY:
+                return self.query(ask.body)
             return self.post(ask.body)
         return self.get(ask.path, ask.query)
 
@@ -84,6 +87,13 @@ class RestCalls:
         )
         return self.run(self._call("Record", request, self.organization_id))
 
+    def query(self, body: str, organization_id: int | None = None) -> Any:
+        """Send the body of a query of metrics and return the answer."""
+        request = pb.QueryRequest(
+            body=HttpBody(content_type="application/json", data=body.encode())
+        )
+        return self.run(self._call("Query", request, organization_id or self.organization_id))
+
     def get(self, path: str, query: Mapping[str, str], organization_id: int | None = None) -> Any:
         """Ask a documented path (already escaped) and return the answer."""
         return self.run(self.ask(path, query, organization_id))
@@ -107,7 +117,7 @@ class RestCalls:
         return self._runner.run(work)
 
     async def _call(self, method: str, request: Message, organization_id: int) -> Any:
-        call = SimpleNamespace(organization_id=organization_id)
+        call = SimpleNamespace(organization_id=organization_id, metadata={})
         answer = await getattr(self.rest, method)(request, call)
         if isinstance(answer, HttpBody):
             return json.loads(answer.data)

@@ -1,6 +1,6 @@
 """What is refused, on each face on which it can be said: the field is named, nothing is stored.
 
-A row of `bad_input.json`:
+A row of `bad_input.json`, and of `bad_queries.json` for queries of metrics:
 
     what        what is wrong
     rest        the request: "verb", "path", and "query", "body", or "body_text" and "headers". A
@@ -21,7 +21,11 @@ import pytest
 from tests.end_to_end.callers import Answer, Caller
 from tests.end_to_end.conftest import new_name, with_key
 
-ROWS = json.loads(Path(__file__).with_name("bad_input.json").read_text())
+ROWS = [
+    row
+    for name in ("bad_input.json", "bad_queries.json")
+    for row in json.loads(Path(__file__).with_name(name).read_text())
+]
 REST = [row for row in ROWS if "rest" in row]
 RPC = [row for row in ROWS if "rpc" in row]
 TEN_YEARS = {"startDate": "2020-01-01", "endDate": "2029-12-31"}
@@ -31,13 +35,14 @@ STORED = [
         "timestamp": "2025-04-01T10:00:00Z",
         "sessionId": "s1",
         "tags": {"origin": "phone"},
-    }
+    },
+    {"name": "volume_db", "type": "gauge", "value": -20, "timestamp": "2025-04-01T10:00:00Z"},
 ]
 
 
 @pytest.fixture(scope="module")
 def clinic(anybody: Caller) -> Caller:
-    """An owner whose organization holds one point, and holds no more after any of these calls."""
+    """An owner whose organization holds two points, and holds no more after any of these calls."""
     caller = with_key(anybody, new_name())
     caller.record(STORED)
     return caller

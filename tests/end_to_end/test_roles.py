@@ -31,11 +31,19 @@ PATHS = {
     "GetTags": ("/v1/custom-metrics/tags", {}),
     "GetSession": ("/v1/custom-metrics/sessions/s1", {}),
 }
+# A query that is asked with a body.
+BODIES = {
+    "Query": {**RANGE, "metrics": [{"as": "n", "metric": "booking_attempt", "function": "count"}]},
+}
 REQUESTS = {
     "ListMetricNames": {},
     "AggregateMetrics": SELECTION,
     "ListDailyMetrics": SELECTION,
     "QueryTimeseries": {**SELECTION, "metric_name": "booking_attempt"},
+    "QueryMetrics": {
+        **SELECTION["selection"],
+        "metrics": [{"as": "n", "metric": "booking_attempt", "function": "QUERY_FUNCTION_COUNT"}],
+    },
     "ListTags": {},
     "GetSessionMetrics": {"session_id": "s1"},
 }
@@ -45,7 +53,9 @@ ROLES = [(role, method) for role in Role for method in QUERIES]
 
 def ask(caller: Caller, method: Method) -> tuple[int, object]:
     name = method.descriptor.name
-    if method.is_rest:
+    if name in BODIES:
+        answer = caller.post(method.path, BODIES[name])
+    elif method.is_rest:
         answer = caller.get(PATHS[name][0], **PATHS[name][1])
     else:
         answer = caller.rpc(method.name, REQUESTS[name])

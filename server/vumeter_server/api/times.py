@@ -1,4 +1,4 @@
-"""Timestamps of messages as microseconds since the epoch, and back."""
+"""Timestamps and durations of messages as microseconds since the epoch, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf import timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.units import SECOND_US
@@ -34,6 +34,14 @@ def instants_us(timestamps: Sequence[Any], field: str) -> npt.NDArray[np.int64]:
         first = int(wrong.argmax())
         instant_us(timestamps[first], field.format(first))
     return seconds * SECOND_US + nanos // 1_000
+
+
+def duration_us(duration: duration_pb2.Duration, field: str) -> int:
+    """Return a positive duration of whole microseconds; raises InvalidArgument for another."""
+    length_us = duration.seconds * SECOND_US + duration.nanos // 1_000
+    if length_us <= 0 or duration.nanos % 1_000 or not length_us < 2**62:
+        raise InvalidArgument.of(field, "must be a positive duration of whole microseconds")
+    return length_us
 
 
 @overload

@@ -23,6 +23,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -51,14 +52,22 @@ class Statistic(Enum):
     """Needs the newest point."""
     PERCENTILE = auto()
     """Needs every value."""
+    COUNT = auto()
+    """Needs the count."""
+    MIN = auto()
+    """Needs the smallest value."""
+    MAX = auto()
+    """Needs the greatest value."""
+    SESSIONS = auto()
+    """Needs the distinct sessions; points without a session count for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the values of some points; `percent` is that of a percentile, else 0."""
+    """A function of some points; `percent`, exact, is that of a percentile, else 0."""
 
     statistic: Statistic
-    percent: int = 0
+    percent: int | Fraction = 0
 
     @property
     def is_of_sums(self) -> bool:
@@ -99,6 +108,10 @@ def compute(function: Function, values: Sequence[float]) -> float:
         return values[-1]
     if function.statistic is Statistic.PERCENTILE:
         return sorted(values)[rank_of(len(values), function.percent) - 1]
+    if function.statistic is Statistic.COUNT:
+        return len(values)
+    if function.statistic in (Statistic.MIN, Statistic.MAX):
+        return min(values) if function.statistic is Statistic.MIN else max(values)
     total = math.fsum(values)
     return total / len(values) if function.statistic is Statistic.MEAN else total
 
@@ -108,12 +121,12 @@ def compute_of_sums(function: Function, sums: Floats, counts: Integers) -> Float
     return sums / counts if function.statistic is Statistic.MEAN else sums
 
 
-def rank_of(count: int, percent: int) -> int:
+def rank_of(count: int, percent: int | Fraction) -> int:
     """Return the rank, from 1, of a percentile among `count` values."""
-    return -(-count * percent // 100)
+    return -(-count * percent.numerator // (100 * percent.denominator))
 
 
-def nearest_rank(values: npt.NDArray[np.generic], percent: int) -> float:
+def nearest_rank(values: npt.NDArray[np.generic], percent: int | Fraction) -> float:
     """Return a percentile of values, at least one, in any order."""
     position = rank_of(len(values), percent) - 1
     # Finding one rank takes time in proportion to the values, sorting more.
@@ -133,7 +146,7 @@ def order_of_rows(
     return sorted(range(len(groups)), key=lambda row: (periods[row], -totals[row], groups[row]))
 
 
-def check_cells(rows: int, metrics: int) -> None:
+def check_cells(rows: int, metrics: int, most: int = MAX_CELLS) -> None:
     """Raise InvalidArgument if an answer of `rows` rows would have more than 100,000 cells."""
-    if rows * metrics > MAX_CELLS:
+    if rows * metrics > most:
         raise InvalidArgument("Narrow the range or the grouping")

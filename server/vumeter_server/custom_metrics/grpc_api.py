@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import duration_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter.custom_metrics.v1 import query_pb2
 from vumeter_server.api.call import Call
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.api.times import instant_us, timestamp
+from vumeter_server.api.times import duration_us, instant_us, timestamp
 from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.grpc_pages import (
     MAX_ENTRIES,
@@ -27,6 +27,11 @@ from vumeter_server.custom_metrics.grpc_pages import (
     rows_of_aggregate,
     rows_of_daily,
 )
+from vumeter_server.custom_metrics.grpc_query import (
+    QUERY_FIELD_NAMES,
+    read_query,
+    write_rows,
+)
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.labels import (
     check_group_by,
@@ -36,12 +41,12 @@ from vumeter_server.custom_metrics.labels import (
 )
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
-from vumeter_server.custom_metrics.store import SessionMetric, Timeseries
+from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import TimeRange, check_range
-from vumeter_server.times.units import HOUR_US, SECOND_US
+from vumeter_server.times.units import HOUR_US
 from vumeter_server.times.zones import find_zone
 
 RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
@@ -172,7 +177,7 @@ class CustomMetricsService:
         asked = TimeseriesRequest(
             time_range=_time_range(request.selection),
             metric_name=request.metric_name,
-            step_us=_step_us(request.step) if request.HasField("step") else HOUR_US,
+            step_us=duration_us(request.step, "step") if request.HasField("step") else HOUR_US,
             filters=_filters(request.selection),
             fill_zero=_fill_zero(request.fill),
         )
@@ -184,6 +189,16 @@ class CustomMetricsService:
             ),
             size=len(found.values),
         )
+
+    async def QueryMetrics(
+        self, request: query_pb2.QueryMetricsRequest, call: Call
+    ) -> query_pb2.QueryMetricsResponse:
+        """Ask anything of metrics."""
+        try:
+            rows = await self.queries.query_metrics(call.organization_id, read_query(request))
+        except InvalidArgument as error:
+            raise error.respelled(QUERY_FIELD_NAMES) from None
+        return await RENDERING.run(lambda: write_rows(rows), size=rows.values.size)
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
         """List tag keys with their values."""
@@ -207,13 +222,6 @@ FIELD_NAMES: Mapping[str, str] = {
     "timestamp": "occur_time",
     "timezone": "time_zone",
 }
-
-
-def _step_us(step: duration_pb2.Duration) -> int:
-    step_us = step.seconds * SECOND_US + step.nanos // 1_000
-    if step_us <= 0 or step.nanos % 1_000 or not step_us < 2**62:
-        raise InvalidArgument.of("step", "must be a positive duration of whole microseconds")
-    return step_us
 
 
 def _time_range(selection: pb.Selection) -> TimeRange:

@@ -10,7 +10,7 @@ from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.api.page_tokens import Page, asked_page
 from vumeter_server.custom_metrics.aggregation import MAX_CELLS, MAX_TAG_VALUES
 from vumeter_server.custom_metrics.query import Queries
-from vumeter_server.custom_metrics.store import SessionMetric, TagValuesQuery
+from vumeter_server.custom_metrics.questions import SessionMetric, TagValuesQuery
 
 MAX_ENTRIES: Final = 10_000
 

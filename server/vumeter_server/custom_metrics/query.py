@@ -22,9 +22,10 @@ from vumeter_server.custom_metrics.labels import (
     LabelFilter,
     check_length,
 )
+from vumeter_server.custom_metrics.metric_query import QueryRequest, check_query
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.store import (
-    MetricStore,
+from vumeter_server.custom_metrics.query_metrics import QueryRows, query_metrics
+from vumeter_server.custom_metrics.questions import (
     Selection,
     SessionMetric,
     SumQuery,
@@ -34,6 +35,7 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.ranges import TimeRange, count_buckets, day_bounds
@@ -162,6 +164,13 @@ class Queries:
         check_length(query.key or "", "key", MAX_LABEL_NAME)
         check_length(query.prefix, "prefix", MAX_ID)
         return await self.store.tag_values(organization_id, query)
+
+    async def query_metrics(self, organization_id: int, request: QueryRequest) -> QueryRows:
+        """Answer any functions of metrics by group and bucket.
+
+        Raises InvalidArgument naming the field that is wrong, or for too large an answer.
+        """
+        return await query_metrics(self.store, organization_id, check_query(request))
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded, sorted by metric name, then labels."""

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from vumeter_server.custom_metrics.query import Rows
-from vumeter_server.custom_metrics.store import SessionMetric, TagValues, Timeseries
+from vumeter_server.custom_metrics.questions import SessionMetric, TagValues, Timeseries
 from vumeter_server.numbers import (
     epoch_seconds,
     json_numbers,

@@ -22,6 +22,8 @@ from vumeter_server.custom_metrics.labels import (
     parse_tags,
 )
 from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest
+from vumeter_server.custom_metrics.query_body import QUERY_FIELD_NAMES, QueryBody, query_request
+from vumeter_server.custom_metrics.query_rendering import render_query, render_query_csv
 from vumeter_server.custom_metrics.rendering import (
     render_aggregate,
     render_daily,
@@ -141,6 +143,19 @@ class CustomMetricsRestService:
             )
         )
 
+    async def Query(self, request: pb.QueryRequest, call: Call) -> HttpBody:
+        """Ask anything of metrics; JSON, or CSV for a caller that accepts it."""
+        asked = query_request(json_body.decode(request.body, QueryBody))
+        rows = await self.queries.query_metrics(call.organization_id, asked)
+        if "text/csv" in str(call.metadata.get("accept", "")).lower():
+            data = await RENDERING.run(
+                lambda: render_query_csv(rows, asked.zone), size=rows.values.size
+            )
+            return HttpBody(content_type="text/csv; charset=utf-8; header=present", data=data)
+        return _json(
+            await RENDERING.run(lambda: render_query(rows, asked.zone), size=rows.values.size)
+        )
+
     async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:
         """List tag keys with their values."""
         tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
@@ -153,10 +168,15 @@ class CustomMetricsRestService:
 
 
 FIELD_NAMES: Mapping[str, str] = {
-    field.name: field.json_name
-    for message in pb.DESCRIPTOR.message_types_by_name.values()
-    for field in message.fields
-} | {"environment_id": "environmentId", "idempotency_key": "idempotencyKey", "dry_run": "dryRun"}
+    **{
+        field.name: field.json_name
+        for message in pb.DESCRIPTOR.message_types_by_name.values()
+        for field in message.fields
+    },
+    **{"environment_id": "environmentId", "idempotency_key": "idempotencyKey"},
+    **{"dry_run": "dryRun"},
+    **QUERY_FIELD_NAMES,
+}
 
 
 def _sum_request(request: pb.GetAggregateRequest | pb.GetDailyRequest) -> SumRequest:

@@ -80,7 +80,10 @@ def _derived(message: str) -> type[Message]:
 
 _LABEL_SET: Final[Any] = _derived("LabelSet")
 REQUEST_TYPES: Final = {
+    # What other files define has no field that is read as bytes.
     method.name: _derived(method.input_type.name)
+    if method.input_type.file is pb.DESCRIPTOR
+    else message_factory.GetMessageClass(method.input_type)
     for method in pb.DESCRIPTOR.services_by_name["CustomMetricsService"].methods
 }
 """By method of CustomMetricsService, the type that its requests can be read as."""

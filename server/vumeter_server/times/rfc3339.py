@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.times.units import SECOND_US
+from vumeter_server.times.units import MINUTE_US, SECOND_US
 
 TIMESTAMP_PROBLEM: Final = "must be an RFC 3339 time with an offset, such as 2025-04-01T10:00:00Z"
 
@@ -58,3 +58,13 @@ def format_rfc3339(instant_us: int, *, decimals: int | None = None) -> str:
     else:
         text = text[: 19 + decimals + (decimals > 0)]
     return text + "Z"
+
+
+def format_local(instant_us: int, offset_us: int) -> str:
+    """Print an instant as clocks that are `offset_us` ahead of UTC show it, with that offset.
+
+    The offset is numeric, `+08:00`, in whole minutes; fractions of a second are there if not zero.
+    """
+    local = format_rfc3339(instant_us + offset_us)[:-1]
+    minutes = abs(offset_us) // MINUTE_US
+    return f"{local}{'-' if offset_us < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"

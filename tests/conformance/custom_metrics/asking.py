@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, TypeVar
 
 from tests.conformance.custom_metrics.factories import NOON_US, Subject
@@ -11,12 +12,14 @@ from tests.custom_metrics.points import Point, checked
 
 from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
 from vumeter_server.custom_metrics.model import Batch
-from vumeter_server.custom_metrics.store import (
-    Idempotency,
+from vumeter_server.custom_metrics.questions import (
+    REST,
+    GroupedQuery,
     Selection,
     SumQuery,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import VumeterError
 
 T = TypeVar("T")
@@ -24,6 +27,8 @@ T = TypeVar("T")
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 Filters = Sequence[tuple[str, str]]
+Row = tuple[int, tuple[str, ...] | None]
+Cell = tuple[float | None, int]
 ALWAYS = (0, 2**52)
 
 
@@ -134,6 +139,28 @@ class Practice:
         columns = (found.buckets.tolist(), found.values.tolist(), found.counts.tolist())
         kind = None if found.type is None else found.type.name.lower()
         return kind, list(zip(*columns, strict=True))
+
+    def grouped(
+        self, query: GroupedQuery
+    ) -> tuple[
+        list[str | None], dict[tuple[int, tuple[str, ...] | None], list[tuple[float | None, int]]]
+    ]:
+        """Ask for functions by group: the types, and value and count per column of each row.
+
+        The rest is the group None; a column without points is (None, 0).
+        """
+        found = self.subject.run(self.subject.store.grouped(self.organization_id, query))
+        rows = zip(found.buckets.tolist(), found.groups.tolist(), strict=True)
+        cells = zip(found.values.tolist(), found.counts.tolist(), strict=True)
+        table = {
+            (bucket, None if group == REST else found.labels[group]): [
+                (None if isnan(value) else value, count)
+                for value, count in zip(values, counts, strict=True)
+            ]
+            for (bucket, group), (values, counts) in zip(rows, cells, strict=True)
+        }
+        assert len(table) == len(found.buckets)
+        return [None if each is None else each.name for each in found.types], table
 
     def tags(
         self, metric: str | None = None, agent_id: str | None = None, limit: int = 1_000

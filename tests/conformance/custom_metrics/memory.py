@@ -23,9 +23,10 @@ from vumeter_server.custom_metrics.aggregation import (
     check_cells,
 )
 from vumeter_server.custom_metrics.model import Batch, MetricType
-from vumeter_server.custom_metrics.store import (
-    IDEMPOTENCY_KEYS_KEPT_US,
-    Idempotency,
+from vumeter_server.custom_metrics.questions import (
+    REST,
+    Grouped,
+    GroupedQuery,
     Selection,
     SessionMetric,
     SumQuery,
@@ -35,6 +36,7 @@ from vumeter_server.custom_metrics.store import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
 from vumeter_server.runtime.clock import Clock
@@ -186,6 +188,51 @@ class MemoryMetricStore:
             counts=np.array([len(buckets[bucket]) for bucket in ordered], np.int64),
         )
 
+    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+        organization = self._organizations[organization_id]
+        bounds_us, width = query.bounds_us, len(query.columns)
+        cells: dict[tuple[int, tuple[str, ...] | None], list[list[Point]]] = {}
+        for point in organization.points:
+            if not bounds_us[0] <= point.time_us < bounds_us[-1]:
+                continue
+            group: tuple[str, ...] | None = tuple(point.label(key) for key in query.group_by)
+            if query.groups is not None and group not in query.groups:
+                if not query.has_rest:
+                    continue
+                group = None
+            for index, column in enumerate(query.columns):
+                matchers = (*query.filters, *column.filters)
+                if point.name == column.metric_name and all(
+                    each.matches(point.label(each.label)) for each in matchers
+                ):
+                    row = (bisect_right(bounds_us, point.time_us) - 1, group)
+                    cells.setdefault(row, [[] for _ in range(width)])[index].append(point)
+        if query.max_cells is not None:
+            check_cells(len(cells), width, query.max_cells)
+        labels = sorted({group for _, group in cells if group is not None})
+        rows = sorted(cells, key=lambda row: (row[0], row[1] or ()))
+        values, counts = np.full((len(rows), width), np.nan), np.zeros((len(rows), width), np.int64)
+        for number, row in enumerate(rows):
+            for index, points in enumerate(cells[row]):
+                if points:
+                    function = query.columns[index].function
+                    values[number, index] = _compute(function, points)
+                    counts[number, index] = (
+                        values[number, index]
+                        if function.statistic is Statistic.SESSIONS
+                        else len(points)
+                    )
+        return Grouped(
+            types=[organization.types.get(column.metric_name) for column in query.columns],
+            labels=labels,
+            buckets=np.array([bucket for bucket, _ in rows], np.int64),
+            groups=np.array(
+                [REST if group is None else labels.index(group) for _, group in rows], np.int64
+            ),
+            values=values,
+            counts=counts,
+        )
+
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
@@ -309,5 +356,11 @@ def _compute(function: Function, points: Sequence[Point]) -> float:
     if function.statistic is Statistic.LAST:
         # Of equal times the one recorded last; they are in the order of recording.
         return float(sorted(points, key=lambda point: point.time_us)[-1].value)
+    if function.statistic is Statistic.COUNT:
+        return len(points)
+    if function.statistic is Statistic.SESSIONS:
+        return len({point.label("session_id") for point in points} - {""})
     values = sorted(point.value for point in points)
-    return float(values[math.ceil(Fraction(function.percent, 100) * len(values)) - 1])
+    if function.statistic in (Statistic.MIN, Statistic.MAX):
+        return float(values[0 if function.statistic is Statistic.MIN else -1])
+    return float(values[math.ceil(Fraction(function.percent) / 100 * len(values)) - 1])

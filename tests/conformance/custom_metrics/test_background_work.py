@@ -14,7 +14,7 @@ from tests.conformance.custom_metrics.factories import (
 )
 from tests.custom_metrics.points import Point
 
-from vumeter_server.custom_metrics.store import Selection, SumQuery, TimeseriesQuery
+from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
 
 
 def spread(count: int) -> list[Point]:

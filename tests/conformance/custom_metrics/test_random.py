@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,17 @@ from tests.conformance.custom_metrics.factories import (
 )
 from tests.custom_metrics.points import Point
 
-from vumeter_server.custom_metrics.aggregation import MEAN, OF_BUCKETS, P95, SUM, Functions
+from vumeter_server.custom_metrics.aggregation import (
+    MEAN,
+    OF_BUCKETS,
+    P95,
+    SUM,
+    Function,
+    Functions,
+    Statistic,
+)
+from vumeter_server.custom_metrics.matchers import Matcher, Operator
+from vumeter_server.custom_metrics.questions import FunctionOfMetric, GroupedQuery
 from vumeter_server.errors import VumeterError
 
 Step = tuple[Any, ...]
@@ -121,6 +132,67 @@ def queries() -> st.SearchStrategy[Step]:
     )
 
 
+matchers = st.lists(
+    st.one_of(
+        *(
+            st.one_of(
+                st.builds(
+                    lambda key, op, value: Matcher(key, op, (value,)),
+                    st.just(key),
+                    st.sampled_from((Operator.EQUAL, Operator.NOT_EQUAL)),
+                    st.sampled_from((*values, "", "unknown")),
+                ),
+                st.builds(
+                    lambda key, op, chosen: Matcher(key, op, tuple(chosen)),
+                    st.just(key),
+                    st.sampled_from((Operator.IN, Operator.NOT_IN)),
+                    st.lists(st.sampled_from((*values, "", "unknown")), min_size=1, max_size=3),
+                ),
+                st.builds(
+                    lambda key, op, value: Matcher(key, op, (value,)),
+                    st.just(key),
+                    st.sampled_from((Operator.MATCHES, Operator.NOT_MATCHES)),
+                    st.sampled_from(("", ".*", ".*1|def", "[a-p].+", "😀|.*京都?")),
+                ),
+            )
+            for key, values in {**TAGS, "agent_id": AGENTS, "session_id": SESSIONS}.items()
+        )
+    ),
+    max_size=2,
+)
+functions = st.one_of(
+    st.sampled_from([Function(kind) for kind in Statistic if kind is not Statistic.PERCENTILE]),
+    st.sampled_from([Fraction(1, 10), Fraction(50), Fraction("99.9"), Fraction(100)]).map(
+        lambda percent: Function(Statistic.PERCENTILE, percent)
+    ),
+)
+
+
+def grouped_queries() -> st.SearchStrategy[Step]:
+    """Choose functions by group and bucket to ask for."""
+    columns = st.builds(
+        lambda metric, function, chosen: FunctionOfMetric(
+            metric_name=metric, function=function, filters=chosen
+        ),
+        st.sampled_from((*METRICS, "unknown")),
+        functions,
+        matchers,
+    )
+    groups = st.lists(
+        st.tuples(*(st.sampled_from((*TAGS["company_id"], "")) for _ in range(1))), max_size=3
+    )
+    return st.tuples(
+        st.just("grouped"),
+        ranges().filter(lambda ago: ago[0] > ago[1]),
+        st.lists(moments, max_size=3),
+        st.lists(columns, min_size=1, max_size=4),
+        matchers,
+        st.lists(st.sampled_from(LABELS), unique=True, max_size=3),
+        st.none() | groups,
+        st.booleans(),
+    )
+
+
 def steps() -> st.SearchStrategy[Step]:
     """Choose something to do."""
     recorded = st.tuples(
@@ -135,6 +207,7 @@ def steps() -> st.SearchStrategy[Step]:
         st.tuples(st.just("check"), st.lists(points(), max_size=3), st.sampled_from(KEYS)),
         queries(),
         queries(),
+        grouped_queries(),
         st.tuples(st.just("flush")),
         st.tuples(st.just("delete"), st.sampled_from(tuple(METRICS))),
         st.tuples(st.just("wait"), st.integers(1, 3 * DAY_US) | st.just(RETENTION_DAYS * DAY_US)),
@@ -206,6 +279,28 @@ class Play:
             filters=chosen,
             bounds_us=bounds if cuts else None,
         )
+
+    def grouped(
+        self,
+        ago: tuple[int, int],
+        cuts: Sequence[int],
+        columns: Sequence[FunctionOfMetric],
+        filters: Sequence[Matcher],
+        by: Sequence[str],
+        groups: Sequence[tuple[str, ...]] | None,
+        has_rest: bool,
+    ) -> Any:
+        start_us, end_us = self._range(ago)
+        inner = sorted({self._clock.now_us - cut for cut in cuts})
+        query = GroupedQuery(
+            bounds_us=[start_us, *(cut for cut in inner if start_us < cut < end_us), end_us],
+            columns=columns,
+            filters=filters,
+            group_by=["company_id"] if groups is not None else by,
+            groups=groups,
+            has_rest=has_rest,
+        )
+        return self._practices[0].grouped(query)
 
     def timeseries(
         self,

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
+from vumeter.custom_metrics.v1 import query_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_query__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -89,6 +90,11 @@ class CustomMetricsServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.FromString,
                 _registered_method=True)
+        self.QueryMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+                _registered_method=True)
         self.ListTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.SerializeToString,
@@ -163,8 +169,8 @@ class CustomMetricsServiceServicer(object):
     def AggregateMetrics(self, request, context):
         """Sums the recorded values of metrics over a range, in total or by label. Values are summed
         whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
-        by how many there were. For percentiles and means ask QueryTimeseries. INVALID_ARGUMENT if the
-        answer on all pages would hold more than 100,000 cells (rows times metrics).
+        by how many there were. For percentiles, means and all else ask QueryMetrics. INVALID_ARGUMENT if
+        the answer on all pages would hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,8 +179,8 @@ class CustomMetricsServiceServicer(object):
     def ListDailyMetrics(self, request, context):
         """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; as in
         AggregateMetrics, whatever the type of the metric. For percentiles and means by day ask
-        QueryTimeseries with a `step` of 24 hours. INVALID_ARGUMENT if the answer on all pages would
-        hold more than 100,000 cells (rows times metrics).
+        QueryMetrics with CALENDAR_UNIT_DAY. INVALID_ARGUMENT if the answer on all pages would hold more
+        than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +190,15 @@ class CustomMetricsServiceServicer(object):
         """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the
         95th percentile of a histogram. At most 11,000 buckets. Beside each value stands of how many
         points it is made; the documented JSON has the value alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryMetrics(self, request, context):
+        """Asks anything: any function of any metrics, by any labels and buckets, with formulas, the first
+        groups and the rest, and a comparison with an earlier range. INVALID_ARGUMENT if the answer would
+        hold more than 100,000 cells (rows times columns).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,6 +263,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.QueryTimeseries,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.SerializeToString,
+            ),
+            'QueryMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.SerializeToString,
             ),
             'ListTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTags,
@@ -491,6 +511,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/QueryTimeseries',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.QueryTimeseriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -102,6 +102,12 @@ class GetTimeseriesRequest(_message.Message):
     fill: str
     def __init__(self, metric_name: _Optional[str] = ..., start_date: _Optional[str] = ..., end_date: _Optional[str] = ..., step: _Optional[str] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[str] = ..., timezone: _Optional[str] = ..., fill: _Optional[str] = ...) -> None: ...
 
+class QueryRequest(_message.Message):
+    __slots__ = ("body",)
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    body: _httpbody_pb2.HttpBody
+    def __init__(self, body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
+
 class GetTagsRequest(_message.Message):
     __slots__ = ("metric_name", "agent_id")
     METRIC_NAME_FIELD_NUMBER: _ClassVar[int]

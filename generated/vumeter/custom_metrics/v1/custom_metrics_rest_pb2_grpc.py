@@ -71,6 +71,11 @@ class CustomMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTimeseriesRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.Query = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/Query',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetTags',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.SerializeToString,
@@ -161,6 +166,36 @@ class CustomMetricsRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Query(self, request, context):
+        """Asks anything: functions of metrics by group and bucket, with formulas, order, the first groups
+        and the rest, and a comparison. The body is JSON, read as strictly as that of a recording; only
+        startDate, endDate and metrics are required:
+
+        {"startDate": "2025-04-01", "endDate": "2025-04-08", "timezone": "Asia/Singapore",
+        "step": "day",
+        "metrics": [{"as": "attempts", "metric": "booking_attempt", "function": "sum"},
+        {"as": "p99", "metric": "e2e_latency_ms", "function": "percentile",
+        "percentile": 99}],
+        "formulas": [{"as": "share", "expression": "p99 / attempts"}],
+        "filters": [{"label": "agent_id", "op": "in", "values": ["a", "b"]}],
+        "groupBy": ["company_id"], "orderBy": "-share", "limit": 10, "other": true,
+        "fill": "null", "compareTo": "previous"}
+
+        The answer, where a value that is not there is null, and labels are null for the rest:
+
+        {"data": {"rows": [{"start": "2025-04-01T00:00:00+08:00", "end": "2025-04-02T00:00:00+08:00",
+        "labels": {"company_id": "abc"}, "values": {"attempts": 3, "p99": 815,
+        "share": 271.666666667}, "counts": {"attempts": 3, "p99": 2},
+        "previous": {"attempts": 1, "p99": null, "share": null}}],
+        "groups": 37}}
+
+        `Accept` naming text/csv answers CSV (RFC 4180). More than 100,000 cells (rows times columns) is
+        400 `Narrow the range or the grouping`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTags(self, request, context):
         """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000
         values of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
@@ -211,6 +246,11 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
             'GetTimeseries': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTimeseries,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTimeseriesRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'Query': grpc.unary_unary_rpc_method_handler(
+                    servicer.Query,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetTags': grpc.unary_unary_rpc_method_handler(
@@ -369,6 +409,33 @@ class CustomMetricsRestService(object):
             target,
             '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetTimeseries',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTimeseriesRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Query(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/Query',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -6,6 +6,17 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.questions import (
+    Grouped,
+    GroupedQuery,
+    SessionMetric,
+    SumQuery,
+    Sums,
+    TagValues,
+    TagValuesQuery,
+    Timeseries,
+    TimeseriesQuery,
+)
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import View
@@ -13,6 +24,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlie
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import FLUSH_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
+from vumeter_server.custom_metrics.sqlite.query.grouped import answer_grouped
 from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
     answer_tag_values,
@@ -30,16 +42,7 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
 from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
-from vumeter_server.custom_metrics.store import (
-    Idempotency,
-    SessionMetric,
-    SumQuery,
-    Sums,
-    TagValues,
-    TagValuesQuery,
-    Timeseries,
-    TimeseriesQuery,
-)
+from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -118,6 +121,10 @@ class SqliteMetricStore:
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Aggregate one metric by bucket."""
         return await self._answer(organization_id, query, answer_timeseries)
+
+    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+        """Compute functions of metrics by group and bucket."""
+        return await self._answer(organization_id, query, answer_grouped)
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int

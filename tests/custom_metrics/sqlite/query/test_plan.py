@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import DAYS_PER_UNIT, PointSums, Unit
@@ -24,7 +25,6 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
     TagsQuery,
     plan,
 )
-from vumeter_server.custom_metrics.store import Selection, SumQuery, TimeseriesQuery
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

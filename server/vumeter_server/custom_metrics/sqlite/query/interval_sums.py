@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import check_cells
 from vumeter_server.custom_metrics.exact_sums import Floats, join
+from vumeter_server.custom_metrics.questions import Sums
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube
-from vumeter_server.custom_metrics.store import Sums
 
 
 def sums_of_all(cube: Cube, names: list[str]) -> Sums:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
+from vumeter_server.custom_metrics.questions import TagValues, TagValuesQuery
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT
 from vumeter_server.custom_metrics.sqlite.query.plan import NamesQuery, Plan, TagsQuery
-from vumeter_server.custom_metrics.store import TagValues, TagValuesQuery
 from vumeter_server.sqlite import check_cancelled
 
 SYSTEM_LABELS = (AGENT, "environment_id")

@@ -21,6 +21,12 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.questions import (
+    GroupedQuery,
+    SumQuery,
+    TagValuesQuery,
+    TimeseriesQuery,
+)
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import View
@@ -29,7 +35,6 @@ from vumeter_server.custom_metrics.sqlite.query.day_spans import (
     edges_of_days,
     whole_days,
 )
-from vumeter_server.custom_metrics.store import SumQuery, TagValuesQuery, TimeseriesQuery
 
 SESSION = "session_id"
 # Queries of more periods, or of more metrics times edges, are not answered on the event loop, where
@@ -110,7 +115,15 @@ class SessionQuery:
     stored_bytes: int | None
 
 
-Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
+Query = (
+    SumQuery
+    | TimeseriesQuery
+    | GroupedQuery
+    | NamesQuery
+    | TagsQuery
+    | TagValuesQuery
+    | SessionQuery
+)
 
 
 # One is made per query. It is not frozen, since that would make it three times as slow to make.
@@ -156,6 +169,8 @@ def plan(query: Query, view: View) -> Plan:
             return _plan_sums(query, view)
         case TimeseriesQuery():
             return _plan_timeseries(query, view)
+        case GroupedQuery():
+            return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
         case SessionQuery():
             return _plan_session(query, view)
         case NamesQuery() | TagsQuery():

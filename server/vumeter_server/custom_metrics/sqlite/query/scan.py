@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from vumeter_server.custom_metrics.matchers import Matcher, Operator
+from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns
-from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, find_session
-from vumeter_server.custom_metrics.sqlite.query.plan import SESSION
-from vumeter_server.custom_metrics.store import Selection
+from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.sqlite import check_cancelled
 
 
@@ -48,52 +47,8 @@ class Wanted:
     bounds_us: Sequence[int] = ()
 
 
-class Matcher:
-    """Decides which points have all labels of a selection's filters."""
-
-    def __init__(self, snapshot: Snapshot, filters: Sequence[tuple[str, str]]) -> None:
-        labels = snapshot.labels
-        self.matches_nothing = False
-        self.label_set_mask: npt.NDArray[np.bool_] | None = None
-        self.session_code: int | None = None
-        for key, value in filters:
-            if key == SESSION:
-                self._match_session(snapshot, value)
-                continue
-            code = labels.codes.get((key, value), NO_CODE) if value else NO_CODE
-            if value and code == NO_CODE:
-                self.matches_nothing = True
-                return
-            mask = labels.column(key) == code
-            self.label_set_mask = (
-                mask if self.label_set_mask is None else self.label_set_mask & mask
-            )
-        if self.label_set_mask is not None and not self.label_set_mask.any():
-            self.matches_nothing = True
-
-    def _match_session(self, snapshot: Snapshot, name: str) -> None:
-        code = NO_CODE
-        if name:
-            found = find_session(snapshot.connection, snapshot.organization_id, name)
-            if found is None:
-                self.matches_nothing = True
-                return
-            code = found
-        if self.session_code not in (None, code):
-            self.matches_nothing = True
-        self.session_code = code
-
-    def mask(
-        self, label_sets: Array | None, sessions: Array | None
-    ) -> npt.NDArray[np.bool_] | None:
-        """Return which points match, None if all do."""
-        mask: npt.NDArray[np.bool_] | None = None
-        if self.label_set_mask is not None and label_sets is not None:
-            mask = self.label_set_mask[label_sets]
-        if self.session_code is not None and sessions is not None:
-            of_session = sessions == self.session_code
-            mask = of_session if mask is None else mask & of_session
-        return mask
+def _equalities(selection: Selection) -> list[Matcher]:
+    return [Matcher(key, Operator.EQUAL, (value,)) for key, value in selection.filters]
 
 
 class Scan:
@@ -109,12 +64,14 @@ class Scan:
         selection: Selection,
         metric_codes: Sequence[int],
         wanted: Wanted,
+        matching: PointFilter | None = None,
     ) -> None:
+        """Scan what the selection's filters match, or instead of these `matching`."""
         self._snapshot = snapshot
         self._selection = selection
         self._metric_codes = metric_codes
         self._wanted = wanted
-        self.matcher = Matcher(snapshot, selection.filters)
+        self.matcher = matching or PointFilter(snapshot, _equalities(selection))
 
     def all(self) -> Iterator[PointColumns]:
         """Yield every point of the selection: segments in order of days, then the head."""
@@ -150,10 +107,8 @@ class Scan:
         values = read(Kind.VALUE)
         if not values:
             return
-        label_sets = (
-            read(Kind.SERIES) if wanted.label_sets or matcher.label_set_mask is not None else {}
-        )
-        with_sessions = wanted.sessions or matcher.session_code is not None
+        label_sets = read(Kind.SERIES) if wanted.label_sets or matcher.reads_label_sets else {}
+        with_sessions = wanted.sessions or matcher.reads_sessions
         sessions = read(Kind.SESSION) if with_sessions else {}
         times = read(Kind.TIME) if wanted.times else {}
         if not wanted.times:

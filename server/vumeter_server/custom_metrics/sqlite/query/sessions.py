@@ -6,12 +6,12 @@ import itertools
 from operator import itemgetter
 
 from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
+from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, SessionQuery
-from vumeter_server.custom_metrics.store import SessionMetric
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 

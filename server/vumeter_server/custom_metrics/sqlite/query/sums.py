@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import check_cells
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.questions import SumQuery, Sums
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
@@ -31,7 +32,6 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
 )
 from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
-from vumeter_server.custom_metrics.store import SumQuery, Sums
 from vumeter_server.sqlite import check_cancelled
 
 Integers = npt.NDArray[np.int64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.aggregation import Function, compute_of_sums, nearest_rank
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.questions import Timeseries, TimeseriesQuery
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
@@ -18,7 +20,6 @@ from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
 from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups.building import runs_of
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import of_matrix
-from vumeter_server.custom_metrics.store import Timeseries, TimeseriesQuery
 
 
 def answer_timeseries(
@@ -52,7 +53,10 @@ def _of_sums(metric_type: MetricType, function: Function, sums: ExactSums) -> Ti
 
 
 def _percentiles(
-    found: Iterable[PointColumns], query: TimeseriesQuery, metric_type: MetricType, percent: int
+    found: Iterable[PointColumns],
+    query: TimeseriesQuery,
+    metric_type: MetricType,
+    percent: int | Fraction,
 ) -> Timeseries:
     """Find the percentile of each bucket with a point."""
     runs: dict[int, list[Array]] = {}

@@ -1,0 +1,169 @@
+"""Functions of points by cell, a cell being a bucket of a group.
+
+What several functions of the same points need, such as their order, is computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.aggregation import Function, Statistic, rank_of
+from vumeter_server.custom_metrics.exact_sums import ExactSums
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+# Up to so many numbers beside those of the points, a table is faster than a sort.
+TABLE_BESIDE = 65_536
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GatheredPoints:
+    """The points of one metric that match, in the order of recording where times are equal.
+
+    Attributes:
+        buckets, groups: int64[points].
+        values: float64[points].
+        times_us: int64[points]; None if no function asks for the last value.
+        sessions: int64[points], -1 for none; None if no function asks for sessions.
+    """
+
+    buckets: Integers
+    groups: Integers
+    values: Floats
+    times_us: Integers | None
+    sessions: Integers | None
+
+    def taken(self, chosen: Integers) -> GatheredPoints:
+        """Return some of the points."""
+        return GatheredPoints(
+            buckets=self.buckets[chosen],
+            groups=self.groups[chosen],
+            values=self.values[chosen],
+            times_us=None if self.times_us is None else self.times_us[chosen],
+            sessions=None if self.sessions is None else self.sessions[chosen],
+        )
+
+
+class Cells:
+    """The points of each cell.
+
+    Attributes:
+        keys: int64[cells], ascending.
+        counts: int64[cells], how many points each has.
+    """
+
+    def __init__(self, keys: Integers, space: int, points: GatheredPoints) -> None:
+        """Divide `points` by `keys`, int64[points], from 0 to `space` - 1."""
+        self._points = points
+        self.keys, places, self.counts = numbered(keys, space)
+        # Radix sort is for 16 bits, and several times as fast.
+        is_small = len(self.keys) <= np.iinfo(np.uint16).max
+        self._places: npt.NDArray[Any] = places.astype(np.uint16) if is_small else places
+
+    def compute(self, function: Function) -> tuple[Floats, Integers]:
+        """Return the function's value of each cell, and how many points or sessions it is of."""
+        counts = self._sessions() if function.statistic is Statistic.SESSIONS else self.counts
+        match function.statistic:
+            case Statistic.SUM:
+                values = self._totals
+            case Statistic.MEAN:
+                values = self._totals / counts
+            case Statistic.MIN:
+                values = self._extremes(np.minimum)
+            case Statistic.MAX:
+                values = self._extremes(np.maximum)
+            case Statistic.PERCENTILE:
+                values = self._percentiles(function.percent)
+            case Statistic.LAST:
+                values = self._last()
+            case _:
+                values = counts.astype(np.float64)
+        return values, counts
+
+    @cached_property
+    def _totals(self) -> Floats:
+        return ExactSums.of(self._places, self._points.values, len(self.keys)).totals()
+
+    @cached_property
+    def _starts(self) -> Integers:
+        """Where each cell begins when points are in the order of cells."""
+        starts: Integers = np.cumsum(self.counts) - self.counts
+        return starts
+
+    @cached_property
+    def _distinct_counts(self) -> tuple[Integers, Integers]:
+        """The distinct counts, ascending, and for each cell the number of its own."""
+        distinct, places = np.unique(self.counts, return_inverse=True)
+        return distinct, places
+
+    @cached_property
+    def _ascending(self) -> Floats:
+        """The values in the order of cells, and in each ascending."""
+        values = np.sort(self._points.values) if len(self.keys) == 1 else self._points.values
+        if len(self.keys) > 1:
+            # Equal values are the same in any order, so the first sort need not be stable.
+            order = np.argsort(values)
+            values = values[order[np.argsort(self._places[order], kind="stable")]]
+        return values
+
+    @cached_property
+    def _grouped(self) -> Floats:
+        """The values in the order of cells."""
+        return self._points.values[np.argsort(self._places, kind="stable")]
+
+    def _extremes(self, reduce: np.ufunc) -> Floats:
+        if not len(self.keys):
+            return self._points.values
+        extremes: Floats = reduce.reduceat(self._grouped, self._starts)
+        return extremes
+
+    def _percentiles(self, percent: int | Fraction) -> Floats:
+        distinct, places = self._distinct_counts
+        ranks = np.array([rank_of(count, percent) for count in distinct.tolist()], np.int64)
+        chosen: Floats = self._ascending[self._starts + ranks[places] - 1]
+        return chosen
+
+    def _last(self) -> Floats:
+        times_us = self._points.times_us
+        if times_us is None:
+            raise ValueError("points were gathered without their times")
+        # The sort is stable: of equal times the one recorded last comes last.
+        order = np.lexsort((times_us, self._places))
+        last: Floats = self._points.values[order[self._starts + self.counts - 1]]
+        return last
+
+    def _sessions(self) -> Integers:
+        """Return how many distinct sessions each cell has; none where points have none."""
+        sessions = self._points.sessions
+        if sessions is None:
+            raise ValueError("points were gathered without their sessions")
+        known = sessions >= 0
+        width = int(sessions.max(initial=0)) + 1
+        # A sort of numbers is faster than what finds distinct ones by hash.
+        pairs = np.sort(self._places[known].astype(np.int64) * width + sessions[known])
+        is_first = np.ones(len(pairs), np.bool_)
+        is_first[1:] = pairs[1:] != pairs[:-1]
+        counts: Integers = np.bincount(pairs[is_first] // width, minlength=len(self.keys))
+        return counts
+
+
+def numbered(codes: Integers, space: int) -> tuple[Integers, Integers, Integers]:
+    """Number the distinct codes, which are from 0 to `space` - 1.
+
+    Returns them, ascending; the number of each code; and how many there are of each.
+    """
+    if space > 4 * len(codes) + TABLE_BESIDE:
+        distinct, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        return distinct, numbers, counts
+    counts = np.bincount(codes, minlength=1)
+    distinct = np.flatnonzero(counts)
+    table = np.zeros(len(counts), np.int64)
+    table[distinct] = np.arange(len(distinct))
+    return distinct, table[codes], counts[distinct]

@@ -78,7 +78,7 @@ class _Summing:
         self.cache = cache
         self.plan = plan
         self.selection = query.selection
-        self.codes = codes_of(query, snapshot)
+        self.codes = list(codes_of(query, snapshot))
         self.width = max(len(names), 1)
         # The column of each metric, -1 for those that are not asked for.
         self.columns = np.full(max(snapshot.state.metrics, 1), -1, np.int64)

@@ -138,3 +138,30 @@ def test_rows_after_limit_count_as_cells(server: InProcess) -> None:
     kept = server.query(cells_query(1, groupBy=["caller"], filters=one_less))["data"]
     assert len(kept["rows"]) == 20_000
     assert kept["rows"][0]["labels"] == {"caller": "0"}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("50", 1), ("50.00000000000000000001", 2), ("49.99999999999999999999", 1), ("5e1", 1)],
+)
+def test_a_percentile_is_the_decimal_as_written(
+    server: InProcess, written: str, value: float
+) -> None:
+    server.new_organization()
+    server.record(
+        [
+            {
+                "name": "ttft_ms",
+                "type": "histogram",
+                "value": each,
+                "timestamp": "2025-04-01T00:00:00Z",
+            }
+            for each in (1, 2)
+        ]
+    )
+    column = (
+        f'{{"as": "p", "metric": "ttft_ms", "function": "percentile", "percentile": {written}}}'
+    )
+    body = f'{{"startDate": "2025-04-01", "endDate": "2025-04-02", "metrics": [{column}]}}'
+    (row,) = server.query(body)["data"]["rows"]
+    assert row["values"] == {"p": value}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.sqlite.failures import as_public
+from vumeter_server.sqlite.failures import as_public, is_damage
 from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -34,6 +34,10 @@ class _Waiting:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+
+
+class _MetDamage(Exception):
+    """A job met a damaged page: SQLite lets nobody write in this transaction any more."""
 
 
 def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -74,9 +78,10 @@ class Writer:
         """Run `job` and return its result once it is committed.
 
         What the job raises undoes that job alone and is raised here. Storage that is busy, full or
-        failing raises Unavailable, and nothing of the job remains. `rolled_back` runs in the writer
-        thread whenever the job's work is undone after it began, `committed` there right after the
-        commit, before anyone is answered: both keep caches in step with the file.
+        failing raises Unavailable, damaged storage StorageDamaged, and nothing of the job remains.
+        A job is run again if another met damage in their transaction. `rolled_back` runs in the
+        writer thread whenever the job's work is undone after it began, `committed` there right
+        after the commit, before anyone is answered: both keep caches in step with the file.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -126,12 +131,15 @@ class Writer:
             for each in group:
                 self._run_job(each, done)
             connection.execute("COMMIT")
+        except _MetDamage:
+            self._roll_back(done)
+            # The others are run again, each in a transaction of its own: more may meet damage.
+            for each in group:
+                if each.error is None:
+                    self._run_group([each])
         except sqlite3.Error as error:
             _log.error("transaction_failed", error=str(error), jobs=len(group))
-            if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            self._undo(done)
+            self._roll_back(done)
             public = as_public(error)
             for each in group:
                 if each.error is None:
@@ -147,9 +155,11 @@ class Writer:
             each.result = each.job(connection)
         except BaseException as error:
             each.error = as_public(error)
-            if each.error is not error:
+            if each.error is not error and not is_damage(error):
                 _log.error("storage_failed", error=str(error))
             _tell(each.rolled_back)
+            if is_damage(error) and isinstance(error, sqlite3.Error):
+                raise _MetDamage from error
             if not connection.in_transaction:
                 # SQLite undid the whole transaction (a full disk does that): nobody's work is left.
                 raise sqlite3.OperationalError("transaction was rolled back") from error
@@ -158,8 +168,10 @@ class Writer:
             done.append(each)
         connection.execute("RELEASE job")
 
-    @staticmethod
-    def _undo(done: list[_Waiting]) -> None:
+    def _roll_back(self, done: list[_Waiting]) -> None:
+        if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
         for each in done:
             _tell(each.rolled_back)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import structlog
 
@@ -14,8 +15,6 @@ BUSY_OR_FULL = "Storage is busy or full"
 _log = structlog.get_logger(__name__)
 
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", re.IGNORECASE)
-# As our own statements are spelled: the prose of a docstring is none.
-_TABLE_IN_CODE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)")
 
 
 def is_damage(error: BaseException) -> bool:
@@ -36,27 +35,30 @@ def tables_of(sql: str) -> list[str]:
     return sorted(set(_TABLE.findall(sql)))
 
 
-def tables_named_at(error: BaseException) -> list[str]:
-    """Return the tables that the innermost function with SQL names, of those an error passed."""
-    tables: set[str] = set()
-    traceback = error.__traceback__
-    while traceback is not None:
-        frame = traceback.tb_frame
-        of_module = [frame.f_globals.get(name) for name in frame.f_code.co_names]
-        texts = [each for each in (*frame.f_code.co_consts, *of_module) if isinstance(each, str)]
-        tables = {table for text in texts for table in _TABLE_IN_CODE.findall(text)} or tables
-        traceback = traceback.tb_next
-    return sorted(tables)
+def tables_read(
+    connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], object]
+) -> list[str]:
+    """Return the tables that a query reads last: it is run again, to name the damaged one."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    try:
+        query(connection)
+    except Exception:  # noqa: S110 - it is the error that the query has raised before
+        pass
+    finally:
+        connection.set_trace_callback(None)
+    read = [tables for each in statements if (tables := tables_of(each))]
+    return read[-1] if read else []
 
 
 def as_public(error: BaseException, tables: list[str] | None = None) -> BaseException:
     """Return what callers are told of an error of storage; others are returned as they are.
 
-    Damage is logged with `tables`, or with those that the failing code names.
+    Damage is logged with the tables where it was met.
     """
     if is_damage(error):
         detail = error.detail if isinstance(error, StorageDamaged) else str(error)
-        _log.error("storage_damaged", problem=detail, tables=tables or tables_named_at(error))
+        _log.error("storage_damaged", problem=detail, tables=tables or [])
         if isinstance(error, StorageDamaged):
             return error
         public: VumeterError = StorageDamaged(detail=detail)

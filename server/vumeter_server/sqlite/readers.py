@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
 from vumeter_server.sqlite.disk_reads import DiskReads
-from vumeter_server.sqlite.failures import as_public, is_damage, tables_of
+from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Readers:
         Handing such a query to a thread costs ten times what it does. Not for what may have to be
         read from a disk.
         """
-        with _public_errors():
+        with _public_errors(self._peeking, query):
             return query(self._peeking)
 
     def can_peek_at_rows(self) -> bool:
@@ -90,7 +90,7 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            with _public_errors():
+            with _public_errors(self._peeking, query):
                 self._peeking.execute("BEGIN")
                 try:
                     return query(self._peeking)
@@ -213,7 +213,7 @@ class _ReaderThread(threading.Thread):
             self._connection.execute("BEGIN")
             asked.result = asked.query(self._connection)
         except BaseException as raised:
-            tables = _tables_read(self._connection, asked.query) if is_damage(raised) else None
+            tables = tables_read(self._connection, asked.query) if is_damage(raised) else None
             asked.error = as_public(raised, tables)
         finally:
             with self._lock:
@@ -231,26 +231,13 @@ def _end_transaction(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
-def _tables_read(connection: sqlite3.Connection, query: Query) -> list[str]:
-    """Return the tables that a query reads last: it is run again, to name the damaged one."""
-    statements: list[str] = []
-    connection.set_trace_callback(statements.append)
-    try:
-        query(connection)
-    except Exception:  # noqa: S110 - it is the error that the query has raised before
-        pass
-    finally:
-        connection.set_trace_callback(None)
-    read = [tables for each in statements if (tables := tables_of(each))]
-    return read[-1] if read else []
-
-
 @contextlib.contextmanager
-def _public_errors() -> Iterator[None]:
+def _public_errors(connection: sqlite3.Connection, query: Query) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, StorageDamaged) as error:
-        public = as_public(error)
+        tables = tables_read(connection, query) if is_damage(error) else None
+        public = as_public(error, tables)
         if public is error:
             raise
         raise public from error

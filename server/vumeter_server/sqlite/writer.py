@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.sqlite.failures import as_public, is_damage
+from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -37,7 +37,12 @@ class _Waiting:
 
 
 class _MetDamage(Exception):
-    """A job met a damaged page: SQLite lets nobody write in this transaction any more."""
+    """A job met damage: SQLite lets nobody write in such a transaction any more."""
+
+    def __init__(self, waiting: _Waiting, error: BaseException) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.error = error
 
 
 def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -131,8 +136,9 @@ class Writer:
             for each in group:
                 self._run_job(each, done)
             connection.execute("COMMIT")
-        except _MetDamage:
+        except _MetDamage as met:
             self._roll_back(done)
+            met.waiting.error = as_public(met.error, self._tables_of(met.waiting))
             # The others are run again, each in a transaction of its own: more may meet damage.
             for each in group:
                 if each.error is None:
@@ -154,12 +160,13 @@ class Writer:
         try:
             each.result = each.job(connection)
         except BaseException as error:
+            if is_damage(error):
+                _tell(each.rolled_back)
+                raise _MetDamage(each, error) from error
             each.error = as_public(error)
-            if each.error is not error and not is_damage(error):
+            if each.error is not error:
                 _log.error("storage_failed", error=str(error))
             _tell(each.rolled_back)
-            if is_damage(error) and isinstance(error, sqlite3.Error):
-                raise _MetDamage from error
             if not connection.in_transaction:
                 # SQLite undid the whole transaction (a full disk does that): nobody's work is left.
                 raise sqlite3.OperationalError("transaction was rolled back") from error
@@ -167,6 +174,16 @@ class Writer:
         else:
             done.append(each)
         connection.execute("RELEASE job")
+
+    def _tables_of(self, waiting: _Waiting) -> list[str]:
+        """Return the tables that a job used last when it met damage; nothing of it remains."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return tables_read(self._connection, waiting.job)
+        except sqlite3.Error:
+            return []
+        finally:
+            self._roll_back([waiting])
 
     def _roll_back(self, done: list[_Waiting]) -> None:
         if self._connection.in_transaction:

@@ -370,17 +370,18 @@ def _cut(data: bytearray, start: int, chance: random.Random) -> None:
 PAGE_DAMAGES: Final[dict[str, Damage]] = {"zeros": _zeros, "garbage": _garbage, "cut": _cut}
 
 
-def flipped(data: bytes, blob: bytes, chance: random.Random) -> bytes:
-    """Return a file with one flipped bit in a blob, of which its last part is looked up.
+def flipped(data: bytes, blobs: Sequence[bytes], chance: random.Random) -> bytes:
+    """Return a file with one flipped bit in one of some blobs.
 
-    A blob that is long is in several pages; a part of 64 bytes mostly is in one.
+    A long blob lies in several pages, and its rest may stand in the free part of others: so a part
+    of 64 bytes is looked up that is there once.
     """
-    for _ in range(200):
-        first = chance.randrange(max(len(blob) - 64, 1))
-        part = blob[first : first + 64]
-        if data.count(part) == 1:
+    for blob in chance.sample(blobs, len(blobs)):
+        parts = [blob[first : first + 64] for first in range(0, max(len(blob) - 64, 1), 8)]
+        parts = [part for part in parts if data.count(part) == 1]
+        if parts:
+            part = chance.choice(parts)
             damaged = bytearray(data)
-            at = data.index(part) + chance.randrange(len(part))
-            damaged[at] ^= 1 << chance.randrange(8)
+            damaged[data.index(part) + chance.randrange(len(part))] ^= 1 << chance.randrange(8)
             return bytes(damaged)
-    raise AssertionError("no part of the blob is found in the file")
+    raise AssertionError("no part of a blob is found in the file")

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from tests.custom_metrics.in_process import InProcess
 from tests.custom_metrics.strategies import SCENES, many_points
+from tests.waiting import comes_to_hold
 
 from vumeter_server.custom_metrics.sqlite.maintenance import schedule
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import Contents, contents
@@ -76,10 +77,10 @@ def test_the_loop_of_background_work_says_once_per_try_what_is_damaged(
 
     async def run() -> None:
         running = asyncio.create_task(server.store.run())
-        async with asyncio.timeout(30):
-            while len([e for e in logged if e["event"] == "periodic_work_met_damage"]) < 3:
-                await asyncio.sleep(0.01)
-            assert not running.done()
+        await comes_to_hold(
+            lambda: len([e for e in logged if e["event"] == "periodic_work_met_damage"]) >= 3
+        )
+        assert not running.done()
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
@@ -93,3 +94,32 @@ def test_the_loop_of_background_work_says_once_per_try_what_is_damaged(
     assert met[0]["tables"] == ["metric_batches"]
     assert len(met) - len(tries) in (0, 1)
     assert contents_of(server)[1].log_points == 0
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3])
+def test_a_column_that_is_missing_is_damage_and_its_day_is_not_compacted(
+    tmp_path: Path, kind: int
+) -> None:
+    with InProcess(tmp_path / "vumeter.db") as server:
+        server.new_organization()
+        for seed in range(2):
+            server.record(many_points(SCENES[0], 200, seed))
+            server.store.maintenance._flush_at_points = 1
+            server.run(server.store.maintenance.flush())
+        server.database.write(
+            lambda connection: connection.execute(
+                "DELETE FROM metric_columns WHERE kind = ? AND part ="
+                " (SELECT max(part) FROM metric_columns)",
+                (kind,),
+            )
+        )
+
+        def rows() -> int:
+            return server.database.read(
+                lambda c: int(c.execute("SELECT count(*) FROM metric_columns").fetchone()[0])
+            )
+
+        before = rows()
+        with pytest.raises(StorageDamaged):
+            server.run(server.store.maintenance.flush(everything=True))
+        assert rows() == before

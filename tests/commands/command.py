@@ -7,8 +7,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +57,6 @@ def at_terminal(*arguments: str, db: Path, typed: str = "") -> tuple[int, str]:
     finally:
         os.close(terminal)
     return process.wait(timeout=60), screen.decode().replace("\r\n", "\n")
-
-
-def until(holds: Callable[[], bool], *, seconds: float) -> float:
-    """Wait until something holds; return how long that took."""
-    started = time.monotonic()
-    while not holds():
-        assert time.monotonic() - started < seconds, "it did not come to hold"
-        time.sleep(0.02)
-    return time.monotonic() - started
 
 
 def parsed(text: str) -> Any:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.commands.command import at_terminal, parsed, try_vumeter, until, vumeter
+from tests.commands.command import at_terminal, parsed, try_vumeter, vumeter
 from tests.stack import Stack
+from tests.waiting import until
 
 from vumeter_server.sqlite.library import sqlite3
 

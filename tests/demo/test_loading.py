@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 from pydantic import SecretStr
-from tests.commands.command import until
 from tests.stack import Stack, start_stack
+from tests.waiting import until
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.demo import custom_metrics

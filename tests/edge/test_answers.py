@@ -19,6 +19,7 @@ import requests
 from google.rpc import error_details_pb2, status_pb2
 from tests.edge.conftest import ALLOWED_ORIGIN, Edge, run_edge
 from tests.edge.upstream import SERVICE, Upstream
+from tests.waiting import comes_to_hold
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as rest_pb2
 
@@ -445,9 +446,10 @@ async def until_health(edge: Edge, status: int) -> None:
 
 
 async def until(edge: Edge, path: str, status: int) -> None:
-    async with asyncio.timeout(15):
-        while (await get(edge, path)).status_code != status:
-            await asyncio.sleep(0.1)
+    async def is_answered_so() -> bool:
+        return (await get(edge, path)).status_code == status
+
+    await comes_to_hold(is_answered_so, every_seconds=0.1)
 
 
 async def raw_request(edge: Edge, request_line: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.end_to_end.recorders import (
     stored,
 )
 from tests.stack import Stack, start_stack
+from tests.waiting import until
 
 from vumeter_server.access.keys import NewKey
 from vumeter_server.sqlite.library import sqlite3
@@ -54,13 +54,6 @@ def kill_server(stack: Stack) -> None:
     stack.wait()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 def record_until(
     stack: Stack, key: NewKey, run: str, condition: Callable[[list[Recorder]], bool]
 ) -> list[Recorder]:
@@ -69,7 +62,10 @@ def record_until(
         clients = [kind(f"{run}-{kind.__name__}", caller) for kind in KINDS]
         for client in clients:
             client.start()
-        until(lambda: all(client.acknowledged for client in clients) and condition(clients))
+        until(
+            lambda: all(client.acknowledged for client in clients) and condition(clients),
+            every_seconds=0.005,
+        )
         kill_server(stack)
         for client in clients:
             client.join()

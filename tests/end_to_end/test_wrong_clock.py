@@ -13,6 +13,7 @@ import grpc.aio
 import pytest
 from pydantic import SecretStr
 from tests.commands.command import parsed, vumeter
+from tests.waiting import comes_to_hold
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
@@ -30,7 +31,6 @@ from vumeter_server.sqlite import open_database
 from vumeter_server.times.units import DAY_US, MINUTE_US
 
 TOKEN = "token-of-the-tests-0123456789abcdef"
-WITHIN_SECONDS = 30.0
 
 
 @dataclass
@@ -108,12 +108,6 @@ async def served(
         yield Asked(channel, key)
 
 
-async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
 async def test_a_start_500_days_ahead_deletes_nothing_until_the_clock_is_accepted(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,7 +135,7 @@ async def test_a_start_500_days_ahead_deletes_nothing_until_the_clock_is_accepte
             # Silence of the call counts from when the clock was accepted.
             return await asked.state() == (0, 1)
 
-        await until(is_dropped)
+        await comes_to_hold(is_dropped)
 
 
 async def test_a_jump_while_running_pauses_deletion_until_it_is_undone(tmp_path: Path) -> None:
@@ -163,4 +157,4 @@ async def test_a_jump_while_running_pauses_deletion_until_it_is_undone(tmp_path:
             return await asked.state() == (1, 0)
 
         # Silence counts anew once the clock is trusted again.
-        await until(is_closed)
+        await comes_to_hold(is_closed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from tests.conformance.simulation.asking import metrics_of
 from tests.conformance.simulation.engines import ACME, SqliteEngine
 from tests.conformance.simulation.reports import call, call_id, execution, execution_id
 from tests.simulation import reference
+from tests.waiting import comes_to_hold
 
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES
 from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies, query
@@ -37,14 +37,6 @@ async def store(engine: SqliteEngine) -> AsyncIterator[SqliteSimulationStore]:
         yield opened
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("it did not come about in 10 seconds")
-
-
 async def test_calls_left_by_a_deletion_that_was_cut_short_are_out_of_sight(
     engine: SqliteEngine, database: Database
 ) -> None:
@@ -58,7 +50,7 @@ async def test_calls_left_by_a_deletion_that_was_cut_short_are_out_of_sight(
         assert await store.call(ACME, call_id(1)) is None
         await store.record_calls(ACME, [call(1, of=2, avg_agent_latency_ms=640.0)])
         assert (await metrics_of(store, 2)).total_calls == 1
-        await until(lambda: _count_calls(database) == 1)
+        await comes_to_hold(lambda: _count_calls(database) == 1)
         assert (await store.call(ACME, call_id(1))) == call(1, of=2, avg_agent_latency_ms=640.0)
 
 
@@ -91,7 +83,7 @@ async def test_percentiles_of_many_calls_are_saved_until_a_latency_changes(
         ACME, [call(n, avg_agent_latency_ms=value) for n, value in enumerate(reported)]
     )
     first = await metrics_of(store)
-    await until(lambda: _saved(database) == (1, 1899.1))
+    await comes_to_hold(lambda: _saved(database) == (1, 1899.1))
     assert await metrics_of(store) == first
     await store.record_calls(ACME, [call(7, avg_agent_latency_ms=7.0)])
     assert _saved(database)[0] == 1, "a report that says nothing new changes nothing"
@@ -118,12 +110,12 @@ async def test_percentiles_that_could_not_be_saved_are_saved_later(
     )
     with capture_logs() as logs:
         first = await metrics_of(store)
-        await until(lambda: any(log["log_level"] == "error" for log in logs))
+        await comes_to_hold(lambda: any(log["log_level"] == "error" for log in logs))
         assert _saved(database) == (None, None)
         database.write(lambda connection: connection.execute("DROP TRIGGER storage_fails"))
         # The next occasion for an earlier version, which did not try again by itself.
         await store.delete_execution(ACME, execution_id(9))
-        await until(lambda: _saved(database) == (1, 1899.1))
+        await comes_to_hold(lambda: _saved(database) == (1, 1899.1))
     assert await metrics_of(store) == first
 
 
@@ -142,7 +134,7 @@ async def test_a_failing_save_does_not_keep_calls_of_deleted_executions(
     )
     await metrics_of(store)
     assert await store.delete_execution(ACME, execution_id(2)) == 1_500
-    await until(lambda: _count_calls(database) == 2_000)
+    await comes_to_hold(lambda: _count_calls(database) == 2_000)
 
 
 async def test_a_process_that_does_not_write_computes_percentiles_once(

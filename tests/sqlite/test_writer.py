@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from tests.sqlite.damaging import PAGE_BYTES, pages
 
-from vumeter_server.errors import InvalidArgument, Unavailable
+from vumeter_server.errors import InvalidArgument, StorageDamaged, Unavailable
 from vumeter_server.sqlite import Writer
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
 from vumeter_server.sqlite.library import sqlite3
@@ -249,3 +251,60 @@ async def test_close_finishes_what_waits_and_refuses_what_comes(
     await asyncio.gather(held, closing)
     assert await asyncio.gather(*waiting) == [1, 1, 1]
     assert stored(path) == ["call_0", "call_1", "call_2"]
+
+
+@pytest.fixture
+def damaged_path(path: Path) -> Path:
+    """A file of whose table `rooms` no row can be read."""
+    connection = connect_writer(path)
+    connection.execute("CREATE TABLE rooms (room_id TEXT, beds INTEGER) STRICT")
+    connection.execute("INSERT INTO rooms VALUES ('ward 7', 2)")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    data = bytearray(path.read_bytes())
+    (page,) = (each for each in pages(path) if each.name == "rooms")
+    data[page.start : page.start + PAGE_BYTES] = bytes(PAGE_BYTES)
+    path.write_bytes(data)
+    return path
+
+
+async def test_a_job_that_meets_damage_fails_alone_and_the_log_names_the_table(
+    damaged_path: Path,
+) -> None:
+    writer = Writer(connect_writer(damaged_path))
+    gate = threading.Event()
+    told: list[str] = []
+
+    def add_bed(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO calls VALUES ('call_of_the_damaged_job', 88)")
+        connection.execute("UPDATE rooms SET beds = beds + 1")
+
+    def job(name: str) -> asyncio.Future[Any]:
+        return asyncio.ensure_future(
+            writer.run(
+                insert(name),
+                rolled_back=lambda: told.append(f"{name} rolled back"),
+                committed=lambda: told.append(f"{name} committed"),
+            )
+        )
+
+    try:
+        with structlog.testing.capture_logs() as logged:
+            held = await hold(writer, gate)
+            before = job("call_before")
+            damaged = asyncio.ensure_future(writer.run(add_bed))
+            after = job("call_after")
+            await asyncio.sleep(0)
+            gate.set()
+            await held
+            assert await before == await after == 1
+            with pytest.raises(StorageDamaged, match="Stored data is damaged"):
+                await damaged
+            assert await writer.run(insert("call_later")) == 1
+    finally:
+        gate.set()
+        writer.close()
+    assert stored(damaged_path) == ["call_after", "call_before", "call_later"]
+    assert told == ["call_before rolled back", "call_before committed", "call_after committed"]
+    (problem,) = (each for each in logged if each["event"] == "storage_damaged")
+    assert problem["tables"] == ["rooms"]

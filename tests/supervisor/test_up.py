@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -18,15 +16,9 @@ import pytest
 import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.stack import ADMIN_TOKEN, Stack, children_of, is_running, spawn_up, start_stack
+from tests.waiting import until
 
 ENVIRONMENT = {"VUMETER_ACCESS_LOG": "false"}
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def program_of(pid: int) -> str:

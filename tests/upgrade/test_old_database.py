@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import requests
 from tests.stack import Stack, start_stack
 from tests.upgrade.old_database import SETTINGS, differing, headers_of, unpack
+from tests.waiting import until
 
 from vumeter_server.sqlite import open_database
 from vumeter_server.sqlite.blobs import VERSION_1
@@ -24,10 +24,7 @@ def vumeter(*arguments: str) -> str:
 
 def wait_for_same_answers(stack: Stack) -> None:
     # Peaks of the history of live calls are computed in the background.
-    deadline = time.monotonic() + 30
-    while (found := differing(stack)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not found
+    until(lambda: not differing(stack), every_seconds=0.2)
 
 
 def test_a_database_of_0_1_0_answers_as_it_did_and_goes_on(tmp_path: Path) -> None:

@@ -205,16 +205,17 @@ class Server:
     async def stop(
         self,
         *,
-        notice_seconds: float = DRAIN_NOTICE_SECONDS,
+        notice_seconds: float | None = None,
         on_notice: Sequence[Callable[[], None]] = (),
     ) -> None:
         """Report NOT_SERVING, let proxies notice, reject new calls, and let the others finish.
 
-        `on_notice` is called once proxies have noticed: streams that are ended there come back to
-        another server, not to this one.
+        Proxies are given `notice_seconds`, DRAIN_NOTICE_SECONDS if it is None. `on_notice` is
+        called once they have noticed: streams that are ended there come back to another server, not
+        to this one.
         """
         await self._health.set_not_serving()
-        await asyncio.sleep(notice_seconds)
+        await asyncio.sleep(DRAIN_NOTICE_SECONDS if notice_seconds is None else notice_seconds)
         for notice in on_notice:
             notice()
         await self._health.end_watches()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import click
 
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, open_database
+from vumeter_server.sqlite.database import damaged_file
 
 
 @contextlib.contextmanager
@@ -25,3 +27,5 @@ def opened(db: Path | None, *, create: bool = False) -> Iterator[Database]:
         yield open_database(path, create=create)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
+    except StorageDamaged as error:
+        raise click.ClickException(str(damaged_file(path, error))) from error

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
-from vumeter_server.errors import Unavailable
+from vumeter_server.errors import StorageDamaged, Unavailable
 
 LONGEST_BACK_OFF_SECONDS: Final = 60.0
 
@@ -29,8 +29,8 @@ async def run_periodically(
 
     An exception is logged with `name` and does not end the loop. The step is tried again after
     `every_seconds` or one second, whichever is shorter; each further failure doubles that, up to a
-    minute. Unavailable is expected (the storage is full or busy): it is a warning, and the interval
-    stays as it is.
+    minute. Damaged storage is one line. Unavailable is expected (the storage is full or busy): it
+    is a warning, and the interval stays as it is.
     """
     failures = 0
     while True:
@@ -41,6 +41,10 @@ async def run_periodically(
             failures = 0
         except Unavailable as error:
             _log.warning("periodic_work_put_off", work=name, error=error.message)
+        except StorageDamaged as error:
+            # Where it was met is logged already; it will be met again.
+            failures += 1
+            _log.error("periodic_work_met_damage", work=name, error=error.detail, failures=failures)
         except asyncio.CancelledError:
             if _is_asked_to_end():
                 raise

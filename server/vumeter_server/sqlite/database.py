@@ -123,6 +123,8 @@ def open_database(path: Path, *, create: bool = True) -> Database:
         with _alone_in(path.parent), closing(connect_writer(path)) as connection:
             _migrate(path, connection)
     except sqlite3.DatabaseError as error:
+        if is_damage(error) and "malformed" in str(error):
+            raise DatabaseError(f"{path} is damaged ({error}): restore a backup") from None
         raise DatabaseError(f"{path} cannot be opened: {error}") from None
     return Database(path=path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import structlog
 
@@ -34,10 +35,26 @@ def tables_of(sql: str) -> list[str]:
     return sorted(set(_TABLE.findall(sql)))
 
 
+def tables_read(
+    connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], object]
+) -> list[str]:
+    """Return the tables that a query reads last: it is run again, to name the damaged one."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    try:
+        query(connection)
+    except Exception:  # noqa: S110 - it is the error that the query has raised before
+        pass
+    finally:
+        connection.set_trace_callback(None)
+    read = [tables for each in statements if (tables := tables_of(each))]
+    return read[-1] if read else []
+
+
 def as_public(error: BaseException, tables: list[str] | None = None) -> BaseException:
     """Return what callers are told of an error of storage; others are returned as they are.
 
-    Damage is logged with what is known of its place.
+    Damage is logged with the tables where it was met.
     """
     if is_damage(error):
         detail = error.detail if isinstance(error, StorageDamaged) else str(error)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
 from vumeter_server.sqlite.disk_reads import DiskReads
-from vumeter_server.sqlite.failures import as_public, is_damage, tables_of
+from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -61,8 +61,8 @@ class Readers:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._peeking = connect()
         self._disk_reads = DiskReads()
-        self._quick = _Lane("quick", QUICK_THREADS, connect, together=True, heavy=False)
-        self._heavy = _Lane("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
+        self._quick = _Pool("quick", QUICK_THREADS, connect, together=True, heavy=False)
+        self._heavy = _Pool("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -83,7 +83,8 @@ class Readers:
         try:
             return query(self._peeking)
         except (sqlite3.Error, StorageDamaged) as error:
-            raise as_public(error) from error
+            with _public_errors(self._peeking, query):
+                raise error from None
 
     def can_peek_at_rows(self) -> bool:
         """Whether some rows will probably be read without waiting for a disk."""
@@ -93,7 +94,7 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            with _public_errors():
+            with _public_errors(self._peeking, query):
                 self._peeking.execute("BEGIN")
                 try:
                     return query(self._peeking)
@@ -109,7 +110,7 @@ class Readers:
         self._peeking.close()
 
 
-class _Lane:
+class _Pool:
     """Threads that answer queries.
 
     Waking a thread, and waking the loop again, costs more than a quick query does. So what is asked
@@ -216,7 +217,7 @@ class _ReaderThread(threading.Thread):
             self._connection.execute("BEGIN")
             asked.result = asked.query(self._connection)
         except BaseException as raised:
-            tables = _tables_read(self._connection, asked.query) if is_damage(raised) else None
+            tables = tables_read(self._connection, asked.query) if is_damage(raised) else None
             asked.error = as_public(raised, tables)
         finally:
             with self._lock:
@@ -234,26 +235,13 @@ def _end_transaction(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
-def _tables_read(connection: sqlite3.Connection, query: Query) -> list[str]:
-    """Return the tables that a query reads last: it is run again, to name the damaged one."""
-    statements: list[str] = []
-    connection.set_trace_callback(statements.append)
-    try:
-        query(connection)
-    except Exception:  # noqa: S110 - it is the error that the query has raised before
-        pass
-    finally:
-        connection.set_trace_callback(None)
-    read = [tables for each in statements if (tables := tables_of(each))]
-    return read[-1] if read else []
-
-
 @contextlib.contextmanager
-def _public_errors() -> Iterator[None]:
+def _public_errors(connection: sqlite3.Connection, query: Query) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, StorageDamaged) as error:
-        public = as_public(error)
+        tables = tables_read(connection, query) if is_damage(error) else None
+        public = as_public(error, tables)
         if public is error:
             raise
         raise public from error

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.sqlite.failures import as_public
+from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -34,6 +34,15 @@ class _Waiting:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+
+
+class _MetDamage(Exception):
+    """A job met damage: SQLite lets nobody write in such a transaction any more."""
+
+    def __init__(self, waiting: _Waiting, error: BaseException) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.error = error
 
 
 def in_transaction(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -74,9 +83,10 @@ class Writer:
         """Run `job` and return its result once it is committed.
 
         What the job raises undoes that job alone and is raised here. Storage that is busy, full or
-        failing raises Unavailable, and nothing of the job remains. `rolled_back` runs in the writer
-        thread whenever the job's work is undone after it began, `committed` there right after the
-        commit, before anyone is answered: both keep caches in step with the file.
+        failing raises Unavailable, damaged storage StorageDamaged, and nothing of the job remains.
+        A job is run again if another met damage in their transaction. `rolled_back` runs in the
+        writer thread whenever the job's work is undone after it began, `committed` there right
+        after the commit, before anyone is answered: both keep caches in step with the file.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -126,12 +136,16 @@ class Writer:
             for each in group:
                 self._run_job(each, done)
             connection.execute("COMMIT")
+        except _MetDamage as met:
+            self._roll_back(done)
+            met.waiting.error = as_public(met.error, self._tables_of(met.waiting))
+            # The others are run again, each in a transaction of its own: more may meet damage.
+            for each in group:
+                if each.error is None:
+                    self._run_group([each])
         except sqlite3.Error as error:
             _log.error("transaction_failed", error=str(error), jobs=len(group))
-            if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            self._undo(done)
+            self._roll_back(done)
             public = as_public(error)
             for each in group:
                 if each.error is None:
@@ -146,6 +160,9 @@ class Writer:
         try:
             each.result = each.job(connection)
         except BaseException as error:
+            if is_damage(error):
+                _tell(each.rolled_back)
+                raise _MetDamage(each, error) from error
             each.error = as_public(error)
             if each.error is not error:
                 _log.error("storage_failed", error=str(error))
@@ -158,8 +175,20 @@ class Writer:
             done.append(each)
         connection.execute("RELEASE job")
 
-    @staticmethod
-    def _undo(done: list[_Waiting]) -> None:
+    def _tables_of(self, waiting: _Waiting) -> list[str]:
+        """Return the tables that a job used last when it met damage; nothing of it remains."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return tables_read(self._connection, waiting.job)
+        except sqlite3.Error:
+            return []
+        finally:
+            self._roll_back([waiting])
+
+    def _roll_back(self, done: list[_Waiting]) -> None:
+        if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
         for each in done:
             _tell(each.rolled_back)
 

@@ -13,6 +13,7 @@ from tests.conformance.custom_metrics.factories import (
     Subject,
 )
 from tests.custom_metrics.points import Point
+from tests.waiting import comes_to_hold
 
 from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
 
@@ -98,9 +99,11 @@ def test_old_days_go_while_the_background_work_runs(subject: Subject, clock: Ste
 
     async def until_dropped() -> None:
         running = asyncio.create_task(subject.store.run())
-        async with asyncio.timeout(60):
-            while await subject.store.session(practice.organization_id, "old"):
-                await asyncio.sleep(0.01)
+
+        async def is_dropped() -> bool:
+            return not await subject.store.session(practice.organization_id, "old")
+
+        await comes_to_hold(is_dropped, seconds=60)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

@@ -38,6 +38,7 @@ from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 
@@ -246,7 +247,7 @@ class OrganizationCache:
         if to.sealed_through > self.state.sealed_through:
             self._drop_flushed(to)
         if to.next_batch > self.state.next_batch:
-            self._read_head(connection)
+            self._read_head(connection, to)
         self.state = to
         self._held_view = None
 
@@ -258,7 +259,9 @@ class OrganizationCache:
             # Batches were flushed that were never seen here: of which days is not known.
             self._number = next(_cache_numbers)
 
-    def _read_head(self, connection: sqlite3.Connection) -> None:
+    def _read_head(self, connection: sqlite3.Connection, to: State) -> None:
+        # Batches are numbered without gaps: SQLite does not notice a row that a page lost.
+        missing = to.next_batch - 1 - max(self._head.last_batch, to.sealed_through)
         rows = connection.execute(
             "SELECT batch_number, columns FROM metric_batches"
             " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
@@ -269,9 +272,12 @@ class OrganizationCache:
         for number, columns in rows:
             chunk[number] = points = content_of_batch(columns)
             size += len(points)
+            missing -= 1
             if size >= POINTS_AT_ONCE * POINT.itemsize:
                 self._append(chunk)
                 chunk, size = {}, 0
+        if missing:
+            raise StorageDamaged(detail=f"metric_batches: {missing} batches are missing")
         self._append(chunk)
 
     def _append(self, batches: dict[int, bytes | memoryview]) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import FRACTIONS, SCALE, ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.segments import check_together
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, EXACT_BELOW
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
@@ -208,7 +209,9 @@ def read_point_sums(
     for code, day, part, kind, column in rows:
         columns.setdefault((code, day, part), {})[kind] = decode(column)
     keys, values = [np.empty(0, np.int64)], [np.empty(0)]
-    for (code, day, _), of_part in sorted(columns.items(), key=lambda each: each[0]):
+    for (code, day, part), of_part in sorted(columns.items(), key=lambda each: each[0]):
+        by_kind = [{(day, part): column} for column in of_part.values()]
+        check_together(by_kind[0], by_kind[1] if len(by_kind) > 1 else {})
         keys.append(keys_of(unit, code, day, of_part[Kind.TIME].astype(np.int64)))
         values.append(of_part[Kind.VALUE].astype(np.float64))
     return PointSums(unit, codes, np.concatenate(keys), np.concatenate(values))

@@ -6,10 +6,11 @@ or compaction wrote of a day; its number (`part`) is that of the last batch that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.library import sqlite3
 
 ColumnRow = tuple[int, int, int, int, int, int, bytes]
@@ -77,6 +78,19 @@ def read_columns(
         (organization_id, metric_code, int(kind), *days, after_part),
     )
     return {(day, part): decode(column) for day, part, column in rows}
+
+
+def check_together(
+    values: Mapping[tuple[int, int], Array], others: Mapping[tuple[int, int], Array]
+) -> None:
+    """Raise StorageDamaged unless two columns are of the same segments, and equally long in each.
+
+    Where the index of the table is damaged, SQLite may find a row under another key, or not at all.
+    """
+    if values.keys() != others.keys() or any(
+        len(column) != len(others[key]) for key, column in values.items()
+    ):
+        raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
 def read_columns_of_day(

@@ -8,7 +8,7 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
@@ -51,7 +51,7 @@ def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
     metrics: list[Array] = []
     columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
     for metric in sorted(snapshot.metrics.names):
-        joined = {kind: _joined(snapshot, metric, kind, day) for kind in Kind}
+        joined = _joined(snapshot, metric, day)
         order = np.argsort(joined[Kind.TIME], kind="stable")
         metrics.append(np.full(len(order), metric))
         for kind, column in joined.items():
@@ -71,11 +71,20 @@ def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
     return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
-def _joined(snapshot: Snapshot, metric: int, kind: Kind, day: int) -> Array:
-    found = read_columns(
-        snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
-    )
-    return np.concatenate(list(found.values())) if found else np.empty(0, np.int64)
+def _joined(snapshot: Snapshot, metric: int, day: int) -> dict[Kind, Array]:
+    """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
+    found = {
+        kind: read_columns(
+            snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
+        )
+        for kind in Kind
+    }
+    for column in found.values():
+        check_together(found[Kind.VALUE], column)
+    return {
+        kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)
+        for kind, of_kind in found.items()
+    }
 
 
 def apply_day(connection: sqlite3.Connection, compacted_day: CompactedDay) -> None:
@@ -129,4 +138,5 @@ def _read_days(
         )
         for kind in (Kind.SERIES, Kind.VALUE)
     )
+    check_together(values, label_sets)
     return [(label_sets[key], of_segment) for key, of_segment in values.items()]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 
@@ -14,6 +14,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import compaction, flush, retention
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
@@ -64,6 +65,7 @@ class MetricMaintenance:
         self._forget_sessions = forget_sessions
         self._maintained_us = 0
         self._logs: dict[int, tuple[int, int]] = {}
+        self._damage: StorageDamaged | None = None
 
     def _now_us(self) -> int | None:
         return self._clock()
@@ -75,7 +77,10 @@ class MetricMaintenance:
         )
 
     async def do_what_is_due(self) -> None:
-        """Flush, compact and drop whatever is due now."""
+        """Flush, compact and drop whatever is due now.
+
+        Raises StorageDamaged at its end if a part of it met damage; the other parts are done.
+        """
         now_us = self._clock()
         # Once a day short logs are flushed too, so that retention can drop what they hold.
         is_new_day = now_us // DAY_US != self._maintained_us // DAY_US
@@ -87,16 +92,19 @@ class MetricMaintenance:
             await self.vacuum()
             await self._drop_idempotency_keys()
             self._maintained_us = now_us
+        self._tell_damage()
 
     async def flush(self, *, everything: bool = False) -> None:
         """Flush the logs that are long, compact the days that have many segments, compute rollups.
 
-        With `everything` all logs are flushed, and every day becomes one segment.
+        With `everything` all logs are flushed, and every day becomes one segment. Raises
+        StorageDamaged at its end, as `do_what_is_due` does.
         """
         await self._flush_logs(everything=everything)
         await self._compact(everything=everything)
         if everything:
             await self.vacuum()
+        self._tell_damage()
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Compute rollups of the days that an earlier version flushed, one transaction per day.
@@ -149,7 +157,7 @@ class MetricMaintenance:
         before, self._logs = self._logs, logs
         due = [each for each in logs if everything or not self._waits(logs[each], before.get(each))]
         for organization_id in due:
-            await self._flush_log(organization_id)
+            await self._past_damage(self._flush_log(organization_id))
         return bool(due)
 
     def _waits(self, log: tuple[int, int], before: tuple[int, int] | None) -> bool:
@@ -170,21 +178,36 @@ class MetricMaintenance:
             await self._writer.run(partial(flush.apply, flush=prepared))
 
     async def _compact(self, *, everything: bool) -> None:
-        read, write = self._readers.run, self._writer.run
+        read = self._readers.run
         segments = 2 if everything else compaction.COMPACT_AT_SEGMENTS
         for organization_id, day in await read(partial(compaction.days_due, segments=segments)):
-            await self._compact_day(organization_id, day)
+            await self._past_damage(self._compact_day(organization_id, day))
         today = self._clock() // DAY_US
         for organization_id, level, block in await read(partial(compacted.due, today=today)):
-            new = await self._query(
-                organization_id, partial(compaction.prepare_rollup, level=level, block=block)
-            )
-            if new is not None:
-                await write(partial(compacted.write, new=new))
+            await self._past_damage(self._compact_rollups(organization_id, level, block))
+
+    async def _compact_rollups(self, organization_id: int, level: int, block: int) -> None:
+        new = await self._query(
+            organization_id, partial(compaction.prepare_rollup, level=level, block=block)
+        )
+        if new is not None:
+            await self._writer.run(partial(compacted.write, new=new))
 
     async def _compact_day(self, organization_id: int, day: int) -> None:
         compacted_day = await self._query(organization_id, partial(compaction.prepare_day, day=day))
         await self._writer.run(partial(compaction.apply_day, compacted_day=compacted_day))
+
+    async def _past_damage(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do one part of the work; what is damaged there keeps no other part from being done."""
+        try:
+            await work
+        except StorageDamaged as error:
+            self._damage = error
+
+    def _tell_damage(self) -> None:
+        damage, self._damage = self._damage, None
+        if damage is not None:
+            raise damage
 
     async def _query(self, organization_id: int, query: Callable[[Snapshot], T]) -> T:
         return await self._readers.run(

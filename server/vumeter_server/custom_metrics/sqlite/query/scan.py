@@ -11,7 +11,7 @@ from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.sqlite import check_cancelled
 
@@ -107,15 +107,25 @@ class Scan:
         values = read(Kind.VALUE)
         if not values:
             return
-        label_sets = read(Kind.SERIES) if wanted.label_sets or matcher.reads_label_sets else {}
+        with_label_sets = wanted.label_sets or matcher.reads_label_sets
+        label_sets = read(Kind.SERIES) if with_label_sets else {}
         with_sessions = wanted.sessions or matcher.reads_sessions
         sessions = read(Kind.SESSION) if with_sessions else {}
         times = read(Kind.TIME) if wanted.times else {}
+        for is_read, column in (
+            (with_label_sets, label_sets),
+            (with_sessions, sessions),
+            (wanted.times, times),
+        ):
+            if is_read:
+                check_together(values, column)
         if not wanted.times:
             cuts = np.array([start_us, end_us, *wanted.bounds_us], np.int64)
             cut_days = set((cuts[cuts % DAY_US != 0] // DAY_US).tolist())
             for day in sorted(cut_days & {day for day, _ in values}):
-                times |= read(Kind.TIME, day, day)
+                of_day = read(Kind.TIME, day, day)
+                check_together({key: each for key, each in values.items() if key[0] == day}, of_day)
+                times |= of_day
         for (day, part), part_values in values.items():
             day_us = day * DAY_US
             part_times = times.get((day, part))

@@ -1,4 +1,4 @@
-"""Buckets of a range: by length, by the calendar of a zone, and those of the range before."""
+"""BucketBounds of a range: by length, by the calendar of a zone, and those of the range before."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class FormulaColumn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class EarlierRange:
     """What each bucket is compared with: `days` local days earlier, 0 for the range before."""
 
     days: int = 0
@@ -130,7 +130,7 @@ class MetricQuery:
     limit: int | None = None
     has_rest: bool = False
     fill: Fill = Fill.NONE
-    comparison: Comparison | None = None
+    comparison: EarlierRange | None = None
 
     @property
     def names(self) -> list[str]:
@@ -250,11 +250,11 @@ def _order(text: str, names: Sequence[str]) -> tuple[int, bool]:
     return names.index(name), text.startswith("-")
 
 
-def _comparison(text: str) -> Comparison | None:
+def _comparison(text: str) -> EarlierRange | None:
     if not text:
         return None
     if text == "previous":
-        return Comparison()
+        return EarlierRange()
     found = _DAYS_EARLIER.fullmatch(text)
     days = int(found[1]) * (7 if found[2] == "w" else 1) if found else 0
     if not 0 < days <= MAX_DAYS_EARLIER:
@@ -262,4 +262,4 @@ def _comparison(text: str) -> Comparison | None:
             "compare_to",
             f"must be previous, or up to {MAX_DAYS_EARLIER:,} days such as 7d or 4w",
         )
-    return Comparison(days=days)
+    return EarlierRange(days=days)

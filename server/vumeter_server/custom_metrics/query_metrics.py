@@ -14,7 +14,7 @@ from vumeter_server.custom_metrics.questions import REST, FunctionOfMetric, Grou
 from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import RENDERING
-from vumeter_server.times.buckets import Buckets, buckets_of, days_earlier, previous
+from vumeter_server.times.buckets import BucketBounds, buckets_of, days_earlier, previous
 from vumeter_server.times.ranges import TimeRange
 from vumeter_server.times.units import SECOND_US
 
@@ -62,7 +62,7 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
     listed: list[tuple[str, ...]] | None = None
     groups = 0
     if query.limit is not None and query.group_by:
-        whole = Buckets((buckets.bounds_us[0], buckets.bounds_us[-1]))
+        whole = BucketBounds((buckets.bounds_us[0], buckets.bounds_us[-1]))
         found = await store.grouped(organization_id, _asked(query, whole, None, None))
         _check_types(query, found)
         ranking = await RENDERING.run(lambda: _ranked(query, whole, found), size=found.values.size)
@@ -83,7 +83,7 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
         if len(before_buckets):
             asked = _asked(query, before_buckets, listed, None)
             earlier = before_buckets, await store.grouped(organization_id, asked)
-    # Buckets that are filled in are not counted yet.
+    # BucketBounds that are filled in are not counted yet.
     size = found.values.size if query.fill is Fill.NONE else MAX_CELLS
     return await RENDERING.run(lambda: _answer(query, buckets, found, earlier, groups), size=size)
 
@@ -95,7 +95,7 @@ def _cells(query: MetricQuery) -> int:
 
 def _asked(
     query: MetricQuery,
-    buckets: Buckets,
+    buckets: BucketBounds,
     listed: list[tuple[str, ...]] | None,
     max_cells: int | None,
 ) -> GroupedQuery:
@@ -134,7 +134,7 @@ def _nothing(query: MetricQuery) -> Grouped:
     )
 
 
-def _ranked(query: MetricQuery, whole: Buckets, found: Grouped) -> list[tuple[str, ...]]:
+def _ranked(query: MetricQuery, whole: BucketBounds, found: Grouped) -> list[tuple[str, ...]]:
     """Return the groups with a row by the order of the query over the whole range."""
     values = _columns(query, found.values, _seconds(whole)[found.buckets])
     order = _order(query, found, values)
@@ -143,9 +143,9 @@ def _ranked(query: MetricQuery, whole: Buckets, found: Grouped) -> list[tuple[st
 
 def _answer(
     query: MetricQuery,
-    buckets: Buckets,
+    buckets: BucketBounds,
     found: Grouped,
-    earlier: tuple[Buckets, Grouped] | None,
+    earlier: tuple[BucketBounds, Grouped] | None,
     groups: int,
 ) -> QueryRows:
     if query.fill is not Fill.NONE:
@@ -193,7 +193,7 @@ def _with_every_bucket(query: MetricQuery, found: Grouped, buckets: int) -> Grou
     )
 
 
-def _seconds(buckets: Buckets) -> Floats:
+def _seconds(buckets: BucketBounds) -> Floats:
     """Return float64[buckets], the length of each."""
     return np.diff(np.array(buckets.bounds_us, np.float64)) / SECOND_US
 
@@ -216,7 +216,9 @@ def _columns(query: MetricQuery, values: Floats, seconds: Floats) -> Floats:
     return np.column_stack(columns)
 
 
-def _before(query: MetricQuery, found: Grouped, earlier: tuple[Buckets, Grouped] | None) -> Floats:
+def _before(
+    query: MetricQuery, found: Grouped, earlier: tuple[BucketBounds, Grouped] | None
+) -> Floats:
     """Return float64[rows, columns]: values of the same bucket and group in the range before."""
     values = np.full((len(found.buckets), len(query.metrics)), np.nan)
     seconds = np.ones(len(found.buckets))

@@ -1,4 +1,4 @@
-"""Buckets of a range: one, of equal length, or of calendar units of a time zone."""
+"""BucketBounds of a range: one, of equal length, or of calendar units of a time zone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Step = int | CalendarUnit | None
 
 
 @dataclass(frozen=True, slots=True)
-class Buckets:
+class BucketBounds:
     """`bounds_us` are n + 1 ascending bounds of n buckets, the first and last those of the range.
 
     An empty range has no buckets and no bounds.
@@ -49,20 +49,20 @@ class Buckets:
         return max(len(self.bounds_us) - 1, 0)
 
 
-def buckets_of(time_range: TimeRange, step: Step, zone: ZoneInfo) -> Buckets:
+def buckets_of(time_range: TimeRange, step: Step, zone: ZoneInfo) -> BucketBounds:
     """Divide a range; the first and the last bucket hold only what is in the range.
 
-    Buckets of a length begin at the start of the range. Raises InvalidArgument naming `step` for
+    BucketBounds of a length begin at the start of the range. Raises InvalidArgument naming `step` for
     more than 11,000 buckets.
     """
     start_us, end_us = time_range.start_us, time_range.end_us
     if time_range.is_empty:
-        return Buckets(())
+        return BucketBounds(())
     if step is None:
-        return Buckets((start_us, end_us))
+        return BucketBounds((start_us, end_us))
     if isinstance(step, int):
         count_buckets(time_range, step)
-        return Buckets((*range(start_us, end_us, step), end_us))
+        return BucketBounds((*range(start_us, end_us, step), end_us))
     bounds, skipped = [start_us], 0
     first = _first_day(_local_date(start_us, zone), step)
     # From the first day each time: steps of clipped months would drift.
@@ -75,7 +75,7 @@ def buckets_of(time_range: TimeRange, step: Step, zone: ZoneInfo) -> Buckets:
             bounds.append(bound_us)
         else:
             skipped += 1
-    return Buckets((*bounds, end_us))
+    return BucketBounds((*bounds, end_us))
 
 
 def previous(time_range: TimeRange, step: Step, zone: ZoneInfo) -> TimeRange:

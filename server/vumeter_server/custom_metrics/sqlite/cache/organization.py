@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
-from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
@@ -32,6 +31,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     Metrics,
     Snapshot,
     View,
+    read_metrics,
     with_transaction,
 )
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_of_batch
@@ -240,7 +240,7 @@ class OrganizationCache:
     def _read_up_to(self, connection: sqlite3.Connection, to: State) -> None:
         organization_id = self._organization_id
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
-            self._metrics = _read_metrics(connection, organization_id)
+            self._metrics = read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
             self._prefix_sums = PrefixSums()
         self._labels.extend(connection, organization_id, to)
@@ -291,16 +291,3 @@ def _read_intervals(view: View, code: int) -> Totals:
     check_cancelled()
     connection = with_transaction(view).connection
     return Totals.read(connection, view.organization_id, code, view.head)
-
-
-def _read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:
-    rows = connection.execute(
-        "SELECT metric_code, name, type FROM metrics"
-        " WHERE organization_id = ? AND name IS NOT NULL",
-        (organization_id,),
-    ).fetchall()
-    return Metrics(
-        codes={name: code for code, name, _ in rows},
-        names={code: name for code, name, _ in rows},
-        types={code: MetricType(metric_type) for code, _, metric_type in rows},
-    )

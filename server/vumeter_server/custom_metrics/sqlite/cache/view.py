@@ -99,3 +99,17 @@ def with_transaction(view: View) -> Snapshot:
     if not isinstance(view, Snapshot):
         raise TypeError("a query that was planned to read nothing has to read")
     return view
+
+
+def read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:
+    """Read the metrics that are not deleted."""
+    rows = connection.execute(
+        "SELECT metric_code, name, type FROM metrics"
+        " WHERE organization_id = ? AND name IS NOT NULL",
+        (organization_id,),
+    ).fetchall()
+    return Metrics(
+        codes={name: code for code, name, _ in rows},
+        names={code: name for code, name, _ in rows},
+        types={code: MetricType(metric_type) for code, _, metric_type in rows},
+    )

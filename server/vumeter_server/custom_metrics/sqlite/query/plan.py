@@ -35,6 +35,7 @@ from vumeter_server.custom_metrics.sqlite.query.day_spans import (
     edges_of_days,
     whole_days,
 )
+from vumeter_server.custom_metrics.sqlite.query.sum_questions import bounds_of, codes_of, labels_of
 
 SESSION = "session_id"
 # Queries of more periods, or of more metrics times edges, are not answered on the event loop, where
@@ -284,27 +285,3 @@ def _plan_session(query: SessionQuery, view: View) -> Plan:
     is_small = query.stored_bytes is not None and points <= MAX_SESSION_POINTS_ON_LOOP
     cost = Cost.ON_LOOP if view.is_current and is_small else Cost.QUICK
     return Plan(source=Source.SESSION, cost=cost, deletions=view.state.deletions)
-
-
-def names_of(query: SumQuery, view: View) -> list[str]:
-    """Return the metrics that are asked for; all there are, sorted, if none is named."""
-    return list(view.metrics.sorted_names if query.metric_names is None else query.metric_names)
-
-
-def codes_of(query: SumQuery, view: View) -> tuple[int, ...]:
-    """Return the interned ids of those that there are of the metrics that are asked for."""
-    if query.metric_names is None:
-        return view.metrics.codes_by_name
-    codes = view.metrics.codes
-    return tuple([codes[name] for name in query.metric_names if name in codes])
-
-
-def bounds_of(query: SumQuery) -> Integers:
-    """Return the bounds of the periods: int64[periods + 1], microseconds since the epoch."""
-    selection = query.selection
-    return np.array(query.bounds_us or (selection.start_us, selection.end_us), np.int64)
-
-
-def labels_of(query: SumQuery) -> set[str]:
-    """Return the labels that decide which points count, and where."""
-    return {key for key, _ in query.selection.filters} | set(query.group_by)

@@ -22,15 +22,14 @@ from vumeter_server.custom_metrics.sqlite.query.interval_sums import (
     sums_of_all,
     sums_of_some,
 )
-from vumeter_server.custom_metrics.sqlite.query.plan import (
-    Plan,
-    Source,
+from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
+from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.sum_questions import (
     bounds_of,
     codes_of,
     labels_of,
     names_of,
 )
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.sqlite import check_cancelled
 

@@ -52,8 +52,8 @@ class BucketBounds:
 def buckets_of(time_range: TimeRange, step: Step, zone: ZoneInfo) -> BucketBounds:
     """Divide a range; the first and the last bucket hold only what is in the range.
 
-    Buckets of a length begin at the start of the range. Raises InvalidArgument naming `step` for more
-    than 11,000 buckets.
+    Buckets of a length begin at the start of the range. Raises InvalidArgument naming `step` for
+    more than 11,000 buckets.
     """
     start_us, end_us = time_range.start_us, time_range.end_us
     if time_range.is_empty:

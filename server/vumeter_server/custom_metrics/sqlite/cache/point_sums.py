@@ -232,8 +232,8 @@ class PointSumsCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # cachetools' LRUCache takes four times as long to look something up, which is a tenth of
-        # what a query with ends anywhere takes.
+        # By hand: LRUCache of cachetools takes 0.5 µs to look something up, this 0.2 µs, on the
+        # event loop and for each end of a range.
         self._cached: OrderedDict[tuple[Owner, Unit], PointSums] = OrderedDict()
         self._bytes = 0
 

@@ -44,6 +44,8 @@ BLOBS: Final = {
     ),
     "latencies": "SELECT latencies FROM simulation_latencies",
 }
+# All pages take minutes.
+pytestmark = pytest.mark.timeout(3_600 if TRIES_ALL else 120)
 FLIPS_PER_BLOB: Final = 40 if TRIES_ALL else 2
 # Without these a server does not start. It says so in one line.
 NEEDED_AT_START: Final = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tests.live_metrics.conftest import PATHS, live_api
 from tests.live_metrics.making import event
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, Ground, ground, history, lists
 from tests.stack import start_stack
+from tests.waiting import until
 
 from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.maintenance import LiveMaintenance
@@ -96,10 +96,7 @@ def test_a_running_product_closes_stuck_calls(tmp_path: Path) -> None:
         live.record({**call, "event_id": "e1", "type": "audio", "minutes": 0.5})
         live.record({**call, "event_id": "e2", "type": "started"})
         assert live.get(f"{PATHS}/live").json()["active_calls"] == 1
-        deadline = time.monotonic() + 20
-        while live.get(f"{PATHS}/live").json()["active_calls"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: live.get(f"{PATHS}/live").json()["active_calls"] == 0, every_seconds=0.1)
         after = live.get(f"{PATHS}/live/clinic").json()
         assert (after["ended_calls"], after["failed_calls"]) == (1, 1)
         assert after["minutes_processed"] == 0.5

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from tests.stack import is_running
+from tests.waiting import until
 
 from vumeter_server.runtime.parent_death import ending_with_parent
 
@@ -27,10 +27,7 @@ def test_a_child_in_a_session_of_its_own_ends_when_its_parent_is_killed() -> Non
         child = int(parent.stdout.readline())
         assert is_running(child)
         parent.kill()
-    deadline = time.monotonic() + 10
-    while is_running(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not is_running(child))
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_start() -> None:

@@ -1,6 +1,6 @@
 """A damaged file: no wrong answer, no thread lost, one line at the start, and a check that goes on.
 
-VUMETER_TEST_DAMAGE=all tries every page of the file instead of one of each table and index.
+TEST_DAMAGE=all tries every page of the file instead of one of each table and index.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.sqlite.damaging import (
 from vumeter_server.api import server as server_module
 from vumeter_server.sqlite import open_database
 
-TRIES_ALL: Final = os.environ.get("VUMETER_TEST_DAMAGE") == "all"
+TRIES_ALL: Final = os.environ.get("TEST_DAMAGE") == "all"
 # Blobs by what they hold, of what is asked for.
 BLOBS: Final = {
     "batch": "SELECT columns FROM metric_batches",
@@ -44,6 +44,8 @@ BLOBS: Final = {
     ),
     "latencies": "SELECT latencies FROM simulation_latencies",
 }
+# All pages take minutes.
+pytestmark = pytest.mark.timeout(3_600 if TRIES_ALL else 120)
 FLIPS_PER_BLOB: Final = 40 if TRIES_ALL else 2
 # Without these a server does not start. It says so in one line.
 NEEDED_AT_START: Final = (

@@ -18,6 +18,7 @@ def until(
     started = time.monotonic()
     while not holds():
         assert time.monotonic() - started < seconds, f"it did not come to hold in {seconds} seconds"
+        # Between two looks, so that waiting does not take the processor from what is waited for.
         time.sleep(every_seconds)
     return time.monotonic() - started
 

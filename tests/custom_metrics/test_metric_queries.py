@@ -59,7 +59,7 @@ def test_answers_are_the_oracles(
 
 @pytest.fixture(scope="module")
 def busy_week(server: InProcess) -> tuple[int, Oracle]:
-    """Record 60 points of every scene: some sealed, some merged, some in the log."""
+    """Record 60 points of every scene: some flushed, some merged, some in the log."""
     server.new_organization()
     oracle = Oracle()
     for seed in range(5):

@@ -30,6 +30,12 @@ Filters = Sequence[tuple[str, str]]
 Row = tuple[int, tuple[str, ...] | None]
 Cell = tuple[float | None, int]
 ALWAYS = (0, 2**52)
+START_US = NOON_US - DAY_US
+
+
+def at(minutes: float, name: str = "booking_attempt", **point: Any) -> Point:
+    """Return a point so many minutes after START_US."""
+    return Point(name=name, timestamp=START_US + int(minutes * 60_000_000), **point)
 
 
 def batch_of(*points: Point, now_us: int = NOON_US) -> Batch:

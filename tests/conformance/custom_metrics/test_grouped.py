@@ -6,23 +6,25 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
-from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Cell, Practice, Row
-from tests.conformance.custom_metrics.factories import NOON_US, Subject
-from tests.custom_metrics.points import Point
+from tests.conformance.custom_metrics.asking import (
+    DAY_US,
+    HOUR_US,
+    START_US,
+    Cell,
+    Practice,
+    Row,
+    at,
+)
+from tests.conformance.custom_metrics.factories import Subject
 
 from vumeter_server.custom_metrics.aggregation import Function, Statistic
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import FunctionOfMetric, GroupedQuery
 from vumeter_server.errors import InvalidArgument
 
-START_US = NOON_US - DAY_US
 RANGE = (START_US, START_US + 2 * HOUR_US)
 BOOKED, QUEUE, TTFT = "booking_attempt", "queue_length", "ttft_ms"
 Answer = dict[Row, list[Cell]]
-
-
-def at(minutes: float, name: str = BOOKED, **point: object) -> Point:
-    return Point(name=name, timestamp=START_US + int(minutes * 60_000_000), **point)  # type: ignore[arg-type]
 
 
 ABC, DEF, GHI = ({"company_id": each} for each in ("abc", "def", "ghi"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Practice
+from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, START_US, Practice, at
 from tests.conformance.custom_metrics.factories import NOON_US, Subject
 from tests.custom_metrics.points import Point
 
@@ -13,7 +13,6 @@ from vumeter_server.custom_metrics.aggregation import MEAN, P95, SUM, Function, 
 from vumeter_server.errors import InvalidArgument
 
 LATENCIES = [640.0, 710.25, 655.5, 1_920.0, 480.0]
-START_US = NOON_US - DAY_US
 
 
 @pytest.fixture(params=["head", "flushed", "both"])
@@ -25,10 +24,6 @@ def practice(request: pytest.FixtureRequest, subject: Subject) -> Practice:
         if request.param == "flushed" or (request.param == "both" and not number):
             subject.maintain()
     return practice
-
-
-def at(minutes: float, **point: object) -> Point:
-    return Point(timestamp=START_US + int(minutes * 60_000_000), **point)  # type: ignore[arg-type]
 
 
 BATCHES = [

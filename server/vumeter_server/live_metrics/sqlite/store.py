@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, takewhile
 from typing import Generic, TypeVar
 
@@ -162,13 +163,11 @@ class SqliteLiveStore:
         number = 0
         for width in WIDTHS:
             peaks = await self._readers.run(
-                lambda connection, width=width: compute_missing_peaks(  # type: ignore[misc]
-                    connection, width, before, PEAKS_PER_STEP
-                ),
+                partial(compute_missing_peaks, width=width, before=before, limit=PEAKS_PER_STEP),
                 heavy=True,
             )
             if peaks:
-                await self._write(lambda connection, peaks=peaks: store_peaks(connection, peaks))  # type: ignore[misc]
+                await self._write(partial(store_peaks, peaks=peaks))
             number += len(peaks)
         return number
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.custom_metrics.busy_week import record_busy_week
 from tests.custom_metrics.cases import Case, canonical, load_cases
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
@@ -16,7 +17,6 @@ from tests.custom_metrics.strategies import (
     SCENES,
     Point,
     Query,
-    many_points,
     queries,
     recordings_with_queries,
 )
@@ -64,16 +64,7 @@ def test_answers_are_the_oracles(
 @pytest.fixture(scope="module")
 def busy_week(server: InProcess) -> tuple[int, Oracle]:
     """Record 2,000 points of every scene: some flushed, some merged, some in the log."""
-    server.new_organization()
-    oracle = Oracle()
-    for seed in range(5):
-        for scene in SCENES:
-            points = many_points(scene, 400, seed)
-            server.record(points)
-            oracle.record(points, NOW_US)
-        if seed in (1, 3):
-            server.seal()
-    return server.organization_id, oracle
+    return record_busy_week(server, 400)
 
 
 @given(st.data())

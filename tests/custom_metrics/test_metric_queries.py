@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.custom_metrics import query_oracle
+from tests.custom_metrics.busy_week import record_busy_week
 from tests.custom_metrics.cases import canonical
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.query_strategies import metric_queries
-from tests.custom_metrics.strategies import SCENES, Point, many_points, points
+from tests.custom_metrics.strategies import SCENES, Point, points
 
 from vumeter_server.errors import InvalidArgument
 
@@ -60,16 +61,7 @@ def test_answers_are_the_oracles(
 @pytest.fixture(scope="module")
 def busy_week(server: InProcess) -> tuple[int, Oracle]:
     """Record 60 points of every scene: some flushed, some merged, some in the log."""
-    server.new_organization()
-    oracle = Oracle()
-    for seed in range(5):
-        for scene in SCENES:
-            recorded = many_points(scene, 12, seed)
-            server.record(recorded)
-            oracle.record(recorded, NOW_US)
-        if seed in (1, 3):
-            server.seal()
-    return server.organization_id, oracle
+    return record_busy_week(server, 12)
 
 
 @given(st.data())

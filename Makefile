@@ -77,7 +77,10 @@ build/bench-venv/ready: bench/requirements.lock
 		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
 	@touch $@
 
-lock: setup ## renew requirements.lock and those of bench/ and tools/
+lock: setup ## renew requirements.lock and those of bench/, tools/ and tests/
 	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in
+	@$(COMPILE) --upgrade $(addprefix --no-emit-package ,flatbuffers llvmlite numba onnxruntime resampy) \
+		-o tests/clients/frameworks/pipecat.lock tests/clients/frameworks/pipecat.in
+	@$(COMPILE) --upgrade -o tests/clients/frameworks/livekit.lock tests/clients/frameworks/livekit.in

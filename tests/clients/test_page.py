@@ -7,11 +7,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-import vumeter_client
 from tests.clients.conftest import Organization
 from tests.clients.test_processes import run_agent
-from tests.documentation.pages import DOCS
+from tests.documentation.pages import DOCS, ROOT
 from tests.documentation.walkthrough import steps_of
+
+import vumeter_client
 
 PAGE = (DOCS / "clients.md").read_text()
 STEPS = [step for step in steps_of(PAGE) if step.answer is not None]
@@ -46,3 +47,14 @@ def test_defaults_are_those_of_the_page() -> None:
     assert (defaults["max_points"], defaults["max_bytes"]) == (100_000, 32 * 1024 * 1024)
     for text in ("`interval` (1 s)", "`timeout`, 10 s", "(100,000)", "(32 MiB)"):
         assert text in PAGE
+
+
+def test_the_example_records(organization: Organization) -> None:
+    printed = run_agent(ROOT / "examples" / "record_turns.py", organization)
+    assert printed == "21 of 21 points sent\n"
+    topics = {
+        labels["topic"]: value
+        for name, labels, value in organization.session("session_abc123")
+        if name == "faq_query"
+    }
+    assert topics == {"pricing": "5", "opening_hours": "5"}

@@ -1,0 +1,149 @@
+"""Points as exporters send them: increments may have to be computed from cumulative values.
+
+An exporter such as OpenTelemetry's sends what its process counted in an interval (delta) or since it
+started (cumulative). `settle_exported` makes points of both, in the transaction that stores them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from vumeter_server.custom_metrics.model import LabelSet, MetricType
+
+SERIES_BYTES: Final = 16
+MAX_UNIT: Final = 63
+MAX_DESCRIPTION: Final = 1_024
+
+
+class Temporality(IntEnum):
+    """What the value of a point is."""
+
+    DELTA = 1
+    """What was counted since the point before."""
+    CUMULATIVE = 2
+    """What was counted since the start of the series."""
+    STATE = 3
+    """The state of something at the time of the point: a gauge."""
+    CHANGE = 4
+    """By how much a gauge changed since the point before."""
+
+
+class Reason(StrEnum):
+    """Why a point was refused; the values are stored and shown to callers."""
+
+    NAME = "name"
+    TYPE = "type"
+    VALUE = "value"
+    TIME = "time"
+    DISTRIBUTION = "distribution"
+    LABELS = "labels"
+    UNSUPPORTED = "unsupported"
+    LIMIT = "limit"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportedMetric:
+    """A metric as an exporter describes it; "" is a unit or description that was not given."""
+
+    name: str
+    type: MetricType
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialBuckets:
+    """Bucket `offset` + i has `counts[i]` values."""
+
+    offset: int = 0
+    counts: tuple[int, ...] = ()
+
+
+NO_BUCKETS: Final = ExponentialBuckets()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportedHistogram:
+    """The values of a histogram in an interval, or since the start of the series.
+
+    Attributes:
+        count: how many values there are.
+        sum: their sum.
+        min, max: the smallest and the greatest; None where they are not known.
+        bounds, counts: explicit buckets with inclusive upper ends, one count more than bounds.
+        scale: that of exponential buckets; None if the buckets are explicit.
+        zero_count, positive, negative: exponential buckets.
+    """
+
+    count: int
+    sum: float
+    min: float | None = None
+    max: float | None = None
+    bounds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    scale: int | None = None
+    zero_count: int = 0
+    positive: ExponentialBuckets = NO_BUCKETS
+    negative: ExponentialBuckets = NO_BUCKETS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedPoint:
+    """A point that was not recorded; `problem` is a sentence without a subject."""
+
+    metric_name: str
+    reason: Reason
+    problem: str
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class ExportedBatch:
+    """The points of a request, a list element per point.
+
+    Attributes:
+        metrics: the metrics; one may occur twice.
+        metric_indexes: index into `metrics`.
+        temporalities: what each value is.
+        values: the value; the sum of a histogram.
+        histograms: the histogram, None for a number.
+        starts_ns, times_ns: nanoseconds since the epoch; a start of 0 is not known.
+        label_sets, label_set_indexes: sets of labels, and the index of each point's.
+        session_ids: "" for none.
+        streams: 16 bytes that tell exporters apart: a hash of their resource and scope.
+        series: 16 bytes that tell apart the series of a metric and exporter.
+        refused: points that broke a rule before they came here.
+    """
+
+    metrics: list[ExportedMetric] = field(default_factory=list)
+    metric_indexes: list[int] = field(default_factory=list)
+    temporalities: list[Temporality] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    histograms: list[ExportedHistogram | None] = field(default_factory=list)
+    starts_ns: list[int] = field(default_factory=list)
+    times_ns: list[int] = field(default_factory=list)
+    label_sets: list[LabelSet] = field(default_factory=list)
+    label_set_indexes: list[int] = field(default_factory=list)
+    session_ids: list[str] = field(default_factory=list)
+    streams: list[bytes] = field(default_factory=list)
+    series: list[bytes] = field(default_factory=list)
+    refused: list[RefusedPoint] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportOutcome:
+    """What became of a request: how many of its points were taken, and which were refused.
+
+    A point is taken too if nothing is to be stored of it, such as a cumulative value that is the
+    same as before. `is_repeat` says that the request was recorded before.
+    """
+
+    taken: int
+    refused: Sequence[RefusedPoint] = ()
+    is_repeat: bool = False

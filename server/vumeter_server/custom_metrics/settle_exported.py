@@ -1,0 +1,325 @@
+"""Makes points of what exporters sent: each is taken or refused by itself."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.exported import (
+    MAX_DESCRIPTION,
+    MAX_UNIT,
+    ExportedBatch,
+    ExportedHistogram,
+    ExportedMetric,
+    Reason,
+    RefusedPoint,
+    Temporality,
+)
+from vumeter_server.custom_metrics.increments import (
+    Note,
+    SeriesStates,
+    histogram_increment,
+    increment,
+    running_sum,
+)
+from vumeter_server.custom_metrics.model import Batch, LabelSet, MetricType, Settled
+from vumeter_server.custom_metrics.units import time_factor
+from vumeter_server.custom_metrics.validation import MAX_AHEAD_US, MAX_VALUE
+from vumeter_server.times.units import DAY_US
+
+T = TypeVar("T", str, int)
+
+STATES_KEPT_US: Final = 7 * DAY_US
+"""A series is forgotten when it had no point for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMetric:
+    """What is stored of a metric; "" for a unit or description that nobody told."""
+
+    type: MetricType
+    unit: str = ""
+    description: str = ""
+
+
+FindStates = Callable[[bytes, str], SeriesStates]
+"""Returns the states of an exporter's metric, to be changed in place and stored."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SettledExport:
+    """What a request becomes.
+
+    Attributes:
+        settled: the points that are stored.
+        taken: how many points were not refused.
+        refused: those that were, with those that were refused before.
+        described: units and descriptions that are told for the first time, by metric.
+        notes: how many increments were found in an unusual way.
+        other_units: how many points came in a unit that cannot be converted to the first one.
+    """
+
+    settled: Settled
+    taken: int
+    refused: list[RefusedPoint]
+    described: dict[str, KnownMetric]
+    notes: Counter[Note]
+    other_units: int
+
+
+@dataclass(kw_only=True, slots=True)
+class _Points:
+    """The points that are stored, a list element per point."""
+
+    names: list[str] = field(default_factory=list)
+    types: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    histograms: list[ExportedHistogram | None] = field(default_factory=list)
+    times_us: list[int] = field(default_factory=list)
+    label_sets: list[int] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+
+
+def settle_exported(
+    batch: ExportedBatch, known: Mapping[str, KnownMetric], find_states: FindStates, now_us: int
+) -> SettledExport:
+    """Decide each point of a request.
+
+    `known` holds the organization's metrics. A metric keeps the type of its first point, and the
+    first unit that is told; a value in another unit of time is converted.
+    """
+    return _Settling(batch, known, find_states, now_us).run()
+
+
+class _Settling:
+    def __init__(
+        self,
+        batch: ExportedBatch,
+        known: Mapping[str, KnownMetric],
+        find_states: FindStates,
+        now_us: int,
+    ) -> None:
+        self._batch = batch
+        self._known = dict(known)
+        self._new: set[str] = set()
+        self._find_states = find_states
+        self._last_ns = (now_us + MAX_AHEAD_US) * 1_000
+        self._oldest_ns = (now_us - STATES_KEPT_US) * 1_000
+        self._points = _Points()
+        self._refused = list(batch.refused)
+        self._notes: Counter[Note] = Counter()
+        self._other_units = 0
+        self._described: dict[str, KnownMetric] = {}
+
+    def run(self) -> SettledExport:
+        factors: dict[int, float] = {}
+        taken = 0
+        for index, metric_index in enumerate(self._batch.metric_indexes):
+            metric = self._batch.metrics[metric_index]
+            refused = self._problem(metric, index)
+            if refused is not None:
+                self._refused.append(refused)
+                continue
+            taken += 1
+            if metric_index not in factors:
+                factors[metric_index] = self._describe(metric)
+            self._take(metric, index, factors[metric_index])
+        settled = self._settled()
+        return SettledExport(
+            settled=settled,
+            taken=taken,
+            refused=self._refused,
+            described=self._described,
+            notes=self._notes,
+            other_units=self._other_units,
+        )
+
+    def _problem(self, metric: ExportedMetric, index: int) -> RefusedPoint | None:
+        """Return why a point cannot be taken; None if it can."""
+        value, time_ns = self._batch.values[index], self._batch.times_ns[index]
+        own = self._known.get(metric.name)
+        if own is not None and own.type is not metric.type:
+            problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
+            return _refused(metric, Reason.TYPE, problem)
+        if time_ns <= 0:
+            return _refused(metric, Reason.TIME, "must have a time")
+        if time_ns > self._last_ns:
+            return _refused(metric, Reason.TIME, "must be at most 10 minutes ahead of the server")
+        if not math.isfinite(value):
+            return _refused(metric, Reason.VALUE, "must be a finite number")
+        if abs(value) > MAX_VALUE:
+            return _refused(metric, Reason.VALUE, "must be from -1e15 to 1e15")
+        if metric.type is MetricType.COUNTER and value < 0:
+            return _refused(metric, Reason.VALUE, "must not be negative for a counter")
+        return None
+
+    def _describe(self, metric: ExportedMetric) -> float:
+        """Note what is told of a metric for the first time; return the factor of its values."""
+        own = self._known.get(metric.name)
+        unit, description = metric.unit[:MAX_UNIT], metric.description[:MAX_DESCRIPTION]
+        if own is None:
+            self._new.add(metric.name)
+            own = KnownMetric(metric.type)
+        described = KnownMetric(own.type, own.unit or unit, own.description or description)
+        if described != own:
+            self._described[metric.name] = described
+        self._known[metric.name] = described
+        if described.unit in ("", unit) or not unit:
+            return 1.0
+        factor = time_factor(unit, described.unit)
+        return 0.0 if factor is None else factor
+
+    def _take(self, metric: ExportedMetric, index: int, factor: float) -> None:
+        batch = self._batch
+        if not factor:
+            self._other_units += 1
+            factor = 1.0
+        histogram = batch.histograms[index]
+        if histogram is not None:
+            found = self._increment_of_histogram(metric, index, histogram)
+            if found is not None:
+                found = found if factor == 1.0 else in_other_unit(found, factor)
+                self._add(metric, index, found.sum, found)
+            return
+        value = self._increment(metric, index)
+        if value is not None:
+            self._add(metric, index, value * factor, None)
+
+    def _increment(self, metric: ExportedMetric, index: int) -> float | None:
+        """Return the value that is stored of a number; None for nothing."""
+        batch = self._batch
+        value, temporality = batch.values[index], batch.temporalities[index]
+        if temporality is Temporality.STATE:
+            return value
+        if temporality is Temporality.DELTA:
+            return value or None
+        states = self._find_states(batch.streams[index], metric.name)
+        series, time_ns = batch.series[index], batch.times_ns[index]
+        if temporality is Temporality.CHANGE:
+            return running_sum(states, series, time_ns, value)
+        added, note = increment(
+            states, series, batch.starts_ns[index], time_ns, value, oldest_ns=self._oldest_ns
+        )
+        if note is not None:
+            self._notes[note] += 1
+        return added or None
+
+    def _increment_of_histogram(
+        self, metric: ExportedMetric, index: int, histogram: ExportedHistogram
+    ) -> ExportedHistogram | None:
+        batch = self._batch
+        if batch.temporalities[index] is Temporality.DELTA:
+            return histogram if histogram.count else None
+        states = self._find_states(batch.streams[index], metric.name)
+        added, note = histogram_increment(
+            states,
+            batch.series[index],
+            batch.starts_ns[index],
+            batch.times_ns[index],
+            histogram,
+            oldest_ns=self._oldest_ns,
+        )
+        if note is not None:
+            self._notes[note] += 1
+        return added
+
+    def _add(
+        self, metric: ExportedMetric, index: int, value: float, histogram: ExportedHistogram | None
+    ) -> None:
+        points, batch = self._points, self._batch
+        points.names.append(metric.name)
+        points.types.append(metric.type)
+        points.values.append(value + 0.0)
+        points.histograms.append(histogram)
+        points.times_us.append(batch.times_ns[index] // 1_000)
+        points.label_sets.append(batch.label_set_indexes[index])
+        points.sessions.append(batch.session_ids[index])
+
+    def _settled(self) -> Settled:
+        points = self._points
+        names, name_indexes = _numbered(points.names)
+        sessions, session_indexes = _numbered([each for each in points.sessions if each])
+        of_session = np.full(len(points.values), -1, np.int32)
+        of_session[[bool(each) for each in points.sessions]] = session_indexes
+        used, label_set_indexes = _numbered(points.label_sets)
+        label_sets: list[LabelSet] = [self._batch.label_sets[each] for each in used]
+        values = np.array(points.values, np.float64)
+        times_us = np.array(points.times_us, np.int64)
+        batch = Batch(
+            names=names,
+            name_indexes=name_indexes,
+            types=np.array(points.types, np.uint8),
+            values=values,
+            times_us=times_us,
+            label_sets=label_sets,
+            label_set_indexes=label_set_indexes,
+            sessions=sessions,
+            session_indexes=of_session,
+        )
+        new_types = {name: self._known[name].type for name in names if name in self._new}
+        # A metric of which nothing is stored yet is described by the request that brings a point.
+        for name in self._new - new_types.keys():
+            self._described.pop(name, None)
+        return Settled(batch=batch, values=values, times_us=times_us, new_types=new_types)
+
+
+def _numbered(items: list[T]) -> tuple[list[T], npt.NDArray[np.int32]]:
+    numbers: dict[T, int] = {}
+    for item in items:
+        numbers.setdefault(item, len(numbers))
+    return list(numbers), np.fromiter(map(numbers.__getitem__, items), np.int32, len(items))
+
+
+def _refused(metric: ExportedMetric, reason: Reason, problem: str) -> RefusedPoint:
+    return RefusedPoint(metric_name=metric.name, reason=reason, problem=problem)
+
+
+def in_other_unit(histogram: ExportedHistogram, factor: float) -> ExportedHistogram:
+    """Return a histogram whose values are multiplied; exponential buckets become explicit ones."""
+    scaled = replace(
+        histogram,
+        sum=histogram.sum * factor,
+        min=None if histogram.min is None else histogram.min * factor,
+        max=None if histogram.max is None else histogram.max * factor,
+    )
+    if histogram.scale is None:
+        return replace(scaled, bounds=tuple(bound * factor for bound in histogram.bounds))
+    bounds, counts = explicit_buckets(histogram)
+    return replace(
+        scaled,
+        scale=None,
+        bounds=tuple(bound * factor for bound in bounds),
+        counts=counts,
+        zero_count=0,
+        positive=type(histogram.positive)(),
+        negative=type(histogram.negative)(),
+    )
+
+
+def explicit_buckets(histogram: ExportedHistogram) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Return the bounds and counts of exponential buckets as explicit ones."""
+    scale = histogram.scale or 0
+    edges: dict[float, int] = {}
+    for index, count in enumerate(histogram.negative.counts, histogram.negative.offset):
+        if count:
+            edges[-_bound(scale, index)] = edges.get(-_bound(scale, index), 0) + count
+            edges.setdefault(-_bound(scale, index + 1), 0)
+    if histogram.zero_count:
+        edges[0.0] = histogram.zero_count
+    for index, count in enumerate(histogram.positive.counts, histogram.positive.offset):
+        if count:
+            edges[_bound(scale, index + 1)] = edges.get(_bound(scale, index + 1), 0) + count
+            edges.setdefault(_bound(scale, index), 0)
+    bounds = tuple(sorted(edges))
+    return bounds, (*(edges[bound] for bound in bounds), 0)
+
+
+def _bound(scale: int, index: int) -> float:
+    """Return the lower bound of a bucket: 2 to the power of index / 2^scale."""
+    return float(2.0 ** (index * 2.0**-scale))

@@ -25,6 +25,7 @@ from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
@@ -32,6 +33,10 @@ from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.otlp.grpc_api import OtlpMetricsService, OtlpService
+from vumeter_server.otlp.ingest import Exports, known_exporters
+from vumeter_server.otlp.rest_api import OtlpHttpService
+from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -119,12 +124,22 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
+    export_store = SqliteExportStore(
+        foundation.writer,
+        foundation.readers,
+        ExportRecorder(store.recorder),
+        deletion_us=foundation.guard.deletion_us,
+    )
+    exports = Exports(store=export_store, clock=foundation.clock, exporters=known_exporters())
     return Family(
         servicers=[
             CustomMetricsService(queries=queries, recording=recording),
             CustomMetricsRestService(queries=queries, recording=recording),
+            OtlpMetricsService(exports=exports),
+            OtlpHttpService(exports=exports),
+            OtlpService(exports=exports),
         ],
-        background=[store.run],
+        background=[store.run, export_store.run],
     )
 
 

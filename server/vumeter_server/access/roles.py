@@ -30,6 +30,8 @@ class Scheme(Enum):
     """No credential is asked for."""
     BEARER = auto()
     """`authorization: Bearer <key id>.<secret>`"""
+    BEARER_OR_BASIC = auto()
+    """the same, or `authorization: Basic` with the key id as user and the secret as password"""
     KEY_PAIR = auto()
     """`x-api-key: <key id>` and `x-secret-key: <secret>`"""
     ADMIN_TOKEN = auto()
@@ -48,6 +50,9 @@ PUBLIC = Access(scheme=Scheme.PUBLIC)
 ADMIN_TOKEN = Access(scheme=Scheme.ADMIN_TOKEN)
 RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
+)
+EXPORT_METRICS = Access(
+    scheme=Scheme.BEARER_OR_BASIC, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
 QUERY_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN}))
 SIMULATION = Access(scheme=Scheme.KEY_PAIR, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER}))
@@ -91,6 +96,17 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetSession",
         ),
     ),
+    (
+        "opentelemetry.proto.collector.metrics.v1.MetricsService",
+        EXPORT_METRICS,
+        ("Export",),
+    ),
+    (
+        "vumeter.otlp.v1.OtlpHttpService",
+        EXPORT_METRICS,
+        ("ExportMetrics", "DiscardTraces", "DiscardLogs", "DiscardRecordings"),
+    ),
+    ("vumeter.otlp.v1.OtlpService", QUERY_CUSTOM_METRICS, ("ListRefusedPoints",)),
     (
         "vumeter.live_metrics.v1.LiveMetricsService",
         ADMIN_TOKEN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 from vumeter_server.access import keys
@@ -34,12 +35,23 @@ def check_role(access: Access, caller: Caller | None) -> None:
 
 
 def _credential(scheme: Scheme, metadata: Metadata) -> keys.Credential | None:
-    if scheme is Scheme.BEARER:
+    if scheme in (Scheme.BEARER, Scheme.BEARER_OR_BASIC):
         kind, _, shown = (_text(metadata, "authorization") or "").partition(" ")
+        if kind.lower() == "basic" and scheme is Scheme.BEARER_OR_BASIC:
+            return _parse_basic(shown.strip())
         return keys.parse_bearer(shown.strip()) if kind.lower() == "bearer" else None
     return keys.credential(
         _text(metadata, "x-api-key") or "", _text(metadata, "x-secret-key") or ""
     )
+
+
+def _parse_basic(shown: str) -> keys.Credential | None:
+    """Read user and password of RFC 7617."""
+    try:
+        user, _, password = base64.b64decode(shown, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return keys.credential(user, password)
 
 
 def _text(metadata: Metadata, name: str) -> str | None:

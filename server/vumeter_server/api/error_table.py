@@ -16,6 +16,7 @@ STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
     errors.BodyTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.UnsupportedEncoding: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnsupportedMediaType: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -32,6 +33,7 @@ HTTP_STATUS = "x-http-status"
 HTTP_STATUSES: Mapping[type[errors.VumeterError], int] = {
     errors.BodyTooLarge: 413,
     errors.UnsupportedEncoding: 415,
+    errors.UnsupportedMediaType: 415,
 }
 RETRY_INFO = "google.rpc.retryinfo-bin"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc.status_pb2 import Status
 
 from vumeter_server.access import roles
 from vumeter_server.access.authenticator import Authenticator
@@ -54,13 +55,47 @@ class Servicer(Protocol):
         """How callers spell fields that the core spells otherwise."""
 
 
+class Readable(Protocol):
+    """What a request can be read as: a type of message, or something else made of its bytes."""
+
+    @staticmethod
+    def FromString(data: bytes, /) -> Any:
+        """Return what the bytes hold; raises DecodeError or InvalidArgument."""
+
+
 @runtime_checkable
 class ReadsOtherwise(Protocol):
     """A servicer that reads some requests as messages of other types, equal on the wire."""
 
     @property
-    def request_types(self) -> Mapping[str, type[Message]]:
+    def request_types(self) -> Mapping[str, Readable]:
         """The types by the names of their methods."""
+
+
+@runtime_checkable
+class WritesErrors(Protocol):
+    """A servicer whose errors over REST have bodies of its own, not the transcoder's.
+
+    Its methods take and return an HttpBody. Each answers with a stream of one message, so that a
+    message can come before a status that is an error, which the transcoder then passes on.
+    """
+
+    def error_body(self, status: Status, request: Any) -> Message:
+        """Return the body of an error; `request` is None where it could not be read."""
+
+
+@runtime_checkable
+class LeavesUnread(Protocol):
+    """A servicer that throws the bodies of some methods away, compressed or not."""
+
+    @property
+    def unread(self) -> Collection[str]:
+        """The names of these methods."""
+
+
+def answers_as_stream(servicer: Servicer, method: MethodDescriptor) -> bool:
+    """Whether the answer of a method comes as a stream on the wire."""
+    return method.server_streaming or isinstance(servicer, WritesErrors)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +115,8 @@ class Pipeline:
         self, servicer: Servicer, method: MethodDescriptor
     ) -> grpc.RpcMethodHandler[Any, Any]:
         wrapped = _Method(self, servicer, method)
+        if isinstance(servicer, WritesErrors):
+            return grpc.unary_stream_rpc_method_handler(wrapped.with_error_body)
         if method.server_streaming:
             if method.client_streaming:
                 return grpc.stream_stream_rpc_method_handler(wrapped.streaming)
@@ -103,10 +140,13 @@ class _Method:
         self._field_names = servicer.field_names
         self._access = pipeline.methods[method.full_name]
         others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
-        self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
+        self._request_type: Readable = others.get(method.name) or GetMessageClass(method.input_type)
+        self._error_body = servicer.error_body if isinstance(servicer, WritesErrors) else None
         self._client_streaming = method.client_streaming
         self._parameters = QueryParameters(method)
         self._body_field = _body_field(method)
+        if isinstance(servicer, LeavesUnread) and method.name in servicer.unread:
+            self._body_field = None
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
 
     async def unary(self, request: Any, context: _Context) -> bytes:
@@ -148,6 +188,35 @@ class _Method:
         except Exception as error:
             await self._reject(error, call, started, answered=answered)
 
+    async def with_error_body(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
+        """Answer with one message, which may be the body of an error."""
+        call = _begin(context)
+        started = time.perf_counter()
+        try:
+            await self._admit(call)
+            message = self._read(request)
+            if self._body_field is not None:
+                await decode_body(getattr(message, self._body_field), call.metadata)
+            answer = await self._handler(message, call)
+            yield answer.SerializeToString()
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            headers = initial_metadata(error)
+            if headers:
+                await call.context.send_initial_metadata(headers)
+            yield self._body_of(error, request)
+            await self._reject(error, call, started, answered=True)
+
+    def _body_of(self, error: Exception, request: bytes) -> bytes:
+        if self._error_body is None:
+            raise TypeError("the servicer has no bodies of errors")
+        try:
+            message = self._parse(request)
+        except InvalidArgument:
+            message = None
+        return self._error_body(status_of(error, self._field_names), message).SerializeToString()
+
     async def _admit(self, call: Call) -> None:
         # A caller whose role is rejected is known to the log.
         call.known_caller = await credentials.find_caller(
@@ -167,9 +236,10 @@ class _Method:
 
     def _parse(self, data: bytes) -> Message:
         try:
-            return self._request_type.FromString(data)
+            message: Message = self._request_type.FromString(data)
         except DecodeError:
             raise InvalidArgument("Malformed request") from None
+        return message
 
     async def _reject(
         self, error: Exception, call: Call, started: float, *, answered: bool = False

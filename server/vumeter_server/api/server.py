@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from vumeter_server.api.call import Call
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.pipeline import Pipeline, Servicer, is_query
+from vumeter_server.api.pipeline import Pipeline, Servicer, answers_as_stream, is_query
 from vumeter_server.errors import NotFound
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -167,7 +167,9 @@ class Server:
             handlers = pipeline.handlers(servicer)
             if forwarding is not None and servicer in servicers:
                 handlers |= {
-                    method.name: forwarding.handler(method)
+                    method.name: forwarding.handler(
+                        method, as_stream=answers_as_stream(servicer, method)
+                    )
                     for method in servicer.service.methods
                     if not is_query(method)
                 }

@@ -1,12 +1,13 @@
 """Points as exporters send them: increments may have to be computed from cumulative values.
 
-An exporter such as OpenTelemetry's sends what its process counted in an interval (delta) or since it
-started (cumulative). `settle_exported` makes points of both, in the transaction that stores them.
+An exporter such as OpenTelemetry's sends what its process counted in an interval (delta) or since
+it started (cumulative). `settle_exported` makes points of both, in the transaction that stores
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -141,9 +142,11 @@ class ExportOutcome:
     """What became of a request: how many of its points were taken, and which were refused.
 
     A point is taken too if nothing is to be stored of it, such as a cumulative value that is the
-    same as before. `is_repeat` says that the request was recorded before.
+    same as before. `notes` says how many points something is worth knowing of. `is_repeat` says
+    that the request was recorded before.
     """
 
     taken: int
     refused: Sequence[RefusedPoint] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
     is_repeat: bool = False

@@ -87,14 +87,20 @@ class _Points:
 
 
 def settle_exported(
-    batch: ExportedBatch, known: Mapping[str, KnownMetric], find_states: FindStates, now_us: int
+    batch: ExportedBatch,
+    known: Mapping[str, KnownMetric],
+    find_states: FindStates,
+    now_us: int,
+    *,
+    new_metrics: int,
 ) -> SettledExport:
     """Decide each point of a request.
 
-    `known` holds the organization's metrics. A metric keeps the type of its first point, and the
-    first unit that is told; a value in another unit of time is converted.
+    `known` holds those of the batch's metrics that the organization has; it can have `new_metrics`
+    more. A metric keeps the type of its first point, and the first unit that is told; a value in
+    another unit of time is converted.
     """
-    return _Settling(batch, known, find_states, now_us).run()
+    return _Settling(batch, known, find_states, now_us, new_metrics).run()
 
 
 class _Settling:
@@ -104,8 +110,10 @@ class _Settling:
         known: Mapping[str, KnownMetric],
         find_states: FindStates,
         now_us: int,
+        new_metrics: int,
     ) -> None:
         self._batch = batch
+        self._room = new_metrics
         self._known = dict(known)
         self._new: set[str] = set()
         self._find_states = find_states
@@ -142,22 +150,24 @@ class _Settling:
 
     def _problem(self, metric: ExportedMetric, index: int) -> RefusedPoint | None:
         """Return why a point cannot be taken; None if it can."""
-        value, time_ns = self._batch.values[index], self._batch.times_ns[index]
         own = self._known.get(metric.name)
         if own is not None and own.type is not metric.type:
             problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
             return _refused(metric, Reason.TYPE, problem)
+        if own is None and len(self._new) >= self._room:
+            return _refused(metric, Reason.LIMIT, "must not be a new metric: there are too many")
+        problem = self._problem_of_time(self._batch.times_ns[index])
+        if problem:
+            return _refused(metric, Reason.TIME, problem)
+        problem = _problem_of_value(metric.type, self._batch.values[index])
+        return _refused(metric, Reason.VALUE, problem) if problem else None
+
+    def _problem_of_time(self, time_ns: int) -> str:
         if time_ns <= 0:
-            return _refused(metric, Reason.TIME, "must have a time")
+            return "must have a time"
         if time_ns > self._last_ns:
-            return _refused(metric, Reason.TIME, "must be at most 10 minutes ahead of the server")
-        if not math.isfinite(value):
-            return _refused(metric, Reason.VALUE, "must be a finite number")
-        if abs(value) > MAX_VALUE:
-            return _refused(metric, Reason.VALUE, "must be from -1e15 to 1e15")
-        if metric.type is MetricType.COUNTER and value < 0:
-            return _refused(metric, Reason.VALUE, "must not be negative for a counter")
-        return None
+            return "must be at most 10 minutes ahead of the server"
+        return ""
 
     def _describe(self, metric: ExportedMetric) -> float:
         """Note what is told of a metric for the first time; return the factor of its values."""
@@ -274,6 +284,16 @@ def _numbered(items: list[T]) -> tuple[list[T], npt.NDArray[np.int32]]:
     for item in items:
         numbers.setdefault(item, len(numbers))
     return list(numbers), np.fromiter(map(numbers.__getitem__, items), np.int32, len(items))
+
+
+def _problem_of_value(metric_type: MetricType, value: float) -> str:
+    if not math.isfinite(value):
+        return "must be a finite number"
+    if abs(value) > MAX_VALUE:
+        return "must be from -1e15 to 1e15"
+    if metric_type is MetricType.COUNTER and value < 0:
+        return "must not be negative for a counter"
+    return ""
 
 
 def _refused(metric: ExportedMetric, reason: Reason, problem: str) -> RefusedPoint:

@@ -30,17 +30,14 @@ def text_of(value: Value) -> str:
     """
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return _text_of_double(value)
-        case bytes():
-            return base64.b64encode(value).decode()
+    if value is None:
+        return ""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, float):
+        return _text_of_double(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,10 +102,8 @@ def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
     data = getattr(metric, kind)
     name = metric_name(metric.name)
     try:
+        _check_name(name)
         metric_type, temporality = _meaning(kind, data)
-        if not is_metric_name(name):
-            problem = f"must match [a-zA-Z_][a-zA-Z0-9_.:]* in at most {MAX_METRIC_NAME} characters"
-            raise _Refused(Reason.NAME, f"{problem}: it is no name of a metric")
     except _Refused as refused:
         _refuse(collector, name, refused, (point for point in data.data_points if _counts(point)))
         return
@@ -121,6 +120,12 @@ def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
             _point(collector, exporter, point, temporality, *read(point))
         except _Refused as refused:
             _refuse(collector, name, refused, (point,))
+
+
+def _check_name(name: str) -> None:
+    if not is_metric_name(name):
+        problem = f"must match [a-zA-Z_][a-zA-Z0-9_.:]* in at most {MAX_METRIC_NAME} characters"
+        raise _Refused(Reason.NAME, f"{problem}: it is no name of a metric")
 
 
 def _counts(point: Any) -> bool:
@@ -144,9 +149,7 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     return MetricType.GAUGE, Temporality.CHANGE if is_delta else Temporality.STATE
 
 
-def _refuse(
-    collector: _Collector, name: str, refused: _Refused, points: Iterable[Any]
-) -> None:
+def _refuse(collector: _Collector, name: str, refused: _Refused, points: Iterable[Any]) -> None:
     collector.batch.refused += [
         RefusedPoint(
             metric_name=name[:MAX_METRIC_NAME], reason=refused.reason, problem=refused.problem
@@ -211,7 +214,7 @@ def _histogram(point: Any) -> tuple[float, ExportedHistogram]:
         raise _Refused(Reason.DISTRIBUTION, "must have one count of a bucket more than bounds")
     if counts and sum(counts) != point.count:
         raise _Refused(Reason.DISTRIBUTION, "must have the sum of the buckets' counts as its count")
-    if any(low >= high for low, high in zip(bounds, bounds[1:], strict=False)):
+    if any(low >= high for low, high in itertools.pairwise(bounds)):
         raise _Refused(Reason.DISTRIBUTION, "must have ascending bounds")
     return _summed(
         point, ExportedHistogram(count=point.count, sum=point.sum, bounds=bounds, counts=counts)

@@ -124,9 +124,7 @@ def map_attributes(
 
 def matches(key: str, items: Sequence[str]) -> bool:
     """Whether a key is one of these items."""
-    return any(
-        key.startswith(item[:-1]) if item.endswith("*") else key == item for item in items
-    )
+    return any(key.startswith(item[:-1]) if item.endswith("*") else key == item for item in items)
 
 
 def _first(

@@ -56,9 +56,7 @@ class Exporter:
     session_keys: tuple[bytes, ...]
     known: dict[tuple[bytes, ...], KnownAttributes] = field(default_factory=dict)
 
-    def split(
-        self, attributes: Sequence[bytes]
-    ) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
+    def split(self, attributes: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
         """Return the attributes without those that may name a session, and these by priority."""
         keys = self.session_keys
         of_sessions = [each for each in attributes if each.startswith(keys)]

@@ -63,7 +63,9 @@ def _derive(message: descriptor_pb2.DescriptorProto) -> None:
         if each.name in _AS_BYTES:
             each.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
             each.ClearField("type_name")
-        elif each.type_name.startswith((".opentelemetry.proto.metrics.", ".opentelemetry.proto.col")):
+        elif each.type_name.startswith(
+            (".opentelemetry.proto.metrics.", ".opentelemetry.proto.col")
+        ):
             for package in (metrics_pb2.DESCRIPTOR.package, metrics_service_pb2.DESCRIPTOR.package):
                 each.type_name = each.type_name.replace(f".{package}.", f".{PACKAGE}.")
     fields = [descriptor_pb2.FieldDescriptorProto.FromString(e.SerializeToString()) for e in kept]
@@ -127,4 +129,19 @@ def value_of(value: Any, depth: int = 0) -> Value:
 def attribute(key: str, value: Any) -> bytes:
     """Return an attribute in the bytes of protobuf; `value` holds the fields of an AnyValue."""
     data: bytes = common_pb2.KeyValue(key=key, value=value).SerializeToString()
+    return data
+
+
+def resource(attributes: list[bytes]) -> bytes:
+    """Return a resource of these attributes in the bytes of protobuf."""
+    read = [common_pb2.KeyValue.FromString(each) for each in attributes]
+    data: bytes = resource_pb2.Resource(attributes=read).SerializeToString()
+    return data
+
+
+def scope(name: str, version: str, attributes: list[bytes]) -> bytes:
+    """Return a scope in the bytes of protobuf."""
+    read = [common_pb2.KeyValue.FromString(each) for each in attributes]
+    made = common_pb2.InstrumentationScope(name=name, version=version, attributes=read)
+    data: bytes = made.SerializeToString()
     return data

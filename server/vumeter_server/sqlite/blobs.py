@@ -39,6 +39,8 @@ class Holds(Enum):
     """The points of one session in a segment."""
     TABLE = b"T"
     """Rollups: columns of keys, counts and sums."""
+    SERIES_STATES = b"E"
+    """The last values of the series of one metric of one exporter."""
     LATENCIES = b"L"
     """A page of the latencies of simulated calls."""
 

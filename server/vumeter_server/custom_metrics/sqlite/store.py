@@ -68,7 +68,7 @@ class SqliteMetricStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
-        self._recorder = Recorder()
+        self.recorder = Recorder()
         self._snapshots = Snapshots()
         self.maintenance = MetricMaintenance(
             writer,
@@ -77,7 +77,7 @@ class SqliteMetricStore:
             clock,
             retention_days=retention_days,
             flush_at_points=flush_at_points,
-            forget_sessions=self._recorder.forget_sessions,
+            forget_sessions=self.recorder.forget_sessions,
             deletion_us=deletion_us,
         )
 
@@ -86,10 +86,10 @@ class SqliteMetricStore:
     ) -> int:
         """Store a batch, all of it or nothing."""
         return await self._writer.run(
-            lambda connection: self._recorder.record(
+            lambda connection: self.recorder.record(
                 connection, organization_id, batch, idempotency, now_us
             ),
-            rolled_back=lambda: self._recorder.forget(organization_id),
+            rolled_back=lambda: self.recorder.forget(organization_id),
         )
 
     async def check(

@@ -1,0 +1,90 @@
+"""The contract of a store with what exporters send; see also `custom_metrics.store`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RefusedPoint
+from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.otlp.mapping import AttributeMapping
+
+LATEST_REFUSALS: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportCount:
+    """How many points something was counted of; "" as the metric stands for all others.
+
+    `what` is a Reason for refused points, else a note such as `late`.
+    """
+
+    what: str
+    key_id: str
+    metric_name: str
+    points: int
+    last_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatestRefusal:
+    """A point that was refused, when, and of which key."""
+
+    refused_us: int
+    key_id: str
+    point: RefusedPoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusals:
+    """What was refused and noted: counts in any order, the last refusals newest first."""
+
+    counts: Sequence[ExportCount]
+    latest: Sequence[LatestRefusal]
+
+
+class ExportStore(Protocol):
+    """Keeps what exporters send, of one organization at a time.
+
+    What `custom_metrics.store.MetricStore` promises of organizations, of one moment and of errors
+    holds here, too.
+    """
+
+    async def record_exported(
+        self,
+        organization_id: int,
+        batch: ExportedBatch,
+        *,
+        key_id: str,
+        notes: dict[str, int],
+        idempotency: Idempotency | None,
+        now_us: int,
+    ) -> ExportOutcome:
+        """Record what `settle_exported` makes of a batch.
+
+        In one transaction: metrics, units and the states of cumulative series are read,
+        `settle_exported` decides each point, and points, states, units and what was refused are
+        stored. A state is known for at least `STATES_KEPT_US` after its last point.
+
+        An idempotency key that is known with the same content stores nothing; the outcome says so.
+        `notes` are counted as given, those of `settle_exported` beside them.
+
+        Raises:
+            Conflict: the key is known with other content.
+            LimitExceeded: the organization has as many tag values as the store can take.
+        """
+
+    async def count_refused(
+        self, organization_id: int, refused: RefusedPoint, *, key_id: str, now_us: int
+    ) -> None:
+        """Count a request of which no point could be read."""
+
+    async def refusals(self, organization_id: int) -> Refusals:
+        """Return what was refused, up to LATEST_REFUSALS of them one by one."""
+
+    async def mapping(self, organization_id: int) -> AttributeMapping:
+        """Return how an organization maps attributes; the default if it has no mapping of its own.
+
+        A change is seen within a second.
+        """

@@ -29,9 +29,7 @@ _REPORTABLE: Final = {kind.name.lower(): kind for kind in EventType if kind is n
 EVENT_TYPES: Final = _REPORTABLE
 REASONS: Final = {reason.name.lower(): reason for reason in RejectionReason}
 OUTCOMES: Final = {
-    outcome.name.lower(): outcome
-    for outcome in CallOutcome
-    if outcome is not CallOutcome.TIMED_OUT
+    outcome.name.lower(): outcome for outcome in CallOutcome if outcome is not CallOutcome.TIMED_OUT
 }
 
 

@@ -74,6 +74,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         QUERY_CUSTOM_METRICS,
         (
             "ListMetricNames",
+            "ListMetrics",
             "AggregateMetrics",
             "ListDailyMetrics",
             "QueryTimeseries",

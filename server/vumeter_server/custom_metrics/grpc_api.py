@@ -20,6 +20,7 @@ from vumeter_server.api.times import duration_us, instant_us, timestamp
 from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.grpc_pages import (
     MAX_ENTRIES,
+    list_metrics,
     list_tags,
     page_of_aggregate,
     page_of_daily,
@@ -125,6 +126,12 @@ class CustomMetricsService:
         names = await self.queries.names(call.organization_id, request.agent_id)
         shown, next_page_token = page.of(names, lambda name: (name,))
         return pb.ListMetricNamesResponse(names=shown, next_page_token=next_page_token)
+
+    async def ListMetrics(
+        self, request: pb.ListMetricsRequest, call: Call
+    ) -> pb.ListMetricsResponse:
+        """List metrics with what is known of them."""
+        return await list_metrics(self.queries, call.organization_id, request)
 
     async def AggregateMetrics(
         self, request: pb.AggregateMetricsRequest, call: Call

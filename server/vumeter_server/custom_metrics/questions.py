@@ -169,6 +169,16 @@ class Grouped:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MetricInfo:
+    """A metric; "" is a unit or description that nobody told."""
+
+    name: str
+    type: MetricType
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TagValues:
     """The first values of one tag key, by code point; `truncated` if there are more."""
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from vumeter_server.custom_metrics.model import Batch, MetricType
+from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     Grouped,
     GroupedQuery,
+    MetricInfo,
     SessionMetric,
     SumQuery,
     Sums,
@@ -107,6 +108,9 @@ class MetricStore(Protocol):
         its first point until it is deleted, even when retention has dropped all its points.
         """
 
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        """Return the metrics that `names` lists, sorted by name by code point."""
+
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum the points of the selection by metric, group and period, whatever their type.
 
@@ -187,7 +191,7 @@ class MetricAdministration(Protocol):
     busy, full or failing.
     """
 
-    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+    def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         """Return the metrics of an organization, by name; None if there is no such organization."""
 
     def delete_metric(self, organization: str, name: str) -> bool:

@@ -88,3 +88,23 @@ class ExportStore(Protocol):
 
         A change is seen within a second.
         """
+
+
+class OtlpAdministration(Protocol):
+    """What the commands ask of storage, beside a running server or without one.
+
+    Organizations go by name here. Raises an error with one line for the operator when storage is
+    busy, full or failing.
+    """
+
+    def mapping(self, organization: str) -> AttributeMapping | None:
+        """Return how an organization maps attributes; None if there is no such organization."""
+
+    def set_mapping(self, organization: str, mapping: AttributeMapping | None) -> bool:
+        """Change a mapping, None for the default; False if there is no such organization.
+
+        Running servers follow within a second. What is recorded already stays as it is.
+        """
+
+    def refusals(self, organization: str) -> Refusals | None:
+        """Return what was refused; None if there is no such organization."""

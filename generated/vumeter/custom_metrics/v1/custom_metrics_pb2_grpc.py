@@ -75,6 +75,11 @@ class CustomMetricsServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesResponse.FromString,
                 _registered_method=True)
+        self.ListMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/ListMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.FromString,
+                _registered_method=True)
         self.AggregateMetrics = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/AggregateMetrics',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.AggregateMetricsRequest.SerializeToString,
@@ -166,6 +171,14 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMetrics(self, request, context):
+        """Lists the organization's metrics with type, unit and description, sorted by name by code point, in
+        pages. Units and descriptions are what OpenTelemetry exporters told first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AggregateMetrics(self, request, context):
         """Sums the recorded values of metrics over a range, in total or by label. Values are summed
         whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
@@ -248,6 +261,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.ListMetricNames,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesResponse.SerializeToString,
+            ),
+            'ListMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.SerializeToString,
             ),
             'AggregateMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.AggregateMetrics,
@@ -430,6 +448,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/ListMetricNames',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/ListMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,6 +9,7 @@ from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     Grouped,
     GroupedQuery,
+    MetricInfo,
     SessionMetric,
     SumQuery,
     Sums,
@@ -29,6 +30,7 @@ from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
     answer_tag_values,
     answer_tags,
+    read_metric_infos,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import (
     Cost,
@@ -113,6 +115,12 @@ class SqliteMetricStore:
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
         return await self._answer(organization_id, NamesQuery(agent_id=agent_id), answer_names)
+
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        """Return metrics with what is known of them, sorted by name."""
+        return await self._readers.run(
+            lambda connection: read_metric_infos(connection, organization_id)
+        )
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum points by metric, group and period."""

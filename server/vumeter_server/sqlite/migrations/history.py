@@ -11,6 +11,7 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
     m0012_outcomes,
 )
 
@@ -23,6 +24,7 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
     m0012_outcomes,
 )
 

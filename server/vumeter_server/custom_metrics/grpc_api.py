@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -274,11 +275,13 @@ def _each_row(rows: Rows, shown: slice) -> Iterable[tuple[int, dict[str, str], d
 
 
 def _buckets(starts_us: list[int], found: Timeseries) -> list[pb.TimeseriesBucket]:
+    errors = itertools.repeat(0.0) if found.errors is None else found.errors.tolist()
+    columns = zip(starts_us, found.values.tolist(), found.counts.tolist(), strict=True)
     return [
-        pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
-        for start_us, value, count in zip(
-            starts_us, found.values.tolist(), found.counts.tolist(), strict=True
+        pb.TimeseriesBucket(
+            start_time=timestamp(start_us), value=value, sample_count=count, max_error=error
         )
+        for (start_us, value, count), error in zip(columns, errors, strict=False)
     ]
 
 
@@ -293,4 +296,5 @@ def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
         last_occur_time=timestamp(metric.last_time_us),
         value=metric.value,
         sample_count=metric.count,
+        max_error=metric.error,
     )

@@ -76,6 +76,7 @@ def write_rows(rows: QueryRows) -> pb.QueryMetricsResponse:
                 previous=None
                 if rows.previous is None
                 else _there(rows.names, rows.previous[row].tolist()),
+                max_error=rows.errors_of(row),
             )
         )
     return pb.QueryMetricsResponse(rows=written, groups=rows.groups)

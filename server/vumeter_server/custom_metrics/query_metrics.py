@@ -36,6 +36,7 @@ class QueryRows:
         counts: int64[rows, metrics].
         previous: float64[rows, columns], None without a comparison.
         groups: how many groups have a row, before `limit`.
+        errors: float64[rows, metrics], how far percentiles may be off; None if all are exact.
     """
 
     names: list[str]
@@ -48,6 +49,14 @@ class QueryRows:
     counts: Integers
     previous: Floats | None
     groups: int
+    errors: Floats | None = None
+
+    def errors_of(self, row: int) -> dict[str, float]:
+        """Return the errors of a row that are not 0, by column."""
+        if self.errors is None:
+            return {}
+        errors = zip(self.names, self.errors[row].tolist(), strict=False)
+        return {name: error for name, error in errors if error}
 
 
 async def query_metrics(store: MetricStore, organization_id: int, query: MetricQuery) -> QueryRows:
@@ -171,6 +180,7 @@ def _answer(
         counts=found.counts[order],
         previous=None if before is None else before[order],
         groups=groups,
+        errors=None if found.errors is None else found.errors[order],
     )
 
 
@@ -183,6 +193,10 @@ def _with_every_bucket(query: MetricQuery, found: Grouped, buckets: int) -> Grou
     values = np.full((len(groups) * buckets, width), np.nan)
     counts = np.zeros((len(groups) * buckets, width), np.int64)
     values[places], counts[places] = found.values, found.counts
+    errors = None
+    if found.errors is not None:
+        errors = np.zeros(values.shape)
+        errors[places] = found.errors
     return Grouped(
         types=found.types,
         labels=found.labels,
@@ -190,6 +204,7 @@ def _with_every_bucket(query: MetricQuery, found: Grouped, buckets: int) -> Grou
         groups=np.repeat(groups, buckets),
         values=values,
         counts=counts,
+        errors=errors,
     )
 
 

@@ -100,13 +100,15 @@ class Timeseries:
         type: the metric's; None if there is no such metric.
         buckets: int64[buckets], their numbers, from 0 at the selection's start.
         values: float64[buckets], the function that the query asks of the metric's type.
-        counts: int64[buckets], how many points each value was computed of.
+        counts: int64[buckets], how many values each was computed of.
+        errors: float64[buckets], how far percentiles may be off; None if all are exact.
     """
 
     type: MetricType | None
     buckets: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
+    errors: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +159,8 @@ class Grouped:
         buckets: int64[rows], from 0.
         groups: int64[rows], indexes of `labels`, or REST.
         values: float64[rows, columns], NaN where there is no point.
-        counts: int64[rows, columns], of points; of sessions, the distinct ones.
+        counts: int64[rows, columns], of values; of sessions, the distinct ones.
+        errors: float64[rows, columns], how far percentiles may be off; None if all are exact.
     """
 
     types: list[MetricType | None]
@@ -166,6 +169,7 @@ class Grouped:
     groups: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
+    errors: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +201,7 @@ class SessionMetric:
     """What a session recorded of one metric with one label set.
 
     `labels` holds `agent_id` and `environment_id` too, but not `session_id`. `last_time_us` is the
-    greatest timestamp, `count` the number of points.
+    greatest timestamp, `count` the number of values, `error` how far a percentile may be off.
     """
 
     metric_name: str
@@ -206,3 +210,4 @@ class SessionMetric:
     last_time_us: int
     value: float
     count: int
+    error: float = 0.0

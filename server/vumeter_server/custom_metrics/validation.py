@@ -7,12 +7,18 @@ that an organization already has is checked by `settle`, in the transaction that
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.given_distributions import (
+    GivenDistribution,
+    collect,
+    problem_of,
+)
 from vumeter_server.custom_metrics.label_sets import (
     KnownLabelSets,
     check_id,
@@ -33,6 +39,7 @@ MAX_IDEMPOTENCY_KEY: Final = 128
 MAX_AHEAD_US: Final = 10 * MINUTE_US
 
 TYPE_CODES: Final[Mapping[str, int]] = {each.name.lower(): int(each) for each in MetricType}
+TYPES: Final = frozenset(MetricType)
 UNKNOWN_TYPE: Final = -1
 NAME_PROBLEM: Final = (
     f"must match [a-zA-Z_][a-zA-Z0-9_.:]* and have at most {MAX_METRIC_NAME} characters"
@@ -52,6 +59,7 @@ class UncheckedPoints:
         timestamps: microseconds since the epoch, or RFC 3339 text that `validate` reads; None where
             none is given.
         session_ids: the sessions; "" for none.
+        distributions: the distributions that points have in the place of a value, by index.
         label_keys: what the API knows each point's labels by.
         label_sets: finds label sets by these keys.
     """
@@ -63,6 +71,7 @@ class UncheckedPoints:
     session_ids: Sequence[str]
     label_keys: Sequence[Hashable]
     label_sets: KnownLabelSets[Any]
+    distributions: Mapping[int, GivenDistribution] = field(default_factory=dict)
 
 
 def validate(columns: UncheckedPoints, now_us: int) -> Batch:
@@ -77,6 +86,7 @@ def validate(columns: UncheckedPoints, now_us: int) -> Batch:
     types = np.array(columns.types, np.int64)
     _check_types(types, findings)
     values = _read_values(columns, types, findings)
+    distributions = read_distributions(columns.distributions, types, values, findings)
     times_us = _read_timestamps(columns.timestamps, now_us, findings)
     keys, label_set_indexes = _number(columns.label_keys)
     label_sets = columns.label_sets.find(keys)
@@ -100,6 +110,7 @@ def validate(columns: UncheckedPoints, now_us: int) -> Batch:
         label_set_indexes=label_set_indexes,
         sessions=sessions,
         session_indexes=session_indexes,
+        distributions=distributions,
     )
 
 
@@ -158,7 +169,10 @@ def _read_values(
     unusual = ~((values >= 0) & (values <= MAX_VALUE))
     for index in np.flatnonzero(unusual).tolist():
         value, of_type = columns.values[index], types[index]
-        if value is None:
+        if index in columns.distributions:
+            if value is not None:
+                findings.add(index, "distribution", "must not be given together with a value")
+        elif value is None:
             if of_type in (MetricType.GAUGE, MetricType.HISTOGRAM):
                 name = MetricType(of_type).name.lower()
                 findings.add(index, "value", f"must be given for a {name}")
@@ -169,6 +183,34 @@ def _read_values(
         elif of_type == MetricType.COUNTER:
             findings.add(index, "value", "must not be negative for a counter")
     return values
+
+
+def read_distributions(
+    given: Mapping[int, GivenDistribution],
+    types: npt.NDArray[np.int64],
+    values: npt.NDArray[np.float64],
+    findings: Findings,
+    attribute: str = "distribution",
+) -> Distributions | None:
+    """Check distributions and return them as columns; their sums become values of the points.
+
+    With an `attribute` of "" the elements that `findings` speaks of are the distributions.
+    """
+    rows = sorted(given.items())
+    for number, (index, each) in enumerate(rows):
+        # Where they are a column of their own, they are counted by themselves.
+        place = index if attribute else number
+        if types[index] not in (0, MetricType.HISTOGRAM):
+            name = MetricType(types[index]).name.lower() if types[index] in TYPES else "it"
+            findings.add(place, attribute, f"must not be given for a {name}")
+            continue
+        problem = problem_of(each)
+        if problem is not None:
+            path = f"{attribute}.{problem[0]}" if attribute else problem[0]
+            findings.add(place, path, problem[1])
+            continue
+        values[index] = each.sum + 0.0
+    return None if findings else collect(rows)
 
 
 def _read_timestamps(
@@ -219,10 +261,18 @@ def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settle
     own_types = metric_types[batch.name_indexes]
     is_counter = own_types == MetricType.COUNTER
     is_absent = np.isnan(batch.values)
+    is_distribution = np.zeros(len(batch), np.bool_)
+    if batch.distributions is not None:
+        is_distribution[batch.distributions.positions] = True
+    wrong_distribution = is_distribution & (own_types != MetricType.HISTOGRAM)
     wrong_type = (batch.types != 0) & (batch.types != own_types)
-    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0))
-    if wrong_type.any() or wrong_value.any():
-        raise InvalidArgument(violations=_violations(own_types, wrong_type, wrong_value, is_absent))
+    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0) & ~is_distribution)
+    if wrong_type.any() or wrong_value.any() or wrong_distribution.any():
+        raise InvalidArgument(
+            violations=_violations(
+                own_types, wrong_type, wrong_value, wrong_distribution, is_absent, new_types, batch
+            )
+        )
     return Settled(
         batch=batch,
         values=np.where(is_absent, 1.0, batch.values),
@@ -235,13 +285,22 @@ def _violations(
     own_types: npt.NDArray[np.uint8],
     wrong_type: npt.NDArray[np.bool_],
     wrong_value: npt.NDArray[np.bool_],
+    wrong_distribution: npt.NDArray[np.bool_],
     is_absent: npt.NDArray[np.bool_],
+    new_types: Mapping[str, MetricType],
+    batch: Batch,
 ) -> list[Violation]:
     violations = []
-    for index in np.flatnonzero(wrong_type | wrong_value)[:MAX_VIOLATIONS].tolist():
+    wrong = wrong_type | wrong_value | wrong_distribution
+    for index in np.flatnonzero(wrong)[:MAX_VIOLATIONS].tolist():
         own_type = MetricType(own_types[index]).name.lower()
         if wrong_type[index]:
             field, problem = "type", f"must be {own_type}, as this metric was first recorded"
+        elif wrong_distribution[index]:
+            is_new = batch.names[batch.name_indexes[index]] in new_types
+            field, problem = "distribution", f"must not be given for a {own_type}"
+            if is_new:
+                field, problem = "type", "must be given with a distribution of a new metric"
         elif is_absent[index]:
             field, problem = "value", f"must be given for a {own_type}"
         else:

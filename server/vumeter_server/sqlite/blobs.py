@@ -41,6 +41,12 @@ class Holds(Enum):
     """Rollups without minima and maxima: columns of keys, counts and sums."""
     ROLLUP = b"R"
     """Rollups: columns of keys, counts, sums, minima and maxima."""
+    DISTRIBUTIONS = b"D"
+    """The distributions of one metric in a segment."""
+    BATCH_WITH_DISTRIBUTIONS = b"G"
+    """A batch with distributions among its points."""
+    SESSION_WITH_DISTRIBUTIONS = b"H"
+    """The points of one session in a segment, with distributions among them."""
     LATENCIES = b"L"
     """A page of the latencies of simulated calls."""
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions, joined
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
@@ -30,6 +31,9 @@ class Head:
         # The batches: their numbers, and where each ends in the array.
         self._numbers: list[int] = []
         self._ends: list[int] = []
+        # The distributions of batches, by number.
+        self._distributions: dict[int, Distributions] = {}
+        self._joined: Distributions | None = None
         # Where the points of each rollup interval are, in arrays that are joined when asked for.
         self._positions: dict[int, list[Positions]] = {}
         self.counts: dict[int, int] = {}
@@ -47,8 +51,26 @@ class Head:
         """Return the points, in an array that stays what it is."""
         return self._points.view()
 
-    def append(self, batches: Mapping[int, bytes | memoryview]) -> HeadPoints:
-        """Add batches, by their numbers in ascending order, and return their points."""
+    def distributions(self) -> Distributions | None:
+        """Return the distributions among the points; None if there are none."""
+        if self._joined is None and self._distributions:
+            starts = dict(zip(self._numbers, [0, *self._ends[:-1]], strict=True))
+            moved = [each.moved(starts[n]) for n, each in self._distributions.items()]
+            self._joined = joined([(each, 0) for each in moved])
+        return self._joined
+
+    def append(
+        self,
+        batches: Mapping[int, bytes | memoryview],
+        distributions: Mapping[int, Distributions] | None = None,
+    ) -> HeadPoints:
+        """Add batches, by their numbers in ascending order, and return their points.
+
+        `distributions` are those of the batches that have some.
+        """
+        if distributions:
+            self._distributions.update(distributions)
+            self._joined = None
         start = end = len(self._points)
         for number, columns in batches.items():
             end += len(columns) // POINT.itemsize
@@ -68,6 +90,8 @@ class Head:
         self._points = GrowingArray(POINT, points[start:].copy())
         self._numbers = self._numbers[count:]
         self._ends = [end - start for end in self._ends[count:]]
+        self._distributions = {n: each for n, each in self._distributions.items() if n > batch}
+        self._joined = None
         self._positions, self.counts = {}, {}
         self._index(self._points.view(), 0)
         return days

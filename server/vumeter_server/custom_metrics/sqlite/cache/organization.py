@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
+from vumeter_server.custom_metrics.distributions import Distributions, joined, value_counts
 from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
@@ -34,7 +35,11 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     read_metrics,
     with_transaction,
 )
-from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_of_batch
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    POINT,
+    content_of_batch,
+    distributions_of_batch,
+)
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
@@ -100,6 +105,7 @@ class OrganizationCache:
                 metrics=self._metrics,
                 labels=self._labels,
                 head=self._head.points(),
+                head_distributions=self._head.distributions(),
                 connection=connection,
             )
 
@@ -131,6 +137,7 @@ class OrganizationCache:
             metrics=self._metrics,
             labels=self._labels,
             head=self._head.points(),
+            head_distributions=self._head.distributions(),
             in_memory=in_memory,
         )
 
@@ -268,23 +275,35 @@ class OrganizationCache:
             (self._organization_id, self._head.last_batch),
         )
         chunk: dict[int, bytes | memoryview] = {}
+        distributions: dict[int, Distributions] = {}
         size = 0
         for number, columns in rows:
             chunk[number] = points = content_of_batch(columns)
+            of_batch = distributions_of_batch(columns)
+            if of_batch is not None:
+                distributions[number] = of_batch
             size += len(points)
             missing -= 1
             if size >= POINTS_AT_ONCE * POINT.itemsize:
-                self._append(chunk)
-                chunk, size = {}, 0
+                self._append(chunk, distributions)
+                chunk, distributions, size = {}, {}, 0
         if missing:
             raise StorageDamaged(detail=f"metric_batches: {missing} batches are missing")
-        self._append(chunk)
+        self._append(chunk, distributions)
 
-    def _append(self, batches: dict[int, bytes | memoryview]) -> None:
-        added = self._head.append(batches)
+    def _append(
+        self, batches: dict[int, bytes | memoryview], distributions: dict[int, Distributions]
+    ) -> None:
+        added = self._head.append(batches, distributions)
         if len(added):
             self._labels.index.add_of_head(self._labels.uses_of(added))
-            self._prefix_sums.add(added)
+            of_added = joined(
+                [
+                    (distributions.get(number), len(points) // POINT.itemsize)
+                    for number, points in batches.items()
+                ]
+            )
+            self._prefix_sums.add(added, value_counts(of_added, len(added)))
 
 
 def _read_intervals(view: View, code: int) -> Totals:

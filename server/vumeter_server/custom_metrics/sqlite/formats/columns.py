@@ -56,6 +56,10 @@ class Kind(IntEnum):
     """The session's code plus 1; 0 for none."""
 
 
+DISTRIBUTION_KIND = 4
+"""The kind under which the distributions of a metric's day lie, where it has some."""
+
+
 def encode(column: Array, *, ascending: bool = False) -> bytes:
     """Write a column of whole numbers from 0, or of doubles, in the narrowest type.
 

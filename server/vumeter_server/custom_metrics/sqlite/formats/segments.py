@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    DISTRIBUTION_KIND,
+    Array,
+    Kind,
+    decode,
+)
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.library import sqlite3
 
@@ -80,6 +87,23 @@ def read_columns(
     return {(day, part): decode(column) for day, part, column in rows}
 
 
+def read_distributions(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    metric_code: int,
+    days: tuple[int, int],
+    *,
+    after_part: int = -1,
+) -> dict[tuple[int, int], Distributions]:
+    """Return the distributions of a metric by (day, part), of the segments that have some."""
+    rows = connection.execute(
+        "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
+        " AND metric_code = ? AND kind = ? AND day >= ? AND day < ? AND part > ?",
+        (organization_id, metric_code, DISTRIBUTION_KIND, *days, after_part),
+    )
+    return {(day, part): decode_distributions(column) for day, part, column in rows}
+
+
 def check_together(
     values: Mapping[tuple[int, int], Array], others: Mapping[tuple[int, int], Array]
 ) -> None:
@@ -128,7 +152,7 @@ def delete_segments(
     connection.execute(
         "DELETE FROM metric_columns WHERE organization_id = ?1"
         " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-        " AND kind IN (0, 1, 2, 3) AND day = ?2 AND part <= ?3",
+        " AND kind IN (0, 1, 2, 3, 4) AND day = ?2 AND part <= ?3",
         where,
     )
     connection.execute(

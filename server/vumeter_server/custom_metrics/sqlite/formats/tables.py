@@ -22,11 +22,16 @@ _EXTREMES = 2
 
 def encode_table(columns: Sequence[Array], holds: Holds = Holds.TABLE) -> bytes:
     """Write columns of equal length side by side."""
+    return with_header(holds, encode_columns(columns))
+
+
+def encode_columns(columns: Sequence[Array]) -> bytes:
+    """Write columns of any lengths side by side, without a header."""
     blobs = [encode_bare(column) for column in columns]
     lengths = np.array([len(columns), *(len(blob) for blob in blobs)], "<i8")
     # Each column begins at a multiple of 8 bytes, where processors read numbers fastest.
     padded = b"".join(blob.ljust(_padded(len(blob)), b"\0") for blob in blobs)
-    return with_header(holds, lengths.tobytes() + padded)
+    return lengths.tobytes() + padded
 
 
 def decode_table(blob: bytes) -> list[Array]:
@@ -36,10 +41,10 @@ def decode_table(blob: bytes) -> list[Array]:
     """
     content = checked_content_of(Holds.TABLE, blob)
     if content is not None:
-        return _columns_of(content)
+        return decode_columns(content)
     # A table of 0.1.0 has no checksum, but lengths that fit.
     try:
-        columns = _columns_of(memoryview(blob))
+        columns = decode_columns(memoryview(blob))
     except ValueError:
         raise damaged(Holds.TABLE, "its lengths do not fit") from None
     if len({len(column) for column in columns}) != 1:
@@ -57,10 +62,11 @@ def _decode_rollup(blob: bytes, *, without: int = 0) -> list[Array]:
     content = checked_content_of(Holds.ROLLUP, blob)
     if content is None:
         raise damaged(Holds.ROLLUP, "its header is none that is known")
-    return _columns_of(content, without=without)
+    return decode_columns(content, without=without)
 
 
-def _columns_of(view: memoryview, *, without: int = 0) -> list[Array]:
+def decode_columns(view: memoryview, *, without: int = 0) -> list[Array]:
+    """Read what `encode_columns` wrote, but for the last columns."""
     (count,) = np.frombuffer(view, "<i8", 1).tolist()
     if not 0 <= count < len(view) // 8:
         raise damaged(Holds.TABLE, "its number of columns does not fit")

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    check_together,
+    read_columns,
+    read_distributions,
+)
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
     delete_day,
+    of_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
@@ -62,10 +69,14 @@ def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
     ).fetchone()
     metrics: list[Array] = []
     columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    distributions: list[tuple[Distributions | None, int]] = []
     for metric in sorted(snapshot.metrics.names):
-        joined = _joined(snapshot, metric, day)
+        joined, of_metric = _joined(snapshot, metric, day)
         order = np.argsort(joined[Kind.TIME], kind="stable")
         metrics.append(np.full(len(order), metric))
+        if of_metric is not None:
+            of_metric = of_metric.taken(order, len(order))
+        distributions.append((of_metric, len(order)))
         for kind, column in joined.items():
             columns[kind].append(column[order])
     rows = FlushedRows()
@@ -79,11 +90,14 @@ def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
             columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
             flushed_us=flushed_us,
             summed=summed + 1,
+            distributions=join_distributions(distributions),
         )
     return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
-def _joined(snapshot: Snapshot, metric: int, day: int) -> dict[Kind, Array]:
+def _joined(
+    snapshot: Snapshot, metric: int, day: int
+) -> tuple[dict[Kind, Array], Distributions | None]:
     """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
     found = {
         kind: read_columns(
@@ -93,10 +107,17 @@ def _joined(snapshot: Snapshot, metric: int, day: int) -> dict[Kind, Array]:
     }
     for column in found.values():
         check_together(found[Kind.VALUE], column)
-    return {
+    distributions: dict[tuple[int, int], Distributions] = {}
+    if metric in snapshot.metrics.distributed:
+        distributions = read_distributions(
+            snapshot.connection, snapshot.organization_id, metric, (day, day + 1)
+        )
+    columns = {
         kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)
         for kind, of_kind in found.items()
     }
+    parts = [(distributions.get(key), len(each)) for key, each in found[Kind.VALUE].items()]
+    return columns, join_distributions(parts)
 
 
 def apply_day(connection: sqlite3.Connection, compacted_day: CompactedDay) -> None:
@@ -124,8 +145,8 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
         parts = [part for part in read if part is not None]
         for piece in pieces:
             parts += [
-                sum_by(label_sets, values)
-                for label_sets, values in _read_days(snapshot, metric, *piece)
+                sum_by(label_sets, values, **of_distributions(values, distributions))
+                for label_sets, values, distributions in _read_days(snapshot, metric, *piece)
             ]
         if parts:
             sums.append((metric, merge_by_label_set(parts)))
@@ -138,7 +159,7 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
 
 def _read_days(
     snapshot: Snapshot, metric: int, first: int, end: int, after_part: int
-) -> list[tuple[Array, Array]]:
+) -> list[tuple[Array, Array, Distributions | None]]:
     label_sets, values = (
         read_columns(
             snapshot.connection,
@@ -151,4 +172,15 @@ def _read_days(
         for kind in (Kind.SERIES, Kind.VALUE)
     )
     check_together(values, label_sets)
-    return [(label_sets[key], of_segment) for key, of_segment in values.items()]
+    distributions: dict[tuple[int, int], Distributions] = {}
+    if metric in snapshot.metrics.distributed:
+        distributions = read_distributions(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            (first, end),
+            after_part=after_part,
+        )
+    return [
+        (label_sets[key], of_segment, distributions.get(key)) for key, of_segment in values.items()
+    ]

@@ -12,7 +12,10 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_codes
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    decode_batches,
+    decode_distributions_of_batches,
+)
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
@@ -81,12 +84,16 @@ def prepare(
         return None
     points = decode_batches(blobs)
     # Nobody sees the points of deleted metrics; they go here.
-    points = points[np.isin(points["metric"], list(snapshot.metrics.names))]
+    seen = np.flatnonzero(np.isin(points["metric"], list(snapshot.metrics.names)))
+    distributions = decode_distributions_of_batches(blobs)
+    if distributions is not None:
+        distributions = distributions.taken(seen, len(points))
+    points = points[seen]
     return PreparedFlush(
         organization_id=snapshot.organization_id,
         part=part,
         through=last,
-        rows=rows_of_points(snapshot, part, points, now_us),
+        rows=rows_of_points(snapshot, part, points, now_us, distributions),
         uses=snapshot.unflushed_uses(points),
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import Statistic, check_cells
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.questions import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
@@ -18,6 +19,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.query.cells import (
     TABLE_BESIDE,
     Cells,
+    Computed,
     GatheredPoints,
     numbered,
 )
@@ -31,15 +33,6 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _LEFT_OUT = -2
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Column:
-    """Values and counts by row key: `keys` ascend, and all arrays are as long."""
-
-    keys: Integers
-    values: Floats
-    counts: Integers
 
 
 def answer_grouped(query: GroupedQuery, _: Plan, view: View, __: OrganizationCache) -> Grouped:
@@ -63,8 +56,7 @@ def answer_grouped(query: GroupedQuery, _: Plan, view: View, __: OrganizationCac
     columns = []
     for column, source in zip(query.columns, sources, strict=True):
         check_cancelled()
-        values, counts = cells[source].compute(column.function)
-        columns.append(_Column(keys=cells[source].keys, values=values, counts=counts))
+        columns.append(cells[source].compute(column.function))
     return _table(query, snapshot, labels, columns)
 
 
@@ -107,15 +99,18 @@ def _gather(
         times=with_times,
         label_sets=grouping.of_label_set is not None,
         sessions=grouping.by_session or with_sessions,
+        distributions=True,
         bounds_us=bounds[1:-1].tolist(),
     )
     parts: list[list[Array | int]] = [[], [], [], [], []]
     counts: list[int] = []
+    distributions: list[tuple[Distributions | None, int]] = []
     if code is not None:
         selection = Selection(start_us=int(bounds[0]), end_us=int(bounds[-1]))
         matching = PointFilter(snapshot, (*query.filters, *filters))
         for points in Scan(snapshot, selection, [code], wanted, matching).all():
             counts.append(len(points.values))
+            distributions.append((points.distributions, len(points.values)))
             columns = (
                 _buckets_of(points, bounds),
                 grouping.group_of(points),
@@ -132,6 +127,7 @@ def _gather(
         values=_joined(values, counts, np.float64),
         times_us=_joined(times_us, counts, np.int64) if with_times else None,
         sessions=_joined(sessions, counts, np.int64) if with_sessions else None,
+        distributions=join_distributions(distributions),
     )
 
 
@@ -175,7 +171,7 @@ def _table(
     query: GroupedQuery,
     snapshot: Snapshot,
     labels: list[tuple[str, ...]],
-    columns: Sequence[_Column],
+    columns: Sequence[Computed],
 ) -> Grouped:
     distinct = {id(column.keys): column.keys for column in columns}.values()
     rows = np.unique(np.concatenate(list(distinct))) if len(distinct) > 1 else columns[0].keys
@@ -183,11 +179,15 @@ def _table(
         check_cells(len(rows), len(columns), query.max_cells)
     values = np.full((len(rows), len(columns)), np.nan)
     counts = np.zeros((len(rows), len(columns)), np.int64)
+    errors = None
     for index, column in enumerate(columns):
         places: Integers | slice = slice(None)
         if column.keys is not rows:
             places = np.searchsorted(rows, column.keys)
         values[places, index], counts[places, index] = column.values, column.counts
+        if column.errors is not None:
+            errors = np.zeros(values.shape) if errors is None else errors
+            errors[places, index] = column.errors
     width = len(labels) + 1
     known = snapshot.metrics
     codes = (known.codes.get(column.metric_name) for column in query.columns)
@@ -198,4 +198,5 @@ def _table(
         groups=rows % width - 1,
         values=values,
         counts=counts,
+        errors=errors,
     )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from operator import itemgetter
+from collections.abc import Sequence
+
+import numpy as np
 
 from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
+from vumeter_server.custom_metrics.distributions import Distributions, percentile
+from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
-from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
-from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
+from vumeter_server.custom_metrics.sqlite.formats.sessions import (
+    distributions_of_session,
+    read_session,
+)
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, SessionQuery
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
+
+_Point = tuple[int, int, int, float]
+"""Metric, label set, time in microseconds, value."""
 
 
 def stored_bytes(connection: sqlite3.Connection, organization_id: int, session_id: str) -> int:
@@ -40,28 +50,75 @@ def answer_session(
         " ORDER BY part, day",
         (snapshot.organization_id, code),
     )
-    points = [point for (columns,) in rows for point in read_session(columns)]
-    head = snapshot.head
-    if len(head):
-        of_session = head[head["session"] == code]
-        columns = (of_session[name].tolist() for name in ("metric", "series", "time_us", "value"))
-        points += zip(*columns, strict=True)
+    points: list[_Point] = []
+    distributions: list[tuple[Distributions | None, int]] = []
+    for (columns,) in rows:
+        count = len(points)
+        points += read_session(columns)
+        distributions.append((distributions_of_session(columns), len(points) - count))
+    of_head, distributions_of_head = _of_head(snapshot, code)
+    distributions.append((distributions_of_head, len(of_head)))
+    points += of_head
+    joined = join_distributions(distributions)
     # The sort is stable: it keeps the order of recording among equal times.
-    points.sort(key=itemgetter(0, 1, 2))
+    order = sorted(range(len(points)), key=lambda index: points[index][:3])
     metrics = []
-    for (metric_code, series_code), entry in itertools.groupby(points, key=itemgetter(0, 1)):
+    for (metric_code, series_code), entry in itertools.groupby(
+        order, key=lambda index: points[index][:2]
+    ):
         check_cancelled()
         if metric_code in snapshot.metrics.names:
-            times_us, values = zip(*((point[2], point[3]) for point in entry), strict=True)
-            metric_type = snapshot.metrics.types[metric_code]
+            indexes = list(entry)
             metrics.append(
-                SessionMetric(
-                    metric_name=snapshot.metrics.names[metric_code],
-                    type=metric_type,
-                    labels=snapshot.labels.of_series(series_code),
-                    last_time_us=times_us[-1],
-                    value=compute(OF_SESSIONS.of(metric_type), values),
-                    count=len(values),
+                _metric_of(
+                    snapshot,
+                    metric_code,
+                    series_code,
+                    [points[index] for index in indexes],
+                    joined and joined.taken(np.array(indexes, np.int64), len(points)),
                 )
             )
     return sorted(metrics, key=lambda metric: (metric.metric_name, sorted(metric.labels.items())))
+
+
+def _of_head(snapshot: Snapshot, code: int) -> tuple[list[_Point], Distributions | None]:
+    """Return the points of a session that are not flushed yet."""
+    head = snapshot.head
+    if not len(head):
+        return [], None
+    chosen = np.flatnonzero(head["session"] == code)
+    of_session = head[chosen]
+    columns = (of_session[name].tolist() for name in ("metric", "series", "time_us", "value"))
+    distributions = snapshot.head_distributions
+    return list(zip(*columns, strict=True)), distributions and distributions.taken(
+        chosen, len(head)
+    )
+
+
+def _metric_of(
+    snapshot: Snapshot,
+    metric_code: int,
+    series_code: int,
+    points: Sequence[_Point],
+    distributions: Distributions | None,
+) -> SessionMetric:
+    """Return what a session recorded of a metric with a label set; `points` by time."""
+    metric_type = snapshot.metrics.types[metric_code]
+    function = OF_SESSIONS.of(metric_type)
+    values = [value for _, _, _, value in points]
+    count, error = len(values), 0.0
+    if distributions is None:
+        value = compute(function, values)
+    else:
+        # Distributions are of histograms alone, of which sessions ask a percentile.
+        value, error = percentile(np.array(values), distributions, function.percent)
+        count = int(distributions.value_counts(count).sum())
+    return SessionMetric(
+        metric_name=snapshot.metrics.names[metric_code],
+        type=metric_type,
+        labels=snapshot.labels.of_series(series_code),
+        last_time_us=points[-1][2],
+        value=value,
+        count=count,
+        error=error,
+    )

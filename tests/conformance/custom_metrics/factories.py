@@ -17,6 +17,7 @@ from tests.conformance.custom_metrics.memory import (
 )
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
 from vumeter_server.sqlite import open_database
 
@@ -44,6 +45,7 @@ class Subject:
         add_organization: makes an organization of that name and returns its id.
         flush: does all background work that rearranges what is kept, whether due or not.
         drop: does all background work that drops what is old enough, and nothing else.
+        problems: what of the stored data does not agree.
     """
 
     store: MetricStore
@@ -51,6 +53,7 @@ class Subject:
     add_organization: Callable[[str], int]
     flush: Callable[[], Coroutine[Any, Any, None]]
     drop: Callable[[], Coroutine[Any, Any, None]]
+    problems: Callable[[], list[str]]
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -98,6 +101,7 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=add_organization,
         flush=flush,
         drop=drop,
+        problems=lambda: database.read(lambda connection: list(find_problems(connection))),
     )
     with subject.runner:
         try:
@@ -128,6 +132,7 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=data.add_organization,
         flush=flush,
         drop=drop,
+        problems=list,
     )
     with subject.runner:
         yield subject

@@ -11,6 +11,7 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0011_deletions,
 )
 
 _MODULES = (
@@ -22,6 +23,7 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0011_deletions,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

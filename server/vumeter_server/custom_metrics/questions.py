@@ -22,7 +22,6 @@ from vumeter_server.custom_metrics.aggregation import (
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.model import MetricType
 
-
 END_OF_TIME_US: Final = 2**62
 """Later than any point."""
 

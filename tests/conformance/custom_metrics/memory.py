@@ -85,8 +85,8 @@ class Organization:
     """All that one organization recorded.
 
     `uses` are what names and tags are listed by: metric, agent and label of points, and None for
-    each point's lack of one; those of points that retention dropped are among them. `recorded_on` is, for each day, the last day on which a point of it was
-    recorded.
+    each point's lack of one; those of points that retention dropped are among them. `recorded_on`
+    is, for each day, the last day on which a point of it was recorded.
     """
 
     types: dict[str, MetricType] = field(default_factory=dict)

@@ -147,7 +147,8 @@ def test_queries_see_all_of_the_points_or_none_while_recording_goes_on(subject: 
         await asyncio.gather(ask_on(), delete(), record(), subject.flush())
 
     subject.run(all_of_it())
-    assert seen[0] and not seen[-1]
+    assert seen[0]
+    assert not seen[-1]
     # Once they are gone, they stay so.
     assert seen == sorted(seen, reverse=True)
     assert practice.session("later")[0][-1] == len(more)

@@ -1,4 +1,4 @@
-"""A deletion that ends after any of its transactions: nothing shows, or all of it, and it goes on."""
+"""A deletion that ends after any of its transactions is none or whole, and it goes on."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_whenever_it_ends_it_is_all_or_nothing_and_is_finished_later(
         before = everything(of_oracle)
         assert of_oracle.delete_points(OF_COMPANY) == 120
         after = everything(of_oracle)
-    outcomes = []
+    outcomes: list[str] = []
     jobs = 0
     while not outcomes or outcomes[-1] != "answered":
         path = tmp_path / str(jobs)
@@ -105,9 +105,8 @@ def test_whenever_it_ends_it_is_all_or_nothing_and_is_finished_later(
             practice = record(subject)
             everything(practice)
             answered = None
-            with ends_after(jobs, monkeypatch):
-                with contextlib.suppress(Unavailable):
-                    answered = practice.delete_points(OF_COMPANY)
+            with ends_after(jobs, monkeypatch), contextlib.suppress(Unavailable):
+                answered = practice.delete_points(OF_COMPANY)
             # What has its caches full, and what has just been opened.
             found = everything(practice)
             assert found in (before, after)

@@ -18,7 +18,7 @@ from vumeter_server.custom_metrics.questions import DeleteQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     DayRow,
     SegmentRows,

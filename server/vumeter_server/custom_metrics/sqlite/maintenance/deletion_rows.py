@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, encode_batch

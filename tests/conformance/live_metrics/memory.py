@@ -152,8 +152,8 @@ class Records:
             if call.started is not None and earlier.started is None:
                 counted["started_calls"] += 1
             if call.ended is not None and earlier.ended is None:
-                counted["ended_calls"] += 1
-                counted["failed_calls"] += call.failed
+                for metric in call.counted_ends:
+                    counted[metric] += 1
             if call.of(T.REFERRED) and not earlier.of(T.REFERRED):
                 counted["referred_calls"] += 1
             if call.rejection is not None and not earlier.of(T.REJECTED):
@@ -210,8 +210,7 @@ class Records:
             if call.started is not None:
                 found.append((call.started, "started_calls", 1))
             if call.ended is not None:
-                found.append((call.ended, "ended_calls", 1))
-                found.append((call.ended, "failed_calls", int(call.failed)))
+                found += [(call.ended, metric, 1) for metric in call.counted_ends]
             if call.of(T.REFERRED):
                 found.append((call.of(T.REFERRED)[0].occurred_us, "referred_calls", 1))
             if call.rejection is not None:

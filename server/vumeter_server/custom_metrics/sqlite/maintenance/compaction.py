@@ -28,11 +28,23 @@ COMPACT_AT_SEGMENTS = 8
 
 
 def days_due(connection: sqlite3.Connection, *, segments: int) -> list[tuple[int, int]]:
-    """Return organizations and days with at least `segments` segments, or without rollups."""
+    """Return organizations and days with at least `segments` segments, or with older rollups.
+
+    Those are of an earlier version, and without minima and maxima.
+    """
     return connection.execute(
         "SELECT organization_id, day FROM metric_days GROUP BY organization_id, day"
-        " HAVING count(*) >= ? OR min(summed) = 0 ORDER BY organization_id, day",
+        " HAVING count(*) >= ? OR min(summed) = 0 OR min(has_extremes) = 0"
+        " ORDER BY organization_id, day",
         (segments,),
+    ).fetchall()
+
+
+def days_without_rollups(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Return organizations and days with a segment that was written before there were rollups."""
+    return connection.execute(
+        "SELECT DISTINCT organization_id, day FROM metric_days WHERE summed = 0"
+        " ORDER BY organization_id, day"
     ).fetchall()
 
 

@@ -27,7 +27,6 @@ CHECK_EVERY_SECONDS = 1.0
 # What changes only with days and with flushes is checked as often as this.
 MAINTAIN_EVERY_US = 600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
-EVERY_SEGMENT_COUNT = 2**31
 
 # A log that grows fast may become this many times as long as one that is flushed at once: a flush
 # takes time from recording, and less per point the more points it takes together.
@@ -122,9 +121,7 @@ class MetricMaintenance:
 
         `on_progress` is told how many of how many days are done. What was done is not done again.
         """
-        days = await self._readers.run(
-            partial(compaction.days_due, segments=EVERY_SEGMENT_COUNT), heavy=True
-        )
+        days = await self._readers.run(compaction.days_without_rollups, heavy=True)
         for done, (organization_id, day) in enumerate(days):
             on_progress(done, len(days))
             await self._compact_day(organization_id, day)

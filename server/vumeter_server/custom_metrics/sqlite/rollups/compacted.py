@@ -10,10 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.formats.segments import segments_of
-from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_label_set
+from vumeter_server.custom_metrics.sqlite.rollups.building import Summed, read_by_label_set
 from vumeter_server.sqlite.library import sqlite3
 
 # How many days a rollup has, from the smallest; each level is a multiple of the one before.
@@ -145,8 +143,8 @@ def write(connection: sqlite3.Connection, new: NewRollup) -> None:
 
 def read(
     connection: sqlite3.Connection, organization_id: int, rollup: CompactedRollup, metric: int
-) -> tuple[Array, ExactSums] | None:
-    """Return the label sets of a metric in a rollup, and their sums; None if it has no points."""
+) -> Summed | None:
+    """Return the sums of a metric in a rollup by label set; None if it has no points."""
     row = connection.execute(
         "SELECT sums FROM series_sums WHERE organization_id = ? AND metric_code = ?"
         " AND level = ? AND block = ?",

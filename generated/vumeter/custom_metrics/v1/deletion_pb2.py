@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from vumeter.custom_metrics.v1 import query_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(vumeter/custom_metrics/v1/deletion.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%vumeter/custom_metrics/v1/query.proto\"\xf1\x01\n\x13\x44\x65letePointsRequest\x12\x34\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cmetric_names\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\x12=\n\x07\x66ilters\x18\x04 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x64ry_run\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\'\n\x14\x44\x65letePointsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\x42\xa9\x01\n\x18vumeter.custommetrics.v1B\rDeletionProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(vumeter/custom_metrics/v1/deletion.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%vumeter/custom_metrics/v1/query.proto\"\xf1\x01\n\x13\x44\x65letePointsRequest\x12\x34\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cmetric_names\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\x12=\n\x07\x66ilters\x18\x04 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x64ry_run\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"-\n\x14\x44\x65letePointsResponse\x12\x15\n\x07\x64\x65leted\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x42\xa9\x01\n\x18vumeter.custommetrics.v1B\rDeletionProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,8 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEPOINTSREQUEST'].fields_by_name['filters']._serialized_options = b'\342A\001\001'
   _globals['_DELETEPOINTSREQUEST'].fields_by_name['dry_run']._loaded_options = None
   _globals['_DELETEPOINTSREQUEST'].fields_by_name['dry_run']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEPOINTSRESPONSE'].fields_by_name['deleted']._loaded_options = None
+  _globals['_DELETEPOINTSRESPONSE'].fields_by_name['deleted']._serialized_options = b'\342A\001\003'
   _globals['_DELETEPOINTSREQUEST']._serialized_start=177
   _globals['_DELETEPOINTSREQUEST']._serialized_end=418
   _globals['_DELETEPOINTSRESPONSE']._serialized_start=420
-  _globals['_DELETEPOINTSRESPONSE']._serialized_end=459
+  _globals['_DELETEPOINTSRESPONSE']._serialized_end=465
 # @@protoc_insertion_point(module_scope)

@@ -39,7 +39,7 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, Idempotency
 from vumeter_server.custom_metrics.validation import settle
-from vumeter_server.errors import Conflict, Violation
+from vumeter_server.errors import Conflict, LimitExceeded, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
 
 DAY_US = 86_400_000_000
@@ -98,10 +98,23 @@ class Organization:
 
 @dataclass
 class Data:
-    """What would be on disk."""
+    """What would be on disk, and what this disk takes."""
 
     ids: dict[str, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
+    is_unavailable: bool = False
+    max_metrics: int | None = None
+    max_tag_values: int | None = None
+
+    def check_limits(self, organization: Organization, batch: Batch) -> None:
+        """Raise if the organization would have more metrics or labels than are taken."""
+        metrics = organization.types.keys() | set(batch.names)
+        labels = {label for point in organization.seen for label in point.labels.items()}
+        labels = {label for label in labels if label[0] != "session_id"}
+        labels |= {label for label_set in batch.label_sets for label in label_set}
+        for found, limit in ((metrics, self.max_metrics), (labels, self.max_tag_values)):
+            if limit is not None and len(found) > limit:
+                raise LimitExceeded
 
     def add_organization(self, name: str) -> int:
         self.ids[name] = organization_id = len(self.ids) + 1
@@ -113,6 +126,7 @@ class MemoryMetricStore:
     """Implements MetricStore in memory; a coroutine without an await is one transaction."""
 
     def __init__(self, data: Data, clock: Clock, *, retention_days: int) -> None:
+        self._data = data
         self._organizations = data.organizations
         self._clock = clock
         self._retention_days = retention_days
@@ -120,11 +134,14 @@ class MemoryMetricStore:
     async def record(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
+        if self._data.is_unavailable:
+            raise Unavailable
         organization = self._organizations[organization_id]
         known = _known(organization, idempotency)
         if known is not None:
             return known.recorded
         settled = settle(batch, organization.types, now_us)
+        self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])

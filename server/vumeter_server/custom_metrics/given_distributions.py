@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -84,49 +84,53 @@ def _problem_of_numbers(given: GivenDistribution) -> tuple[str, str] | None:
 
 def _problem_of_buckets(given: GivenDistribution) -> tuple[str, str] | None:
     if given.scale is None:
-        return _problem_of_explicit(given)
-    if not MIN_SCALE <= given.scale <= MAX_SCALE:
-        return "scale", f"must be from {MIN_SCALE} to {MAX_SCALE}"
-    if given.bounds or given.counts:
-        return "bounds", "must not be given with scale"
-    for field in ("positive", "negative"):
-        counts = getattr(given, field).counts
-        if len(counts) > MAX_BUCKETS:
-            return f"{field}.bucket_counts", f"must be at most {MAX_BUCKETS:,}"
-        if min(counts, default=0) < 0:
-            return f"{field}.bucket_counts", "must not be negative"
-        used = [index for index, count in enumerate(counts, getattr(given, field).offset) if count]
-        if used and used[-1] * 2.0**-given.scale > math.log2(MAX_BOUND):
-            return f"{field}.offset", "must be that of values up to 1e15"
-    if given.zero_count < 0:
-        return "zero_count", "must not be negative"
-    in_buckets = given.zero_count + sum(given.positive.counts) + sum(given.negative.counts)
-    return _problem_of_count(given, in_buckets)
+        problems = _problems_of_explicit(given)
+        in_buckets = sum(given.counts) if given.counts else given.count
+    else:
+        problems = _problems_of_exponential(given, given.scale)
+        in_buckets = given.zero_count + sum(given.positive.counts) + sum(given.negative.counts)
+    for problem in problems:
+        return problem
+    if in_buckets != given.count:
+        return "count", "must be the sum of the buckets' counts"
+    return None
 
 
-def _problem_of_explicit(given: GivenDistribution) -> tuple[str, str] | None:
+def _problems_of_explicit(given: GivenDistribution) -> Iterator[tuple[str, str]]:
     if given.zero_count or given.positive.counts or given.negative.counts:
-        return "scale", "must be given with exponential buckets"
-    if len(given.counts) > MAX_BUCKETS:
-        return "bucket_counts", f"must be at most {MAX_BUCKETS:,}"
+        yield "scale", "must be given with exponential buckets"
+    yield from _problems_of_counts("bucket_counts", given.counts)
     if any(not abs(bound) <= MAX_BOUND for bound in given.bounds):
-        return "bounds", "must be finite numbers from -1e15 to 1e15"
+        yield "bounds", "must be finite numbers from -1e15 to 1e15"
     if any(low >= high for low, high in itertools.pairwise(given.bounds)):
-        return "bounds", "must ascend"
+        yield "bounds", "must ascend"
     if len(given.counts) != len(given.bounds) + 1 and (given.bounds or given.counts):
-        return "bucket_counts", "must be one more than bounds"
-    if min(given.counts, default=0) < 0:
-        return "bucket_counts", "must not be negative"
+        yield "bucket_counts", "must be one more than bounds"
     for field in ("min", "max"):
         if not given.bounds and getattr(given, field) is None:
-            return field, "must be given where there are no bounds"
-    return _problem_of_count(given, sum(given.counts) if given.counts else given.count)
+            yield field, "must be given where there are no bounds"
 
 
-def _problem_of_count(given: GivenDistribution, in_buckets: int) -> tuple[str, str] | None:
-    return (
-        None if in_buckets == given.count else ("count", "must be the sum of the buckets' counts")
-    )
+def _problems_of_exponential(given: GivenDistribution, scale: int) -> Iterator[tuple[str, str]]:
+    if not MIN_SCALE <= scale <= MAX_SCALE:
+        yield "scale", f"must be from {MIN_SCALE} to {MAX_SCALE}"
+    if given.bounds or given.counts:
+        yield "bounds", "must not be given with scale"
+    for field in ("positive", "negative"):
+        buckets: ExponentialBuckets = getattr(given, field)
+        yield from _problems_of_counts(f"{field}.bucket_counts", buckets.counts)
+        used = [index for index, count in enumerate(buckets.counts, buckets.offset) if count]
+        if used and used[-1] * 2.0**-scale > math.log2(MAX_BOUND):
+            yield f"{field}.offset", "must be that of values up to 1e15"
+    if given.zero_count < 0:
+        yield "zero_count", "must not be negative"
+
+
+def _problems_of_counts(field: str, counts: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    if len(counts) > MAX_BUCKETS:
+        yield field, f"must be at most {MAX_BUCKETS:,}"
+    if min(counts, default=0) < 0:
+        yield field, "must not be negative"
 
 
 def _contradiction(given: GivenDistribution) -> tuple[str, str] | None:

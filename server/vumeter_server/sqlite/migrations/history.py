@@ -13,6 +13,7 @@ from vumeter_server.sqlite.migrations import (
     m0008_roles,
     m0009_extremes,
     m0010_distributions,
+    m0011_deletions,
     m0012_outcomes,
 )
 
@@ -27,6 +28,7 @@ _MODULES = (
     m0008_roles,
     m0009_extremes,
     m0010_distributions,
+    m0011_deletions,
     m0012_outcomes,
 )
 

@@ -67,6 +67,10 @@ _TYPE_OF_CHOICE = {
 }
 
 
+NO_POINTS = with_header(Holds.SESSION, bytes(_START_BYTES))
+"""What is written of a session's day that has no points."""
+
+
 def encode_sessions(
     points: npt.NDArray[np.void],
     starts: npt.NDArray[np.int64],

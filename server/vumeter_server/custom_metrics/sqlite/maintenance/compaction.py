@@ -11,10 +11,12 @@ from vumeter_server.custom_metrics.distributions import joined as join_distribut
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    EVERY_PART,
     check_together,
     read_columns,
     read_distributions,
 )
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
@@ -60,48 +62,91 @@ class CompactedDay:
     rows: FlushedRows
 
 
-def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
-    """Read all segments of a day and join them, without the points of deleted metrics."""
+def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
+    """Read all segments of a day and join them, without the points of deleted metrics.
+
+    None while a deletion is under way, which tells points by the numbers of their segments.
+    """
+    if under_way(snapshot):
+        return None
     part, summed, flushed_us = snapshot.connection.execute(
         "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
         " WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
-    metrics: list[Array] = []
-    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
-    distributions: list[tuple[Distributions | None, int]] = []
-    for metric in sorted(snapshot.metrics.names):
-        joined, of_metric = _joined(snapshot, metric, day)
-        order = np.argsort(joined[Kind.TIME], kind="stable")
-        metrics.append(np.full(len(order), metric))
-        if of_metric is not None:
-            of_metric = of_metric.taken(order, len(order))
-        distributions.append((of_metric, len(order)))
-        for kind, column in joined.items():
-            columns[kind].append(column[order])
+    points = join_day(snapshot, day)
     rows = FlushedRows()
-    if sum(map(len, metrics)):
+    if len(points.metrics):
         add_segment(
             rows,
             snapshot,
             day,
             part,
-            metrics=np.concatenate(metrics),
-            columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            metrics=points.metrics,
+            columns=points.columns,
             flushed_us=flushed_us,
             summed=summed + 1,
-            distributions=join_distributions(distributions),
+            distributions=points.distributions,
         )
     return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DayOfPoints:
+    """The points of a day, ordered by metric, then time, then as they were recorded.
+
+    Attributes:
+        metrics: interned ids of metrics, [points].
+        columns: every column, [points].
+        distributions: those of the points that are distributions; None if none is.
+    """
+
+    metrics: Array
+    columns: dict[Kind, Array]
+    distributions: Distributions | None = None
+
+    def taken(self, chosen: Array) -> DayOfPoints:
+        """Return some of the points."""
+        return DayOfPoints(
+            metrics=self.metrics[chosen],
+            columns={kind: column[chosen] for kind, column in self.columns.items()},
+            distributions=self.distributions
+            and self.distributions.taken(chosen, len(self.metrics)),
+        )
+
+
+def join_day(snapshot: Snapshot, day: int, before_part: int = EVERY_PART) -> DayOfPoints:
+    """Read the segments of a day with smaller numbers, without the points of deleted metrics."""
+    metrics: list[Array] = [np.empty(0, np.int64)]
+    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    distributions: list[tuple[Distributions | None, int]] = []
+    for metric in sorted(snapshot.metrics.names):
+        joined, of_metric = _joined(snapshot, metric, day, before_part)
+        order = np.argsort(joined[Kind.TIME], kind="stable")
+        metrics.append(np.full(len(order), metric))
+        distributions.append((of_metric and of_metric.taken(order, len(order)), len(order)))
+        for kind, column in joined.items():
+            columns[kind].append(column[order])
+    none = [np.empty(0, np.int64)]
+    return DayOfPoints(
+        metrics=np.concatenate(metrics),
+        columns={kind: np.concatenate(parts or none) for kind, parts in columns.items()},
+        distributions=join_distributions(distributions),
+    )
+
+
 def _joined(
-    snapshot: Snapshot, metric: int, day: int
+    snapshot: Snapshot, metric: int, day: int, before_part: int
 ) -> tuple[dict[Kind, Array], Distributions | None]:
     """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
     found = {
         kind: read_columns(
-            snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            kind,
+            (day, day + 1),
+            before_part=before_part,
         )
         for kind in Kind
     }
@@ -110,7 +155,11 @@ def _joined(
     distributions: dict[tuple[int, int], Distributions] = {}
     if metric in snapshot.metrics.distributed:
         distributions = read_distributions(
-            snapshot.connection, snapshot.organization_id, metric, (day, day + 1)
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            (day, day + 1),
+            before_part=before_part,
         )
     columns = {
         kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)

@@ -53,7 +53,7 @@ def rows_of_points(
     days = points["time_us"] // DAY_US
     rows = FlushedRows()
     rows.segments.sessions.extend(
-        _session_rows(snapshot.organization_id, part, points, days, distributions)
+        session_rows(snapshot.organization_id, part, points, days, distributions)
     )
     order = np.lexsort((points["time_us"], points["metric"], days))
     points, days = points[order], days[order]
@@ -93,7 +93,8 @@ def add_segment(
 ) -> None:
     """Add the rows of one segment; the points are ordered by metric, then time.
 
-    `distributions` are those among the points, None if there are none. `summed` counts how often a segment of that number was written: compaction writes it again.
+    `distributions` are those among the points, None if there are none. `summed` counts how often a
+    segment of that number was written: compaction writes it again.
     """
     organization_id = snapshot.organization_id
     for metric, start, stop in runs_of(metrics):
@@ -134,13 +135,14 @@ def of_distributions(values: Array, distributions: Distributions | None) -> dict
     return {"counts": counts, "minima": minima, "maxima": maxima}
 
 
-def _session_rows(
+def session_rows(
     organization_id: int,
     part: int,
     points: npt.NDArray[np.void],
     days: npt.NDArray[np.int64],
-    distributions: Distributions | None,
+    distributions: Distributions | None = None,
 ) -> list[SessionRow]:
+    """Return a row for each session and day of points."""
     of_session = np.flatnonzero(points["session"] >= 0)
     if not len(of_session):
         return []

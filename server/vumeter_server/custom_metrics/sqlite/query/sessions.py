@@ -13,6 +13,7 @@ from vumeter_server.custom_metrics.distributions import joined as join_distribut
 from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import (
     distributions_of_session,
     read_session,
@@ -45,14 +46,9 @@ def answer_session(
     code = find_session(snapshot.connection, snapshot.organization_id, query.session_id)
     if code is None:
         return []
-    rows = snapshot.connection.execute(
-        "SELECT columns FROM session_points WHERE organization_id = ? AND session_code = ?"
-        " ORDER BY part, day",
-        (snapshot.organization_id, code),
-    )
     points: list[_Point] = []
     distributions: list[tuple[Distributions | None, int]] = []
-    for (columns,) in rows:
+    for columns in read_session_rows(snapshot.connection, snapshot.organization_id, code):
         count = len(points)
         points += read_session(columns)
         distributions.append((distributions_of_session(columns), len(points) - count))

@@ -12,6 +12,7 @@ from vumeter_server.sqlite.migrations import (
     m0007_clock,
     m0008_roles,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 _MODULES = (
@@ -24,6 +25,7 @@ _MODULES = (
     m0007_clock,
     m0008_roles,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
+from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.batches import (
     POINT,
     decode_batches,
@@ -14,13 +16,27 @@ from vumeter_server.custom_metrics.sqlite.formats.batches import (
 )
 from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
 from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
+from vumeter_server.custom_metrics.sqlite.formats.tables import (
+    decode_sums_and_extremes,
+    decode_table,
+    encode_sums,
+    encode_table,
+)
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.blobs import HEADER_BYTES
 
 POINTS = np.array(
     [(3, 1, 5, 1_767_225_600_000_000, 640.3), (3, 2, 5, 1_767_225_600_900_000, 97.5)], POINT
 )
+
+
+def read_rollup(blob: bytes) -> list[list[float]]:
+    (keys,), sums, extremes = decode_sums_and_extremes(blob, 1)
+    assert extremes is not None
+    columns = (keys, sums.counts, sums.totals(), extremes.minima, extremes.maxima)
+    return [column.tolist() for column in columns]
+
+
 FORMATS: dict[str, tuple[bytes, Callable[[bytes], Iterable[object]]]] = {
     "batch": (encode_batch(POINTS), lambda blob: decode_batches([blob]).tolist()),
     "doubles": (encode(np.array([640.3, 0.1 + 0.2])), lambda blob: decode(blob).tolist()),
@@ -37,6 +53,14 @@ FORMATS: dict[str, tuple[bytes, Callable[[bytes], Iterable[object]]]] = {
     "table": (
         encode_table([np.array([1, 2, 3]), np.array([5, 6, 7]), np.array([0.5, 1.5, 2.25])]),
         lambda blob: [column.tolist() for column in decode_table(blob)],
+    ),
+    "rollup": (
+        encode_sums(
+            [np.array([1, 2, 3])],
+            ExactSums(np.array([5, 6, 7]), [np.array([3.0, 12.0, 7.0])]),
+            Extremes(np.array([0.5, 1.5, 1.0]), np.array([0.75, 2.25, 1.0])),
+        ),
+        read_rollup,
     ),
 }
 
@@ -61,12 +85,23 @@ def test_no_blob_that_was_cut_or_zeroed_is_read_as_an_answer(name: str) -> None:
                     list(read(damaged))
     for start in range(HEADER_BYTES, len(blob)):
         damaged = bytes(start) + blob[start:]
-        if name in ("batch", "table"):
+        if name in ("batch", "table", "rollup"):
             with pytest.raises(StorageDamaged):
                 list(read(damaged))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def test_rollups_are_read_with_their_minima_and_maxima() -> None:
+    blob, read = FORMATS["rollup"]
+    assert list(read(blob)) == [
+        [1, 2, 3],
+        [5, 6, 7],
+        [3.0, 12.0, 7.0],
+        [0.5, 1.5, 1.0],
+        [0.75, 2.25, 1.0],
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"rollup"}))
 def test_blobs_of_0_1_0_have_no_header_and_are_read(name: str) -> None:
     blob, read = FORMATS[name]
     assert list(read(blob[HEADER_BYTES:])) == list(read(blob))

@@ -15,8 +15,8 @@ class Role(StrEnum):
     """What a key may do.
 
     The first three are for the data of the key's organization: each of them records, `admin` and
-    `owner` also query. The last two are for live metrics, which belong to no organization: of all
-    tenants, or of the one that the key is bound to.
+    `owner` also query, `owner` also deletes. The last two are for live metrics, which belong to no
+    organization: of all tenants, or of the one that the key is bound to.
     """
 
     OWNER = "owner"
@@ -27,8 +27,8 @@ class Role(StrEnum):
 
 
 ROLES_IN_SHORT = (
-    "owner and admin may record and query, member may only record custom metrics;"
-    " operator reads live metrics, reporter records call events."
+    "owner and admin may record and query, member may only record custom metrics; only owner may"
+    " delete them; operator reads live metrics, reporter records call events."
 )
 """For the help of the command that creates keys."""
 
@@ -69,6 +69,7 @@ RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
 QUERY_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN}))
+DELETE_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER}))
 SIMULATION = Access(scheme=Scheme.KEY_PAIR, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER}))
 
 # The full name of a service, what its methods ask of callers, and their names.
@@ -96,7 +97,9 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetSessionMetrics",
         ),
     ),
+    ("vumeter.custom_metrics.v1.CustomMetricsService", DELETE_CUSTOM_METRICS, ("DeletePoints",)),
     ("vumeter.custom_metrics.v1.CustomMetricsRestService", RECORD_CUSTOM_METRICS, ("Record",)),
+    ("vumeter.custom_metrics.v1.CustomMetricsRestService", DELETE_CUSTOM_METRICS, ("Delete",)),
     (
         "vumeter.custom_metrics.v1.CustomMetricsRestService",
         QUERY_CUSTOM_METRICS,

@@ -11,6 +11,8 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
     m0013_tenant_of_key,
 )
@@ -24,6 +26,8 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
     m0013_tenant_of_key,
 )

@@ -27,7 +27,7 @@ BEFORE = """
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX api_keys_by_organization ON api_keys (organization_id);
     DELETE FROM _sqlite_migrations WHERE name IN ('m0008_roles', 'm0013_tenant_of_key');
-    INSERT INTO organizations VALUES (7, 'acme', 1);
+    INSERT INTO organizations (organization_id, name, created_us) VALUES (7, 'acme', 1);
 """
 
 

@@ -20,6 +20,7 @@ from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest import symbol_tables
+from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
 from vumeter_server.sqlite import open_database
 
@@ -47,6 +48,7 @@ class Subject:
         add_organization: makes an organization of that name and returns its id.
         flush: does all background work that rearranges what is kept, whether due or not.
         drop: does all background work that drops what is old enough, and nothing else.
+        problems: what of the stored data does not agree.
         failures: how its storage fails, by name, see `failing`.
         limited_to: within it, an organization has at most so many metrics and tag values.
     """
@@ -56,6 +58,7 @@ class Subject:
     add_organization: Callable[[str], int]
     flush: Callable[[], Coroutine[Any, Any, None]]
     drop: Callable[[], Coroutine[Any, Any, None]]
+    problems: Callable[[], list[str]]
     failures: Mapping[str, Failure]
     limited_to: Callable[[int, int], AbstractContextManager[None]]
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
@@ -122,6 +125,7 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=add_organization,
         flush=flush,
         drop=drop,
+        problems=lambda: database.read(lambda connection: list(find_problems(connection))),
         failures=sqlite_failures(writer, database.path),
         limited_to=limited_to,
     )
@@ -163,6 +167,7 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=data.add_organization,
         flush=flush,
         drop=drop,
+        problems=list,
         failures=memory_failures(set_unavailable),
         limited_to=limited_to,
     )

@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
     Grouped,
     GroupedQuery,
     SessionMetric,
@@ -68,6 +69,7 @@ class SqliteMetricStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self._clock = clock
         self._recorder = Recorder()
         self._snapshots = Snapshots()
         self.maintenance = MetricMaintenance(
@@ -109,6 +111,14 @@ class SqliteMetricStore:
             return len(batch)
 
         return await self._readers.run(answer)
+
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Delete points, all of them or none."""
+        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points `delete_points` would delete."""
+        return await self.maintenance.deletions.count(organization_id, query)
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""

@@ -12,6 +12,7 @@ from vumeter_server.sqlite.migrations import (
     m0007_clock,
     m0008_roles,
     m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
 )
 
@@ -25,6 +26,7 @@ _MODULES = (
     m0007_clock,
     m0008_roles,
     m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
 )
 

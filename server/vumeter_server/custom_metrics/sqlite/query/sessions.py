@@ -9,6 +9,7 @@ from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
 from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, SessionQuery
@@ -35,12 +36,8 @@ def answer_session(
     code = find_session(snapshot.connection, snapshot.organization_id, query.session_id)
     if code is None:
         return []
-    rows = snapshot.connection.execute(
-        "SELECT columns FROM session_points WHERE organization_id = ? AND session_code = ?"
-        " ORDER BY part, day",
-        (snapshot.organization_id, code),
-    )
-    points = [point for (columns,) in rows for point in read_session(columns)]
+    blobs = read_session_rows(snapshot.connection, snapshot.organization_id, code)
+    points = [point for columns in blobs for point in read_session(columns)]
     head = snapshot.head
     if len(head):
         of_session = head[head["session"] == code]

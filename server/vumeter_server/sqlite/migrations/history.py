@@ -15,6 +15,7 @@ from vumeter_server.sqlite.migrations import (
     m0010_distributions,
     m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 _MODULES = (
@@ -30,6 +31,7 @@ _MODULES = (
     m0010_distributions,
     m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -199,6 +199,7 @@ def _of_buckets(distributions: Distributions, sums: Floats) -> Elements:
     lower = np.minimum(lower, upper)
     estimates = middles(lower, upper)
     is_alone = (lengths[rows] == 1) & (lower < upper)
+    lower, upper = _opened(distributions, sums, rows, lower, upper)
     alone, others = np.flatnonzero(is_alone), np.flatnonzero(~is_alone)
     if not len(alone):
         return Elements(
@@ -218,6 +219,24 @@ def _of_buckets(distributions: Distributions, sums: Floats) -> Elements:
         estimates=np.concatenate([estimates[others], spread]),
         weights=np.concatenate([distributions.weights[others], weights]),
     )
+
+
+def _opened(
+    distributions: Distributions, sums: Floats, rows: Integers, lower: Floats, upper: Floats
+) -> tuple[Floats, Floats]:
+    """Return the bounds of buckets, of open ones without a min or max as far as the sum allows.
+
+    One value of such a bucket has at most what the sum leaves if all others are at their bound. Of
+    a distribution that is open at both ends that is a guess: nothing bounds its values.
+    """
+    above = np.isposinf(distributions.upper) & (distributions.maxima[rows] <= distributions.lower)
+    below = np.isneginf(distributions.lower) & (distributions.minima[rows] >= distributions.upper)
+    if not (above.any() or below.any()):
+        return lower, upper
+    least = np.bincount(rows, distributions.weights * lower, len(sums))
+    most = np.bincount(rows, distributions.weights * upper, len(sums))
+    more, less = np.maximum(sums - least, 0)[rows], np.maximum(most - sums, 0)[rows]
+    return np.where(below, lower - less, lower), np.where(above, upper + more, upper)
 
 
 def _spread(

@@ -235,3 +235,20 @@ def test_percentiles_of_fine_exponential_buckets_are_within_half_a_percent(
         exact = nearest_rank(values * 2, percent)
         assert abs(row["values"][f"p{number}"] - exact) <= 0.005 * exact
         assert row.get("errors", {}).get(f"p{number}", 0) <= 0.0055 * exact
+
+
+def test_the_example_of_the_docs_is_recorded(server: InProcess) -> None:
+    server.new_organization()
+    page = (Path(__file__).parents[2] / "docs" / "custom-metrics.md").read_text()
+    section = page.partition("### Distributions\n")[2].partition("\n## ")[0]
+    body = "\n".join(line for line in section.splitlines() if line.startswith("    "))
+    assert server.post(body) == {"data": {"recorded": 2}}
+    (row,) = server.query(query())["data"]["rows"]
+    assert {name: row["values"][name] for name in EXACT} == {
+        "sum": 6_875,
+        "count": 10,
+        "mean": 687.5,
+        "min": 580,
+        "max": 815,
+    }
+    assert 0 < row["errors"]["p1"] <= 117.5

@@ -251,4 +251,5 @@ def test_the_example_of_the_docs_is_recorded(server: InProcess) -> None:
         "min": 580,
         "max": 815,
     }
-    assert 0 < row["errors"]["p1"] <= 117.5
+    # All values are from 580 to 815, and the median is estimated somewhere between.
+    assert 0 < row["errors"]["p1"] <= 815 - 580

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
@@ -16,15 +18,40 @@ from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 
 
-def stored_bytes(connection: sqlite3.Connection, organization_id: int, session_id: str) -> int:
-    """Return what the flushed points of a session take; they are not read for it."""
-    code = find_session(connection, organization_id, session_id)
-    (size,) = connection.execute(
-        "SELECT ifnull(sum(length(columns)), 0) FROM session_points"
-        " WHERE organization_id = ? AND session_code = ?",
-        (organization_id, code),
-    ).fetchone()
-    return int(size)
+@dataclass(slots=True, eq=False)
+class StoredSession:
+    """The flushed points of a session.
+
+    Attributes:
+        code: the session's interned id; None if there is no such session.
+        size_bytes: what they take; at least so much if they were too large to be read.
+        columns: the points in the order of segments.
+    """
+
+    code: int | None
+    size_bytes: int = 0
+    columns: list[bytes] = field(default_factory=list)
+
+
+def read_stored(
+    connection: sqlite3.Connection, organization_id: int, session_id: str, most_bytes: int
+) -> StoredSession:
+    """Read the flushed points of a session, unless they take more than `most_bytes`."""
+    stored = StoredSession(find_session(connection, organization_id, session_id))
+    if stored.code is None:
+        return stored
+    # SQLite reads a blob as a whole, but its length without it.
+    rows = connection.execute(
+        "SELECT length(columns), CASE WHEN length(columns) <= ? THEN columns END"
+        " FROM session_points WHERE organization_id = ? AND session_code = ? ORDER BY part, day",
+        (most_bytes, organization_id, stored.code),
+    )
+    for size_bytes, columns in rows:
+        stored.size_bytes += size_bytes
+        if stored.size_bytes > most_bytes:
+            break
+        stored.columns.append(columns)
+    return stored
 
 
 def answer_session(
@@ -32,36 +59,43 @@ def answer_session(
 ) -> list[SessionMetric]:
     """Return an entry for each metric and label set, sorted by metric name, then labels."""
     snapshot = with_transaction(view)
-    code = find_session(snapshot.connection, snapshot.organization_id, query.session_id)
-    if code is None:
-        return []
-    rows = snapshot.connection.execute(
-        "SELECT columns FROM session_points WHERE organization_id = ? AND session_code = ?"
-        " ORDER BY part, day",
-        (snapshot.organization_id, code),
+    stored = read_stored(
+        snapshot.connection, snapshot.organization_id, query.session_id, sys.maxsize
     )
-    points = [point for (columns,) in rows for point in read_session(columns)]
-    head = snapshot.head
+    return metrics_of(stored, snapshot)
+
+
+def metrics_of(stored: StoredSession, view: View) -> list[SessionMetric]:
+    """Do as `answer_session`; what is stored was read in full, and is of the view's version."""
+    if stored.code is None:
+        return []
+    points = [point for columns in stored.columns for point in read_session(columns)]
+    head = view.head
     if len(head):
-        of_session = head[head["session"] == code]
+        of_session = head[head["session"] == stored.code]
         columns = (of_session[name].tolist() for name in ("metric", "series", "time_us", "value"))
         points += zip(*columns, strict=True)
     # The sort is stable: it keeps the order of recording among equal times.
     points.sort(key=itemgetter(0, 1, 2))
+    names, types, labels = view.metrics.names, view.metrics.types, view.labels
+    # Most sessions have few label sets, each for many metrics.
+    label_sets = {code: labels.of_series(code) for code in {point[1] for point in points}}
+    in_order = {code: sorted(each.items()) for code, each in label_sets.items()}
     metrics = []
     for (metric_code, series_code), entry in itertools.groupby(points, key=itemgetter(0, 1)):
         check_cancelled()
-        if metric_code in snapshot.metrics.names:
-            times_us, values = zip(*((point[2], point[3]) for point in entry), strict=True)
-            metric_type = snapshot.metrics.types[metric_code]
-            metrics.append(
-                SessionMetric(
-                    metric_name=snapshot.metrics.names[metric_code],
-                    type=metric_type,
-                    labels=snapshot.labels.of_series(series_code),
-                    last_time_us=times_us[-1],
-                    value=compute(OF_SESSIONS.of(metric_type), values),
-                    count=len(values),
-                )
+        name = names.get(metric_code)
+        if name is not None:
+            _, _, times_us, values = zip(*entry, strict=True)
+            metric_type = types[metric_code]
+            metric = SessionMetric(
+                metric_name=name,
+                type=metric_type,
+                labels=label_sets[series_code],
+                last_time_us=times_us[-1],
+                value=compute(OF_SESSIONS.of(metric_type), values),
+                count=len(values),
             )
-    return sorted(metrics, key=lambda metric: (metric.metric_name, sorted(metric.labels.items())))
+            metrics.append((name, in_order[series_code], metric))
+    metrics.sort(key=itemgetter(0, 1))
+    return [metric for _, _, metric in metrics]

@@ -87,9 +87,9 @@ def check_together(
 
     Where the index of the table is damaged, SQLite may find a row under another key, or not at all.
     """
-    if values.keys() != others.keys() or any(
-        len(column) != len(others[key]) for key, column in values.items()
-    ):
+    if values.keys() != others.keys() or [
+        key for key, column in values.items() if len(column) != len(others[key])
+    ]:
         raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 

@@ -14,8 +14,11 @@ from vumeter_server.runtime import settings
 
 SERVER = ROOT / "server" / "vumeter_server"
 FAMILIES = ("custom_metrics", "live_metrics", "simulation")
-# Read by commands that ask a server, which have no other settings.
-CLIENT_VARIABLES = {"VUMETER_API_KEY", "VUMETER_SECRET_KEY"}
+# Read by those who ask a server: commands, and the client for agents.
+CLIENT_VARIABLES = {
+    *("VUMETER_API_KEY", "VUMETER_SECRET_KEY"),
+    *("VUMETER_URL", "VUMETER_KEY", "VUMETER_AGENT_ID", "VUMETER_ENVIRONMENT_ID"),
+}
 # A changelog may name what is gone.
 CURRENT = [page for page in PAGES if page != "CHANGELOG.md"]
 

@@ -16,6 +16,8 @@ from vumeter_server.access.sqlite import store as access_store
 
 NAMES = "/v1/custom-metrics/names"
 LIST_NAMES = "vumeter.custom_metrics.v1.CustomMetricsService/ListMetricNames"
+DELETE = "/v1/custom-metrics/delete"
+DELETE_POINTS = "vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints"
 RECORD = "vumeter.custom_metrics.v1.CustomMetricsService/RecordPoints"
 POINT = {"name": "booking_attempt", "tags": {"origin": "phone"}}
 RANGE = {"startDate": "2025-04-01", "endDate": "2025-04-02"}
@@ -73,6 +75,24 @@ def test_a_member_records_and_only_admins_and_owners_query(
     assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": "1"}
     refused = (7, "Insufficient permissions")
     assert ask(caller, method) == (refused if role is Role.MEMBER else (0, None))
+
+
+@pytest.mark.parametrize("role", list(Role), ids=list(Role))
+def test_only_an_owner_deletes(anybody: Caller, role: Role) -> None:
+    organization = new_name()
+    caller = with_key(anybody, organization, role)
+    with_key(anybody, organization).record([POINT, POINT])
+    for dry_run in (True, False):
+        answer = caller.post(DELETE, {"metricNames": ["booking_attempt"], "dryRun": dry_run})
+        typed = caller.rpc(DELETE_POINTS, {"metric_names": ["booking_attempt"], "dry_run": dry_run})
+        if role is Role.OWNER:
+            assert answer.body == {"data": {"deleted": 2}}
+            assert typed.body == ({"deleted": "2"} if dry_run else {})
+        else:
+            assert (answer.status, typed.code) == (403, 7)
+            assert answer.body["message"] == typed.body["message"] == "Insufficient permissions"
+    names = [] if role is Role.OWNER else ["booking_attempt"]
+    assert with_key(anybody, organization).get(NAMES).body == {"data": names}
 
 
 def test_the_member_and_the_owner_of_one_organization_see_the_same_points(anybody: Caller) -> None:

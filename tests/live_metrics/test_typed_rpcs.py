@@ -89,6 +89,7 @@ def test_rates_and_headroom_are_worked_out_for_a_tenant_with_a_limit(live: LiveA
         ended_calls=4,
         failed_calls=1,
         minutes_processed=4,
+        ended_calls_by_outcome=pb.EndedCallsByOutcome(completed=3, failed=1),
     )
     assert answer.rates == pb.LiveRates(
         error_rate=0.25,
@@ -111,7 +112,8 @@ def test_a_rate_without_a_denominator_is_absent(live: LiveApi) -> None:
     answer = live.stub.GetLiveMetrics(
         pb.GetLiveMetricsRequest(tenant_id="nobody"), metadata=live.metadata
     )
-    assert answer == pb.GetLiveMetricsResponse(metrics=pb.LiveMetrics(), rates=pb.LiveRates())
+    nothing = pb.LiveMetrics(ended_calls_by_outcome=pb.EndedCallsByOutcome())
+    assert answer == pb.GetLiveMetricsResponse(metrics=nothing, rates=pb.LiveRates())
 
 
 def test_a_stream_answers_batches_in_order_and_goes_on_after_a_rejected_one(
@@ -182,13 +184,18 @@ def test_history_gives_counters_and_the_exact_peak_of_every_bucket(live: LiveApi
         pb.HistoryBucket(
             start_time=Timestamp(seconds=NINE),
             metrics=pb.LiveMetrics(
-                active_calls=1, accepted_calls=2, started_calls=2, ended_calls=1, failed_calls=1
+                active_calls=1,
+                accepted_calls=2,
+                started_calls=2,
+                ended_calls=1,
+                failed_calls=1,
+                ended_calls_by_outcome=pb.EndedCallsByOutcome(failed=1),
             ),
             peak_active_calls=2,
         ),
         pb.HistoryBucket(
             start_time=Timestamp(seconds=NINE + 300),
-            metrics=pb.LiveMetrics(active_calls=1),
+            metrics=pb.LiveMetrics(active_calls=1, ended_calls_by_outcome=pb.EndedCallsByOutcome()),
             peak_active_calls=1,
         ),
     ]

@@ -12,14 +12,20 @@ from enum import Enum, StrEnum, auto
 
 
 class Role(StrEnum):
-    """What a key may do in its organization: every role records, `admin` and `owner` also query."""
+    """What a key may do in its organization.
+
+    Every role records, `admin` and `owner` also query, `owner` also deletes.
+    """
 
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
 
 
-ROLES_IN_SHORT = "owner and admin may record and query, member may only record custom metrics."
+ROLES_IN_SHORT = (
+    "owner and admin may record and query, member may only record custom metrics; only owner may"
+    " delete them."
+)
 """For the help of the command that creates keys."""
 
 
@@ -50,6 +56,7 @@ RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
 QUERY_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN}))
+DELETE_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER}))
 SIMULATION = Access(scheme=Scheme.KEY_PAIR, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER}))
 
 # The full name of a service, what its methods ask of callers, and their names.
@@ -77,7 +84,9 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetSessionMetrics",
         ),
     ),
+    ("vumeter.custom_metrics.v1.CustomMetricsService", DELETE_CUSTOM_METRICS, ("DeletePoints",)),
     ("vumeter.custom_metrics.v1.CustomMetricsRestService", RECORD_CUSTOM_METRICS, ("Record",)),
+    ("vumeter.custom_metrics.v1.CustomMetricsRestService", DELETE_CUSTOM_METRICS, ("Delete",)),
     (
         "vumeter.custom_metrics.v1.CustomMetricsRestService",
         QUERY_CUSTOM_METRICS,

@@ -52,6 +52,10 @@ _OUTCOMES: Mapping[int, CallOutcome] = {
     pb.CALL_OUTCOME_COMPLETED: CallOutcome.COMPLETED,
     pb.CALL_OUTCOME_HUNG_UP: CallOutcome.HUNG_UP,
     pb.CALL_OUTCOME_FAILED: CallOutcome.FAILED,
+    pb.CALL_OUTCOME_NO_ANSWER: CallOutcome.NO_ANSWER,
+    pb.CALL_OUTCOME_BUSY: CallOutcome.BUSY,
+    pb.CALL_OUTCOME_CANCELED: CallOutcome.CANCELED,
+    pb.CALL_OUTCOME_VOICEMAIL: CallOutcome.VOICEMAIL,
 }
 _MAX_NANOS = 999_999_999
 
@@ -176,13 +180,23 @@ class LiveMetricsService:
 @lru_cache(maxsize=1024)
 def live_metrics(values: LiveValues) -> pb.LiveMetrics:
     """Return values as a message, which is shared and must not be changed."""
-    return pb.LiveMetrics(**query.documented(values))
+    return _live_metrics(values)
+
+
+def _live_metrics(values: LiveValues) -> pb.LiveMetrics:
+    by_outcome = query.ended_by_outcome(values.totals)
+    return pb.LiveMetrics(
+        **query.documented(values),
+        ended_calls_by_outcome=pb.EndedCallsByOutcome(
+            **{outcome.name.lower(): number for outcome, number in by_outcome.items()}
+        ),
+    )
 
 
 def _bucket(bucket: Bucket) -> pb.HistoryBucket:
     return pb.HistoryBucket(
         start_time=timestamp(bucket.start_us),
-        metrics=pb.LiveMetrics(**query.documented(LiveValues(bucket.active_calls, bucket.counted))),
+        metrics=_live_metrics(LiveValues(bucket.active_calls, bucket.counted)),
         peak_active_calls=bucket.peak_active_calls,
     )
 
@@ -219,6 +233,7 @@ def sent_event(event: pb.CallEvent) -> validation.SentEvent:
         reason=reason,
         outcome=outcome,
         minutes=event.minutes if event.HasField("minutes") else None,
+        sequence=event.sequence if event.HasField("sequence") else None,
     )
 
 

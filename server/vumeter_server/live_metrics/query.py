@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.live_metrics.counters import Counter
+from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView
-from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE
+from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE, CallOutcome
 from vumeter_server.live_metrics.store import LiveStore, Tenant
 from vumeter_server.live_metrics.validation import MAX_ID, id_problem
 from vumeter_server.live_metrics.watching import watch
@@ -88,6 +88,16 @@ def documented(values: LiveValues) -> dict[str, Any]:
         "referred_calls": totals[Counter.REFERRED],
         "minutes_processed": totals[Counter.MINUTES] / MILLISECONDS_PER_MINUTE,
     }
+
+
+def ended_by_outcome(totals: Counters) -> dict[CallOutcome, int]:
+    """Return how many calls ended with each outcome; together they are the calls that ended."""
+    counted = {outcome: totals[kind] for outcome, kind in END_OF.items()}
+    # Everything that ended counts as ENDED, and a call that timed out as failed too.
+    counted[CallOutcome.FAILED] -= counted[CallOutcome.TIMED_OUT]
+    others = sum(counted.values()) - counted[CallOutcome.COMPLETED]
+    counted[CallOutcome.COMPLETED] -= others
+    return counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,6 +43,7 @@ class EventBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str | msgspec.UnsetType = msgspec.UNSET
     outcome: str | msgspec.UnsetType = msgspec.UNSET
     minutes: float | msgspec.UnsetType = msgspec.UNSET
+    sequence: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -162,6 +163,7 @@ def _sent_event(event: EventBody) -> validation.SentEvent:
         reason=_member(event.reason, validation.REASONS),
         outcome=_member(event.outcome, validation.OUTCOMES),
         minutes=None if event.minutes is msgspec.UNSET else event.minutes,
+        sequence=None if event.sequence is msgspec.UNSET else event.sequence,
     )
 
 

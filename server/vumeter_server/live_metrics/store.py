@@ -68,9 +68,9 @@ class LiveStore(Protocol):
     async def close_stuck(self, quiet_since_us: int) -> int:
         """Close each listed call whose last event was received at `quiet_since_us` or before.
 
-        An accepted or active call ends as failed, at the time of the store's clock, and counts as
-        an ended and a failed call of this epoch and in history. A later `ended` event replaces that
-        end. A pending call leaves its list until another event of it is received. Returns how many
+        An accepted or active call ends with the outcome TIMED_OUT, at the time of the store's
+        clock, and counts as an ended and a failed call of this epoch and in history. A later
+        `ended` event replaces that end. A pending call leaves its list until another event of it is received. Returns how many
         calls left a list. The work is done in several writes, the calls that are quiet for longest
         first. It can be cut short and repeated.
         """

@@ -44,7 +44,9 @@ class Holds(Enum):
     SESSION = b"S"
     """The points of one session in a segment."""
     TABLE = b"T"
-    """Rollups: columns of keys, counts and sums."""
+    """Rollups without minima and maxima: columns of keys, counts and sums."""
+    ROLLUP = b"R"
+    """Rollups: columns of keys, counts, sums, minima and maxima."""
     LATENCIES = b"L"
     """A page of the latencies of simulated calls."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
 from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
+from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
 
 
@@ -33,6 +34,11 @@ class MemoryKeyStore:
         self._clock = clock
         self._organizations: dict[str, _Organization] = {}
         self._keys: dict[str, _Key] = {}
+        self._is_unavailable = False
+
+    def set_unavailable(self, is_unavailable: bool) -> None:
+        """Let storage fail, or work again."""
+        self._is_unavailable = is_unavailable
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
@@ -41,6 +47,8 @@ class MemoryKeyStore:
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
+        if self._is_unavailable:
+            raise Unavailable
         for key_id, used_us in last_used_us.items():
             if (key := self._keys.get(key_id)) is not None:
                 newest_us = max(used_us, key.last_used_us or 0)

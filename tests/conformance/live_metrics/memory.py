@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.conformance.live_metrics.call_facts import METRICS, REJECTED, CallFacts, T
 
-from vumeter_server.errors import Conflict, Violation
+from vumeter_server.errors import Conflict, Unavailable, Violation
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.fold import Change, Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
@@ -54,6 +54,11 @@ class Records:
     """Pending calls of which no event was received for too long."""
     dropped: set[CallKey] = field(default_factory=set)
     tenants: dict[str, Tenant] = field(default_factory=dict)
+    is_unavailable: bool = False
+
+    def check_available(self) -> None:
+        if self.is_unavailable:
+            raise Unavailable
 
     def start(self, epoch_id: str) -> None:
         if epoch_id != self.epoch_id:
@@ -152,8 +157,8 @@ class Records:
             if call.started is not None and earlier.started is None:
                 counted["started_calls"] += 1
             if call.ended is not None and earlier.ended is None:
-                counted["ended_calls"] += 1
-                counted["failed_calls"] += call.failed
+                for metric in call.counted_ends:
+                    counted[metric] += 1
             if call.of(T.REFERRED) and not earlier.of(T.REFERRED):
                 counted["referred_calls"] += 1
             if call.rejection is not None and not earlier.of(T.REJECTED):
@@ -210,8 +215,7 @@ class Records:
             if call.started is not None:
                 found.append((call.started, "started_calls", 1))
             if call.ended is not None:
-                found.append((call.ended, "ended_calls", 1))
-                found.append((call.ended, "failed_calls", int(call.failed)))
+                found += [(call.ended, metric, 1) for metric in call.counted_ends]
             if call.of(T.REFERRED):
                 found.append((call.of(T.REFERRED)[0].occurred_us, "referred_calls", 1))
             if call.rejection is not None:
@@ -246,10 +250,12 @@ class MemoryLiveStore:
         listener(Change(listings=lists, totals=totals, limits=limits))
 
     async def record(self, events: Sequence[Event]) -> None:
+        self._records.check_available()
         self._records.receive(events, self._clock())
         self._publish()
 
     async def close_stuck(self, quiet_since_us: int) -> int:
+        self._records.check_available()
         closed = self._records.close(quiet_since_us, self._clock())
         self._publish()
         return closed
@@ -262,6 +268,7 @@ class MemoryLiveStore:
         return [known[each] for each in sorted(known) if each > after][:limit]
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
+        self._records.check_available()
         known = self._records.tenants.get(tenant_id)
         tenant = Tenant(
             tenant_id=tenant_id,
@@ -274,6 +281,7 @@ class MemoryLiveStore:
         return tenant
 
     async def drop_received_before(self, before_us: int) -> None:
+        self._records.check_available()
         self._records.drop(before_us)
 
     async def compute_peaks(self) -> int:

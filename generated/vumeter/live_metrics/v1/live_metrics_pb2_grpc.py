@@ -43,15 +43,17 @@ class LiveMetricsServiceStub(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 
@@ -127,15 +129,17 @@ class LiveMetricsServiceServicer(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 
@@ -282,15 +286,17 @@ class LiveMetricsService(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 

@@ -118,8 +118,10 @@ class LiveMetricsRestServiceServicer(object):
 
         `type`: pending, accepted, rejected, started, audio, referred, ended, instructions_db_error or
         fallback_instructions_used; `reason` (rejected): capacity, tenant_not_configured or
-        instructions_missing; `outcome` (ended): completed, hung_up or failed. `occurred_at` is RFC 3339
-        with an offset. The rules of each field are those of CallEvent. Unknown or repeated fields,
+        instructions_missing; `outcome` (ended): completed, hung_up, failed, no_answer, busy, canceled or
+        voicemail. `occurred_at` is RFC 3339 with an offset. `sequence`, a whole number from 0 that may
+        be given with every type, decides between events of one time. The rules of each field are those
+        of CallEvent. Unknown or repeated fields,
         values of a wrong type and nulls are 400 and name the field, such as `events[3].minutes`. 409:
         an event_id was used before with other content. 413: the body is over 4 MiB.
         """

@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
     Grouped,
     GroupedQuery,
     SessionMetric,
@@ -73,6 +74,7 @@ class SqliteMetricStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self._clock = clock
         self._recorder = Recorder()
         self._snapshots = Snapshots()
         self.maintenance = MetricMaintenance(
@@ -114,6 +116,14 @@ class SqliteMetricStore:
             return len(batch)
 
         return await self._readers.run(answer)
+
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Delete points, all of them or none."""
+        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points `delete_points` would delete."""
+        return await self.maintenance.deletions.count(organization_id, query)
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
@@ -159,7 +169,9 @@ class SqliteMetricStore:
         self, connection: sqlite3.Connection, organization_id: int, session_id: str
     ) -> list[SessionMetric] | None:
         stored = read_stored(connection, organization_id, session_id, MAX_SESSION_BYTES_ON_LOOP)
-        query = SessionQuery(session_id=session_id, stored_bytes=stored.size_bytes)
+        if stored is None:
+            return None
+        query = SessionQuery(session_id=session_id, stored_bytes=sum(map(len, stored.columns)))
         version = read_version(connection, organization_id)
         cache = self._snapshots.organization(organization_id)
         view = cache.hold(version)

@@ -20,7 +20,7 @@ from vumeter_server.live_metrics.fold import (
     needs_stored_reports,
     new_events,
 )
-from vumeter_server.live_metrics.model import Event, EventType
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import NumberedCall, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
@@ -86,7 +86,7 @@ class WriteBatch:
                 (
                     *(self._event_no(), None, int(EventType.CLOSED), numbers[call_id]),
                     self.tenant_no(folded.calls[call_id].after.tenant_id),
-                    *(now_us, now_us, None, None, None),
+                    *(now_us, now_us, None, int(CallOutcome.TIMED_OUT), None, None),
                 )
                 for call_id in folded.closed
             ],
@@ -152,6 +152,7 @@ class WriteBatch:
                 event.reason,
                 event.outcome,
                 event.minutes,
+                event.sequence,
             )
             for event_no, event in enumerate(events, first)
         ]

@@ -11,6 +11,9 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0011_deletions,
+    m0012_outcomes,
 )
 
 _MODULES = (
@@ -22,6 +25,9 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0011_deletions,
+    m0012_outcomes,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 
 from vumeter_server.custom_metrics.aggregation import OF_SESSIONS, compute
 from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, SessionQuery
@@ -20,38 +21,24 @@ from vumeter_server.sqlite.library import sqlite3
 
 @dataclass(slots=True, eq=False)
 class StoredSession:
-    """The flushed points of a session.
+    """The flushed points of a session, in the order of recording.
 
-    Attributes:
-        code: the session's interned id; None if there is no such session.
-        size_bytes: what they take; at least so much if they were too large to be read.
-        columns: the points in the order of segments.
+    `code` is the session's interned id; None if there is no such session.
     """
 
     code: int | None
-    size_bytes: int = 0
-    columns: list[bytes] = field(default_factory=list)
+    columns: list[bytes]
 
 
 def read_stored(
     connection: sqlite3.Connection, organization_id: int, session_id: str, most_bytes: int
-) -> StoredSession:
-    """Read the flushed points of a session, unless they take more than `most_bytes`."""
-    stored = StoredSession(find_session(connection, organization_id, session_id))
-    if stored.code is None:
-        return stored
-    # SQLite reads a blob as a whole, but its length without it.
-    rows = connection.execute(
-        "SELECT length(columns), CASE WHEN length(columns) <= ? THEN columns END"
-        " FROM session_points WHERE organization_id = ? AND session_code = ? ORDER BY part, day",
-        (most_bytes, organization_id, stored.code),
-    )
-    for size_bytes, columns in rows:
-        stored.size_bytes += size_bytes
-        if stored.size_bytes > most_bytes:
-            break
-        stored.columns.append(columns)
-    return stored
+) -> StoredSession | None:
+    """Read the flushed points of a session; None if they take more than `most_bytes`."""
+    code = find_session(connection, organization_id, session_id)
+    if code is None:
+        return StoredSession(None, [])
+    columns = read_session_rows(connection, organization_id, code, most_bytes)
+    return None if columns is None else StoredSession(code, columns)
 
 
 def answer_session(
@@ -62,11 +49,11 @@ def answer_session(
     stored = read_stored(
         snapshot.connection, snapshot.organization_id, query.session_id, sys.maxsize
     )
-    return metrics_of(stored, snapshot)
+    return [] if stored is None else metrics_of(stored, snapshot)
 
 
 def metrics_of(stored: StoredSession, view: View) -> list[SessionMetric]:
-    """Do as `answer_session`; what is stored was read in full, and is of the view's version."""
+    """Do as `answer_session`; what is stored is of the view's version."""
     if stored.code is None:
         return []
     points = [point for columns in stored.columns for point in read_session(columns)]

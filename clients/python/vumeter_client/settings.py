@@ -1,0 +1,54 @@
+"""Where the server is, who calls, and which agent is measured: arguments or environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The REST port of a server, and the key of the caller."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    """What the paths of the API are appended to; empty or `/...` without a slash at the end."""
+    key: str = field(repr=False)
+
+
+def endpoint(url: str | None, key: str | None) -> Endpoint:
+    """Return the endpoint of the arguments, or else of `VUMETER_URL` and `VUMETER_KEY`.
+
+    Raises:
+        ValueError: There is no key, or one of them cannot be right.
+    """
+    url = url or os.environ.get("VUMETER_URL") or DEFAULT_URL
+    key = key or os.environ.get("VUMETER_KEY")
+    if not key:
+        raise ValueError("there is no key: pass key=... or set VUMETER_KEY")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        # Not shown: it is a secret.
+        raise ValueError("key must be <key id>.<secret>, in printable ASCII characters")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"url must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
+    if parts.username is not None:
+        raise ValueError("url must have no user and no password: pass key=... or set VUMETER_KEY")
+    secure = parts.scheme == "https"
+    return Endpoint(
+        secure=secure,
+        host=parts.hostname,
+        port=parts.port or (443 if secure else 80),
+        path=parts.path.rstrip("/"),
+        key=key,
+    )
+
+
+def from_environment(given: str | None, name: str) -> str | None:
+    """Return the argument, or else the variable; an empty text is the same as none."""
+    return given or os.environ.get(name) or None

@@ -109,7 +109,7 @@ class Data:
     def check_limits(self, organization: Organization, batch: Batch) -> None:
         """Raise if the organization would have more metrics or labels than are taken."""
         metrics = organization.types.keys() | set(batch.names)
-        labels = {label for point in organization.seen for label in point.labels.items()}
+        labels = {label for _, _, label in organization.uses if label is not None}
         labels = {label for label in labels if label[0] != "session_id"}
         labels |= {label for label_set in batch.label_sets for label in label_set}
         for found, limit in ((metrics, self.max_metrics), (labels, self.max_tag_values)):

@@ -11,7 +11,7 @@ from tests.end_to_end.callers import Caller, bearer
 from tests.end_to_end.conftest import new_name, with_key
 
 from vumeter_server.access.keys import new_key
-from vumeter_server.access.roles import Role
+from vumeter_server.access.roles import LIVE_ROLES, Role
 from vumeter_server.access.sqlite import store as access_store
 
 NAMES = "/v1/custom-metrics/names"
@@ -50,7 +50,9 @@ REQUESTS = {
     "GetSessionMetrics": {"session_id": "s1"},
 }
 QUERIES = [method for method in METHODS if method.family == "custom_metrics" and method.is_query]
-ROLES = [(role, method) for role in Role for method in QUERIES]
+ROLES = [(role, method) for role in Role for method in QUERIES if role not in LIVE_ROLES]
+OF_ORGANIZATIONS = [method for method in METHODS if method.family != "live_metrics"]
+FORBIDDEN = {"code": 7, "message": "Insufficient permissions", "details": []}
 
 
 def ask(caller: Caller, method: Method) -> tuple[int, object]:
@@ -75,6 +77,24 @@ def test_a_member_records_and_only_admins_and_owners_query(
     assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": "1"}
     refused = (7, "Insufficient permissions")
     assert ask(caller, method) == (refused if role is Role.MEMBER else (0, None))
+
+
+@pytest.mark.parametrize("role", sorted(LIVE_ROLES))
+@pytest.mark.parametrize(
+    "method", OF_ORGANIZATIONS, ids=[method.name for method in OF_ORGANIZATIONS]
+)
+def test_a_key_for_live_metrics_opens_nothing_of_its_organization(
+    anybody: Caller, role: Role, method: Method
+) -> None:
+    key = anybody.stack.make_key("the operator", role)
+    caller = anybody.showing(bearer(key))
+    assert caller.rpc(method.name, [] if method.descriptor.client_streaming else {}).body == (
+        FORBIDDEN
+    )
+    if method.is_rest:
+        path = method.path.replace("{session_id}", "s1")
+        answer = caller.rest(method.verb, path, body={} if method.verb == "POST" else None)
+        assert (answer.status, answer.body) == (403, FORBIDDEN)
 
 
 @pytest.mark.parametrize("role", list(Role), ids=list(Role))

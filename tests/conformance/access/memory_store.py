@@ -54,7 +54,13 @@ class MemoryKeyStore:
                 newest_us = max(used_us, key.last_used_us or 0)
                 self._keys[key_id] = replace(key, last_used_us=newest_us)
 
-    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+    def create_key(
+        self,
+        organization: str,
+        role: Role,
+        expires_us: int | None,
+        tenant_id: str | None = None,
+    ) -> NewKey:
         """Create a key, and its organization."""
         now_us = self._clock()
         found = self._organizations.setdefault(
@@ -71,6 +77,7 @@ class MemoryKeyStore:
             secret_sha256=secret_digest(key.secret),
             expires_us=expires_us,
             revoked_us=None,
+            tenant_id=tenant_id,
         )
         self._keys[key.key_id] = _Key(stored=stored, organization=organization, created_us=now_us)
         return key
@@ -92,7 +99,8 @@ class MemoryKeyStore:
             return None
         self.revoke_key(key_id)
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
-        return self.create_key(key.organization, key.stored.role, expires_us)
+        stored = key.stored
+        return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key."""
@@ -106,6 +114,7 @@ class MemoryKeyStore:
                     expires_us=key.stored.expires_us,
                     revoked_us=key.stored.revoked_us,
                     last_used_us=key.last_used_us,
+                    tenant_id=key.stored.tenant_id,
                 )
                 for key_id, key in self._keys.items()
             ),

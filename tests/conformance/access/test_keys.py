@@ -95,6 +95,22 @@ async def test_a_replaced_key_keeps_organization_role_and_lifetime_and_revokes_t
     assert not secret_matches(old.secret, after)
 
 
+async def test_the_tenant_of_a_key_is_found_listed_and_kept_when_the_key_is_replaced(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    tenant = "clinic münchen/1"
+    bound = administration.create_key("acme", Role.REPORTER, None, tenant)
+    free = administration.create_key("acme", Role.REPORTER, None)
+    replaced = administration.rotate_key(bound.key_id)
+    assert replaced is not None
+    tenants = {bound.key_id: tenant, replaced.key_id: tenant, free.key_id: None}
+    assert [(await found(lookup, key)).tenant_id for key in (bound, replaced, free)] == [
+        *(tenant, tenant, None)
+    ]
+    listed = {each.key_id: each.tenant_id for each in administration.list_keys()}
+    assert listed == tenants
+
+
 async def test_a_key_without_an_end_is_replaced_by_one_without_an_end(
     administration: KeyAdministration, lookup: KeyLookup
 ) -> None:

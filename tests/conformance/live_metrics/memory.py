@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.conformance.live_metrics.call_facts import METRICS, REJECTED, CallFacts, T
 
-from vumeter_server.errors import Conflict, Unavailable, Violation
+from vumeter_server.errors import Conflict, PermissionDenied, Unavailable, Violation
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.fold import Change, Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
@@ -131,6 +131,15 @@ class Records:
             if epoch > last_epoch:
                 calls[key].closed_us = None
         return calls
+
+    def tenants_of_calls(self, events: Sequence[Event]) -> set[str]:
+        """The tenants of those calls of `events` that are known already."""
+        named = {event.call_id for event in events}
+        return {
+            call.tenant_id
+            for key, call in self.calls(self.epoch).items()
+            if key.call_id in named and key not in self.dropped
+        }
 
     def lists(self) -> dict[CallKey, Listing]:
         stages = {
@@ -249,8 +258,10 @@ class MemoryLiveStore:
         self._listeners.append(listener)
         listener(Change(listings=lists, totals=totals, limits=limits))
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         self._records.check_available()
+        if only_tenant is not None and self._records.tenants_of_calls(events) - {only_tenant}:
+            raise PermissionDenied
         self._records.receive(events, self._clock())
         self._publish()
 

@@ -14,6 +14,7 @@ from vumeter_server.sqlite.migrations import (
     m0009_extremes,
     m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 _MODULES = (
@@ -28,6 +29,7 @@ _MODULES = (
     m0009_extremes,
     m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

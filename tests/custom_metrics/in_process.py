@@ -96,6 +96,13 @@ class RestCalls:
         )
         return self.run(self._call("Query", request, organization_id or self.organization_id))
 
+    def delete(self, body: str) -> Any:
+        """Send the body of a deletion and return the answer."""
+        request = pb.DeleteRequest(
+            body=HttpBody(content_type="application/json", data=body.encode())
+        )
+        return self.run(self._call("Delete", request, self.organization_id))
+
     def get(self, path: str, query: Mapping[str, str], organization_id: int | None = None) -> Any:
         """Ask a documented path (already escaped) and return the answer."""
         return self.run(self.ask(path, query, organization_id))

@@ -37,6 +37,7 @@ FILES = [*TYPED, *REST, *MESSAGES]
 COUNTS = (FieldDescriptor.TYPE_INT64,)
 # What the column of a batch refers by, and the size of a page as AIP-158 has it.
 OTHER_INTEGERS = {"name_indexes", "label_set_indexes", "session_indexes", "page_size"}
+OTHER_INTEGERS |= {"distribution_indexes", "scale", "offset"}
 
 # Answers with a repeated field whose length has a limit of its own, which the comment names.
 BOUNDED = {

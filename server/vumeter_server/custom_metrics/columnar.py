@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distribution_rules import read_distributions
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.label_sets import (
@@ -26,7 +27,6 @@ from vumeter_server.custom_metrics.validation import (
     MAX_VALUE,
     NAME_PROBLEM,
     TYPE_PROBLEM,
-    read_distributions,
 )
 from vumeter_server.custom_metrics.violations import Findings
 from vumeter_server.errors import InvalidArgument

@@ -1,10 +1,10 @@
-"""Distributions as callers give them: their rules, and the one form that they become."""
+"""Distributions as callers give them, and the one form that they become."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -13,14 +13,7 @@ import numpy as np
 
 from vumeter_server.custom_metrics.distributions import FEW_VALUES, FINEST_SCALE, Distributions
 
-MAX_BUCKETS: Final = 2_000
-"""So many explicit buckets, or exponential ones on a side, empty ones among them."""
-MIN_SCALE: Final = -10
-MAX_SCALE: Final = 20
-MAX_COUNT: Final = 2**53
 MAX_BOUND: Final = 1e15
-# A sum that was added up in another order may be off by so much of it.
-_TOLERANCE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,105 +58,12 @@ Bucket = tuple[float, float, int]
 """Lower and upper bound, and how many values."""
 
 
-def problem_of(given: GivenDistribution) -> tuple[str, str] | None:
-    """Return the first field that breaks a rule and what it must be; None if all is well."""
-    return _problem_of_numbers(given) or _problem_of_buckets(given) or _contradiction(given)
-
-
-def _problem_of_numbers(given: GivenDistribution) -> tuple[str, str] | None:
-    if not 1 <= given.count <= MAX_COUNT:
-        return "count", "must be from 1 to 2^53"
-    for field in ("sum", "min", "max"):
-        number = getattr(given, field)
-        if number is not None and not abs(number) <= MAX_BOUND:
-            return field, "must be a finite number from -1e15 to 1e15"
-    if given.min is not None and given.max is not None and given.min > given.max:
-        return "max", "must not be less than min"
-    return None
-
-
-def _problem_of_buckets(given: GivenDistribution) -> tuple[str, str] | None:
-    if given.scale is None:
-        problems = _problems_of_explicit(given)
-        in_buckets = sum(given.counts) if given.counts else given.count
-    else:
-        problems = _problems_of_exponential(given, given.scale)
-        in_buckets = given.zero_count + sum(given.positive.counts) + sum(given.negative.counts)
-    for problem in problems:
-        return problem
-    if in_buckets != given.count:
-        return "count", "must be the sum of the buckets' counts"
-    return None
-
-
-def _problems_of_explicit(given: GivenDistribution) -> Iterator[tuple[str, str]]:
-    if given.zero_count or given.positive.counts or given.negative.counts:
-        yield "scale", "must be given with exponential buckets"
-    yield from _problems_of_counts("bucket_counts", given.counts)
-    if any(not abs(bound) <= MAX_BOUND for bound in given.bounds):
-        yield "bounds", "must be finite numbers from -1e15 to 1e15"
-    if any(low >= high for low, high in itertools.pairwise(given.bounds)):
-        yield "bounds", "must ascend"
-    if len(given.counts) != len(given.bounds) + 1 and (given.bounds or given.counts):
-        yield "bucket_counts", "must be one more than bounds"
-    for field in ("min", "max"):
-        if not given.bounds and getattr(given, field) is None:
-            yield field, "must be given where there are no bounds"
-
-
-def _problems_of_exponential(given: GivenDistribution, scale: int) -> Iterator[tuple[str, str]]:
-    if not MIN_SCALE <= scale <= MAX_SCALE:
-        yield "scale", f"must be from {MIN_SCALE} to {MAX_SCALE}"
-    if given.bounds or given.counts:
-        yield "bounds", "must not be given with scale"
-    for field in ("positive", "negative"):
-        buckets: ExponentialBuckets = getattr(given, field)
-        yield from _problems_of_counts(f"{field}.bucket_counts", buckets.counts)
-        used = [index for index, count in enumerate(buckets.counts, buckets.offset) if count]
-        if used and used[-1] * 2.0**-scale > math.log2(MAX_BOUND):
-            yield f"{field}.offset", "must be that of values up to 1e15"
-    if given.zero_count < 0:
-        yield "zero_count", "must not be negative"
-
-
-def _problems_of_counts(field: str, counts: tuple[int, ...]) -> Iterator[tuple[str, str]]:
-    if len(counts) > MAX_BUCKETS:
-        yield field, f"must be at most {MAX_BUCKETS:,}"
-    if min(counts, default=0) < 0:
-        yield field, "must not be negative"
-
-
-def _contradiction(given: GivenDistribution) -> tuple[str, str] | None:
-    buckets = _buckets(given)
-    (first_lower, first_upper, _), (last_lower, last_upper, _) = buckets[0], buckets[-1]
-    slack = _slack(first_lower, first_upper, last_lower, last_upper)
-    for field, lower, upper in (("min", first_lower, first_upper), ("max", last_lower, last_upper)):
-        number = getattr(given, field)
-        if number is not None and not lower - slack <= number <= upper + slack:
-            return field, "must be within the outermost bucket that has a value"
-    least = sum(count * max(lower, _or(given.min, lower)) for lower, _, count in buckets)
-    most = sum(count * min(upper, _or(given.max, upper)) for _, upper, count in buckets)
-    slack = _slack(least, most, given.sum)
-    if not least - slack <= given.sum <= most + slack:
-        return "sum", "must be one that values in these buckets can have"
-    return None
-
-
-def _or(number: float | None, otherwise: float) -> float:
-    return otherwise if number is None else number
-
-
-def _slack(*numbers: float) -> float:
-    finite = (abs(number) for number in numbers if math.isfinite(number))
-    return _TOLERANCE * max(finite, default=0.0)
-
-
-def _buckets(given: GivenDistribution) -> list[Bucket]:
+def buckets_of(given: GivenDistribution) -> list[Bucket]:
     """Return the buckets that have a value, ascending."""
     if given.scale is not None:
         return _exponential_buckets(at_scale(given, min(given.scale, FINEST_SCALE)))
     if not given.bounds:
-        return [(_or(given.min, -math.inf), _or(given.max, math.inf), given.count)]
+        return [(or_else(given.min, -math.inf), or_else(given.max, math.inf), given.count)]
     edges = (-math.inf, *given.bounds, math.inf)
     return [
         (lower, upper, count)
@@ -237,17 +137,17 @@ def few_values(given: GivenDistribution) -> list[float]:
 def collect(given: Iterable[tuple[int, GivenDistribution]]) -> Distributions | None:
     """Make columns of distributions, each with the index of its point; None of none.
 
-    They have to keep the rules that `problem_of` tells.
+    They have to keep the rules of `distribution_rules`.
     """
     positions, counts, minima, maxima = [], [], [], []
     starts, buckets = [0], list[Bucket]()
     for position, each in given:
         values = few_values(each)
-        own = [(value, value, 1) for value in values] or _buckets(each)
+        own = [(value, value, 1) for value in values] or buckets_of(each)
         positions.append(position)
         counts.append(each.count)
-        minima.append(values[0] if values else _or(each.min, _inner(own[0][0], own[0][1])))
-        maxima.append(values[-1] if values else _or(each.max, _inner(own[-1][1], own[-1][0])))
+        minima.append(values[0] if values else or_else(each.min, _inner(own[0][0], own[0][1])))
+        maxima.append(values[-1] if values else or_else(each.max, _inner(own[-1][1], own[-1][0])))
         buckets += own
         starts.append(len(buckets))
     if not positions:
@@ -287,12 +187,17 @@ def given_of(distributions: Distributions, sums: Sequence[float]) -> list[GivenD
             )
         )
         bounds, counts = _explicit(buckets)
+        minimum, maximum = float(distributions.minima[row]), float(distributions.maxima[row])
+        is_exact = all(lower == upper for lower, upper, _ in buckets)
+        # What is only the outermost bound is none that was measured.
+        knows_minimum = is_exact or minimum != _inner(*buckets[0][:2])
+        knows_maximum = is_exact or maximum != _inner(*buckets[-1][1::-1])
         found.append(
             GivenDistribution(
                 count=int(distributions.counts[row]),
                 sum=sums[row],
-                min=float(distributions.minima[row]),
-                max=float(distributions.maxima[row]),
+                min=minimum if knows_minimum else None,
+                max=maximum if knows_maximum else None,
                 bounds=bounds,
                 counts=counts,
             )
@@ -320,3 +225,8 @@ def _explicit(buckets: Sequence[Bucket]) -> tuple[tuple[float, ...], tuple[int, 
         else:
             return tuple(bounds), (*counts, count)
     return tuple(bounds), (*counts, 0)
+
+
+def or_else(number: float | None, otherwise: float) -> float:
+    """Return a number, or another one for None."""
+    return otherwise if number is None else number

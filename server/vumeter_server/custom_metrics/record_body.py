@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from vumeter_server.custom_metrics.given_distributions import (
+    NO_BUCKETS,
     ExponentialBuckets,
     GivenDistribution,
 )
@@ -20,8 +21,8 @@ T = TypeVar("T")
 class BucketsBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Neighbouring exponential buckets."""
 
-    offset: int = 0
-    bucket_counts: list[int] = []
+    offset: int | msgspec.UnsetType = UNSET
+    bucket_counts: list[int] | msgspec.UnsetType = UNSET
 
 
 class DistributionBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -31,12 +32,12 @@ class DistributionBody(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
     sum: float
     min: float | msgspec.UnsetType = UNSET
     max: float | msgspec.UnsetType = UNSET
-    bounds: list[float] = []
-    bucket_counts: list[int] = []
+    bounds: list[float] | msgspec.UnsetType = UNSET
+    bucket_counts: list[int] | msgspec.UnsetType = UNSET
     scale: int | msgspec.UnsetType = UNSET
-    zero_count: int = 0
-    positive: BucketsBody = msgspec.field(default_factory=BucketsBody)
-    negative: BucketsBody = msgspec.field(default_factory=BucketsBody)
+    zero_count: int | msgspec.UnsetType = UNSET
+    positive: BucketsBody | msgspec.UnsetType = UNSET
+    negative: BucketsBody | msgspec.UnsetType = UNSET
 
 
 class PointBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -88,13 +89,19 @@ def _distribution(body: DistributionBody) -> GivenDistribution:
         sum=body.sum,
         min=_given(body.min),
         max=_given(body.max),
-        bounds=tuple(body.bounds),
-        counts=tuple(body.bucket_counts),
+        bounds=tuple(body.bounds or ()),
+        counts=tuple(body.bucket_counts or ()),
         scale=_given(body.scale),
-        zero_count=body.zero_count,
-        positive=ExponentialBuckets(body.positive.offset, tuple(body.positive.bucket_counts)),
-        negative=ExponentialBuckets(body.negative.offset, tuple(body.negative.bucket_counts)),
+        zero_count=body.zero_count or 0,
+        positive=_buckets(body.positive),
+        negative=_buckets(body.negative),
     )
+
+
+def _buckets(body: BucketsBody | msgspec.UnsetType) -> ExponentialBuckets:
+    if isinstance(body, msgspec.UnsetType):
+        return NO_BUCKETS
+    return ExponentialBuckets(body.offset or 0, tuple(body.bucket_counts or ()))
 
 
 def _type(text: str | msgspec.UnsetType) -> int:

@@ -162,7 +162,7 @@ FIELD_NAMES: Mapping[str, str] = {
         for field in message.fields
     },
     **{"environment_id": "environmentId", "idempotency_key": "idempotencyKey"},
-    **{"dry_run": "dryRun"},
+    **{"dry_run": "dryRun", "bucket_counts": "bucketCounts", "zero_count": "zeroCount"},
     **QUERY_FIELD_NAMES,
 }
 

@@ -13,12 +13,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.distributions import Distributions
-from vumeter_server.custom_metrics.given_distributions import (
-    GivenDistribution,
-    collect,
-    problem_of,
-)
+from vumeter_server.custom_metrics.distribution_rules import read_distributions
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.label_sets import (
     KnownLabelSets,
     check_id,
@@ -39,7 +35,6 @@ MAX_IDEMPOTENCY_KEY: Final = 128
 MAX_AHEAD_US: Final = 10 * MINUTE_US
 
 TYPE_CODES: Final[Mapping[str, int]] = {each.name.lower(): int(each) for each in MetricType}
-TYPES: Final = frozenset(MetricType)
 UNKNOWN_TYPE: Final = -1
 NAME_PROBLEM: Final = (
     f"must match [a-zA-Z_][a-zA-Z0-9_.:]* and have at most {MAX_METRIC_NAME} characters"
@@ -170,9 +165,8 @@ def _read_values(
     for index in np.flatnonzero(unusual).tolist():
         value, of_type = columns.values[index], types[index]
         if index in columns.distributions:
-            if value is not None:
-                findings.add(index, "distribution", "must not be given together with a value")
-        elif value is None:
+            continue
+        if value is None:
             if of_type in (MetricType.GAUGE, MetricType.HISTOGRAM):
                 name = MetricType(of_type).name.lower()
                 findings.add(index, "value", f"must be given for a {name}")
@@ -183,34 +177,6 @@ def _read_values(
         elif of_type == MetricType.COUNTER:
             findings.add(index, "value", "must not be negative for a counter")
     return values
-
-
-def read_distributions(
-    given: Mapping[int, GivenDistribution],
-    types: npt.NDArray[np.int64],
-    values: npt.NDArray[np.float64],
-    findings: Findings,
-    attribute: str = "distribution",
-) -> Distributions | None:
-    """Check distributions and return them as columns; their sums become values of the points.
-
-    With an `attribute` of "" the elements that `findings` speaks of are the distributions.
-    """
-    rows = sorted(given.items())
-    for number, (index, each) in enumerate(rows):
-        # Where they are a column of their own, they are counted by themselves.
-        place = index if attribute else number
-        if types[index] not in (0, MetricType.HISTOGRAM):
-            name = MetricType(types[index]).name.lower() if types[index] in TYPES else "it"
-            findings.add(place, attribute, f"must not be given for a {name}")
-            continue
-        problem = problem_of(each)
-        if problem is not None:
-            path = f"{attribute}.{problem[0]}" if attribute else problem[0]
-            findings.add(place, path, problem[1])
-            continue
-        values[index] = each.sum + 0.0
-    return None if findings else collect(rows)
 
 
 def _read_timestamps(

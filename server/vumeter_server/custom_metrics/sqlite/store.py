@@ -32,6 +32,7 @@ from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_tags,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import (
+    MAX_SESSION_BYTES_ON_LOOP,
     Cost,
     NamesQuery,
     Plan,
@@ -40,7 +41,11 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
     TagsQuery,
     plan,
 )
-from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
+from vumeter_server.custom_metrics.sqlite.query.sessions import (
+    answer_session,
+    metrics_of,
+    read_stored,
+)
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
 from vumeter_server.custom_metrics.store import Idempotency
@@ -163,16 +168,16 @@ class SqliteMetricStore:
     def _session_on_loop(
         self, connection: sqlite3.Connection, organization_id: int, session_id: str
     ) -> list[SessionMetric] | None:
-        size_bytes = stored_bytes(connection, organization_id, session_id)
-        query = SessionQuery(session_id=session_id, stored_bytes=size_bytes)
+        stored = read_stored(connection, organization_id, session_id, MAX_SESSION_BYTES_ON_LOOP)
+        if stored is None:
+            return None
+        query = SessionQuery(session_id=session_id, stored_bytes=sum(map(len, stored.columns)))
         version = read_version(connection, organization_id)
         cache = self._snapshots.organization(organization_id)
         view = cache.hold(version)
         try:
-            planned = plan(query, view)
-            if planned.cost is not Cost.ON_LOOP:
-                return None
-            return answer_session(query, planned, cache.take(connection), cache)
+            is_on_loop = plan(query, view).cost is Cost.ON_LOOP
+            return metrics_of(stored, view) if is_on_loop else None
         finally:
             cache.release(view)
 

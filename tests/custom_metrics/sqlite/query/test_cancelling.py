@@ -62,7 +62,11 @@ class WatchedReaders(Readers):
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[tuple[SqliteMetricStore, WatchedReaders]]:
     database = open_database(tmp_path / "vumeter.db")
-    database.write(lambda each: each.execute("INSERT INTO organizations VALUES (1, 'acme', 0)"))
+    database.write(
+        lambda each: each.execute(
+            "INSERT INTO organizations (organization_id, name, created_us) VALUES (1, 'acme', 0)"
+        )
+    )
     writer, readers = database.writer(), WatchedReaders(lambda: connect_reader(database.path))
     yield SqliteMetricStore(writer, readers, lambda: NOON_US), readers
     readers.close()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.distributions import Distributions, joined
+from vumeter_server.custom_metrics.distributions import Distributions, joined, value_counts
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
-from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    POINT,
+    content_of_batch,
+    distributions_of_batch,
+)
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
 
@@ -21,6 +25,32 @@ HeadPoints = npt.NDArray[np.void]
 NO_POINTS: HeadPoints = np.empty(0, POINT)
 
 Positions = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True, eq=False)
+class Batches:
+    """Batches as they are read from the log, by number, ascending."""
+
+    points: dict[int, bytes | memoryview] = field(default_factory=dict)
+    distributions: dict[int, Distributions] = field(default_factory=dict)
+    size: int = 0
+    """How many points they have."""
+
+    def add(self, number: int, blob: bytes) -> None:
+        """Add a batch."""
+        self.points[number] = points = content_of_batch(blob)
+        self.size += len(points) // POINT.itemsize
+        distributions = distributions_of_batch(blob)
+        if distributions is not None:
+            self.distributions[number] = distributions
+
+    def value_counts(self) -> Positions | None:
+        """Return how many values each point is; None if each is one."""
+        if not self.distributions:
+            return None
+        sizes = ((number, len(points) // POINT.itemsize) for number, points in self.points.items())
+        of_points = joined([(self.distributions.get(number), size) for number, size in sizes])
+        return value_counts(of_points, self.size)
 
 
 class Head:
@@ -59,24 +89,17 @@ class Head:
             self._joined = joined([(each, 0) for each in moved])
         return self._joined
 
-    def append(
-        self,
-        batches: Mapping[int, bytes | memoryview],
-        distributions: Mapping[int, Distributions] | None = None,
-    ) -> HeadPoints:
-        """Add batches, by their numbers in ascending order, and return their points.
-
-        `distributions` are those of the batches that have some.
-        """
-        if distributions:
-            self._distributions.update(distributions)
+    def append(self, batches: Batches) -> HeadPoints:
+        """Add batches, and return their points."""
+        if batches.distributions:
+            self._distributions.update(batches.distributions)
             self._joined = None
         start = end = len(self._points)
-        for number, columns in batches.items():
+        for number, columns in batches.points.items():
             end += len(columns) // POINT.itemsize
             self._numbers.append(number)
             self._ends.append(end)
-        added = np.frombuffer(b"".join(batches.values()), POINT)
+        added = np.frombuffer(b"".join(batches.points.values()), POINT)
         self._points.append(added)
         self._index(added, start)
         return added

@@ -12,8 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
-from vumeter_server.custom_metrics.distributions import Distributions, joined, value_counts
-from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
+from vumeter_server.custom_metrics.sqlite.cache.head import Batches, Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
@@ -34,11 +33,6 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     View,
     read_metrics,
     with_transaction,
-)
-from vumeter_server.custom_metrics.sqlite.formats.batches import (
-    POINT,
-    content_of_batch,
-    distributions_of_batch,
 )
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
@@ -279,36 +273,22 @@ class OrganizationCache:
             " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
             (self._organization_id, self._head.last_batch),
         )
-        chunk: dict[int, bytes | memoryview] = {}
-        distributions: dict[int, Distributions] = {}
-        size = 0
+        chunk = Batches()
         for number, columns in rows:
-            chunk[number] = points = content_of_batch(columns)
-            of_batch = distributions_of_batch(columns)
-            if of_batch is not None:
-                distributions[number] = of_batch
-            size += len(points)
+            chunk.add(number, columns)
             missing -= 1
-            if size >= POINTS_AT_ONCE * POINT.itemsize:
-                self._append(chunk, distributions)
-                chunk, distributions, size = {}, {}, 0
+            if chunk.size >= POINTS_AT_ONCE:
+                self._append(chunk)
+                chunk = Batches()
         if missing:
             raise StorageDamaged(detail=f"metric_batches: {missing} batches are missing")
-        self._append(chunk, distributions)
+        self._append(chunk)
 
-    def _append(
-        self, batches: dict[int, bytes | memoryview], distributions: dict[int, Distributions]
-    ) -> None:
-        added = self._head.append(batches, distributions)
+    def _append(self, batches: Batches) -> None:
+        added = self._head.append(batches)
         if len(added):
             self._labels.index.add_of_head(self._labels.uses_of(added))
-            of_added = joined(
-                [
-                    (distributions.get(number), len(points) // POINT.itemsize)
-                    for number, points in batches.items()
-                ]
-            )
-            self._prefix_sums.add(added, value_counts(of_added, len(added)))
+            self._prefix_sums.add(added, batches.value_counts())
 
 
 def _read_intervals(view: View, code: int) -> Totals:

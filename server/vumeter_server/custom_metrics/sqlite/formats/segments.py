@@ -126,9 +126,9 @@ def check_together(
 
     Where the index of the table is damaged, SQLite may find a row under another key, or not at all.
     """
-    if values.keys() != others.keys() or any(
-        len(column) != len(others[key]) for key, column in values.items()
-    ):
+    if values.keys() != others.keys() or [
+        key for key, column in values.items() if len(column) != len(others[key])
+    ]:
         raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
@@ -147,15 +147,25 @@ def read_columns_of_day(
 
 
 def read_session_rows(
-    connection: sqlite3.Connection, organization_id: int, session_code: int
-) -> list[bytes]:
-    """Return what there is of the flushed points of a session, in the order of recording."""
+    connection: sqlite3.Connection, organization_id: int, session_code: int, most_bytes: int
+) -> list[bytes] | None:
+    """Return what there is of the flushed points of a session, in the order of recording.
+
+    None if they take more than `most_bytes`. Of so much, most is not read.
+    """
+    # SQLite reads a blob as a whole, but its length without it.
     rows = connection.execute(
-        "SELECT part, day, columns FROM session_points"
+        "SELECT part, day, CASE WHEN length(columns) <= ? THEN columns END FROM session_points"
         " WHERE organization_id = ? AND session_code = ? ORDER BY part, day",
-        (organization_id, session_code),
-    ).fetchall()
-    return [columns for _, columns in _shown(rows, _deletions(connection, organization_id))]
+        (most_bytes, organization_id, session_code),
+    )
+    found = []
+    for row in rows:
+        most_bytes -= most_bytes + 1 if row[2] is None else len(row[2])
+        if most_bytes < 0:
+            return None
+        found.append(row)
+    return [columns for _, columns in _shown(found, _deletions(connection, organization_id))]
 
 
 def read_all_session_rows(

@@ -10,7 +10,8 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
-from vumeter_server.custom_metrics.sqlite.formats.columns import Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.columns import DISTRIBUTION_KIND, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.segments import read_all_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
@@ -102,6 +103,8 @@ class _Check:
         self._metrics: set[int] = set()
         # Points by (day, part, metric); those of deleted metrics count nowhere.
         self._points: Counter[tuple[int, int, int]] = Counter()
+        # The values that these are: a distribution holds several.
+        self._values: Counter[tuple[int, int, int]] = Counter()
         self._in_sessions = 0
         self._listed: dict[tuple[int, int], int] = {}
         # Deletions that are under way leave rows that nobody reads.
@@ -152,7 +155,7 @@ class _Check:
                 yield f"batch {number} has a wrong length"
 
     def _columns(self) -> Iterator[str]:
-        points = self._points
+        points, values = self._points, self._values
         for metric, kind, day, part, count, column in self._rows(
             "SELECT metric_code, kind, day, part, points, column FROM metric_columns"
         ):
@@ -163,6 +166,10 @@ class _Check:
                     yield f"day {day}, part {part}: column {kind} of metric {metric} is not listed"
                 continue
             try:
+                if kind == DISTRIBUTION_KIND:
+                    of_metric = decode_distributions(column)
+                    values[day, part, metric] += int(of_metric.counts.sum()) - len(of_metric)
+                    continue
                 decoded = decode(column)
             except StorageDamaged as error:
                 yield f"day {day}, part {part}, column {kind} of metric {metric}: {error.detail}"
@@ -171,6 +178,7 @@ class _Check:
                 yield f"day {day}, part {part}: column {kind} of metric {metric} has a wrong length"
             if kind == Kind.VALUE:
                 points[day, part, metric] += count
+                values[day, part, metric] += count
             elif kind == Kind.SESSION:
                 self._in_sessions += int(np.count_nonzero(decoded))
 
@@ -203,14 +211,14 @@ class _Check:
                 yield f"day {key[0]}, part {key[1]}: more points than the day counts"
 
     def _sums(self) -> Iterator[str]:
-        points = self._points
+        values = self._values
         cells: Counter[tuple[int, int, int]] = Counter()
         for metric, day, part, blob in self._rows(
             "SELECT metric_code, day, part, sums FROM metric_cells"
         ):
             if metric in self._metrics and (day, part) in self._listed:
                 cells[day, part, metric] += int(decode_sums(blob, 1)[1].counts.sum())
-        if cells != points:
+        if cells != values:
             yield "sums by cell do not count the points that the columns have"
         for key, day, part, blob in self._rows("SELECT key, day, part, sums FROM label_sums"):
             if (day, part) not in self._listed:
@@ -218,16 +226,16 @@ class _Check:
             (metrics, _), sums = decode_sums(blob, 2)
             for metric in np.unique(metrics).tolist():
                 counted = int(sums.counts[metrics == metric].sum())
-                if metric in self._metrics and counted != points[day, part, metric]:
+                if metric in self._metrics and counted != values[day, part, metric]:
                     yield f"day {day}, part {part}: sums by {key} do not count all points"
 
     def _blocks(self) -> Iterator[str]:
-        points = self._points
+        values = self._values
         for level, block, through in self._rows(
             "SELECT level, block, through FROM series_blocks"
         ).fetchall():
             expected: Counter[int] = Counter()
-            for (day, part, metric), count in points.items():
+            for (day, part, metric), count in values.items():
                 if day // level == block and part <= through:
                     expected[metric] += count
             found: Counter[int] = Counter()

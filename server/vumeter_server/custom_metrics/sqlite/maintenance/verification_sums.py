@@ -7,17 +7,27 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions, joined
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    DAY_US,
+    DISTRIBUTION_KIND,
+    Array,
+    Kind,
+    decode,
+)
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     read_all_session_rows,
     read_columns,
+    read_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums_and_extremes
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import of_distributions
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
     add_rollups,
     merge_by_label_set,
@@ -74,7 +84,7 @@ class SumsCheck:
         ).fetchall()
 
     def _part(self, day: int, part: int) -> Iterator[str]:
-        metrics, columns = self._columns(day, part)
+        metrics, columns, distributions = self._columns(day, part)
         if not len(metrics):
             return
         times_us, values, series = columns[Kind.TIME], columns[Kind.VALUE], columns[Kind.SERIES]
@@ -89,6 +99,7 @@ class SumsCheck:
             times_us=times_us,
             label_sets=series,
             values=values,
+            **of_distributions(values, distributions),
         )
         where = f"day {day}, part {part}"
         cells = {row[1]: row[4] for row in expected.intervals}
@@ -125,17 +136,23 @@ class SumsCheck:
         )
         _add(self._of_columns, day, hashes[of_session])
 
-    def _columns(self, day: int, part: int) -> tuple[Array, dict[Kind, Array]]:
+    def _columns(
+        self, day: int, part: int
+    ) -> tuple[Array, dict[Kind, Array], Distributions | None]:
         """Return the metric of each point of a part, and its columns, as a flush orders them."""
         rows = self._snapshot.connection.execute(
             "SELECT metric_code, kind, column FROM metric_columns WHERE organization_id = ?1"
             " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1"
-            " AND name IS NOT NULL) AND kind IN (0, 1, 2, 3) AND day = ?2 AND part = ?3",
+            " AND name IS NOT NULL) AND kind IN (0, 1, 2, 3, 4) AND day = ?2 AND part = ?3",
             (*self._where, day, part),
         )
         found: dict[int, dict[Kind, Array]] = {}
+        distributions: dict[int, Distributions] = {}
         for metric, kind, column in rows:
-            found.setdefault(metric, {})[Kind(kind)] = decode(column)
+            if kind == DISTRIBUTION_KIND:
+                distributions[metric] = decode_distributions(column)
+            else:
+                found.setdefault(metric, {})[Kind(kind)] = decode(column)
         none = [np.empty(0, np.int64)]
         return (
             np.concatenate(
@@ -145,6 +162,7 @@ class SumsCheck:
                 kind: np.concatenate([*none[len(found) :], *(e[kind] for e in found.values())])
                 for kind in Kind
             },
+            joined([(distributions.get(m), len(each[Kind.VALUE])) for m, each in found.items()]),
         )
 
     def _agree(self, expected: bytes, stored: bytes, keys: int) -> bool:
@@ -176,8 +194,19 @@ class SumsCheck:
                         before_part=through + 1,
                     )
                 )
+            distributions = read_distributions(
+                self._snapshot.connection,
+                *self._where,
+                metric,
+                (block * level, (block + 1) * level),
+                before_part=through + 1,
+            )
             parts = [
-                sum_by(columns[Kind.SERIES][key], values)
+                sum_by(
+                    columns[Kind.SERIES][key],
+                    values,
+                    **of_distributions(values, distributions.get(key)),
+                )
                 for key, values in columns[Kind.VALUE].items()
             ]
             row = self._snapshot.connection.execute(

@@ -20,6 +20,7 @@ from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline, Servicer
 from vumeter_server.api.server import Server
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
@@ -119,10 +120,11 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
+    deletion = Deletion(store=store)
     return Family(
         servicers=[
-            CustomMetricsService(queries=queries, recording=recording),
-            CustomMetricsRestService(queries=queries, recording=recording),
+            CustomMetricsService(queries=queries, recording=recording, deletion=deletion),
+            CustomMetricsRestService(queries=queries, recording=recording, deletion=deletion),
         ],
         background=[store.run],
     )

@@ -7,11 +7,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-import vumeter_client
 from tests.clients.conftest import Organization
 from tests.clients.test_processes import run_agent
 from tests.documentation.pages import DOCS
 from tests.documentation.walkthrough import steps_of
+
+import vumeter_client
 
 PAGE = (DOCS / "clients.md").read_text()
 STEPS = [step for step in steps_of(PAGE) if step.answer is not None]

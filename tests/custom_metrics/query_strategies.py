@@ -106,11 +106,12 @@ def rollup_queries(draw: st.DrawFn, scene: Scene) -> dict[str, Any]:
         body["timezone"] = "UTC"
     if body.get("step") in ("7h30m", "6h"):
         body["step"] = draw(st.sampled_from(("8d", "36h", "year")))
-    labels = draw(
+    labels: list[str] = draw(
         st.lists(st.sampled_from((*TAGS, "agent_id", "unknown")), max_size=2, unique=True)
     )
     body.pop("groupBy", None)
-    if labels and draw(st.booleans()):
+    is_grouped = draw(st.booleans())
+    if labels and is_grouped:
         body["groupBy"] = labels[: draw(st.integers(1, 2))]
     for has_filters in (body, *body["metrics"]):
         filters = has_filters.pop("filters", [])

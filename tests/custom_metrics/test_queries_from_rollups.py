@@ -29,13 +29,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 @given(st.data())
 @settings(
     deadline=None,
-    max_examples=12,
+    max_examples=6,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_answers_are_the_oracles(server: InProcess, data: st.DataObject) -> None:
     scene = data.draw(st.sampled_from(SCENES))
     seed = data.draw(st.integers(0, 1_000))
-    bodies = data.draw(st.lists(rollup_queries(scene), min_size=1, max_size=3))
+    bodies = data.draw(st.lists(rollup_queries(scene), min_size=1, max_size=2))
     is_older = data.draw(st.booleans())
     server.new_organization()
     oracle = Oracle()
@@ -46,7 +46,7 @@ def test_answers_are_the_oracles(server: InProcess, data: st.DataObject) -> None
             assert canonical(server.query(json.dumps(body))) == expected, f"{state}: {body}"
 
     def record(number: int) -> None:
-        recorded = many_points(scene, 15, seed + number)
+        recorded = many_points(scene, 12, seed + number)
         server.record(recorded)
         oracle.record(recorded, NOW_US)
 

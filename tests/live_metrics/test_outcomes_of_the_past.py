@@ -1,4 +1,4 @@
-"""A database from before outcomes were counted: its calls are counted by their outcome when opened."""
+"""A database from before outcomes were counted: opening it counts its calls by their outcome."""
 
 from __future__ import annotations
 

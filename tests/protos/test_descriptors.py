@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from vumeter.custom_metrics.v1 import (
     custom_metrics_pb2,
     custom_metrics_rest_pb2,
+    deletion_pb2,
     query_pb2,
 )
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
@@ -30,7 +31,7 @@ REST: list[FileDescriptor] = [
     simulation_rest_pb2.DESCRIPTOR,
 ]
 # Messages alone, which a typed service has its requests and answers from.
-MESSAGES: list[FileDescriptor] = [query_pb2.DESCRIPTOR]
+MESSAGES: list[FileDescriptor] = [deletion_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR]
 FILES = [*TYPED, *REST, *MESSAGES]
 
 COUNTS = (FieldDescriptor.TYPE_INT64,)

@@ -14,18 +14,8 @@ from typing import Final
 
 import pytest
 from tests.commands.command import try_vumeter
-from tests.sqlite.damaging import (
-    DAMAGED,
-    PAGE_DAMAGES,
-    TOKEN,
-    Answer,
-    Outcome,
-    check,
-    flipped,
-    meet,
-    pages,
-    write,
-)
+from tests.sqlite.damage_asking import TOKEN, Answer
+from tests.sqlite.damaging import DAMAGED, PAGE_DAMAGES, Outcome, check, flipped, meet, pages, write
 
 from vumeter_server.api import server as server_module
 from vumeter_server.sqlite import open_database

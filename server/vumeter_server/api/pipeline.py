@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ from vumeter_server.api.call import Call
 from vumeter_server.api.content_coding import decode_body
 from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
 from vumeter_server.api.query_parameters import QueryParameters
+from vumeter_server.api.standing import Standing
 from vumeter_server.errors import DeadlineExceeded, InvalidArgument, VumeterError
 
 _log = structlog.get_logger(__name__)
@@ -140,7 +141,7 @@ class _Method:
         answered = False
         try:
             await self._admit(call)
-            async for answer in self._handler(self._read(request), call):
+            async for answer in self._answers(request, call):
                 yield answer.SerializeToString()
                 answered = True
         except (grpc.aio.AbortError, asyncio.CancelledError):
@@ -155,6 +156,21 @@ class _Method:
         )
         credentials.check_role(self._access, call.known_caller)
         self._parameters.check(call.metadata)
+
+    def _answers(self, request: Any, call: Call) -> AsyncGenerator[Message, None]:
+        answers: AsyncGenerator[Message, None]
+        if call.known_caller is None:
+            answers = self._handler(self._read(request), call)
+        else:
+            standing = Standing(
+                lambda: credentials.find_caller(self._access, call.metadata, self._authenticator)
+            )
+            if self._client_streaming:
+                # Nothing is answered that was not asked.
+                answers = self._handler(standing.requests(self._read_each(request)), call)
+            else:
+                answers = standing.answers(self._handler(self._parse(request), call))
+        return answers
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:

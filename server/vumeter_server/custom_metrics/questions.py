@@ -22,6 +22,9 @@ from vumeter_server.custom_metrics.aggregation import (
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.model import MetricType
 
+END_OF_TIME_US: Final = 2**62
+"""Later than any point."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
@@ -107,6 +110,19 @@ class Timeseries:
     buckets: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeleteQuery:
+    """Says which points to delete: those in the range, of these metrics, that match all filters.
+
+    `metric_names` is None for all metrics. Without bounds the range is all of time.
+    """
+
+    start_us: int = 0
+    end_us: int = END_OF_TIME_US
+    metric_names: Sequence[str] | None = None
+    filters: Sequence[Matcher] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

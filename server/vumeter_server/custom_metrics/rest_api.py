@@ -13,6 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
@@ -22,7 +23,13 @@ from vumeter_server.custom_metrics.labels import (
     parse_tags,
 )
 from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest
-from vumeter_server.custom_metrics.query_body import QUERY_FIELD_NAMES, QueryBody, query_request
+from vumeter_server.custom_metrics.query_body import (
+    QUERY_FIELD_NAMES,
+    DeleteBody,
+    QueryBody,
+    delete_request,
+    query_request,
+)
 from vumeter_server.custom_metrics.query_rendering import render_query, render_query_csv
 from vumeter_server.custom_metrics.rendering import (
     render_aggregate,
@@ -76,6 +83,7 @@ class CustomMetricsRestService:
 
     queries: Queries
     recording: Recording
+    deletion: Deletion
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -155,6 +163,12 @@ class CustomMetricsRestService:
         return _json(
             await RENDERING.run(lambda: render_query(rows, asked.zone), size=rows.values.size)
         )
+
+    async def Delete(self, request: pb.DeleteRequest, call: Call) -> pb.DeleteResponse:
+        """Delete points, all of them or none."""
+        asked = delete_request(json_body.decode(request.body, DeleteBody))
+        deleted = await self.deletion.delete(call.organization_id, asked)
+        return pb.DeleteResponse(data=pb.DeleteResponse.Data(deleted=deleted))
 
     async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:
         """List tag keys with their values."""

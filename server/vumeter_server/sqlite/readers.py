@@ -7,9 +7,9 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
@@ -83,8 +83,7 @@ class Readers:
         try:
             return query(self._peeking)
         except (sqlite3.Error, StorageDamaged) as error:
-            with _public_errors(self._peeking, query):
-                raise error from None
+            _raise_public(error, self._peeking, query)
 
     def can_peek_at_rows(self) -> bool:
         """Whether some rows will probably be read without waiting for a disk."""
@@ -94,12 +93,15 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            with _public_errors(self._peeking, query):
-                self._peeking.execute("BEGIN")
+            connection = self._peeking
+            try:
+                connection.execute("BEGIN")
                 try:
-                    return query(self._peeking)
+                    return query(connection)
                 finally:
-                    _end_transaction(self._peeking)
+                    _end_transaction(connection)
+            except (sqlite3.Error, StorageDamaged) as error:
+                _raise_public(error, connection, query)
 
         return self._disk_reads.watch(read)
 
@@ -227,24 +229,25 @@ class _ReaderThread(threading.Thread):
 
 def _end_transaction(connection: sqlite3.Connection) -> None:
     """End a read transaction; nothing is lost whatever becomes of it."""
-    for statement in ("COMMIT", "ROLLBACK"):
-        if not connection.in_transaction:
-            return
-        # SQLite tells of a damaged page here too, which the query has met already.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute(statement)
-
-
-@contextlib.contextmanager
-def _public_errors(connection: sqlite3.Connection, query: Query) -> Iterator[None]:
+    if not connection.in_transaction:
+        return
     try:
-        yield
-    except (sqlite3.Error, StorageDamaged) as error:
-        tables = tables_read(connection, query) if is_damage(error) else None
-        public = as_public(error, tables)
-        if public is error:
-            raise
-        raise public from error
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        # SQLite tells of a damaged page here too, which the query has met already.
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+
+def _raise_public(
+    error: sqlite3.Error | StorageDamaged, connection: sqlite3.Connection, query: Query
+) -> NoReturn:
+    tables = tables_read(connection, query) if is_damage(error) else None
+    public = as_public(error, tables)
+    if public is error:
+        raise error
+    raise public from error
 
 
 def _hand_back(answered: list[_Asked]) -> None:

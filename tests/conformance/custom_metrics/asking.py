@@ -14,6 +14,7 @@ from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     REST,
+    DeleteQuery,
     Grouped,
     GroupedQuery,
     Selection,
@@ -79,6 +80,14 @@ class Practice:
     def check(self, *points: Point, key: str | None = None) -> int:
         """Ask what recording would answer."""
         return self.subject.run(self.recording(*points, key=key, dry=True))
+
+    def delete_points(self, query: DeleteQuery) -> int:
+        """Delete points."""
+        return self.subject.run(self.subject.store.delete_points(self.organization_id, query))
+
+    def count_points(self, query: DeleteQuery) -> int:
+        """Ask how many points would be deleted."""
+        return self.subject.run(self.subject.store.count_points(self.organization_id, query))
 
     def delete(self, metric: str) -> bool:
         """Delete a metric."""

@@ -26,6 +26,7 @@ from vumeter_server.custom_metrics.aggregation import (
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.custom_metrics.questions import (
     REST,
+    DeleteQuery,
     Grouped,
     GroupedQuery,
     Selection,
@@ -39,7 +40,7 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
-from vumeter_server.errors import Conflict, Violation
+from vumeter_server.errors import Conflict, LimitExceeded, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
 
 T = TypeVar("T")
@@ -61,6 +62,18 @@ class Point:
         return self.labels.get(key, "")
 
 
+Use = tuple[str, str, tuple[str, str] | None]
+
+
+def uses_of(points: Iterable[Point]) -> set[Use]:
+    """Return metric and agent of points with each of their labels, and with none."""
+    return {
+        (point.name, point.label("agent_id"), label)
+        for point in points
+        for label in (*point.labels.items(), None)
+    }
+
+
 @dataclass
 class Key:
     """An idempotency key that was used."""
@@ -74,24 +87,37 @@ class Key:
 class Organization:
     """All that one organization recorded.
 
-    `seen` are name and labels of every point of metrics that there are, those included that
-    retention dropped. `recorded_on` is, for each day, the last day on which a point of it was
-    recorded.
+    `uses` are what names and tags are listed by: metric, agent and label of points, and None for
+    each point's lack of one; those of points that retention dropped are among them. `recorded_on`
+    is, for each day, the last day on which a point of it was recorded.
     """
 
     types: dict[str, MetricType] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
-    seen: list[Point] = field(default_factory=list)
+    uses: set[Use] = field(default_factory=set)
     recorded_on: dict[int, int] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
 
 
 @dataclass
 class Data:
-    """What would be on disk."""
+    """What would be on disk, and what this disk takes."""
 
     ids: dict[str, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
+    is_unavailable: bool = False
+    max_metrics: int | None = None
+    max_tag_values: int | None = None
+
+    def check_limits(self, organization: Organization, batch: Batch) -> None:
+        """Raise if the organization would have more metrics or labels than are taken."""
+        metrics = organization.types.keys() | set(batch.names)
+        labels = {label for _, _, label in organization.uses if label is not None}
+        labels = {label for label in labels if label[0] != "session_id"}
+        labels |= {label for label_set in batch.label_sets for label in label_set}
+        for found, limit in ((metrics, self.max_metrics), (labels, self.max_tag_values)):
+            if limit is not None and len(found) > limit:
+                raise LimitExceeded
 
     def add_organization(self, name: str) -> int:
         self.ids[name] = organization_id = len(self.ids) + 1
@@ -103,6 +129,7 @@ class MemoryMetricStore:
     """Implements MetricStore in memory; a coroutine without an await is one transaction."""
 
     def __init__(self, data: Data, clock: Clock, *, retention_days: int) -> None:
+        self._data = data
         self._organizations = data.organizations
         self._clock = clock
         self._retention_days = retention_days
@@ -110,11 +137,14 @@ class MemoryMetricStore:
     async def record(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
+        if self._data.is_unavailable:
+            raise Unavailable
         organization = self._organizations[organization_id]
         known = _known(organization, idempotency)
         if known is not None:
             return known.recorded
         settled = settle(batch, organization.types, now_us)
+        self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
@@ -127,7 +157,7 @@ class MemoryMetricStore:
                 labels=labels,
             )
             organization.points.append(point)
-            organization.seen.append(point)
+            organization.uses |= uses_of([point])
             organization.recorded_on[point.time_us // DAY_US] = self._clock() // DAY_US
         if idempotency is not None:
             organization.keys[idempotency.key] = Key(idempotency.content_sha256, len(batch), now_us)
@@ -143,9 +173,22 @@ class MemoryMetricStore:
         settle(batch, organization.types, now_us)
         return len(batch)
 
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        organization = self._organizations[organization_id]
+        deleted = [point for point in organization.points if _is_about(query, point)]
+        organization.points = [
+            point for point in organization.points if not _is_about(query, point)
+        ]
+        organization.uses -= uses_of(deleted) - uses_of(organization.points)
+        return len(deleted)
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        points = self._organizations[organization_id].points
+        return sum(_is_about(query, point) for point in points)
+
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
-        seen = self._organizations[organization_id].seen
-        return sorted({p.name for p in seen if agent_id is None or p.label("agent_id") == agent_id})
+        uses = self._organizations[organization_id].uses
+        return sorted({name for name, agent, _ in uses if agent_id in (None, agent)})
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         points = self._selected(organization_id, query.selection)
@@ -202,11 +245,11 @@ class MemoryMetricStore:
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
         found: dict[str, set[str]] = {}
-        for point in self._organizations[organization_id].seen:
-            if metric_name in (None, point.name) and agent_id in (None, point.label("agent_id")):
-                for key, value in point.labels.items():
-                    if key not in SYSTEM_LABELS:
-                        found.setdefault(key, set()).add(value)
+        for name, agent, label in self._organizations[organization_id].uses:
+            if metric_name in (None, name) and agent_id in (None, agent) and label is not None:
+                key, value = label
+                if key not in SYSTEM_LABELS:
+                    found.setdefault(key, set()).add(value)
         return {
             key: TagValues(values=sorted(found[key])[:limit], truncated=len(found[key]) > limit)
             for key in sorted(found)
@@ -295,7 +338,7 @@ class MemoryMetricAdministration:
         of = self._data.organizations[found]
         del of.types[name]
         of.points = [point for point in of.points if point.name != name]
-        of.seen = [point for point in of.seen if point.name != name]
+        of.uses = {use for use in of.uses if use[0] != name}
         return True
 
 
@@ -352,6 +395,14 @@ def _known(organization: Organization, idempotency: Idempotency | None) -> Key |
         problem = "was used before with other content"
         raise Conflict(violations=[Violation(field="idempotency_key", problem=problem)])
     return known
+
+
+def _is_about(query: DeleteQuery, point: Point) -> bool:
+    return (
+        query.start_us <= point.time_us < query.end_us
+        and (query.metric_names is None or point.name in query.metric_names)
+        and all(each.matches(point.label(each.label)) for each in query.filters)
+    )
 
 
 def _sum(points: Iterable[Point]) -> float:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.conformance.live_metrics.call_facts import METRICS, REJECTED, CallFacts, T
 
-from vumeter_server.errors import Conflict, Violation
+from vumeter_server.errors import Conflict, PermissionDenied, Unavailable, Violation
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.fold import Change, Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
@@ -54,6 +54,11 @@ class Records:
     """Pending calls of which no event was received for too long."""
     dropped: set[CallKey] = field(default_factory=set)
     tenants: dict[str, Tenant] = field(default_factory=dict)
+    is_unavailable: bool = False
+
+    def check_available(self) -> None:
+        if self.is_unavailable:
+            raise Unavailable
 
     def start(self, epoch_id: str) -> None:
         if epoch_id != self.epoch_id:
@@ -126,6 +131,15 @@ class Records:
             if epoch > last_epoch:
                 calls[key].closed_us = None
         return calls
+
+    def tenants_of_calls(self, events: Sequence[Event]) -> set[str]:
+        """The tenants of those calls of `events` that are known already."""
+        named = {event.call_id for event in events}
+        return {
+            call.tenant_id
+            for key, call in self.calls(self.epoch).items()
+            if key.call_id in named and key not in self.dropped
+        }
 
     def lists(self) -> dict[CallKey, Listing]:
         stages = {
@@ -244,11 +258,15 @@ class MemoryLiveStore:
         self._listeners.append(listener)
         listener(Change(listings=lists, totals=totals, limits=limits))
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
+        self._records.check_available()
+        if only_tenant is not None and self._records.tenants_of_calls(events) - {only_tenant}:
+            raise PermissionDenied
         self._records.receive(events, self._clock())
         self._publish()
 
     async def close_stuck(self, quiet_since_us: int) -> int:
+        self._records.check_available()
         closed = self._records.close(quiet_since_us, self._clock())
         self._publish()
         return closed
@@ -261,6 +279,7 @@ class MemoryLiveStore:
         return [known[each] for each in sorted(known) if each > after][:limit]
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
+        self._records.check_available()
         known = self._records.tenants.get(tenant_id)
         tenant = Tenant(
             tenant_id=tenant_id,
@@ -273,6 +292,7 @@ class MemoryLiveStore:
         return tenant
 
     async def drop_received_before(self, before_us: int) -> None:
+        self._records.check_available()
         self._records.drop(before_us)
 
     async def compute_peaks(self) -> int:

@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
     SessionMetric,
     SumQuery,
     Sums,
@@ -29,6 +30,7 @@ from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_tags,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import (
+    MAX_SESSION_BYTES_ON_LOOP,
     Cost,
     NamesQuery,
     Plan,
@@ -37,7 +39,11 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
     TagsQuery,
     plan,
 )
-from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
+from vumeter_server.custom_metrics.sqlite.query.sessions import (
+    answer_session,
+    metrics_of,
+    read_stored,
+)
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
 from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
@@ -66,6 +72,7 @@ class SqliteMetricStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self._clock = clock
         self._recorder = Recorder()
         self._snapshots = Snapshots()
         self.maintenance = MetricMaintenance(
@@ -107,6 +114,14 @@ class SqliteMetricStore:
             return len(batch)
 
         return await self._readers.run(answer)
+
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Delete points, all of them or none."""
+        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points `delete_points` would delete."""
+        return await self.maintenance.deletions.count(organization_id, query)
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
@@ -157,16 +172,16 @@ class SqliteMetricStore:
     def _session_on_loop(
         self, connection: sqlite3.Connection, organization_id: int, session_id: str
     ) -> list[SessionMetric] | None:
-        size_bytes = stored_bytes(connection, organization_id, session_id)
-        query = SessionQuery(session_id=session_id, stored_bytes=size_bytes)
+        stored = read_stored(connection, organization_id, session_id, MAX_SESSION_BYTES_ON_LOOP)
+        if stored is None:
+            return None
+        query = SessionQuery(session_id=session_id, stored_bytes=sum(map(len, stored.columns)))
         version = read_version(connection, organization_id)
         cache = self._snapshots.organization(organization_id)
         view = cache.hold(version)
         try:
-            planned = plan(query, view)
-            if planned.cost is not Cost.ON_LOOP:
-                return None
-            return answer_session(query, planned, cache.take(connection), cache)
+            is_on_loop = plan(query, view).cost is Cost.ON_LOOP
+            return metrics_of(stored, view) if is_on_loop else None
         finally:
             cache.release(view)
 

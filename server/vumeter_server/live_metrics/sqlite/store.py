@@ -76,10 +76,10 @@ class SqliteLiveStore:
         # Told as a commit is, so this comes after all changes that it contains.
         await self._commit(everything, starts=listener)
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none."""
         if events:
-            await self._commit(lambda batch: batch.record(events))
+            await self._commit(lambda batch: batch.record(events, only_tenant))
 
     async def close_stuck(self, quiet_since_us: int) -> int:
         """Close each listed call whose last event was received at `quiet_since_us` or before."""

@@ -12,7 +12,9 @@ from vumeter_server.sqlite.migrations import (
     m0007_clock,
     m0008_roles,
     m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 _MODULES = (
@@ -25,7 +27,9 @@ _MODULES = (
     m0007_clock,
     m0008_roles,
     m0009_extremes,
+    m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -243,9 +243,14 @@ class OrganizationCache:
             self._metrics = read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
             self._prefix_sums = PrefixSums()
+        has_fewer_uses = to.deleted_through != self.state.deleted_through
+        if has_fewer_uses:
+            self._labels.forget_uses()
         self._labels.extend(connection, organization_id, to)
         if to.sealed_through > self.state.sealed_through:
             self._drop_flushed(to)
+        if has_fewer_uses:
+            self._labels.index.add_of_head(self._labels.uses_of(self._head.points()))
         if to.next_batch > self.state.next_batch:
             self._read_head(connection, to)
         self.state = to

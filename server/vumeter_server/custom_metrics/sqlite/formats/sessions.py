@@ -51,6 +51,10 @@ _TYPE_OF_CHOICE = {
 }
 
 
+NO_POINTS = with_header(Holds.SESSION, bytes(_START_BYTES))
+"""What is written of a session's day that has no points."""
+
+
 def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64]) -> list[bytes]:
     """Write runs of points of type POINT, each of one session, in the order in which they are.
 

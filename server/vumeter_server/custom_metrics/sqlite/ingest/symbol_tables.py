@@ -44,6 +44,7 @@ class State:
     next_batch: int = 0
     sealed_through: int = -1
     layout: int = 0
+    deleted_through: int = -1
 
 
 STATE_COLUMNS = tuple(State.__dataclass_fields__)

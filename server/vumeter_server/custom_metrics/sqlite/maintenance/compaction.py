@@ -8,7 +8,12 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    EVERY_PART,
+    check_together,
+    read_columns,
+)
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
@@ -53,41 +58,81 @@ class CompactedDay:
     rows: FlushedRows
 
 
-def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
-    """Read all segments of a day and join them, without the points of deleted metrics."""
+def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
+    """Read all segments of a day and join them, without the points of deleted metrics.
+
+    None while a deletion is under way, which tells points by the numbers of their segments.
+    """
+    if under_way(snapshot):
+        return None
     part, summed, flushed_us = snapshot.connection.execute(
         "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
         " WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
-    metrics: list[Array] = []
-    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
-    for metric in sorted(snapshot.metrics.names):
-        joined = _joined(snapshot, metric, day)
-        order = np.argsort(joined[Kind.TIME], kind="stable")
-        metrics.append(np.full(len(order), metric))
-        for kind, column in joined.items():
-            columns[kind].append(column[order])
+    points = join_day(snapshot, day)
     rows = FlushedRows()
-    if sum(map(len, metrics)):
+    if len(points.metrics):
         add_segment(
             rows,
             snapshot,
             day,
             part,
-            metrics=np.concatenate(metrics),
-            columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            metrics=points.metrics,
+            columns=points.columns,
             flushed_us=flushed_us,
             summed=summed + 1,
         )
     return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
-def _joined(snapshot: Snapshot, metric: int, day: int) -> dict[Kind, Array]:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DayOfPoints:
+    """The points of a day, ordered by metric, then time, then as they were recorded.
+
+    Attributes:
+        metrics: interned ids of metrics, [points].
+        columns: every column, [points].
+    """
+
+    metrics: Array
+    columns: dict[Kind, Array]
+
+    def taken(self, chosen: Array) -> DayOfPoints:
+        """Return some of the points."""
+        return DayOfPoints(
+            metrics=self.metrics[chosen],
+            columns={kind: column[chosen] for kind, column in self.columns.items()},
+        )
+
+
+def join_day(snapshot: Snapshot, day: int, before_part: int = EVERY_PART) -> DayOfPoints:
+    """Read the segments of a day with smaller numbers, without the points of deleted metrics."""
+    metrics: list[Array] = [np.empty(0, np.int64)]
+    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    for metric in sorted(snapshot.metrics.names):
+        joined = _joined(snapshot, metric, day, before_part)
+        order = np.argsort(joined[Kind.TIME], kind="stable")
+        metrics.append(np.full(len(order), metric))
+        for kind, column in joined.items():
+            columns[kind].append(column[order])
+    none = [np.empty(0, np.int64)]
+    return DayOfPoints(
+        metrics=np.concatenate(metrics),
+        columns={kind: np.concatenate(parts or none) for kind, parts in columns.items()},
+    )
+
+
+def _joined(snapshot: Snapshot, metric: int, day: int, before_part: int) -> dict[Kind, Array]:
     """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
     found = {
         kind: read_columns(
-            snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            kind,
+            (day, day + 1),
+            before_part=before_part,
         )
         for kind in Kind
     }

@@ -15,6 +15,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     rows_of_points,
@@ -64,6 +65,10 @@ def prepare(
     None if there are no such batches.
     """
     last = snapshot.state.next_batch - 1 if through is None else through
+    # What a deletion is of stays in segments of its own.
+    last = min(
+        [last, *(n - 1 for n in under_way(snapshot) if n - 1 > snapshot.state.sealed_through)]
+    )
     part = -1
     blobs: list[bytes] = []
     taken = 0

@@ -40,7 +40,7 @@ def rows_of_points(
     """Return the rows of points, one segment for each of their days."""
     days = points["time_us"] // DAY_US
     rows = FlushedRows()
-    rows.segments.sessions.extend(_session_rows(snapshot.organization_id, part, points, days))
+    rows.segments.sessions.extend(session_rows(snapshot.organization_id, part, points, days))
     order = np.lexsort((points["time_us"], points["metric"], days))
     points, days = points[order], days[order]
     for day, start, stop in runs_of(days):
@@ -98,9 +98,10 @@ def add_segment(
     rows.segments.days.append((organization_id, day, part, len(metrics), summed, flushed_us))
 
 
-def _session_rows(
+def session_rows(
     organization_id: int, part: int, points: npt.NDArray[np.void], days: npt.NDArray[np.int64]
 ) -> list[SessionRow]:
+    """Return a row for each session and day of points."""
     of_session = points["session"] >= 0
     points, days = points[of_session], days[of_session]
     if not len(points):

@@ -12,6 +12,10 @@ from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    read_all_session_rows,
+    read_columns,
+)
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums_and_extremes
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
@@ -42,7 +46,11 @@ class SumsCheck:
         self._uses = np.unique(
             use_numbers(
                 *np.array(
-                    self._rows("SELECT metric_code, agent_code, label_code FROM metric_uses"),
+                    self._rows(
+                        "SELECT metric_code, agent_code, label_code FROM metric_uses",
+                        "AND ifnull(deleted_by > ?, 1)",
+                        snapshot.state.deleted_through,
+                    ),
                     np.int64,
                 )
                 .reshape(-1, 3)
@@ -157,12 +165,17 @@ class SumsCheck:
         for metric in sorted(self._snapshot.metrics.names):
             columns: dict[int, dict[tuple[int, int], Array]] = {Kind.SERIES: {}, Kind.VALUE: {}}
             for kind, found in columns.items():
-                rows = self._snapshot.connection.execute(
-                    "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
-                    " AND metric_code = ? AND kind = ? AND day >= ? AND day < ? AND part <= ?",
-                    (*self._where, metric, kind, block * level, (block + 1) * level, through),
+                days = (block * level, (block + 1) * level)
+                found.update(
+                    read_columns(
+                        self._snapshot.connection,
+                        *self._where,
+                        metric,
+                        Kind(kind),
+                        days,
+                        before_part=through + 1,
+                    )
                 )
-                found.update({(day, part): decode(column) for day, part, column in rows})
             parts = [
                 sum_by(columns[Kind.SERIES][key], values)
                 for key, values in columns[Kind.VALUE].items()
@@ -188,10 +201,8 @@ class SumsCheck:
         of_sessions: Hashes = {}
         waiting: dict[int, list[tuple[int, int, int, int, float]]] = {}
         count = 0
-        for session, day, blob in self._snapshot.connection.execute(
-            "SELECT session_code, day, columns FROM session_points WHERE organization_id = ?",
-            self._where,
-        ):
+        rows = read_all_session_rows(self._snapshot.connection, *self._where)
+        for session, day, blob in rows:
             points = [(session, *point) for point in read_session(blob) if self._known[point[0]]]
             waiting.setdefault(day, []).extend(points)
             count += len(points)

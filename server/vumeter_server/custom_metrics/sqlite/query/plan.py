@@ -49,6 +49,8 @@ MAX_SESSION_POINTS_ON_LOOP = 300
 HEAD_POINTS_AT_ONCE = 1_000
 # A point of a session takes at least so many bytes.
 SESSION_POINT_BYTES = 9
+# Sessions of which more is stored are never answered on the event loop.
+MAX_SESSION_BYTES_ON_LOOP = (MAX_SESSION_POINTS_ON_LOOP + 1) * SESSION_POINT_BYTES - 1
 # A query that reads more days of points than this is a heavy one.
 MAX_QUICK_DAYS = 2
 # With edges on more days, all points are read as well.

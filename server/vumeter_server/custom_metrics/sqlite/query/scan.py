@@ -51,6 +51,10 @@ def _equalities(selection: Selection) -> list[Matcher]:
     return [Matcher(key, Operator.EQUAL, (value,)) for key, value in selection.filters]
 
 
+def _wide(column: Array) -> Array:
+    return column.astype(np.int64, copy=False)
+
+
 class Scan:
     """Reads the points of some metrics that match a selection's filters, range by range.
 
@@ -132,10 +136,10 @@ class Scan:
             points = PointColumns(
                 metric_codes=metric_code,
                 values=part_values,
-                times_us=None if part_times is None else part_times.astype(np.int64) + day_us,
+                times_us=None if part_times is None else _wide(part_times) + day_us,
                 label_sets=label_sets.get((day, part)),
                 # Flushed sessions are written plus 1, so that none is 0.
-                sessions=sessions[day, part].astype(np.int64) - 1 if with_sessions else None,
+                sessions=_wide(sessions[day, part]) - 1 if with_sessions else None,
                 bounds_us=(day_us, day_us + DAY_US - 1),
             )
             yield from self._narrowed(points, start_us, end_us)

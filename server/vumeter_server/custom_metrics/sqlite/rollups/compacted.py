@@ -155,12 +155,33 @@ def read(
 
 def delete_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
     """Delete the rollups that hold a day, because its segments are no longer what they were."""
-    for level in LEVELS:
-        deleted = connection.execute(
+    for level in unlist_day(connection, organization_id, day):
+        _delete_sums(connection, organization_id, level, day // level)
+
+
+def unlist_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
+    """Take the rollups that hold a day out of the list of those there are; return their levels.
+
+    Their sums, which nobody reads any more, are left to `clean_up`.
+    """
+    return [
+        level
+        for level in LEVELS
+        if connection.execute(
             "DELETE FROM series_blocks WHERE organization_id = ? AND level = ? AND block = ?",
             (organization_id, level, day // level),
-        )
-        if deleted.rowcount:
+        ).rowcount
+    ]
+
+
+def clean_up(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
+    """Delete the sums of rollups that hold a day and are not listed."""
+    for level in LEVELS:
+        listed = connection.execute(
+            "SELECT 1 FROM series_blocks WHERE organization_id = ? AND level = ? AND block = ?",
+            (organization_id, level, day // level),
+        ).fetchone()
+        if listed is None:
             _delete_sums(connection, organization_id, level, day // level)
 
 

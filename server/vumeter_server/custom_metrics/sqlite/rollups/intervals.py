@@ -76,8 +76,9 @@ class Totals:
         """Read the sums of the sealed days and add those of the log."""
         totals = cls()
         rows = connection.execute(
-            "SELECT day, sums FROM metric_cells WHERE organization_id = ? AND metric_code = ?"
-            " ORDER BY day, part",
+            "SELECT c.day, c.sums FROM metric_cells c CROSS JOIN metric_days d"
+            " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+            " WHERE c.organization_id = ? AND c.metric_code = ? ORDER BY c.day, c.part",
             (organization_id, metric_code),
         ).fetchall()
         parts = [(day, *decode_sums(sums, 1)) for day, sums in rows]

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from vumeter_server import app
@@ -17,6 +18,7 @@ from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_di
 from vumeter_server.access.roles import Role
 from vumeter_server.api import server as server_module
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.sqlite.library import sqlite3
 
 WITHIN_SECONDS = 20.0
 
@@ -95,3 +97,16 @@ async def test_a_server_whose_background_work_ends_stops_and_says_which(tmp_path
         await asyncio.wait_for(
             app.serve(settings(tmp_path), on_ready=lambda port: None), WITHIN_SECONDS
         )
+
+
+async def test_the_log_names_the_version_of_sqlite_when_the_server_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "DRAIN_NOTICE_SECONDS", 0.0)
+    stop = asyncio.Event()
+    ports: list[int] = []
+    stop.set()
+    with structlog.testing.capture_logs() as logged:
+        await app.serve(settings(tmp_path), on_ready=ports.append, stop=stop)
+    (started,) = [each for each in logged if each["event"] == "started"]
+    assert (started["port"], started["sqlite"]) == (ports[0], sqlite3.sqlite_version)

@@ -19,7 +19,7 @@ from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline, Servicer
-from vumeter_server.api.server import Server
+from vumeter_server.api.server import CLOCK, STORAGE, Server
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
@@ -43,6 +43,7 @@ from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import Readers, Writer, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
+from vumeter_server.sqlite.library import sqlite3
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -197,6 +198,7 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
+        _log.info("started", port=port, sqlite=sqlite3.sqlite_version)
         await stopping.wait()
         _log.info("stopping")
     if ended:
@@ -262,6 +264,8 @@ async def running(
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
+        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+        background.start("report_health", server.keep_reporting(details))
         try:
             yield port
         finally:

@@ -33,7 +33,7 @@ def take_back(path: Path) -> None:
         for table in ("live_totals", "live_cells"):
             for name in ADDED:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name >= 'm0012'")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0012_outcomes'")
         connection.commit()
 
 

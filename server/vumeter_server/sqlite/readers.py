@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
+from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.disk_reads import DiskReads
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
@@ -58,11 +59,18 @@ def check_cancelled() -> None:
 class Readers:
     """Runs queries in threads, each in one read transaction: a snapshot of the file."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], damage: Damage | None = None
+    ) -> None:
+        self._damage = damage or Damage()
         self._peeking = connect()
         self._disk_reads = DiskReads()
-        self._quick = _Pool("quick", QUICK_THREADS, connect, together=True, heavy=False)
-        self._heavy = _Pool("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
+        self._quick = _Pool(
+            "quick", QUICK_THREADS, connect, self._damage, together=True, heavy=False
+        )
+        self._heavy = _Pool(
+            "heavy", HEAVY_THREADS, connect, self._damage, together=False, heavy=True
+        )
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -83,7 +91,7 @@ class Readers:
         try:
             return query(self._peeking)
         except (sqlite3.Error, StorageDamaged) as error:
-            _raise_public(error, self._peeking, query)
+            _raise_public(error, self._peeking, self._damage, query)
 
     def can_peek_at_rows(self) -> bool:
         """Whether some rows will probably be read without waiting for a disk."""
@@ -101,7 +109,7 @@ class Readers:
                 finally:
                     _end_transaction(connection)
             except (sqlite3.Error, StorageDamaged) as error:
-                _raise_public(error, connection, query)
+                _raise_public(error, connection, self._damage, query)
 
         return self._disk_reads.watch(read)
 
@@ -124,6 +132,7 @@ class _Pool:
         name: str,
         threads: int,
         connect: Callable[[], sqlite3.Connection],
+        damage: Damage,
         *,
         together: bool,
         heavy: bool,
@@ -133,7 +142,7 @@ class _Pool:
         self._collected: list[_Asked] = []
         self._waiting = 0
         self._threads = [
-            _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked, heavy)
+            _ReaderThread(f"vumeter-{name}-{number}", connect, damage, self._asked, heavy)
             for number in range(threads)
         ]
 
@@ -180,11 +189,13 @@ class _ReaderThread(threading.Thread):
         self,
         name: str,
         connect: Callable[[], sqlite3.Connection],
+        damage: Damage,
         asked: queue.SimpleQueue[list[_Asked] | None],
         heavy: bool,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._connection = connect()
+        self._damage = damage
         self._queue = asked
         self._heavy = heavy
         self._current: _Asked | None = None
@@ -220,7 +231,7 @@ class _ReaderThread(threading.Thread):
             asked.result = asked.query(self._connection)
         except BaseException as raised:
             tables = tables_read(self._connection, asked.query) if is_damage(raised) else None
-            asked.error = as_public(raised, tables)
+            asked.error = as_public(raised, self._damage, tables)
         finally:
             with self._lock:
                 self._current = _running.asked = None
@@ -241,10 +252,13 @@ def _end_transaction(connection: sqlite3.Connection) -> None:
 
 
 def _raise_public(
-    error: sqlite3.Error | StorageDamaged, connection: sqlite3.Connection, query: Query
+    error: sqlite3.Error | StorageDamaged,
+    connection: sqlite3.Connection,
+    damage: Damage,
+    query: Query,
 ) -> NoReturn:
     tables = tables_read(connection, query) if is_damage(error) else None
-    public = as_public(error, tables)
+    public = as_public(error, damage, tables)
     if public is error:
         raise error
     raise public from error

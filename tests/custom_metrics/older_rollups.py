@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums, encode_sums
 from vumeter_server.sqlite import Database
 from vumeter_server.sqlite.library import sqlite3
@@ -31,7 +32,8 @@ def leave_out_extremes(database: Database, organization_id: int) -> int:
             ).fetchall()
             for blob, *key in rows:
                 columns, read = decode_sums(blob, keys)
-                sums = read.taken(np.arange(len(read)))
+                parts = [part.astype(np.float64) for part in read.parts]
+                sums = ExactSums(read.counts.astype(np.int64), parts)
                 connection.execute(
                     f"UPDATE {table} SET sums = ? WHERE organization_id = ?"
                     f" AND ({', '.join(names)}) = ({', '.join('?' * len(names))})",

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
-from tests.conformance.live_metrics.memory import MemoryLiveStore, Records
+from tests.conformance.live_metrics.memory import MemoryLiveStore
+from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import NINE, SECOND, SetClock
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb

@@ -98,5 +98,36 @@ def test_the_python_of_the_readme_runs_beside_the_oldest_versions(
     assert steps[program].is_answered_by(printed[-1]), printed[-1]
 
 
+ANNOTATED = """
+from vumeter.custom_metrics.v1 import custom_metrics_pb2
+
+point = custom_metrics_pb2.Point(name="booking_attempt")
+reveal_type(point.name)
+custom_metrics_pb2.Piont()
+"""
+
+
+@pytest.mark.timeout(400)
+def test_a_type_checker_finds_what_is_misspelt(
+    python_of_another_project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "agent.py").write_text(ANNOTATED)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--python-executable", python_of_another_project),
+            *("--cache-dir", tmp_path / "cache", "agent.py"),
+        ],
+        cwd=tmp_path,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert 'Module has no attribute "Piont"' in done.stdout, done.stdout
+    assert 'Revealed type is "' in done.stdout
+    assert "str" in done.stdout.partition("Revealed type is")[2].splitlines()[0]
+
+
 def test_the_readme_says_what_another_project_installs() -> None:
     assert "pip install ./generated" in (ROOT / "README.md").read_text()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.conformance.failing import Failure, memory_failures
-from tests.conformance.live_metrics.memory import MemoryLiveStore, Records
+from tests.conformance.live_metrics.memory import MemoryLiveStore
+from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import SetClock
 from tests.live_metrics.stores import ground as sqlite_ground
 

@@ -11,9 +11,8 @@ from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.metric_query import Fill, MetricQuery, QueryFunction
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import REST, FunctionOfMetric, Grouped, GroupedQuery
-from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.custom_metrics.store import AskGrouped, MetricStore
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.buckets import BucketBounds, buckets_of, days_earlier, previous
 from vumeter_server.times.ranges import TimeRange
 from vumeter_server.times.units import SECOND_US
@@ -60,7 +59,7 @@ class QueryRows:
 
 
 async def query_metrics(store: MetricStore, organization_id: int, query: MetricQuery) -> QueryRows:
-    """Answer a query.
+    """Answer a query, all parts of it of one moment.
 
     Raises InvalidArgument for more than 11,000 buckets or 100,000 cells, and for a rate of a
     metric that is no counter.
@@ -68,15 +67,19 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
     buckets = buckets_of(query.time_range, query.step, query.zone)
     if not len(buckets):
         return _answer(query, buckets, _nothing(query), None, 0)
+    return await store.at_one_moment(organization_id, lambda ask: _rows(ask, query, buckets))
+
+
+def _rows(ask: AskGrouped, query: MetricQuery, buckets: BucketBounds) -> QueryRows:
     listed: list[tuple[str, ...]] | None = None
     groups = 0
     if query.limit is not None and query.group_by:
         whole = BucketBounds((buckets.bounds_us[0], buckets.bounds_us[-1]))
-        found = await store.grouped(organization_id, _asked(query, whole, None, None))
+        found = ask(_asked(query, whole, None, None))
         _check_types(query, found)
-        ranking = await RENDERING.run(lambda: _ranked(query, whole, found), size=found.values.size)
+        ranking = _ranked(query, whole, found)
         listed, groups = ranking[: query.limit], len(ranking)
-    found = await store.grouped(organization_id, _asked(query, buckets, listed, _cells(query)))
+    found = ask(_asked(query, buckets, listed, _cells(query)))
     _check_types(query, found)
     if listed is None:
         groups = len(set(found.groups.tolist()))
@@ -90,11 +93,8 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
         )
         before_buckets = buckets_of(before, query.step, query.zone)
         if len(before_buckets):
-            asked = _asked(query, before_buckets, listed, None)
-            earlier = before_buckets, await store.grouped(organization_id, asked)
-    # BucketBounds that are filled in are not counted yet.
-    size = found.values.size if query.fill is Fill.NONE else MAX_CELLS
-    return await RENDERING.run(lambda: _answer(query, buckets, found, earlier, groups), size=size)
+            earlier = before_buckets, ask(_asked(query, before_buckets, listed, None))
+    return _answer(query, buckets, found, earlier, groups)
 
 
 def _cells(query: MetricQuery) -> int:

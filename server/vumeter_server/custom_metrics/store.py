@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.custom_metrics.questions import (
@@ -26,8 +26,14 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.times.units import HOUR_US
 
+T = TypeVar("T")
+
 IDEMPOTENCY_KEYS_KEPT_US: Final = 48 * HOUR_US
 """Twice the 24 hours that callers are promised."""
+
+
+AskGrouped = Callable[[GroupedQuery], Grouped]
+"""Answers a query; called on the thread that it was given to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,14 +154,14 @@ class MetricStore(Protocol):
         The type is answered without a point in the range too; None if there is no such metric.
         """
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
-        """Compute functions of metrics by group and bucket.
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
+        """Run `work` on a thread and return what it does, or raise what it raises.
 
-        Every value is what `aggregation` says of the points of that bucket and group, whatever the
-        type of the metric.
-
-        Raises:
-            InvalidArgument: from `aggregation.check_cells`, for more than `max_cells`.
+        `work` is given a function that computes functions of metrics by group and bucket. All that
+        it asks is of one moment, however much is recorded, deleted or rearranged meanwhile. Every
+        value is what `aggregation` says of the points of that bucket and group, whatever the type
+        of the metric. The function raises InvalidArgument, from `aggregation.check_cells`, for more
+        than `max_cells`.
         """
 
     async def tags(

@@ -11,8 +11,9 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 
@@ -37,10 +38,12 @@ from vumeter_server.custom_metrics.questions import (
     Timeseries,
     TimeseriesQuery,
 )
-from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, Idempotency
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, LimitExceeded, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
+
+T = TypeVar("T")
 
 DAY_US = 86_400_000_000
 SYSTEM_LABELS = ("agent_id", "environment_id", "session_id")
@@ -231,50 +234,12 @@ class MemoryMetricStore:
             counts=np.array([len(buckets[bucket]) for bucket in ordered], np.int64),
         )
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
         organization = self._organizations[organization_id]
-        bounds_us, width = query.bounds_us, len(query.columns)
-        cells: dict[tuple[int, tuple[str, ...] | None], list[list[Point]]] = {}
-        for point in organization.points:
-            if not bounds_us[0] <= point.time_us < bounds_us[-1]:
-                continue
-            group: tuple[str, ...] | None = tuple(point.label(key) for key in query.group_by)
-            if query.groups is not None and group not in query.groups:
-                if not query.has_rest:
-                    continue
-                group = None
-            for index, column in enumerate(query.columns):
-                matchers = (*query.filters, *column.filters)
-                if point.name == column.metric_name and all(
-                    each.matches(point.label(each.label)) for each in matchers
-                ):
-                    row = (bisect_right(bounds_us, point.time_us) - 1, group)
-                    cells.setdefault(row, [[] for _ in range(width)])[index].append(point)
-        if query.max_cells is not None:
-            check_cells(len(cells), width, query.max_cells)
-        labels = sorted({group for _, group in cells if group is not None})
-        rows = sorted(cells, key=lambda row: (row[0], row[1] or ()))
-        values, counts = np.full((len(rows), width), np.nan), np.zeros((len(rows), width), np.int64)
-        for number, row in enumerate(rows):
-            for index, points in enumerate(cells[row]):
-                if points:
-                    function = query.columns[index].function
-                    values[number, index] = _compute(function, points)
-                    counts[number, index] = (
-                        values[number, index]
-                        if function.statistic is Statistic.SESSIONS
-                        else len(points)
-                    )
-        return Grouped(
-            types=[organization.types.get(column.metric_name) for column in query.columns],
-            labels=labels,
-            buckets=np.array([bucket for bucket, _ in rows], np.int64),
-            groups=np.array(
-                [REST if group is None else labels.index(group) for _, group in rows], np.int64
-            ),
-            values=values,
-            counts=counts,
+        then = replace(
+            organization, points=list(organization.points), types=dict(organization.types)
         )
+        return await asyncio.to_thread(work, lambda query: _grouped(then, query))
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
@@ -375,6 +340,51 @@ class MemoryMetricAdministration:
         of.points = [point for point in of.points if point.name != name]
         of.uses = {use for use in of.uses if use[0] != name}
         return True
+
+
+def _grouped(organization: Organization, query: GroupedQuery) -> Grouped:
+    bounds_us, width = query.bounds_us, len(query.columns)
+    cells: dict[tuple[int, tuple[str, ...] | None], list[list[Point]]] = {}
+    for point in organization.points:
+        if not bounds_us[0] <= point.time_us < bounds_us[-1]:
+            continue
+        group: tuple[str, ...] | None = tuple(point.label(key) for key in query.group_by)
+        if query.groups is not None and group not in query.groups:
+            if not query.has_rest:
+                continue
+            group = None
+        for index, column in enumerate(query.columns):
+            matchers = (*query.filters, *column.filters)
+            if point.name == column.metric_name and all(
+                each.matches(point.label(each.label)) for each in matchers
+            ):
+                row = (bisect_right(bounds_us, point.time_us) - 1, group)
+                cells.setdefault(row, [[] for _ in range(width)])[index].append(point)
+    if query.max_cells is not None:
+        check_cells(len(cells), width, query.max_cells)
+    labels = sorted({group for _, group in cells if group is not None})
+    rows = sorted(cells, key=lambda row: (row[0], row[1] or ()))
+    values, counts = np.full((len(rows), width), np.nan), np.zeros((len(rows), width), np.int64)
+    for number, row in enumerate(rows):
+        for index, points in enumerate(cells[row]):
+            if points:
+                function = query.columns[index].function
+                values[number, index] = _compute(function, points)
+                counts[number, index] = (
+                    values[number, index]
+                    if function.statistic is Statistic.SESSIONS
+                    else len(points)
+                )
+    return Grouped(
+        types=[organization.types.get(column.metric_name) for column in query.columns],
+        labels=labels,
+        buckets=np.array([bucket for bucket, _ in rows], np.int64),
+        groups=np.array(
+            [REST if group is None else labels.index(group) for _, group in rows], np.int64
+        ),
+        values=values,
+        counts=counts,
+    )
 
 
 def _known(organization: Organization, idempotency: Idempotency | None) -> Key | None:

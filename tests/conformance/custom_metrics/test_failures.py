@@ -186,12 +186,14 @@ def test_queries_whose_callers_have_gone_leave_all_others_their_answers(
                     functions=OF_BUCKETS,
                 ),
             ),
-            store.grouped(
+            store.at_one_moment(
                 of,
-                GroupedQuery(
-                    bounds_us=ALWAYS,
-                    columns=[FunctionOfMetric(metric_name="ttft_ms", function=SESSIONS)],
-                    group_by=["session_id"],
+                lambda ask: ask(
+                    GroupedQuery(
+                        bounds_us=ALWAYS,
+                        columns=[FunctionOfMetric(metric_name="ttft_ms", function=SESSIONS)],
+                        group_by=["session_id"],
+                    )
                 ),
             ),
         ]

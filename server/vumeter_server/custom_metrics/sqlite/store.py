@@ -8,8 +8,6 @@ from typing import NoReturn, TypeVar
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     DeleteQuery,
-    Grouped,
-    GroupedQuery,
     SessionMetric,
     SumQuery,
     Sums,
@@ -48,7 +46,7 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import (
 )
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
-from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -137,9 +135,15 @@ class SqliteMetricStore:
         """Aggregate one metric by bucket."""
         return await self._answer(organization_id, query, answer_timeseries)
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
-        """Compute functions of metrics by group and bucket."""
-        return await self._answer(organization_id, query, answer_grouped)
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
+        """Run `work`, whose queries see one snapshot, on a reader's thread."""
+        cache = self._snapshots.organization(organization_id)
+
+        def answer(connection: sqlite3.Connection) -> T:
+            snapshot = cache.take(connection)
+            return work(lambda query: answer_grouped(query, snapshot, cache))
+
+        return await self._readers.run(answer, heavy=True)
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int

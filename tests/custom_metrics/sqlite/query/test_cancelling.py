@@ -105,12 +105,14 @@ QUERIES: dict[str, Ask] = {
             functions=Functions(counter=P99, gauge=P99, histogram=P99),
         ),
     ),
-    "grouped": lambda store: store.grouped(
+    "grouped": lambda store: store.at_one_moment(
         1,
-        GroupedQuery(
-            bounds_us=(START_US + 1, START_US + 20 * HOUR_US),
-            columns=[FunctionOfMetric(metric_name="ttft_ms", function=P99)],
-            group_by=["session_id", "topic"],
+        lambda ask: ask(
+            GroupedQuery(
+                bounds_us=(START_US + 1, START_US + 20 * HOUR_US),
+                columns=[FunctionOfMetric(metric_name="ttft_ms", function=P99)],
+                group_by=["session_id", "topic"],
+            )
         ),
     ),
     "sums": lambda store: store.sums(

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.questions import (
-    GroupedQuery,
     SumQuery,
     TagValuesQuery,
     TimeseriesQuery,
@@ -118,15 +117,7 @@ class SessionQuery:
     stored_bytes: int | None
 
 
-Query = (
-    SumQuery
-    | TimeseriesQuery
-    | GroupedQuery
-    | NamesQuery
-    | TagsQuery
-    | TagValuesQuery
-    | SessionQuery
-)
+Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
 
 
 # One is made per query. It is not frozen, since that would make it three times as slow to make.
@@ -172,8 +163,6 @@ def plan(query: Query, view: View) -> Plan:
             return _plan_sums(query, view)
         case TimeseriesQuery():
             return _plan_timeseries(query, view)
-        case GroupedQuery():
-            return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
         case SessionQuery():
             return _plan_session(query, view)
         case NamesQuery() | TagsQuery():

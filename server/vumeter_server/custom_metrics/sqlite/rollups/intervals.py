@@ -13,8 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.tables import (
+    decode_sums,
+    decode_sums_and_extremes,
+)
 from vumeter_server.sqlite.library import sqlite3
 
 CELL_US = 900_000_000
@@ -28,6 +32,29 @@ Points = npt.NDArray[np.void]
 
 Matrix = npt.NDArray[np.float64]
 """Sums as rows of one matrix, added up in one go: the counts, then the parts of ExactSums."""
+
+
+def read_extremes(
+    connection: sqlite3.Connection, organization_id: int, metric_code: int, days: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], Extremes] | None:
+    """Return the cells of a metric's flushed points on days [first, end), each maybe several times.
+
+    With the minima and maxima of each; None if some were written without them.
+    """
+    rows = connection.execute(
+        "SELECT c.day, c.sums FROM metric_cells c CROSS JOIN metric_days d"
+        " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+        " WHERE c.organization_id = ? AND c.metric_code = ? AND c.day >= ? AND c.day < ?",
+        (organization_id, metric_code, *days),
+    )
+    cells = [np.empty(0, np.int64)]
+    each: list[Extremes | None] = []
+    for day, blob in rows:
+        (of_day,), _, extremes = decode_sums_and_extremes(blob, 1)
+        cells.append(of_day + day * CELLS_A_DAY)
+        each.append(extremes)
+    joined = Extremes.joined(each)
+    return None if joined is None else (np.concatenate(cells), joined)
 
 
 class Totals:

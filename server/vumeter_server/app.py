@@ -18,8 +18,10 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.pipeline import Pipeline, Servicer
-from vumeter_server.api.server import Server
+from vumeter_server.api.pipeline import Pipeline
+from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.servicers import Servicer
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
@@ -40,13 +42,14 @@ from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
-from vumeter_server.runtime.periodic import Background, run_periodically
+from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import Readers, Writer, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
+from vumeter_server.sqlite.library import sqlite3
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -54,13 +57,6 @@ LAST_USED_SAVED_EVERY_SECONDS = 5.0
 THREADS_SWITCH_AFTER_SECONDS = 0.0001
 
 _log = structlog.get_logger(__name__)
-
-
-class BackgroundEnded(Exception):
-    """Work that runs beside the calls ended by itself; the server stops rather than go on so."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"background work ended by itself: {name}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,17 +120,16 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
+    deletion = Deletion(store=store)
+    recorder, deletion_us = ExportRecorder(store.recorder), foundation.guard.deletion_us
     export_store = SqliteExportStore(
-        foundation.writer,
-        foundation.readers,
-        ExportRecorder(store.recorder),
-        deletion_us=foundation.guard.deletion_us,
+        foundation.writer, foundation.readers, recorder, deletion_us=deletion_us
     )
     exports = Exports(store=export_store, clock=foundation.clock, exporters=known_exporters())
     return Family(
         servicers=[
-            CustomMetricsService(queries=queries, recording=recording),
-            CustomMetricsRestService(queries=queries, recording=recording),
+            CustomMetricsService(queries=queries, recording=recording, deletion=deletion),
+            CustomMetricsRestService(queries=queries, recording=recording, deletion=deletion),
             OtlpMetricsService(exports=exports),
             OtlpHttpService(exports=exports),
             OtlpService(exports=exports),
@@ -210,6 +205,7 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
+        _log.info("started", port=port, sqlite=sqlite3.sqlite_version)
         await stopping.wait()
         _log.info("stopping")
     if ended:
@@ -275,6 +271,8 @@ async def running(
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
+        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+        background.start("report_health", server.keep_reporting(details))
         try:
             yield port
         finally:

@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vumeter_server.custom_metrics.exported import ExponentialBuckets, ExportedHistogram
+from vumeter_server.custom_metrics.given_distributions import (
+    ExponentialBuckets,
+    GivenDistribution,
+    at_scale,
+)
 from vumeter_server.custom_metrics.increments import (
     MAX_STARTS,
     Note,
     SeriesStates,
-    at_scale,
     difference,
     histogram_increment,
     increment,
@@ -134,13 +137,13 @@ def test_increments_of_histograms_add_up_bucket_by_bucket(
     assert sum(buckets.values()) == count
 
 
-def histogram_of(count: int, scale: int, seed: int) -> ExportedHistogram:
+def histogram_of(count: int, scale: int, seed: int) -> GivenDistribution:
     """Return the first `count` values of a process: those of fewer are among them."""
     chosen = random.Random(seed)
     counts = [0] * 12
     for _ in range(count):
         counts[chosen.randrange(12)] += 1
-    return ExportedHistogram(
+    return GivenDistribution(
         count=count, sum=2.0 * count, scale=scale, positive=ExponentialBuckets(-3, tuple(counts))
     )
 
@@ -205,30 +208,30 @@ def test_changes_of_a_gauge_add_up() -> None:
     assert values == [3, 2, 6]
 
 
-EXPLICIT = ExportedHistogram(
+EXPLICIT = GivenDistribution(
     count=3, sum=30.0, min=1.0, max=20.0, bounds=(5.0, 10.0), counts=(1, 1, 1)
 )
 
 
 def test_what_came_to_a_histogram_has_a_minimum_only_if_it_changed() -> None:
-    after = ExportedHistogram(
+    after = GivenDistribution(
         count=5, sum=42.0, min=1.0, max=25.0, bounds=(5.0, 10.0), counts=(2, 1, 2)
     )
-    assert difference(EXPLICIT, after) == ExportedHistogram(
+    assert difference(EXPLICIT, after) == GivenDistribution(
         count=2, sum=12.0, min=None, max=25.0, bounds=(5.0, 10.0), counts=(1, 0, 1)
     )
 
 
 def test_histograms_whose_bounds_changed_or_whose_counts_fell_have_no_difference() -> None:
-    other = ExportedHistogram(count=4, sum=31.0, bounds=(5.0, 11.0), counts=(1, 2, 1))
-    fewer = ExportedHistogram(count=3, sum=30.0, bounds=(5.0, 10.0), counts=(2, 0, 1))
+    other = GivenDistribution(count=4, sum=31.0, bounds=(5.0, 11.0), counts=(1, 2, 1))
+    fewer = GivenDistribution(count=3, sum=30.0, bounds=(5.0, 10.0), counts=(2, 0, 1))
     assert difference(EXPLICIT, other) is None
     assert difference(EXPLICIT, fewer) is None
 
 
 def test_finer_buckets_are_merged_before_they_are_subtracted() -> None:
-    before = ExportedHistogram(count=2, sum=4.0, scale=1, positive=ExponentialBuckets(-1, (1, 1)))
-    after = ExportedHistogram(count=3, sum=9.0, scale=0, positive=ExponentialBuckets(-1, (1, 1, 1)))
+    before = GivenDistribution(count=2, sum=4.0, scale=1, positive=ExponentialBuckets(-1, (1, 1)))
+    after = GivenDistribution(count=3, sum=9.0, scale=0, positive=ExponentialBuckets(-1, (1, 1, 1)))
     added = difference(before, after)
     assert added is not None
     assert (added.scale, added.count, added.sum) == (0, 1, 5.0)
@@ -236,7 +239,7 @@ def test_finer_buckets_are_merged_before_they_are_subtracted() -> None:
 
 
 def test_merging_shifts_negative_indexes_downward() -> None:
-    fine = ExportedHistogram(
+    fine = GivenDistribution(
         count=4, sum=0.0, scale=2, positive=ExponentialBuckets(-3, (1, 1, 1, 1))
     )
     assert at_scale(fine, 1).positive == ExponentialBuckets(-2, (1, 2, 1))

@@ -1,4 +1,4 @@
-"""A database from before outcomes were counted: its calls are counted by their outcome when opened."""
+"""A database from before outcomes were counted: opening it counts its calls by their outcome."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def take_back(path: Path) -> None:
         for table in ("live_totals", "live_cells"):
             for name in ADDED:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name >= 'm0012'")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0012_outcomes'")
         connection.commit()
 
 

@@ -8,13 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vumeter_server.custom_metrics.exported import ExportedBatch
+from vumeter_server.custom_metrics.exported import ExportedBatch, KnownMetric
 from vumeter_server.custom_metrics.increments import SeriesStates
-from vumeter_server.custom_metrics.settle_exported import (
-    KnownMetric,
-    SettledExport,
-    settle_exported,
-)
+from vumeter_server.custom_metrics.settle_exported import SettledExport, settle_exported
 from vumeter_server.otlp import json_form, wire
 from vumeter_server.otlp.decoding import decode
 from vumeter_server.otlp.ingest import known_exporters

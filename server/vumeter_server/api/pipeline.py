@@ -11,18 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc.status_pb2 import Status
 
 from vumeter_server.access import roles
 from vumeter_server.access.authenticator import Authenticator
@@ -32,70 +37,18 @@ from vumeter_server.api.call import Call
 from vumeter_server.api.content_coding import decode_body
 from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
 from vumeter_server.api.query_parameters import QueryParameters
+from vumeter_server.api.servicers import (
+    LeavesUnread,
+    Readable,
+    ReadsOtherwise,
+    Servicer,
+    WritesErrors,
+)
+from vumeter_server.api.standing import Standing
 from vumeter_server.errors import DeadlineExceeded, InvalidArgument, VumeterError
 
 _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
-
-
-class Servicer(Protocol):
-    """What a class needs to be served.
-
-    Beside these it has a coroutine or an async generator for each method of the service, named as
-    the method: `async def Method(self, request, call)`, with an async iterator in place of the
-    request where requests are streamed.
-    """
-
-    @property
-    def service(self) -> ServiceDescriptor:
-        """The service that it implements."""
-
-    @property
-    def field_names(self) -> Mapping[str, str]:
-        """How callers spell fields that the core spells otherwise."""
-
-
-class Readable(Protocol):
-    """What a request can be read as: a type of message, or something else made of its bytes."""
-
-    @staticmethod
-    def FromString(data: bytes, /) -> Any:
-        """Return what the bytes hold; raises DecodeError or InvalidArgument."""
-
-
-@runtime_checkable
-class ReadsOtherwise(Protocol):
-    """A servicer that reads some requests as messages of other types, equal on the wire."""
-
-    @property
-    def request_types(self) -> Mapping[str, Readable]:
-        """The types by the names of their methods."""
-
-
-@runtime_checkable
-class WritesErrors(Protocol):
-    """A servicer whose errors over REST have bodies of its own, not the transcoder's.
-
-    Its methods take and return an HttpBody. Each answers with a stream of one message, so that a
-    message can come before a status that is an error, which the transcoder then passes on.
-    """
-
-    def error_body(self, status: Status, request: Any) -> Message:
-        """Return the body of an error; `request` is None where it could not be read."""
-
-
-@runtime_checkable
-class LeavesUnread(Protocol):
-    """A servicer that throws the bodies of some methods away, compressed or not."""
-
-    @property
-    def unread(self) -> Collection[str]:
-        """The names of these methods."""
-
-
-def answers_as_stream(servicer: Servicer, method: MethodDescriptor) -> bool:
-    """Whether the answer of a method comes as a stream on the wire."""
-    return method.server_streaming or isinstance(servicer, WritesErrors)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +133,7 @@ class _Method:
         answered = False
         try:
             await self._admit(call)
-            async for answer in self._handler(self._read(request), call):
+            async for answer in self._answers(request, call):
                 yield answer.SerializeToString()
                 answered = True
         except (grpc.aio.AbortError, asyncio.CancelledError):
@@ -224,6 +177,21 @@ class _Method:
         )
         credentials.check_role(self._access, call.known_caller)
         self._parameters.check(call.metadata)
+
+    def _answers(self, request: Any, call: Call) -> AsyncGenerator[Message, None]:
+        answers: AsyncGenerator[Message, None]
+        if call.known_caller is None:
+            answers = self._handler(self._read(request), call)
+        else:
+            standing = Standing(
+                lambda: credentials.find_caller(self._access, call.metadata, self._authenticator)
+            )
+            if self._client_streaming:
+                # Nothing is answered that was not asked.
+                answers = self._handler(standing.requests(self._read_each(request)), call)
+            else:
+                answers = standing.answers(self._handler(self._parse(request), call))
+        return answers
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:

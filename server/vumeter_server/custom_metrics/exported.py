@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
 
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.model import LabelSet, MetricType
 
 SERIES_BYTES: Final = 16
@@ -56,42 +57,6 @@ class ExportedMetric:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExponentialBuckets:
-    """Bucket `offset` + i has `counts[i]` values."""
-
-    offset: int = 0
-    counts: tuple[int, ...] = ()
-
-
-NO_BUCKETS: Final = ExponentialBuckets()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExportedHistogram:
-    """The values of a histogram in an interval, or since the start of the series.
-
-    Attributes:
-        count: how many values there are.
-        sum: their sum.
-        min, max: the smallest and the greatest; None where they are not known.
-        bounds, counts: explicit buckets with inclusive upper ends, one count more than bounds.
-        scale: that of exponential buckets; None if the buckets are explicit.
-        zero_count, positive, negative: exponential buckets.
-    """
-
-    count: int
-    sum: float
-    min: float | None = None
-    max: float | None = None
-    bounds: tuple[float, ...] = ()
-    counts: tuple[int, ...] = ()
-    scale: int | None = None
-    zero_count: int = 0
-    positive: ExponentialBuckets = NO_BUCKETS
-    negative: ExponentialBuckets = NO_BUCKETS
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefusedPoint:
     """A point that was not recorded; `problem` is a sentence without a subject."""
@@ -123,7 +88,7 @@ class ExportedBatch:
     metric_indexes: list[int] = field(default_factory=list)
     temporalities: list[Temporality] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
-    histograms: list[ExportedHistogram | None] = field(default_factory=list)
+    histograms: list[GivenDistribution | None] = field(default_factory=list)
     starts_ns: list[int] = field(default_factory=list)
     times_ns: list[int] = field(default_factory=list)
     label_sets: list[LabelSet] = field(default_factory=list)
@@ -150,3 +115,12 @@ class ExportOutcome:
     refused: Sequence[RefusedPoint] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
     is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMetric:
+    """What is stored of a metric; "" for a unit or description that nobody told."""
+
+    type: MetricType
+    unit: str = ""
+    description: str = ""

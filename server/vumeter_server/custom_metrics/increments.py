@@ -23,10 +23,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
-from vumeter_server.custom_metrics.exported import (
+from vumeter_server.custom_metrics.given_distributions import (
     NO_BUCKETS,
     ExponentialBuckets,
-    ExportedHistogram,
+    GivenDistribution,
+    at_scale,
 )
 
 MAX_STARTS: Final = 20
@@ -50,7 +51,7 @@ class Last:
 
     time_ns: int
     value: float = 0.0
-    histogram: ExportedHistogram | None = None
+    histogram: GivenDistribution | None = None
 
 
 @dataclass(slots=True)
@@ -126,10 +127,10 @@ def histogram_increment(
     series: bytes,
     start_ns: int,
     time_ns: int,
-    histogram: ExportedHistogram,
+    histogram: GivenDistribution,
     *,
     oldest_ns: int,
-) -> tuple[ExportedHistogram | None, Note | None]:
+) -> tuple[GivenDistribution | None, Note | None]:
     """Return what a cumulative histogram adds, None for nothing, and keep it as the last one."""
     starts, key_ns = states.last_of(series, start_ns)
     last = starts.get(key_ns)
@@ -154,11 +155,11 @@ def _counts_in_full(start_ns: int, time_ns: int, oldest_ns: int) -> bool:
     return start_ns != START_UNKNOWN and oldest_ns <= start_ns < time_ns
 
 
-def _not_empty(histogram: ExportedHistogram) -> ExportedHistogram | None:
+def _not_empty(histogram: GivenDistribution) -> GivenDistribution | None:
     return histogram if histogram.count > 0 else None
 
 
-def difference(before: ExportedHistogram, after: ExportedHistogram) -> ExportedHistogram | None:
+def difference(before: GivenDistribution, after: GivenDistribution) -> GivenDistribution | None:
     """Return what came to a histogram; None if something of it became less or its buckets changed.
 
     The smallest and greatest values are of the whole life of a series: what came has one only if it
@@ -195,30 +196,6 @@ def difference(before: ExportedHistogram, after: ExportedHistogram) -> ExportedH
         positive=positive,
         negative=negative,
     )
-
-
-def at_scale(histogram: ExportedHistogram, scale: int) -> ExportedHistogram:
-    """Return an exponential histogram with buckets of a coarser scale, or of its own."""
-    by = (histogram.scale or 0) - scale
-    if by <= 0:
-        return histogram
-    return replace(
-        histogram,
-        scale=scale,
-        positive=_merged(histogram.positive, by),
-        negative=_merged(histogram.negative, by),
-    )
-
-
-def _merged(buckets: ExponentialBuckets, by: int) -> ExponentialBuckets:
-    if not buckets.counts:
-        return NO_BUCKETS
-    first = buckets.offset >> by
-    last = (buckets.offset + len(buckets.counts) - 1) >> by
-    counts = [0] * (last - first + 1)
-    for index, count in enumerate(buckets.counts, buckets.offset):
-        counts[(index >> by) - first] += count
-    return ExponentialBuckets(first, tuple(counts))
 
 
 def _less(after: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import numpy as np
@@ -15,12 +15,14 @@ from vumeter_server.custom_metrics.exported import (
     MAX_DESCRIPTION,
     MAX_UNIT,
     ExportedBatch,
-    ExportedHistogram,
     ExportedMetric,
+    KnownMetric,
     Reason,
     RefusedPoint,
     Temporality,
 )
+from vumeter_server.custom_metrics.exported_histograms import in_other_unit, within_buckets
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution, collect
 from vumeter_server.custom_metrics.increments import (
     Note,
     SeriesStates,
@@ -37,15 +39,6 @@ T = TypeVar("T", str, int)
 
 STATES_KEPT_US: Final = 7 * DAY_US
 """A series is forgotten when it had no point for so long."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownMetric:
-    """What is stored of a metric; "" for a unit or description that nobody told."""
-
-    type: MetricType
-    unit: str = ""
-    description: str = ""
 
 
 FindStates = Callable[[bytes, str], SeriesStates]
@@ -80,7 +73,7 @@ class _Points:
     names: list[str] = field(default_factory=list)
     types: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
-    histograms: list[ExportedHistogram | None] = field(default_factory=list)
+    histograms: list[GivenDistribution | None] = field(default_factory=list)
     times_us: list[int] = field(default_factory=list)
     label_sets: list[int] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
@@ -194,7 +187,7 @@ class _Settling:
         if histogram is not None:
             found = self._increment_of_histogram(metric, index, histogram)
             if found is not None:
-                found = found if factor == 1.0 else in_other_unit(found, factor)
+                found = within_buckets(found if factor == 1.0 else in_other_unit(found, factor))
                 self._add(metric, index, found.sum, found)
             return
         value = self._increment(metric, index)
@@ -221,8 +214,8 @@ class _Settling:
         return added or None
 
     def _increment_of_histogram(
-        self, metric: ExportedMetric, index: int, histogram: ExportedHistogram
-    ) -> ExportedHistogram | None:
+        self, metric: ExportedMetric, index: int, histogram: GivenDistribution
+    ) -> GivenDistribution | None:
         batch = self._batch
         if batch.temporalities[index] is Temporality.DELTA:
             return histogram if histogram.count else None
@@ -240,7 +233,7 @@ class _Settling:
         return added
 
     def _add(
-        self, metric: ExportedMetric, index: int, value: float, histogram: ExportedHistogram | None
+        self, metric: ExportedMetric, index: int, value: float, histogram: GivenDistribution | None
     ) -> None:
         points, batch = self._points, self._batch
         points.names.append(metric.name)
@@ -271,6 +264,9 @@ class _Settling:
             label_set_indexes=label_set_indexes,
             sessions=sessions,
             session_indexes=of_session,
+            distributions=collect(
+                (index, each) for index, each in enumerate(points.histograms) if each is not None
+            ),
         )
         new_types = {name: self._known[name].type for name in names if name in self._new}
         # A metric of which nothing is stored yet is described by the request that brings a point.
@@ -298,48 +294,3 @@ def _problem_of_value(metric_type: MetricType, value: float) -> str:
 
 def _refused(metric: ExportedMetric, reason: Reason, problem: str) -> RefusedPoint:
     return RefusedPoint(metric_name=metric.name, reason=reason, problem=problem)
-
-
-def in_other_unit(histogram: ExportedHistogram, factor: float) -> ExportedHistogram:
-    """Return a histogram whose values are multiplied; exponential buckets become explicit ones."""
-    scaled = replace(
-        histogram,
-        sum=histogram.sum * factor,
-        min=None if histogram.min is None else histogram.min * factor,
-        max=None if histogram.max is None else histogram.max * factor,
-    )
-    if histogram.scale is None:
-        return replace(scaled, bounds=tuple(bound * factor for bound in histogram.bounds))
-    bounds, counts = explicit_buckets(histogram)
-    return replace(
-        scaled,
-        scale=None,
-        bounds=tuple(bound * factor for bound in bounds),
-        counts=counts,
-        zero_count=0,
-        positive=type(histogram.positive)(),
-        negative=type(histogram.negative)(),
-    )
-
-
-def explicit_buckets(histogram: ExportedHistogram) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Return the bounds and counts of exponential buckets as explicit ones."""
-    scale = histogram.scale or 0
-    edges: dict[float, int] = {}
-    for index, count in enumerate(histogram.negative.counts, histogram.negative.offset):
-        if count:
-            edges[-_bound(scale, index)] = edges.get(-_bound(scale, index), 0) + count
-            edges.setdefault(-_bound(scale, index + 1), 0)
-    if histogram.zero_count:
-        edges[0.0] = histogram.zero_count
-    for index, count in enumerate(histogram.positive.counts, histogram.positive.offset):
-        if count:
-            edges[_bound(scale, index + 1)] = edges.get(_bound(scale, index + 1), 0) + count
-            edges.setdefault(_bound(scale, index), 0)
-    bounds = tuple(sorted(edges))
-    return bounds, (*(edges[bound] for bound in bounds), 0)
-
-
-def _bound(scale: int, index: int) -> float:
-    """Return the lower bound of a bucket: 2 to the power of index / 2^scale."""
-    return float(2.0 ** (index * 2.0**-scale))

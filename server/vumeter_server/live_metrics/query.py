@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vumeter_server.errors import InvalidArgument
+from vumeter_server.errors import InvalidArgument, PermissionDenied
 from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView
@@ -140,14 +140,24 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def one_or_all(tenant_id: str) -> str | None:
+def one_or_all(tenant_id: str, only_tenant: str | None) -> str | None:
     """Return the tenant asked for, None (all of them) if none is.
 
-    Raises InvalidArgument if no tenant can have such an id.
+    Raises PermissionDenied if the caller may see `only_tenant`, and that is not what was asked for;
+    InvalidArgument if no tenant can have such an id.
     """
+    if only_tenant is not None and tenant_id != only_tenant:
+        raise PermissionDenied
     if len(tenant_id) > MAX_ID:
         raise InvalidArgument.of("tenant_id", f"must be at most {MAX_ID} characters")
     return tenant_id or None
+
+
+def given_one_or_all(tenant_id: str, only_tenant: str | None) -> str | None:
+    """Return the same where the tenant is a parameter, which `only_tenant` makes required."""
+    if only_tenant is not None and not tenant_id:
+        raise InvalidArgument.of("tenant_id", "must be given, since the key is for one tenant")
+    return one_or_all(tenant_id, only_tenant)
 
 
 def updates_per_second(asked: float | None) -> float:

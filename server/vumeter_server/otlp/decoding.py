@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vumeter_server.custom_metrics.distribution_rules import MAX_SCALE, problem_of
 from vumeter_server.custom_metrics.exported import (
     SERIES_BYTES,
-    ExponentialBuckets,
     ExportedBatch,
-    ExportedHistogram,
     ExportedMetric,
     Reason,
     RefusedPoint,
     Temporality,
 )
-from vumeter_server.custom_metrics.increments import at_scale
+from vumeter_server.custom_metrics.given_distributions import (
+    ExponentialBuckets,
+    GivenDistribution,
+    at_scale,
+)
 from vumeter_server.custom_metrics.labels import MAX_METRIC_NAME, is_metric_name
 from vumeter_server.custom_metrics.model import LabelSet, MetricType
 from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.series import Exporter, KnownExporters
 
-MAX_BUCKETS: Final = 10_000
-MIN_SCALE: Final = -10
-MAX_SCALE: Final = 20
 NO_RECORDED_VALUE: Final = 1
 """The flag of a point that says only that there is none."""
 _DELTA: Final = 1
@@ -164,7 +163,7 @@ def _point(
     point: Any,
     temporality: Temporality,
     value: float,
-    histogram: ExportedHistogram | None,
+    histogram: GivenDistribution | None,
 ) -> None:
     if max(point.time_unix_nano, point.start_time_unix_nano) > _MOST_NANOSECONDS:
         raise _Refused(Reason.TIME, "must be a time before 2262")
@@ -205,62 +204,56 @@ def _number(point: Any) -> tuple[float, None]:
     return (point.as_double if kind == "as_double" else float(point.as_int)), None
 
 
-def _histogram(point: Any) -> tuple[float, ExportedHistogram]:
+def _histogram(point: Any) -> tuple[float, GivenDistribution]:
     bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts)
-    if not bounds and len(counts) <= 1:
+    if not bounds:
         # One bucket of everything says no more than the count.
-        counts = ()
-    elif len(counts) != len(bounds) + 1:
-        raise _Refused(Reason.DISTRIBUTION, "must have one count of a bucket more than bounds")
-    if counts and sum(counts) != point.count:
-        raise _Refused(Reason.DISTRIBUTION, "must have the sum of the buckets' counts as its count")
-    if any(low >= high for low, high in itertools.pairwise(bounds)):
-        raise _Refused(Reason.DISTRIBUTION, "must have ascending bounds")
-    return _summed(
-        point, ExportedHistogram(count=point.count, sum=point.sum, bounds=bounds, counts=counts)
+        counts = () if len(counts) <= 1 else counts
+    return _checked(
+        point,
+        GivenDistribution(
+            **_summary_of(point),
+            bounds=bounds,
+            counts=counts,
+        ),
     )
 
 
-def _exponential_histogram(point: Any) -> tuple[float, ExportedHistogram]:
-    if point.scale < MIN_SCALE:
-        raise _Refused(Reason.DISTRIBUTION, f"must have a scale of at least {MIN_SCALE}")
-    buckets = []
-    for side in (point.positive, point.negative):
-        if len(side.bucket_counts) > MAX_BUCKETS:
-            raise _Refused(Reason.DISTRIBUTION, f"must have at most {MAX_BUCKETS:,} buckets")
-        buckets.append(ExponentialBuckets(side.offset, tuple(side.bucket_counts)))
-    positive, negative = buckets
-    if point.zero_count + sum(positive.counts) + sum(negative.counts) != point.count:
-        raise _Refused(Reason.DISTRIBUTION, "must have the sum of the buckets' counts as its count")
-    histogram = ExportedHistogram(
-        count=point.count,
-        sum=point.sum,
+def _exponential_histogram(point: Any) -> tuple[float, GivenDistribution]:
+    positive, negative = (
+        ExponentialBuckets(side.offset, tuple(side.bucket_counts))
+        for side in (point.positive, point.negative)
+    )
+    given = GivenDistribution(
+        **_summary_of(point),
         scale=point.scale,
         zero_count=point.zero_count,
         positive=positive,
         negative=negative,
     )
-    return _summed(point, at_scale(histogram, MAX_SCALE))
+    return _checked(point, at_scale(given, MAX_SCALE))
 
 
-def _summed(point: Any, histogram: ExportedHistogram) -> tuple[float, ExportedHistogram]:
-    if not point.HasField("sum") and point.count:
+def _summary_of(point: Any) -> dict[str, Any]:
+    if point.count and not point.HasField("sum"):
         raise _Refused(Reason.DISTRIBUTION, "must have a sum")
-    return point.sum, ExportedHistogram(
-        count=histogram.count,
-        sum=histogram.sum,
-        min=point.min if point.HasField("min") else None,
-        max=point.max if point.HasField("max") else None,
-        bounds=histogram.bounds,
-        counts=histogram.counts,
-        scale=histogram.scale,
-        zero_count=histogram.zero_count,
-        positive=histogram.positive,
-        negative=histogram.negative,
-    )
+    return {
+        "count": point.count,
+        "sum": point.sum,
+        "min": point.min if point.HasField("min") else None,
+        "max": point.max if point.HasField("max") else None,
+    }
 
 
-_READERS: Final[Mapping[str, Callable[[Any], tuple[float, ExportedHistogram | None]]]] = {
+def _checked(point: Any, given: GivenDistribution) -> tuple[float, GivenDistribution]:
+    problem = problem_of(given) if point.count else None
+    if problem is not None:
+        field, text = problem
+        raise _Refused(Reason.DISTRIBUTION, f"{field} {text}")
+    return point.sum, given
+
+
+_READERS: Final[Mapping[str, Callable[[Any], tuple[float, GivenDistribution | None]]]] = {
     "gauge": _number,
     "sum": _number,
     "histogram": _histogram,

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
 from vumeter.otlp.v1 import otlp_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.pipeline import Readable
+from vumeter_server.api.servicers import Readable
 from vumeter_server.api.times import timestamp
 from vumeter_server.custom_metrics.exported import Reason
 from vumeter_server.otlp import wire

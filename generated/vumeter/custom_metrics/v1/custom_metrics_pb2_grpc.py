@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
+from vumeter.custom_metrics.v1 import deletion_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2
 from vumeter.custom_metrics.v1 import query_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_query__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -99,6 +100,11 @@ class CustomMetricsServiceStub(object):
                 '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+                _registered_method=True)
+        self.DeletePoints = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.FromString,
                 _registered_method=True)
         self.ListTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
@@ -217,6 +223,19 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeletePoints(self, request, context):
+        """Deletes points, all of them or none: of a range, of metrics, with labels, of sessions. It takes
+        a key of the role owner. When it answers OK no query sees the points any more, and nothing
+        brings them back: idempotency keys stay used, so that a late repeat of a recording records
+        nothing. Metrics keep their types; names and label values without points are no longer listed.
+        What is recorded while it goes on may stay. It takes longer the more days are concerned, and
+        goes on if the caller goes away: call again, which deletes what is left, to make sure. INTERNAL:
+        stored data is damaged, and nothing was deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTags(self, request, context):
         """Lists the keys of user-defined tags and their values, in pages. System labels (agent_id,
         environment_id, session_id) are not among them. To have more than the first 1,000 values of a
@@ -286,6 +305,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.QueryMetrics,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.SerializeToString,
+            ),
+            'DeletePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePoints,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.SerializeToString,
             ),
             'ListTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTags,
@@ -583,6 +607,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
             vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints',
+            vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -11,7 +11,11 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0010_distributions,
+    m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
     m0014_otlp,
 )
 
@@ -24,7 +28,11 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0010_distributions,
+    m0011_deletions,
     m0012_outcomes,
+    m0013_tenant_of_key,
     m0014_otlp,
 )
 

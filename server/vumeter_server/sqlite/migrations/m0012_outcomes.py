@@ -30,7 +30,7 @@ def migrate(db: Database) -> None:
         FROM (SELECT call_no AS number, ended_us FROM live_calls
               WHERE outcome = {OUTCOME_HUNG_UP} AND ended_us IS NOT NULL)
         WHERE us = ended_us AND call_no = number AND kind = {ENDED}
-    """)
+    """)  # noqa: S608
     for width in (1, 60):
         for owner in ("tenant_no", "0"):
             db.execute(f"""
@@ -39,10 +39,10 @@ def migrate(db: Database) -> None:
                              count(*) AS counted
                       FROM live_marks WHERE kind = {HUNG_UP} GROUP BY 1, 2)
                 WHERE tenant_no = owner AND width = {width} AND start = begin
-            """)
+            """)  # noqa: S608
     db.execute(f"""
         UPDATE live_totals SET hung_up_calls = counted
         FROM (SELECT launch, tenant_no AS owner, count(*) AS counted FROM live_calls
               WHERE outcome = {OUTCOME_HUNG_UP} AND first & {FIRST_ENDED} GROUP BY 1, 2)
         WHERE launch_no = launch AND tenant_no = owner
-    """)
+    """)  # noqa: S608

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from vumeter_server.custom_metrics.exported import (
-    SERIES_BYTES,
+from vumeter_server.custom_metrics.exported import SERIES_BYTES
+from vumeter_server.custom_metrics.given_distributions import (
     ExponentialBuckets,
-    ExportedHistogram,
+    GivenDistribution,
 )
 from vumeter_server.custom_metrics.increments import Last, SeriesStates
 from vumeter_server.sqlite.blobs import Holds, checked_content_of, damaged, with_header
@@ -86,7 +86,7 @@ def decode_states(blob: bytes) -> SeriesStates:
     return states
 
 
-def _row_of(histogram: ExportedHistogram) -> _Histogram:
+def _row_of(histogram: GivenDistribution) -> _Histogram:
     return _Histogram(
         histogram.count,
         histogram.sum,
@@ -103,8 +103,8 @@ def _row_of(histogram: ExportedHistogram) -> _Histogram:
     )
 
 
-def _histogram_of(row: _Histogram) -> ExportedHistogram:
-    return ExportedHistogram(
+def _histogram_of(row: _Histogram) -> GivenDistribution:
+    return GivenDistribution(
         count=row.count,
         sum=row.sum,
         min=row.min,

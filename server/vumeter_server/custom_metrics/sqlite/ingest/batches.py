@@ -89,10 +89,17 @@ class Recorder:
         points["session"] = np.append(sessions, np.int32(NO_CODE))[batch.session_indexes]
         points["time_us"] = settled.times_us
         points["value"] = settled.values
+        if batch.distributions is not None:
+            symbols.mark_distributions(connection, points["metric"][batch.distributions.positions])
         connection.execute(
             "INSERT INTO metric_batches (organization_id, batch_number, points, columns)"
             " VALUES (?, ?, ?, ?)",
-            (symbols.organization_id, state.next_batch, len(batch), encode_batch(points)),
+            (
+                symbols.organization_id,
+                state.next_batch,
+                len(batch),
+                encode_batch(points, batch.distributions),
+            ),
         )
         state.next_batch += 1
         write_state(connection, symbols.organization_id, state)

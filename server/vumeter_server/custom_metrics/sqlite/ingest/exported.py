@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome
+from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, KnownMetric
 from vumeter_server.custom_metrics.increments import SeriesStates
-from vumeter_server.custom_metrics.settle_exported import (
-    STATES_KEPT_US,
-    KnownMetric,
-    settle_exported,
-)
+from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US, settle_exported
 from vumeter_server.custom_metrics.sqlite.formats.series_states import (
     decode_states,
     encode_states,

@@ -20,15 +20,15 @@ LABELS_BETWEEN_CHECKS = 10_000
 
 
 def answer_names(query: NamesQuery, _: Plan, view: View, cache: OrganizationCache) -> list[str]:
-    """Return the names of metrics, sorted; with an agent those with a point of that agent."""
-    metrics = view.metrics
-    if query.agent_id is None:
-        return sorted(metrics.codes)
-    agent_code = view.labels.codes.get((AGENT, query.agent_id))
-    if agent_code is None:
-        return []
+    """Return the names of metrics that are used, sorted; with an agent those it uses."""
+    agent_code = None
+    if query.agent_id is not None:
+        agent_code = view.labels.codes.get((AGENT, query.agent_id))
+        if agent_code is None:
+            return []
     used = cache.used(view, None, agent_code).metrics
-    return sorted(metrics.names[code] for code in used)
+    names = view.metrics.names
+    return sorted(names[code] for code in used if code in names)
 
 
 def read_metric_infos(connection: sqlite3.Connection, organization_id: int) -> list[MetricInfo]:

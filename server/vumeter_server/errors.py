@@ -123,7 +123,7 @@ class UnsupportedEncoding(VumeterError):
     default_message = "Content-Encoding must be gzip or absent"
 
 
-class UnsupportedMediaType(VumeterError):
+class UnsupportedMediaType(UnsupportedEncoding):
     """The body of a request is in a format that the method does not read."""
 
     default_message = "Content-Type must be application/x-protobuf or application/json"

@@ -83,7 +83,8 @@ def test_the_agent_is_the_first_key_with_a_value_in_point_scope_and_resource() -
     assert mapped({}, resource)[0] == {"agent_id": "worker"}
     assert mapped({"agent.id": "a"}, resource)[0] == {"agent_id": "a"}
     of_livekit: dict[str, Any] = {"lk.agent_name": "b"}
-    for places in ((of_livekit, {}), ({}, of_livekit)):
+    nothing: dict[str, Any] = {}
+    for places in ((of_livekit, nothing), (nothing, of_livekit)):
         # What the point says beside it stays a label.
         labels, _ = mapped({"agent.id": "a"}, *places)
         assert labels == {"agent_id": "b", "otel_agent_id": "a"}

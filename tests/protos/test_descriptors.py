@@ -24,7 +24,6 @@ PROTOS = Path(__file__).resolve().parent.parent.parent / "protos"
 TYPED: list[FileDescriptor] = [
     custom_metrics_pb2.DESCRIPTOR,
     live_metrics_pb2.DESCRIPTOR,
-    otlp_pb2.DESCRIPTOR,
     simulation_pb2.DESCRIPTOR,
 ]
 REST: list[FileDescriptor] = [
@@ -35,7 +34,9 @@ REST: list[FileDescriptor] = [
 ]
 # Messages alone, which a typed service has its requests and answers from.
 MESSAGES: list[FileDescriptor] = [deletion_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR]
-FILES = [*TYPED, *REST, *MESSAGES]
+# What exporters send has a protocol that is not ours; ours only tells about it.
+ABOUT_EXPORTS: list[FileDescriptor] = [otlp_pb2.DESCRIPTOR]
+FILES = [*TYPED, *REST, *MESSAGES, *ABOUT_EXPORTS]
 
 COUNTS = (FieldDescriptor.TYPE_INT64,)
 # What the column of a batch refers by, and the size of a page as AIP-158 has it.

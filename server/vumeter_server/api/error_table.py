@@ -16,7 +16,6 @@ STATUS_CODES: Mapping[type[errors.VumeterError], grpc.StatusCode] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
     errors.BodyTooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.UnsupportedEncoding: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.UnsupportedMediaType: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -33,7 +32,6 @@ HTTP_STATUS = "x-http-status"
 HTTP_STATUSES: Mapping[type[errors.VumeterError], int] = {
     errors.BodyTooLarge: 413,
     errors.UnsupportedEncoding: 415,
-    errors.UnsupportedMediaType: 415,
 }
 RETRY_INFO = "google.rpc.retryinfo-bin"
 
@@ -74,7 +72,7 @@ def initial_metadata(error: Exception) -> MetadataPairs:
     for error_type, http_status in HTTP_STATUSES.items():
         if isinstance(error, error_type):
             headers.append((HTTP_STATUS, str(http_status)))
-    if isinstance(error, errors.UnsupportedEncoding):
+    if type(error) is errors.UnsupportedEncoding:
         headers.append(("accept-encoding", "gzip"))
     if isinstance(error, errors.RetryableError):
         headers.append(("retry-after", str(error.retry_after_seconds)))

@@ -96,7 +96,9 @@ class Practice:
     def metrics(self) -> list[tuple[str, str]] | None:
         """List metrics and types."""
         found = self.subject.administration.list_metrics(self.name)
-        return None if found is None else [(name, kind.name.lower()) for name, kind in found]
+        return (
+            None if found is None else [(metric.name, metric.type.name.lower()) for metric in found]
+        )
 
     def names(self, agent_id: str | None = None) -> list[str]:
         """Ask for names."""

@@ -29,6 +29,7 @@ from vumeter_server.custom_metrics.questions import (
     DeleteQuery,
     Grouped,
     GroupedQuery,
+    MetricInfo,
     Selection,
     SessionMetric,
     SumQuery,
@@ -190,6 +191,11 @@ class MemoryMetricStore:
         uses = self._organizations[organization_id].uses
         return sorted({name for name, agent, _ in uses if agent_id in (None, agent)})
 
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        types = self._organizations[organization_id].types
+        names = await self.names(organization_id, None)
+        return [MetricInfo(name=name, type=types[name]) for name in names]
+
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         points = self._selected(organization_id, query.selection)
         asked = query.metric_names
@@ -327,9 +333,12 @@ class MemoryMetricAdministration:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+    def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         found = self._data.ids.get(organization)
-        return None if found is None else sorted(self._data.organizations[found].types.items())
+        if found is None:
+            return None
+        types = sorted(self._data.organizations[found].types.items())
+        return [MetricInfo(name=name, type=of) for name, of in types]
 
     def delete_metric(self, organization: str, name: str) -> bool:
         found = self._data.ids.get(organization)

@@ -123,12 +123,6 @@ class UnsupportedEncoding(VumeterError):
     default_message = "Content-Encoding must be gzip or absent"
 
 
-class UnsupportedMediaType(UnsupportedEncoding):
-    """The body of a request is in a format that the method does not read."""
-
-    default_message = "Content-Type must be application/x-protobuf or application/json"
-
-
 class Unauthenticated(VumeterError):
     """No credential, or an unknown, wrong, expired or revoked one: one text for all of them."""
 

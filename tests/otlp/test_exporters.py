@@ -84,12 +84,15 @@ class Sender:
         assert answer.status_code == 200, answer.text
         return {row["labels"][group]: row for row in answer.json()["data"]["rows"]}
 
-    def refused(self) -> otlp_pb2.ListRefusedPointsResponse:
+    def rejected(self) -> otlp_pb2.ListRejectedPointsResponse:
         with grpc.insecure_channel(self.stack.grpc_target) as channel:
             stub = otlp_pb2_grpc.OtlpServiceStub(channel)
-            return stub.ListRefusedPoints(
-                otlp_pb2.ListRefusedPointsRequest(), metadata=list(self.headers.items()), timeout=20
+            answer: otlp_pb2.ListRejectedPointsResponse = stub.ListRejectedPoints(
+                otlp_pb2.ListRejectedPointsRequest(),
+                metadata=list(self.headers.items()),
+                timeout=20,
             )
+        return answer
 
     def metrics(self) -> dict[str, custom_metrics_pb2.Metric]:
         with grpc.insecure_channel(self.stack.grpc_target) as channel:
@@ -166,9 +169,9 @@ def test_what_was_measured_is_answered(
         "s-0": 8,
         "s-1": 6,
     }
-    latency = sender.query("app.latency", "sum", "count", "min", "max", "percentile50")
-    for session, values in (("s-0", LATENCIES[::2]), ("s-1", LATENCIES[1::2])):
-        row = latency[session]["values"]
+    latencies = sender.query("app.latency", "sum", "count", "min", "max", "percentile50")
+    for name, values in (("s-0", LATENCIES[::2]), ("s-1", LATENCIES[1::2])):
+        row = latencies[name]["values"]
         assert row["count"] == len(values)
         assert row["sum"] == pytest.approx(sum(values))
         if temporality is DELTA:
@@ -299,10 +302,10 @@ def test_a_bad_point_takes_no_neighbour_with_it(sender: Sender) -> None:
     assert answer["partialSuccess"]["rejectedDataPoints"] == "9"
     assert answer["partialSuccess"]["errorMessage"].endswith("and 8 more")
     assert sender.query("good", "sum")[""]["values"]["sum"] == 3
-    refused = sender.refused()
-    reasons = otlp_pb2.RefusalReason
+    rejected = sender.rejected()
+    reasons = otlp_pb2.RejectionReason
     counted = {
-        (reasons.Name(each.reason)[15:], each.metric_name): each.points for each in refused.counts
+        (reasons.Name(each.reason)[15:], each.metric_name): each.points for each in rejected.counts
     }
     assert counted == {
         ("VALUE", "good"): 2,
@@ -312,8 +315,8 @@ def test_a_bad_point_takes_no_neighbour_with_it(sender: Sender) -> None:
         ("TYPE", "good"): 1,
         ("DISTRIBUTION", "h"): 1,
     }
-    assert {each.key_id for each in refused.counts} == {sender.key.key_id}
-    assert len(refused.latest) == 9
+    assert {each.key_id for each in rejected.counts} == {sender.key.key_id}
+    assert len(rejected.latest) == 9
 
 
 def test_long_and_many_attributes_are_shortened_and_counted(sender: Sender) -> None:
@@ -325,7 +328,7 @@ def test_long_and_many_attributes_are_shortened_and_counted(sender: Sender) -> N
     assert sender.query("many", "sum", group="a31").keys() == {"x"}
     (value,) = sender.query("long", "sum", group="text")
     assert len(value) == 256
-    notes = {each.note: each.count for each in sender.refused().notes}
+    notes = {each.note: each.count for each in sender.rejected().notes}
     assert notes == {"cut": 1, "dropped_labels": 8}
 
 
@@ -334,7 +337,7 @@ WRONG = [
     (b"\x0a", "application/x-protobuf", {}, 400),
     (b"{", "application/json", {}, 400),
     (b'{"resourceMetrics": [{"scopeMetrics": 3}]}', "application/json", {}, 400),
-    (b"x", "text/html", {}, 415),
+    (b"x", "text/html", {}, 400),
     (b"x", "application/x-protobuf", {"content-encoding": "br"}, 415),
     (b"\x1f\x8b\x08", "application/x-protobuf", {"content-encoding": "gzip"}, 400),
 ]
@@ -354,8 +357,8 @@ def test_what_is_no_request_gets_a_status_in_its_own_encoding(
 
 def test_a_request_that_is_none_is_counted(sender: Sender) -> None:
     sender.post(b"<html>")
-    (counted,) = sender.refused().counts
-    assert counted.reason == otlp_pb2.REFUSAL_REASON_MALFORMED
+    (counted,) = sender.rejected().counts
+    assert counted.reason == otlp_pb2.REJECTION_REASON_MALFORMED
     assert (counted.metric_name, counted.points) == ("", 1)
 
 
@@ -369,9 +372,9 @@ def test_without_a_key_nothing_is_taken(sender: Sender) -> None:
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_a_member_may_send_but_not_see_what_was_refused(stack: Stack) -> None:
+def test_a_member_may_send_but_not_see_what_was_rejected(stack: Stack) -> None:
     member = Sender(stack, stack.make_key(f"Exporters {next(_numbers)}", Role.MEMBER))
     assert member.post(body_of("py-delta-exp")).status_code == 200
     with pytest.raises(grpc.RpcError) as caught:
-        member.refused()
+        member.rejected()
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED

@@ -32,7 +32,7 @@ def new_states() -> States:
 def test_a_process_that_exports_cumulative_values_counts_each_once() -> None:
     states = new_states()
     first = settled(batch_of(body_of("py-cumulative-1")), states)
-    assert first.refused == []
+    assert first.rejected == []
     assert rows(first)[:4] == [
         ("app.calls", "counter", 3.0, "s-0", PY_LABELS),
         ("app.calls", "counter", 2.0, "s-1", PY_LABELS),
@@ -71,7 +71,7 @@ def test_units_and_descriptions_are_kept() -> None:
 
 def test_deltas_count_as_they_come_and_zeros_are_not_stored() -> None:
     export = settled(batch_of(body_of("py-delta-exp")))
-    assert export.refused == []
+    assert export.rejected == []
     assert [row[:4] for row in rows(export)] == [
         ("app.calls", "counter", 3.0, "s-0"),
         ("app.calls", "counter", 2.0, "s-1"),
@@ -86,7 +86,7 @@ def test_deltas_count_as_they_come_and_zeros_are_not_stored() -> None:
 
 def test_what_node_sends_as_protobuf() -> None:
     export = settled(batch_of(body_of("node-proto-delta-exp")))
-    assert export.refused == []
+    assert export.rejected == []
     assert [row[:4] for row in rows(export)] == [
         ("app.exp_latency", "histogram", 6_600.0, ""),
         ("app.calls", "counter", 3.0, "s-0"),
@@ -101,7 +101,7 @@ def test_what_node_sends_as_protobuf() -> None:
 
 def test_what_node_sends_as_json() -> None:
     export = settled(batch_of(body_of("node-json-cumulative"), is_json=True))
-    assert export.refused == []
+    assert export.rejected == []
     assert sorted(row[:4] for row in rows(export)) == [
         ("app.active", "gauge", 2.0, ""),
         ("app.calls", "counter", 2.0, "s-1"),
@@ -117,7 +117,7 @@ def test_what_node_sends_as_json() -> None:
 def test_what_a_job_of_livekit_sends() -> None:
     batch = batch_of(body_of("livekit-metrics"))
     export = settled(batch)
-    assert export.refused == []
+    assert export.rejected == []
     assert export.taken == len(batch) == 21
     assert {row[3] for row in rows(export)} == {"RM_synthetic1"}
     assert {row[4]["agent_id"] for row in rows(export)} == {"voice-agent"}

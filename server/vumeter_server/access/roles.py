@@ -129,7 +129,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         EXPORT_METRICS,
         ("ExportMetrics", "DiscardTraces", "DiscardLogs", "DiscardRecordings"),
     ),
-    ("vumeter.otlp.v1.OtlpService", QUERY_CUSTOM_METRICS, ("ListRefusedPoints",)),
+    ("vumeter.otlp.v1.OtlpService", QUERY_CUSTOM_METRICS, ("ListRejectedPoints",)),
     (
         "vumeter.live_metrics.v1.LiveMetricsService",
         RECORD_EVENTS,

@@ -72,7 +72,7 @@ def initial_metadata(error: Exception) -> MetadataPairs:
     for error_type, http_status in HTTP_STATUSES.items():
         if isinstance(error, error_type):
             headers.append((HTTP_STATUS, str(http_status)))
-    if type(error) is errors.UnsupportedEncoding:
+    if isinstance(error, errors.UnsupportedEncoding):
         headers.append(("accept-encoding", "gzip"))
     if isinstance(error, errors.RetryableError):
         headers.append(("retry-after", str(error.retry_after_seconds)))

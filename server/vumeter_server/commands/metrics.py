@@ -43,7 +43,10 @@ def list_metrics(db: Path | None, organization: str, output_format: str) -> None
         }
         for metric in found
     ]
-    print_rows(rows, ("name", "type", "unit", "description"), output_format)
+    columns = ["name", "type"]
+    # Only exporters send these.
+    columns += [each for each in ("unit", "description") if any(row[each] for row in rows)]
+    print_rows([{name: row[name] for name in columns} for row in rows], columns, output_format)
 
 
 @metrics.command()

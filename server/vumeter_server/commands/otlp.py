@@ -1,4 +1,4 @@
-"""`vumeter otlp`: what OpenTelemetry exporters send, how it is mapped, and what was refused."""
+"""`vumeter otlp`: what OpenTelemetry exporters send, how it is mapped, and what was rejected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ organization_option = click.option(
 
 @click.group()
 def otlp() -> None:
-    """OpenTelemetry: how attributes become labels, and which points were refused."""
+    """OpenTelemetry: how attributes become labels, and which points were rejected."""
 
 
 @otlp.command()
@@ -35,16 +35,16 @@ def otlp() -> None:
 @click.option("--counts", is_flag=True, help="Show how many points, not the last ones.")
 @format_option
 def refused(db: Path | None, organization: str, counts: bool, output_format: str) -> None:
-    """List the last 100 refused points, newest first."""
+    """List the last 100 rejected points, newest first."""
     with opened(db) as database:
-        found = SqliteOtlpAdministration(database).refusals(organization)
+        found = SqliteOtlpAdministration(database).rejections(organization)
     if found is None:
         raise _unknown(organization)
     if counts:
         rows = [
             {
                 "reason": each.what,
-                "refused": "yes" if each.what in _REASONS else "no",
+                "rejected": "yes" if each.what in _REASONS else "no",
                 "key_id": each.key_id,
                 "metric": each.metric_name or None,
                 "points": each.points,
@@ -53,12 +53,12 @@ def refused(db: Path | None, organization: str, counts: bool, output_format: str
             for each in sorted(found.counts, key=lambda each: -each.points)
         ]
         print_rows(
-            rows, ("reason", "refused", "key_id", "metric", "points", "last_at"), output_format
+            rows, ("reason", "rejected", "key_id", "metric", "points", "last_at"), output_format
         )
         return
     latest = [
         {
-            "refused_at": time_text(each.refused_us),
+            "rejected_at": time_text(each.rejected_us),
             "key_id": each.key_id,
             "metric": each.point.metric_name or None,
             "reason": each.point.reason.value,
@@ -66,7 +66,7 @@ def refused(db: Path | None, organization: str, counts: bool, output_format: str
         }
         for each in found.latest
     ]
-    print_rows(latest, ("refused_at", "key_id", "metric", "reason", "problem"), output_format)
+    print_rows(latest, ("rejected_at", "key_id", "metric", "reason", "problem"), output_format)
 
 
 @otlp.group()

@@ -34,7 +34,7 @@ class Temporality(IntEnum):
 
 
 class Reason(StrEnum):
-    """Why a point was refused; the values are stored and shown to callers."""
+    """Why a point was rejected; the values are stored and shown to callers."""
 
     NAME = "name"
     TYPE = "type"
@@ -58,7 +58,7 @@ class ExportedMetric:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RefusedPoint:
+class RejectedPoint:
     """A point that was not recorded; `problem` is a sentence without a subject."""
 
     metric_name: str
@@ -81,7 +81,7 @@ class ExportedBatch:
         session_ids: "" for none.
         streams: 16 bytes that tell exporters apart: a hash of their resource and scope.
         series: 16 bytes that tell apart the series of a metric and exporter.
-        refused: points that broke a rule before they came here.
+        rejected: points that broke a rule before they came here.
     """
 
     metrics: list[ExportedMetric] = field(default_factory=list)
@@ -96,7 +96,7 @@ class ExportedBatch:
     session_ids: list[str] = field(default_factory=list)
     streams: list[bytes] = field(default_factory=list)
     series: list[bytes] = field(default_factory=list)
-    refused: list[RefusedPoint] = field(default_factory=list)
+    rejected: list[RejectedPoint] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -104,7 +104,7 @@ class ExportedBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportOutcome:
-    """What became of a request: how many of its points were taken, and which were refused.
+    """What became of a request: how many of its points were taken, and which were rejected.
 
     A point is taken too if nothing is to be stored of it, such as a cumulative value that is the
     same as before. `notes` says how many points something is worth knowing of. `is_repeat` says
@@ -112,7 +112,7 @@ class ExportOutcome:
     """
 
     taken: int
-    refused: Sequence[RefusedPoint] = ()
+    rejected: Sequence[RejectedPoint] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
     is_repeat: bool = False
 

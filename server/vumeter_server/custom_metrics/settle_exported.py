@@ -1,4 +1,4 @@
-"""Makes points of what exporters sent: each is taken or refused by itself."""
+"""Makes points of what exporters sent: each is taken or rejected by itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vumeter_server.custom_metrics.exported import (
     ExportedMetric,
     KnownMetric,
     Reason,
-    RefusedPoint,
+    RejectedPoint,
     Temporality,
 )
 from vumeter_server.custom_metrics.exported_histograms import in_other_unit, within_buckets
@@ -51,8 +51,8 @@ class SettledExport:
 
     Attributes:
         settled: the points that are stored.
-        taken: how many points were not refused.
-        refused: those that were, with those that were refused before.
+        taken: how many points were not rejected.
+        rejected: those that were, with those that were rejected before.
         described: units and descriptions that are told for the first time, by metric.
         notes: how many increments were found in an unusual way.
         other_units: how many points came in a unit that cannot be converted to the first one.
@@ -60,7 +60,7 @@ class SettledExport:
 
     settled: Settled
     taken: int
-    refused: list[RefusedPoint]
+    rejected: list[RejectedPoint]
     described: dict[str, KnownMetric]
     notes: Counter[Note]
     other_units: int
@@ -113,7 +113,7 @@ class _Settling:
         self._last_ns = (now_us + MAX_AHEAD_US) * 1_000
         self._oldest_ns = (now_us - STATES_KEPT_US) * 1_000
         self._points = _Points()
-        self._refused = list(batch.refused)
+        self._rejected = list(batch.rejected)
         self._notes: Counter[Note] = Counter()
         self._other_units = 0
         self._described: dict[str, KnownMetric] = {}
@@ -123,9 +123,9 @@ class _Settling:
         taken = 0
         for index, metric_index in enumerate(self._batch.metric_indexes):
             metric = self._batch.metrics[metric_index]
-            refused = self._problem(metric, index)
-            if refused is not None:
-                self._refused.append(refused)
+            rejected = self._problem(metric, index)
+            if rejected is not None:
+                self._rejected.append(rejected)
                 continue
             taken += 1
             if metric_index not in factors:
@@ -135,25 +135,25 @@ class _Settling:
         return SettledExport(
             settled=settled,
             taken=taken,
-            refused=self._refused,
+            rejected=self._rejected,
             described=self._described,
             notes=self._notes,
             other_units=self._other_units,
         )
 
-    def _problem(self, metric: ExportedMetric, index: int) -> RefusedPoint | None:
+    def _problem(self, metric: ExportedMetric, index: int) -> RejectedPoint | None:
         """Return why a point cannot be taken; None if it can."""
         own = self._known.get(metric.name)
         if own is not None and own.type is not metric.type:
             problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
-            return _refused(metric, Reason.TYPE, problem)
+            return _rejected(metric, Reason.TYPE, problem)
         if own is None and len(self._new) >= self._room:
-            return _refused(metric, Reason.LIMIT, "must not be a new metric: there are too many")
+            return _rejected(metric, Reason.LIMIT, "must not be a new metric: there are too many")
         problem = self._problem_of_time(self._batch.times_ns[index])
         if problem:
-            return _refused(metric, Reason.TIME, problem)
+            return _rejected(metric, Reason.TIME, problem)
         problem = _problem_of_value(metric.type, self._batch.values[index])
-        return _refused(metric, Reason.VALUE, problem) if problem else None
+        return _rejected(metric, Reason.VALUE, problem) if problem else None
 
     def _problem_of_time(self, time_ns: int) -> str:
         if time_ns <= 0:
@@ -292,5 +292,5 @@ def _problem_of_value(metric_type: MetricType, value: float) -> str:
     return ""
 
 
-def _refused(metric: ExportedMetric, reason: Reason, problem: str) -> RefusedPoint:
-    return RefusedPoint(metric_name=metric.name, reason=reason, problem=problem)
+def _rejected(metric: ExportedMetric, reason: Reason, problem: str) -> RejectedPoint:
+    return RejectedPoint(metric_name=metric.name, reason=reason, problem=problem)

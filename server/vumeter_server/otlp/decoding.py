@@ -1,4 +1,4 @@
-"""Makes points of the messages of a request; what breaks a rule is refused by itself."""
+"""Makes points of the messages of a request; what breaks a rule is rejected by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vumeter_server.custom_metrics.exported import (
     ExportedBatch,
     ExportedMetric,
     Reason,
-    RefusedPoint,
+    RejectedPoint,
     Temporality,
 )
 from vumeter_server.custom_metrics.given_distributions import (
@@ -35,7 +35,7 @@ _NOT_OF_NAMES: Final = re.compile(r"[-/]")
 _MOST_NANOSECONDS: Final = 2**63 - 1
 
 
-class _Refused(Exception):
+class _Rejected(Exception):
     """A point breaks a rule."""
 
     def __init__(self, reason: Reason, problem: str) -> None:
@@ -103,8 +103,8 @@ def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
     try:
         _check_name(name)
         metric_type, temporality = _meaning(kind, data)
-    except _Refused as refused:
-        _refuse(collector, name, refused, (point for point in data.data_points if _counts(point)))
+    except _Rejected as rejected:
+        _reject(collector, name, rejected, (point for point in data.data_points if _counts(point)))
         return
     collector.batch.metrics.append(
         ExportedMetric(
@@ -117,14 +117,14 @@ def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
             continue
         try:
             _point(collector, exporter, point, temporality, *read(point))
-        except _Refused as refused:
-            _refuse(collector, name, refused, (point,))
+        except _Rejected as rejected:
+            _reject(collector, name, rejected, (point,))
 
 
 def _check_name(name: str) -> None:
     if not is_metric_name(name):
         problem = f"must match [a-zA-Z_][a-zA-Z0-9_.:]* in at most {MAX_METRIC_NAME} characters"
-        raise _Refused(Reason.NAME, f"{problem}: it is no name of a metric")
+        raise _Rejected(Reason.NAME, f"{problem}: it is no name of a metric")
 
 
 def _counts(point: Any) -> bool:
@@ -136,9 +136,9 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     if kind == "gauge":
         return MetricType.GAUGE, Temporality.STATE
     if kind == "summary":
-        raise _Refused(Reason.UNSUPPORTED, "must not be a summary: use a histogram")
+        raise _Rejected(Reason.UNSUPPORTED, "must not be a summary: use a histogram")
     if data.aggregation_temporality not in (_DELTA, _CUMULATIVE):
-        raise _Refused(Reason.UNSUPPORTED, "must have a temporality, delta or cumulative")
+        raise _Rejected(Reason.UNSUPPORTED, "must have a temporality, delta or cumulative")
     is_delta = data.aggregation_temporality == _DELTA
     temporality = Temporality.DELTA if is_delta else Temporality.CUMULATIVE
     if kind != "sum":
@@ -148,10 +148,10 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     return MetricType.GAUGE, Temporality.CHANGE if is_delta else Temporality.STATE
 
 
-def _refuse(collector: _Collector, name: str, refused: _Refused, points: Iterable[Any]) -> None:
-    collector.batch.refused += [
-        RefusedPoint(
-            metric_name=name[:MAX_METRIC_NAME], reason=refused.reason, problem=refused.problem
+def _reject(collector: _Collector, name: str, rejected: _Rejected, points: Iterable[Any]) -> None:
+    collector.batch.rejected += [
+        RejectedPoint(
+            metric_name=name[:MAX_METRIC_NAME], reason=rejected.reason, problem=rejected.problem
         )
         for _ in points
     ]
@@ -166,7 +166,7 @@ def _point(
     histogram: GivenDistribution | None,
 ) -> None:
     if max(point.time_unix_nano, point.start_time_unix_nano) > _MOST_NANOSECONDS:
-        raise _Refused(Reason.TIME, "must be a time before 2262")
+        raise _Rejected(Reason.TIME, "must be a time before 2262")
     attributes, of_sessions = exporter.split(point.attributes)
     known = exporter.known.get(attributes) or collector.exporters.labels(exporter, attributes)
     session = known.labels.session_id
@@ -200,7 +200,7 @@ def _point(
 def _number(point: Any) -> tuple[float, None]:
     kind = point.WhichOneof("value")
     if kind is None:
-        raise _Refused(Reason.VALUE, "must have a value")
+        raise _Rejected(Reason.VALUE, "must have a value")
     return (point.as_double if kind == "as_double" else float(point.as_int)), None
 
 
@@ -236,7 +236,7 @@ def _exponential_histogram(point: Any) -> tuple[float, GivenDistribution]:
 
 def _summary_of(point: Any) -> dict[str, Any]:
     if point.count and not point.HasField("sum"):
-        raise _Refused(Reason.DISTRIBUTION, "must have a sum")
+        raise _Rejected(Reason.DISTRIBUTION, "must have a sum")
     return {
         "count": point.count,
         "sum": point.sum,
@@ -249,7 +249,7 @@ def _checked(point: Any, given: GivenDistribution) -> tuple[float, GivenDistribu
     problem = problem_of(given) if point.count else None
     if problem is not None:
         field, text = problem
-        raise _Refused(Reason.DISTRIBUTION, f"{field} {text}")
+        raise _Rejected(Reason.DISTRIBUTION, f"{field} {text}")
     return point.sum, given
 
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry's MetricsService, and what was refused of it, for gRPC callers."""
+"""OpenTelemetry's MetricsService, and what was rejected of it, for gRPC callers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from vumeter_server.custom_metrics.exported import Reason
 from vumeter_server.otlp import wire
 from vumeter_server.otlp.ingest import Exports, partial_success
 
-_REASONS: Final[Mapping[str, pb.RefusalReason]] = {
-    Reason.NAME: pb.REFUSAL_REASON_NAME,
-    Reason.TYPE: pb.REFUSAL_REASON_TYPE,
-    Reason.VALUE: pb.REFUSAL_REASON_VALUE,
-    Reason.TIME: pb.REFUSAL_REASON_TIME,
-    Reason.DISTRIBUTION: pb.REFUSAL_REASON_DISTRIBUTION,
-    Reason.UNSUPPORTED: pb.REFUSAL_REASON_UNSUPPORTED,
-    Reason.LIMIT: pb.REFUSAL_REASON_LIMIT,
-    Reason.MALFORMED: pb.REFUSAL_REASON_MALFORMED,
+_REASONS: Final[Mapping[str, pb.RejectionReason]] = {
+    Reason.NAME: pb.REJECTION_REASON_NAME,
+    Reason.TYPE: pb.REJECTION_REASON_TYPE,
+    Reason.VALUE: pb.REJECTION_REASON_VALUE,
+    Reason.TIME: pb.REJECTION_REASON_TIME,
+    Reason.DISTRIBUTION: pb.REJECTION_REASON_DISTRIBUTION,
+    Reason.UNSUPPORTED: pb.REJECTION_REASON_UNSUPPORTED,
+    Reason.LIMIT: pb.REJECTION_REASON_LIMIT,
+    Reason.MALFORMED: pb.REJECTION_REASON_MALFORMED,
 }
 
 
@@ -62,16 +62,16 @@ class OtlpMetricsService:
     async def Export(
         self, request: Any, call: Call
     ) -> metrics_service_pb2.ExportMetricsServiceResponse:
-        """Record points; those that break a rule are refused alone."""
+        """Record points; those that break a rule are rejected alone."""
         outcome = await self.exports.record(call.caller, request, wire.read_request)
         return response_of(*partial_success(outcome))
 
 
-def response_of(refused: int, sentence: str) -> metrics_service_pb2.ExportMetricsServiceResponse:
+def response_of(rejected: int, sentence: str) -> metrics_service_pb2.ExportMetricsServiceResponse:
     """Return the answer to an export."""
     response = metrics_service_pb2.ExportMetricsServiceResponse()
-    if refused:
-        response.partial_success.rejected_data_points = refused
+    if rejected:
+        response.partial_success.rejected_data_points = rejected
         response.partial_success.error_message = sentence
     return response
 
@@ -92,33 +92,33 @@ class OtlpService:
         """Fields are spelled as the core spells them."""
         return {}
 
-    async def ListRefusedPoints(
-        self, request: pb.ListRefusedPointsRequest, call: Call
-    ) -> pb.ListRefusedPointsResponse:
-        """List what was refused."""
-        refusals = await self.exports.refusals(call.organization_id)
-        counts = sorted(refusals.counts, key=lambda each: (-each.points, each.metric_name))
-        return pb.ListRefusedPointsResponse(
+    async def ListRejectedPoints(
+        self, request: pb.ListRejectedPointsRequest, call: Call
+    ) -> pb.ListRejectedPointsResponse:
+        """List what was rejected."""
+        rejections = await self.exports.rejections(call.organization_id)
+        counts = sorted(rejections.counts, key=lambda each: (-each.points, each.metric_name))
+        return pb.ListRejectedPointsResponse(
             counts=[
-                pb.RefusedCount(
+                pb.RejectedCount(
                     reason=_REASONS[each.what],
                     key_id=each.key_id,
                     metric_name=each.metric_name,
                     points=each.points,
-                    last_refuse_time=timestamp(each.last_us),
+                    last_reject_time=timestamp(each.last_us),
                 )
                 for each in counts
                 if each.what in _REASONS
             ],
             latest=[
-                pb.RefusedPoint(
-                    refuse_time=timestamp(each.refused_us),
+                pb.RejectedPoint(
+                    reject_time=timestamp(each.rejected_us),
                     key_id=each.key_id,
                     metric_name=each.point.metric_name,
                     reason=_REASONS[each.point.reason],
                     problem=each.point.problem,
                 )
-                for each in refusals.latest
+                for each in rejections.latest
             ],
             notes=[
                 pb.PointNote(

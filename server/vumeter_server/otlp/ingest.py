@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vumeter_server.access.authenticator import Caller
-from vumeter_server.custom_metrics.exported import ExportOutcome, Reason, RefusedPoint
+from vumeter_server.custom_metrics.exported import ExportOutcome, Reason, RejectedPoint
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import InvalidArgument, RetryableError
 from vumeter_server.otlp import wire
 from vumeter_server.otlp.decoding import decode
 from vumeter_server.otlp.series import KnownExporters
-from vumeter_server.otlp.store import ExportStore, Refusals
+from vumeter_server.otlp.store import ExportStore, Rejections
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.offload import PARSING
 
@@ -35,13 +35,13 @@ class Exports:
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
     ) -> ExportOutcome:
-        """Record the points of a request; each is taken or refused by itself.
+        """Record the points of a request; each is taken or rejected by itself.
 
         `read` makes the messages of `wire` of the body. A request that comes again, equal in every
         byte, is recorded once.
 
         Raises:
-            InvalidArgument: the body is no request; it is counted as a refusal.
+            InvalidArgument: the body is no request; it is counted as a rejection.
             RetryableError: nothing was stored.
         """
         now_us = self.clock()
@@ -52,14 +52,14 @@ class Exports:
                 size=len(body) // BYTES_PER_POINT,
             )
         except InvalidArgument as error:
-            await self.store.count_refused(
+            await self.store.count_rejected(
                 caller.organization_id,
-                RefusedPoint(metric_name="", reason=Reason.MALFORMED, problem=error.message),
+                RejectedPoint(metric_name="", reason=Reason.MALFORMED, problem=error.message),
                 key_id=caller.key_id,
                 now_us=now_us,
             )
             raise
-        if not len(batch) and not batch.refused:
+        if not len(batch) and not batch.rejected:
             return ExportOutcome(taken=0)
         digest = hashlib.sha256(body).digest()
         try:
@@ -75,9 +75,9 @@ class Exports:
             error.retry_after_seconds = max(error.retry_after_seconds, RETRY_AFTER_SECONDS)
             raise
 
-    async def refusals(self, organization_id: int) -> Refusals:
-        """Return what was refused."""
-        return await self.store.refusals(organization_id)
+    async def rejections(self, organization_id: int) -> Rejections:
+        """Return what was rejected."""
+        return await self.store.rejections(organization_id)
 
 
 def known_exporters() -> KnownExporters:
@@ -86,14 +86,14 @@ def known_exporters() -> KnownExporters:
 
 
 def partial_success(outcome: ExportOutcome) -> tuple[int, str]:
-    """Return how many points were refused, and a sentence about the first of them.
+    """Return how many points were rejected, and a sentence about the first of them.
 
     Exporters show little of it, if anything: `vumeter otlp refused` lists them.
     """
-    if not outcome.refused:
+    if not outcome.rejected:
         return 0, ""
-    first = outcome.refused[0]
+    first = outcome.rejected[0]
     sentence = f"{first.metric_name} {first.problem}"
-    if len(outcome.refused) > 1:
-        sentence += f"; and {len(outcome.refused) - 1} more"
-    return len(outcome.refused), sentence
+    if len(outcome.rejected) > 1:
+        sentence += f"; and {len(outcome.rejected) - 1} more"
+    return len(outcome.rejected), sentence

@@ -14,13 +14,14 @@ from google.rpc.status_pb2 import Status
 
 from vumeter.otlp.v1 import otlp_http_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.errors import UnsupportedMediaType
+from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp import json_form, wire
 from vumeter_server.otlp.grpc_api import response_of
 from vumeter_server.otlp.ingest import Exports, partial_success
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+MEDIA_TYPES: Final = f"must be {PROTOBUF} or {JSON}"
 _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     PROTOBUF: wire.read_request,
     "application/protobuf": wire.read_request,
@@ -50,11 +51,11 @@ class OtlpHttpService:
         return ("DiscardTraces", "DiscardLogs", "DiscardRecordings")
 
     async def ExportMetrics(self, request: pb.ExportMetricsRequest, call: Call) -> HttpBody:
-        """Record points; those that break a rule are refused alone."""
+        """Record points; those that break a rule are rejected alone."""
         kind = media_type(request.body.content_type)
         read = _READERS.get(kind)
         if read is None:
-            raise UnsupportedMediaType
+            raise InvalidArgument.of("Content-Type", MEDIA_TYPES, as_sent=True)
         outcome = await self.exports.record(call.caller, request.body.data, read)
         return _encoded(response_of(*partial_success(outcome)), kind)
 

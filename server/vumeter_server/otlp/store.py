@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RefusedPoint
+from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RejectedPoint
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.otlp.mapping import AttributeMapping
 
-LATEST_REFUSALS: Final = 100
+LATEST_REJECTIONS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportCount:
     """How many points something was counted of; "" as the metric stands for all others.
 
-    `what` is a Reason for refused points, else a note such as `late`.
+    `what` is a Reason for rejected points, else a note such as `late`.
     """
 
     what: str
@@ -28,20 +28,20 @@ class ExportCount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatestRefusal:
-    """A point that was refused, when, and of which key."""
+class LatestRejection:
+    """A point that was rejected, when, and of which key."""
 
-    refused_us: int
+    rejected_us: int
     key_id: str
-    point: RefusedPoint
+    point: RejectedPoint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refusals:
-    """What was refused and noted: counts in any order, the last refusals newest first."""
+class Rejections:
+    """What was rejected and noted: counts in any order, the last rejections newest first."""
 
     counts: Sequence[ExportCount]
-    latest: Sequence[LatestRefusal]
+    latest: Sequence[LatestRejection]
 
 
 class ExportStore(Protocol):
@@ -64,7 +64,7 @@ class ExportStore(Protocol):
         """Record what `settle_exported` makes of a batch.
 
         In one transaction: metrics, units and the states of cumulative series are read,
-        `settle_exported` decides each point, and points, states, units and what was refused are
+        `settle_exported` decides each point, and points, states, units and what was rejected are
         stored. A state is known for at least `STATES_KEPT_US` after its last point.
 
         An idempotency key that is known with the same content stores nothing; the outcome says so.
@@ -75,13 +75,13 @@ class ExportStore(Protocol):
             LimitExceeded: the organization has as many tag values as the store can take.
         """
 
-    async def count_refused(
-        self, organization_id: int, refused: RefusedPoint, *, key_id: str, now_us: int
+    async def count_rejected(
+        self, organization_id: int, rejected: RejectedPoint, *, key_id: str, now_us: int
     ) -> None:
         """Count a request of which no point could be read."""
 
-    async def refusals(self, organization_id: int) -> Refusals:
-        """Return what was refused, up to LATEST_REFUSALS of them one by one."""
+    async def rejections(self, organization_id: int) -> Rejections:
+        """Return what was rejected, up to LATEST_REJECTIONS of them one by one."""
 
     async def mapping(self, organization_id: int) -> AttributeMapping:
         """Return how an organization maps attributes; the default if it has no mapping of its own.
@@ -106,5 +106,5 @@ class OtlpAdministration(Protocol):
         Running servers follow within a second. What is recorded already stays as it is.
         """
 
-    def refusals(self, organization: str) -> Refusals | None:
-        """Return what was refused; None if there is no such organization."""
+    def rejections(self, organization: str) -> Rejections | None:
+        """Return what was rejected; None if there is no such organization."""

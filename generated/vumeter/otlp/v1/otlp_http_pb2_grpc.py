@@ -34,8 +34,8 @@ class OtlpHttpServiceStub(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request; 401: no valid key; 413: the body is over 4 MiB;
-    415: another Content-Type or Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
+    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
     """
 
     def __init__(self, channel):
@@ -74,14 +74,14 @@ class OtlpHttpServiceServicer(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request; 401: no valid key; 413: the body is over 4 MiB;
-    415: another Content-Type or Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
+    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
     """
 
     def ExportMetrics(self, request, context):
         """Records the points of an ExportMetricsServiceRequest, as protobuf (`application/x-protobuf`) or
-        JSON (`application/json`), plain or gzip. Points that break a rule are refused alone: the answer
-        is 200 with `partial_success`, and ListRefusedPoints shows which and why.
+        JSON (`application/json`), plain or gzip. Points that break a rule are rejected alone: the answer
+        is 200 with `partial_success`, and ListRejectedPoints shows which and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,8 +147,8 @@ class OtlpHttpService(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request; 401: no valid key; 413: the body is over 4 MiB;
-    415: another Content-Type or Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
+    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avumeter/otlp/v1/otlp.proto\x12\x0fvumeter.otlp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n\x18ListRefusedPointsRequest\"\xb6\x01\n\x19ListRefusedPointsResponse\x12\x33\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1d.vumeter.otlp.v1.RefusedCountB\x04\xe2\x41\x01\x03\x12\x33\n\x06latest\x18\x02 \x03(\x0b\x32\x1d.vumeter.otlp.v1.RefusedPointB\x04\xe2\x41\x01\x03\x12/\n\x05notes\x18\x03 \x03(\x0b\x32\x1a.vumeter.otlp.v1.PointNoteB\x04\xe2\x41\x01\x03\"\xc7\x01\n\x0cRefusedCount\x12\x34\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.vumeter.otlp.v1.RefusalReasonB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmetric_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06points\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12:\n\x10last_refuse_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xc3\x01\n\x0cRefusedPoint\x12\x35\n\x0brefuse_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmetric_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.vumeter.otlp.v1.RefusalReasonB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"\x7f\n\tPointNote\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63ount\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x33\n\tlast_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03*\x8d\x02\n\rRefusalReason\x12\x1e\n\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13REFUSAL_REASON_NAME\x10\x01\x12\x17\n\x13REFUSAL_REASON_TYPE\x10\x02\x12\x18\n\x14REFUSAL_REASON_VALUE\x10\x03\x12\x17\n\x13REFUSAL_REASON_TIME\x10\x04\x12\x1f\n\x1bREFUSAL_REASON_DISTRIBUTION\x10\x05\x12\x1e\n\x1aREFUSAL_REASON_UNSUPPORTED\x10\x06\x12\x18\n\x14REFUSAL_REASON_LIMIT\x10\x07\x12\x1c\n\x18REFUSAL_REASON_MALFORMED\x10\x08\x32~\n\x0bOtlpService\x12o\n\x11ListRefusedPoints\x12).vumeter.otlp.v1.ListRefusedPointsRequest\x1a*.vumeter.otlp.v1.ListRefusedPointsResponse\"\x03\x90\x02\x01\x42n\n\x0fvumeter.otlp.v1B\tOtlpProtoP\x01Z\x16vumeter/otlp/v1;otlpv1\xaa\x02\x0fVumeter.Otlp.V1\xca\x02\x0fVumeter\\Otlp\\V1\xea\x02\x11Vumeter::Otlp::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avumeter/otlp/v1/otlp.proto\x12\x0fvumeter.otlp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1b\n\x19ListRejectedPointsRequest\"\xb9\x01\n\x1aListRejectedPointsResponse\x12\x34\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.vumeter.otlp.v1.RejectedCountB\x04\xe2\x41\x01\x03\x12\x34\n\x06latest\x18\x02 \x03(\x0b\x32\x1e.vumeter.otlp.v1.RejectedPointB\x04\xe2\x41\x01\x03\x12/\n\x05notes\x18\x03 \x03(\x0b\x32\x1a.vumeter.otlp.v1.PointNoteB\x04\xe2\x41\x01\x03\"\xca\x01\n\rRejectedCount\x12\x36\n\x06reason\x18\x01 \x01(\x0e\x32 .vumeter.otlp.v1.RejectionReasonB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmetric_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06points\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12:\n\x10last_reject_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xc6\x01\n\rRejectedPoint\x12\x35\n\x0breject_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmetric_name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x06reason\x18\x04 \x01(\x0e\x32 .vumeter.otlp.v1.RejectionReasonB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"\x7f\n\tPointNote\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63ount\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x33\n\tlast_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03*\xa1\x02\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15REJECTION_REASON_NAME\x10\x01\x12\x19\n\x15REJECTION_REASON_TYPE\x10\x02\x12\x1a\n\x16REJECTION_REASON_VALUE\x10\x03\x12\x19\n\x15REJECTION_REASON_TIME\x10\x04\x12!\n\x1dREJECTION_REASON_DISTRIBUTION\x10\x05\x12 \n\x1cREJECTION_REASON_UNSUPPORTED\x10\x06\x12\x1a\n\x16REJECTION_REASON_LIMIT\x10\x07\x12\x1e\n\x1aREJECTION_REASON_MALFORMED\x10\x08\x32\x81\x01\n\x0bOtlpService\x12r\n\x12ListRejectedPoints\x12*.vumeter.otlp.v1.ListRejectedPointsRequest\x1a+.vumeter.otlp.v1.ListRejectedPointsResponse\"\x03\x90\x02\x01\x42n\n\x0fvumeter.otlp.v1B\tOtlpProtoP\x01Z\x16vumeter/otlp/v1;otlpv1\xaa\x02\x0fVumeter.Otlp.V1\xca\x02\x0fVumeter\\Otlp\\V1\xea\x02\x11Vumeter::Otlp::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +34,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vumeter.otlp.v1.otlp_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017vumeter.otlp.v1B\tOtlpProtoP\001Z\026vumeter/otlp/v1;otlpv1\252\002\017Vumeter.Otlp.V1\312\002\017Vumeter\\Otlp\\V1\352\002\021Vumeter::Otlp::V1'
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['counts']._loaded_options = None
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['counts']._serialized_options = b'\342A\001\003'
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['latest']._loaded_options = None
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['latest']._serialized_options = b'\342A\001\003'
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['notes']._loaded_options = None
-  _globals['_LISTREFUSEDPOINTSRESPONSE'].fields_by_name['notes']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDCOUNT'].fields_by_name['reason']._loaded_options = None
-  _globals['_REFUSEDCOUNT'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDCOUNT'].fields_by_name['key_id']._loaded_options = None
-  _globals['_REFUSEDCOUNT'].fields_by_name['key_id']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDCOUNT'].fields_by_name['metric_name']._loaded_options = None
-  _globals['_REFUSEDCOUNT'].fields_by_name['metric_name']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDCOUNT'].fields_by_name['points']._loaded_options = None
-  _globals['_REFUSEDCOUNT'].fields_by_name['points']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDCOUNT'].fields_by_name['last_refuse_time']._loaded_options = None
-  _globals['_REFUSEDCOUNT'].fields_by_name['last_refuse_time']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDPOINT'].fields_by_name['refuse_time']._loaded_options = None
-  _globals['_REFUSEDPOINT'].fields_by_name['refuse_time']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDPOINT'].fields_by_name['key_id']._loaded_options = None
-  _globals['_REFUSEDPOINT'].fields_by_name['key_id']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDPOINT'].fields_by_name['metric_name']._loaded_options = None
-  _globals['_REFUSEDPOINT'].fields_by_name['metric_name']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDPOINT'].fields_by_name['reason']._loaded_options = None
-  _globals['_REFUSEDPOINT'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
-  _globals['_REFUSEDPOINT'].fields_by_name['problem']._loaded_options = None
-  _globals['_REFUSEDPOINT'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['counts']._loaded_options = None
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['counts']._serialized_options = b'\342A\001\003'
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['latest']._loaded_options = None
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['latest']._serialized_options = b'\342A\001\003'
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['notes']._loaded_options = None
+  _globals['_LISTREJECTEDPOINTSRESPONSE'].fields_by_name['notes']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDCOUNT'].fields_by_name['reason']._loaded_options = None
+  _globals['_REJECTEDCOUNT'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDCOUNT'].fields_by_name['key_id']._loaded_options = None
+  _globals['_REJECTEDCOUNT'].fields_by_name['key_id']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDCOUNT'].fields_by_name['metric_name']._loaded_options = None
+  _globals['_REJECTEDCOUNT'].fields_by_name['metric_name']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDCOUNT'].fields_by_name['points']._loaded_options = None
+  _globals['_REJECTEDCOUNT'].fields_by_name['points']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDCOUNT'].fields_by_name['last_reject_time']._loaded_options = None
+  _globals['_REJECTEDCOUNT'].fields_by_name['last_reject_time']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDPOINT'].fields_by_name['reject_time']._loaded_options = None
+  _globals['_REJECTEDPOINT'].fields_by_name['reject_time']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDPOINT'].fields_by_name['key_id']._loaded_options = None
+  _globals['_REJECTEDPOINT'].fields_by_name['key_id']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDPOINT'].fields_by_name['metric_name']._loaded_options = None
+  _globals['_REJECTEDPOINT'].fields_by_name['metric_name']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDPOINT'].fields_by_name['reason']._loaded_options = None
+  _globals['_REJECTEDPOINT'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_REJECTEDPOINT'].fields_by_name['problem']._loaded_options = None
+  _globals['_REJECTEDPOINT'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
   _globals['_POINTNOTE'].fields_by_name['note']._loaded_options = None
   _globals['_POINTNOTE'].fields_by_name['note']._serialized_options = b'\342A\001\003'
   _globals['_POINTNOTE'].fields_by_name['key_id']._loaded_options = None
@@ -68,20 +68,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTNOTE'].fields_by_name['count']._serialized_options = b'\342A\001\003'
   _globals['_POINTNOTE'].fields_by_name['last_time']._loaded_options = None
   _globals['_POINTNOTE'].fields_by_name['last_time']._serialized_options = b'\342A\001\003'
-  _globals['_OTLPSERVICE'].methods_by_name['ListRefusedPoints']._loaded_options = None
-  _globals['_OTLPSERVICE'].methods_by_name['ListRefusedPoints']._serialized_options = b'\220\002\001'
-  _globals['_REFUSALREASON']._serialized_start=856
-  _globals['_REFUSALREASON']._serialized_end=1125
-  _globals['_LISTREFUSEDPOINTSREQUEST']._serialized_start=113
-  _globals['_LISTREFUSEDPOINTSREQUEST']._serialized_end=139
-  _globals['_LISTREFUSEDPOINTSRESPONSE']._serialized_start=142
-  _globals['_LISTREFUSEDPOINTSRESPONSE']._serialized_end=324
-  _globals['_REFUSEDCOUNT']._serialized_start=327
-  _globals['_REFUSEDCOUNT']._serialized_end=526
-  _globals['_REFUSEDPOINT']._serialized_start=529
-  _globals['_REFUSEDPOINT']._serialized_end=724
-  _globals['_POINTNOTE']._serialized_start=726
-  _globals['_POINTNOTE']._serialized_end=853
-  _globals['_OTLPSERVICE']._serialized_start=1127
-  _globals['_OTLPSERVICE']._serialized_end=1253
+  _globals['_OTLPSERVICE'].methods_by_name['ListRejectedPoints']._loaded_options = None
+  _globals['_OTLPSERVICE'].methods_by_name['ListRejectedPoints']._serialized_options = b'\220\002\001'
+  _globals['_REJECTIONREASON']._serialized_start=866
+  _globals['_REJECTIONREASON']._serialized_end=1155
+  _globals['_LISTREJECTEDPOINTSREQUEST']._serialized_start=113
+  _globals['_LISTREJECTEDPOINTSREQUEST']._serialized_end=140
+  _globals['_LISTREJECTEDPOINTSRESPONSE']._serialized_start=143
+  _globals['_LISTREJECTEDPOINTSRESPONSE']._serialized_end=328
+  _globals['_REJECTEDCOUNT']._serialized_start=331
+  _globals['_REJECTEDCOUNT']._serialized_end=533
+  _globals['_REJECTEDPOINT']._serialized_start=536
+  _globals['_REJECTEDPOINT']._serialized_end=734
+  _globals['_POINTNOTE']._serialized_start=736
+  _globals['_POINTNOTE']._serialized_end=863
+  _globals['_OTLPSERVICE']._serialized_start=1158
+  _globals['_OTLPSERVICE']._serialized_end=1287
 # @@protoc_insertion_point(module_scope)

@@ -30,7 +30,7 @@ class OtlpServiceStub(object):
     opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
     both record custom metrics.
 
-    Exporters hide it when points are refused, so it is kept here.
+    Exporters hide it when points are rejected, so it is kept here.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).
@@ -42,10 +42,10 @@ class OtlpServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.ListRefusedPoints = channel.unary_unary(
-                '/vumeter.otlp.v1.OtlpService/ListRefusedPoints',
-                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsRequest.SerializeToString,
-                response_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsResponse.FromString,
+        self.ListRejectedPoints = channel.unary_unary(
+                '/vumeter.otlp.v1.OtlpService/ListRejectedPoints',
+                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsResponse.FromString,
                 _registered_method=True)
 
 
@@ -54,14 +54,14 @@ class OtlpServiceServicer(object):
     opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
     both record custom metrics.
 
-    Exporters hide it when points are refused, so it is kept here.
+    Exporters hide it when points are rejected, so it is kept here.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).
     """
 
-    def ListRefusedPoints(self, request, context):
-        """Lists what was refused: how many points by reason, key and metric, and the last 100 refusals.
+    def ListRejectedPoints(self, request, context):
+        """Lists what was rejected: how many points by reason, key and metric, and the last 100 rejections.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,10 +70,10 @@ class OtlpServiceServicer(object):
 
 def add_OtlpServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListRefusedPoints': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListRefusedPoints,
-                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsRequest.FromString,
-                    response_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsResponse.SerializeToString,
+            'ListRejectedPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRejectedPoints,
+                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsRequest.FromString,
+                    response_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,14 +88,14 @@ class OtlpService(object):
     opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
     both record custom metrics.
 
-    Exporters hide it when points are refused, so it is kept here.
+    Exporters hide it when points are rejected, so it is kept here.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).
     """
 
     @staticmethod
-    def ListRefusedPoints(request,
+    def ListRejectedPoints(request,
             target,
             options=(),
             channel_credentials=None,
@@ -108,9 +108,9 @@ class OtlpService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.otlp.v1.OtlpService/ListRefusedPoints',
-            vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsRequest.SerializeToString,
-            vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRefusedPointsResponse.FromString,
+            '/vumeter.otlp.v1.OtlpService/ListRejectedPoints',
+            vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsRequest.SerializeToString,
+            vumeter_dot_otlp_dot_v1_dot_otlp__pb2.ListRejectedPointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,11 +1,11 @@
-"""Mappings and refusals as the commands read and change them, beside a running server."""
+"""Mappings and rejections as the commands read and change them, beside a running server."""
 
 from __future__ import annotations
 
 from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.sqlite.mappings import delete_mapping, read_mapping, write_mapping
-from vumeter_server.otlp.sqlite.refusals import read_refusals
-from vumeter_server.otlp.store import Refusals
+from vumeter_server.otlp.sqlite.rejections import read_rejections
+from vumeter_server.otlp.store import Rejections
 from vumeter_server.sqlite import Database
 from vumeter_server.sqlite.library import sqlite3
 
@@ -40,12 +40,12 @@ class SqliteOtlpAdministration:
 
         return self._database.write(job)
 
-    def refusals(self, organization: str) -> Refusals | None:
-        """Return what was refused; None if there is no such organization."""
+    def rejections(self, organization: str) -> Rejections | None:
+        """Return what was rejected; None if there is no such organization."""
 
-        def query(connection: sqlite3.Connection) -> Refusals | None:
+        def query(connection: sqlite3.Connection) -> Rejections | None:
             organization_id = _organization_id(connection, organization)
-            return None if organization_id is None else read_refusals(connection, organization_id)
+            return None if organization_id is None else read_rejections(connection, organization_id)
 
         return self._database.read(query)
 

@@ -10,13 +10,13 @@ from typing import Final, NoReturn, Protocol
 
 from cachetools import TTLCache
 
-from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RefusedPoint
+from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RejectedPoint
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.sqlite.mappings import read_mapping
-from vumeter_server.otlp.sqlite.refusals import count_export, read_refusals
-from vumeter_server.otlp.store import Refusals
+from vumeter_server.otlp.sqlite.rejections import count_export, read_rejections
+from vumeter_server.otlp.store import Rejections
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
@@ -82,7 +82,7 @@ class SqliteExportStore:
         idempotency: Idempotency | None,
         now_us: int,
     ) -> ExportOutcome:
-        """Record what `settle_exported` makes of a batch, and count what was refused."""
+        """Record what `settle_exported` makes of a batch, and count what was rejected."""
 
         def job(connection: sqlite3.Connection) -> ExportOutcome:
             outcome = self._recorder.record(
@@ -90,27 +90,27 @@ class SqliteExportStore:
             )
             if not outcome.is_repeat:
                 noted = Counter(notes) + Counter(outcome.notes)
-                count_export(connection, organization_id, key_id, outcome.refused, noted, now_us)
+                count_export(connection, organization_id, key_id, outcome.rejected, noted, now_us)
             return outcome
 
         return await self._writer.run(
             job, rolled_back=lambda: self._recorder.forget(organization_id)
         )
 
-    async def count_refused(
-        self, organization_id: int, refused: RefusedPoint, *, key_id: str, now_us: int
+    async def count_rejected(
+        self, organization_id: int, rejected: RejectedPoint, *, key_id: str, now_us: int
     ) -> None:
         """Count a request of which no point could be read."""
         await self._writer.run(
             lambda connection: count_export(
-                connection, organization_id, key_id, [refused], {}, now_us
+                connection, organization_id, key_id, [rejected], {}, now_us
             )
         )
 
-    async def refusals(self, organization_id: int) -> Refusals:
-        """Return what was refused, the last ones one by one."""
+    async def rejections(self, organization_id: int) -> Rejections:
+        """Return what was rejected, the last ones one by one."""
         return await self._readers.run(
-            lambda connection: read_refusals(connection, organization_id)
+            lambda connection: read_rejections(connection, organization_id)
         )
 
     async def mapping(self, organization_id: int) -> AttributeMapping:

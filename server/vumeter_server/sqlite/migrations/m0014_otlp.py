@@ -1,4 +1,4 @@
-"""Custom metrics from OpenTelemetry: cumulative series, units, what was refused, mappings."""
+"""Custom metrics from OpenTelemetry: cumulative series, units, what was rejected, mappings."""
 
 from sqlite_utils import Database
 
@@ -19,7 +19,7 @@ def migrate(db: Database) -> None:
         ) STRICT
     """)
     db.execute("CREATE INDEX exported_series_by_age ON exported_series (updated_us)")
-    # How many points were refused for a reason, and what was noted of others.
+    # How many points were rejected for a reason, and what was noted of others.
     db.execute("""
         CREATE TABLE export_counts (
             organization_id INTEGER NOT NULL,
@@ -31,19 +31,19 @@ def migrate(db: Database) -> None:
             PRIMARY KEY (organization_id, reason, key_id, metric_name)
         ) STRICT, WITHOUT ROWID
     """)
-    # The last refusals of each organization.
+    # The last rejections of each organization.
     db.execute("""
-        CREATE TABLE refused_points (
-            refusal_number INTEGER PRIMARY KEY,
+        CREATE TABLE rejected_points (
+            rejection_number INTEGER PRIMARY KEY,
             organization_id INTEGER NOT NULL,
-            refused_us INTEGER NOT NULL,
+            rejected_us INTEGER NOT NULL,
             key_id TEXT NOT NULL,
             metric_name TEXT NOT NULL,
             reason TEXT NOT NULL,
             problem TEXT NOT NULL
         ) STRICT
     """)
-    db.execute("CREATE INDEX refused_points_by_organization ON refused_points (organization_id)")
+    db.execute("CREATE INDEX rejected_points_by_organization ON rejected_points (organization_id)")
     # How an organization maps attributes, as JSON, where it differs from the default.
     db.execute("""
         CREATE TABLE attribute_mappings (

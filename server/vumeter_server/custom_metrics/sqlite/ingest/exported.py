@@ -78,7 +78,7 @@ class ExportRecorder:
             keep_idempotency_key(connection, organization_id, idempotency, export.taken, now_us)
         notes = {note.name.lower(): count for note, count in export.notes.items()}
         return ExportOutcome(
-            taken=export.taken, refused=export.refused, notes=notes | {"unit": export.other_units}
+            taken=export.taken, rejected=export.rejected, notes=notes | {"unit": export.other_units}
         )
 
     def forget(self, organization_id: int) -> None:

@@ -1,31 +1,31 @@
-"""What was refused of exporters: the tables `export_counts` and `refused_points`."""
+"""What was rejected of exporters: the tables `export_counts` and `rejected_points`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from vumeter_server.custom_metrics.exported import Reason, RefusedPoint
-from vumeter_server.otlp.store import LATEST_REFUSALS, ExportCount, LatestRefusal, Refusals
+from vumeter_server.custom_metrics.exported import Reason, RejectedPoint
+from vumeter_server.otlp.store import LATEST_REJECTIONS, ExportCount, LatestRejection, Rejections
 from vumeter_server.sqlite.library import sqlite3
 
 # So many counts are kept per organization by metric; those of other metrics are put together.
 MAX_COUNTS = 1_000
 
 
-def read_refusals(connection: sqlite3.Connection, organization_id: int) -> Refusals:
-    """Return what was refused and noted, the last refusals newest first."""
+def read_rejections(connection: sqlite3.Connection, organization_id: int) -> Rejections:
+    """Return what was rejected and noted, the last rejections newest first."""
     counts = connection.execute(
         "SELECT reason, key_id, metric_name, points, last_us FROM export_counts"
         " WHERE organization_id = ?",
         (organization_id,),
     ).fetchall()
     latest = connection.execute(
-        "SELECT refused_us, key_id, metric_name, reason, problem FROM refused_points"
-        " WHERE organization_id = ? ORDER BY refusal_number DESC LIMIT ?",
-        (organization_id, LATEST_REFUSALS),
+        "SELECT rejected_us, key_id, metric_name, reason, problem FROM rejected_points"
+        " WHERE organization_id = ? ORDER BY rejection_number DESC LIMIT ?",
+        (organization_id, LATEST_REJECTIONS),
     ).fetchall()
-    return Refusals(
+    return Rejections(
         counts=[
             ExportCount(
                 what=what, key_id=key_id, metric_name=metric_name, points=points, last_us=last_us
@@ -33,12 +33,14 @@ def read_refusals(connection: sqlite3.Connection, organization_id: int) -> Refus
             for what, key_id, metric_name, points, last_us in counts
         ],
         latest=[
-            LatestRefusal(
-                refused_us=refused_us,
+            LatestRejection(
+                rejected_us=rejected_us,
                 key_id=key_id,
-                point=RefusedPoint(metric_name=metric_name, reason=Reason(reason), problem=problem),
+                point=RejectedPoint(
+                    metric_name=metric_name, reason=Reason(reason), problem=problem
+                ),
             )
-            for refused_us, key_id, metric_name, reason, problem in latest
+            for rejected_us, key_id, metric_name, reason, problem in latest
         ],
     )
 
@@ -47,31 +49,31 @@ def count_export(
     connection: sqlite3.Connection,
     organization_id: int,
     key_id: str,
-    refused: Sequence[RefusedPoint],
+    rejected: Sequence[RejectedPoint],
     notes: Mapping[str, int],
     now_us: int,
 ) -> None:
-    """Count what was refused and noted, and keep the last refusals."""
-    counts = Counter((each.reason.value, each.metric_name) for each in refused)
+    """Count what was rejected and noted, and keep the last rejections."""
+    counts = Counter((each.reason.value, each.metric_name) for each in rejected)
     counts.update({(note, ""): count for note, count in notes.items() if count})
     for (what, metric_name), points in counts.items():
         _count(connection, (organization_id, what, key_id, metric_name), points, now_us)
-    if not refused:
+    if not rejected:
         return
     connection.executemany(
-        "INSERT INTO refused_points"
-        " (organization_id, refused_us, key_id, metric_name, reason, problem)"
+        "INSERT INTO rejected_points"
+        " (organization_id, rejected_us, key_id, metric_name, reason, problem)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         [
             (organization_id, now_us, key_id, each.metric_name, each.reason.value, each.problem)
-            for each in refused[-LATEST_REFUSALS:]
+            for each in rejected[-LATEST_REJECTIONS:]
         ],
     )
     connection.execute(
-        "DELETE FROM refused_points WHERE organization_id = ?1 AND refusal_number <= ("
-        " SELECT refusal_number FROM refused_points WHERE organization_id = ?1"
-        " ORDER BY refusal_number DESC LIMIT 1 OFFSET ?2)",
-        (organization_id, LATEST_REFUSALS),
+        "DELETE FROM rejected_points WHERE organization_id = ?1 AND rejection_number <= ("
+        " SELECT rejection_number FROM rejected_points WHERE organization_id = ?1"
+        " ORDER BY rejection_number DESC LIMIT 1 OFFSET ?2)",
+        (organization_id, LATEST_REJECTIONS),
     )
 
 

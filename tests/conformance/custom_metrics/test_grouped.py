@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -20,8 +19,7 @@ from tests.conformance.custom_metrics.factories import Subject
 
 from vumeter_server.custom_metrics.aggregation import Function, Statistic
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
-from vumeter_server.custom_metrics.questions import FunctionOfMetric, Grouped, GroupedQuery
-from vumeter_server.custom_metrics.store import AskGrouped
+from vumeter_server.custom_metrics.questions import FunctionOfMetric, GroupedQuery
 from vumeter_server.errors import InvalidArgument
 
 RANGE = (START_US, START_US + 2 * HOUR_US)
@@ -254,49 +252,3 @@ def test_more_cells_than_asked_for_are_refused(practice: Practice) -> None:
     assert ask(practice, *columns, by=["company_id"], max_cells=None) == found
     # What is put together in the rest is one row.
     assert len(ask(practice, *columns, by=["company_id"], groups=[], rest=True, max_cells=2)) == 1
-
-
-def test_all_that_is_asked_at_one_moment_is_of_that_moment(subject: Subject) -> None:
-    practice = Practice.of(subject)
-    practice.record(*BATCHES[0])
-    query = GroupedQuery(
-        bounds_us=RANGE,
-        columns=[SUM, of(BOOKED, Statistic.MAX), of(BOOKED, Statistic.SESSIONS)],
-        group_by=["company_id"],
-    )
-    whole_day = GroupedQuery(
-        bounds_us=(START_US - HOUR_US * 12, START_US + HOUR_US * 12),
-        columns=[SUM, of(BOOKED, Statistic.MAX), of(QUEUE, Statistic.MIN)],
-    )
-    answers: list[Grouped] = []
-
-    async def between() -> None:
-        await practice.recording(*BATCHES[1])
-        await subject.flush()
-
-    async def ask_around_it() -> None:
-        loop = asyncio.get_running_loop()
-
-        def work(ask: AskGrouped) -> None:
-            answers.extend([ask(query), ask(whole_day)])
-            asyncio.run_coroutine_threadsafe(between(), loop).result()
-            answers.extend([ask(query), ask(whole_day)])
-
-        await subject.store.at_one_moment(practice.organization_id, work)
-
-    subject.run(ask_around_it())
-    before = [practice.table(each) for each in answers[:2]]
-    assert [practice.table(each) for each in answers[2:]] == before
-    # What was recorded meanwhile is there for whoever asks now.
-    assert practice.grouped(query)[1] != before[0]
-    assert practice.grouped(whole_day)[1] != before[1]
-
-
-def test_what_is_raised_at_one_moment_reaches_the_caller(subject: Subject) -> None:
-    practice = Practice.of(subject)
-
-    def work(ask: AskGrouped) -> None:
-        raise InvalidArgument("Narrow the range or the grouping")
-
-    with pytest.raises(InvalidArgument, match="Narrow the range or the grouping"):
-        subject.run(subject.store.at_one_moment(practice.organization_id, work))

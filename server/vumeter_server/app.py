@@ -47,9 +47,8 @@ from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.sqlite import Readers, Writer, open_database
+from vumeter_server.sqlite import SQLITE_VERSION, Readers, Writer, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
-from vumeter_server.sqlite.library import sqlite3
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -205,7 +204,7 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
-        _log.info("started", port=port, sqlite=sqlite3.sqlite_version)
+        _log.info("started", port=port, sqlite=SQLITE_VERSION)
         await stopping.wait()
         _log.info("stopping")
     if ended:

@@ -17,7 +17,7 @@ from vumeter.custom_metrics.v1 import (
     query_pb2,
 )
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
-from vumeter.otlp.v1 import otlp_rest_pb2, otlp_pb2
+from vumeter.otlp.v1 import otlp_pb2, otlp_rest_pb2
 from vumeter.simulation.v1 import simulation_pb2, simulation_rest_pb2
 
 PROTOS = Path(__file__).resolve().parent.parent.parent / "protos"

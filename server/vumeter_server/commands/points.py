@@ -10,11 +10,11 @@ import click
 
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option, organization_name
-from vumeter_server.custom_metrics.deletion import DeleteRequest, delete_query
-from vumeter_server.custom_metrics.matchers import Matcher, Operator
-from vumeter_server.custom_metrics.sqlite.maintenance.deletion_command import (
+from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
 )
+from vumeter_server.custom_metrics.deletion import DeleteRequest, delete_query
+from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.errors import VumeterError
 from vumeter_server.runtime.logs import configure_command_logs
 from vumeter_server.times.ranges import parse_instant

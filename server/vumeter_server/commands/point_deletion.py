@@ -20,7 +20,7 @@ LOOKS_EVERY_SECONDS = 0.1
 
 
 class SqlitePointAdministration:
-    """Implements PointAdministration on a database file."""
+    """Deletes and counts points of a database file."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

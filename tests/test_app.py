@@ -110,4 +110,4 @@ async def test_the_log_names_the_version_of_sqlite_when_the_server_has_started(
     with structlog.testing.capture_logs() as logged:
         await app.serve(settings(tmp_path), on_ready=ports.append, stop=stop)
     (started,) = [each for each in logged if each["event"] == "started"]
-    assert (started["port"], started["sqlite"]) == (ports[0], sqlite3.sqlite_version)
+    assert (started["port"], started["storage_version"]) == (ports[0], sqlite3.sqlite_version)

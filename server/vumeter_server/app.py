@@ -37,7 +37,7 @@ from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.otlp.grpc_api import OtlpMetricsService, OtlpService
 from vumeter_server.otlp.ingest import Exports, known_exporters
-from vumeter_server.otlp.rest_api import OtlpHttpService
+from vumeter_server.otlp.rest_api import OtlpRestService
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
@@ -130,7 +130,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             CustomMetricsService(queries=queries, recording=recording, deletion=deletion),
             CustomMetricsRestService(queries=queries, recording=recording, deletion=deletion),
             OtlpMetricsService(exports=exports),
-            OtlpHttpService(exports=exports),
+            OtlpRestService(exports=exports),
             OtlpService(exports=exports),
         ],
         background=[store.run, export_store.run],
@@ -204,7 +204,7 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
-        _log.info("started", port=port, sqlite=SQLITE_VERSION)
+        _log.info("started", port=port, storage_version=SQLITE_VERSION)
         await stopping.wait()
         _log.info("stopping")
     if ended:

@@ -146,7 +146,7 @@ def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(n
 
 
 # Nobody sends these by hand: LiveKit's workers do.
-SENT_BY_WORKERS = {f"OtlpHttpService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
+SENT_BY_WORKERS = {f"OtlpRestService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
 
 
 @pytest.mark.parametrize("name", PATHS.keys() - SENT_BY_WORKERS)

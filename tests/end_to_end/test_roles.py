@@ -39,6 +39,7 @@ BODIES = {
 }
 REQUESTS = {
     "ListMetricNames": {},
+    "ListMetrics": {},
     "AggregateMetrics": SELECTION,
     "ListDailyMetrics": SELECTION,
     "QueryTimeseries": {**SELECTION, "metric_name": "booking_attempt"},

@@ -17,7 +17,7 @@ from vumeter.custom_metrics.v1 import (
     query_pb2,
 )
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
-from vumeter.otlp.v1 import otlp_http_pb2, otlp_pb2
+from vumeter.otlp.v1 import otlp_rest_pb2, otlp_pb2
 from vumeter.simulation.v1 import simulation_pb2, simulation_rest_pb2
 
 PROTOS = Path(__file__).resolve().parent.parent.parent / "protos"
@@ -29,7 +29,7 @@ TYPED: list[FileDescriptor] = [
 REST: list[FileDescriptor] = [
     custom_metrics_rest_pb2.DESCRIPTOR,
     live_metrics_rest_pb2.DESCRIPTOR,
-    otlp_http_pb2.DESCRIPTOR,
+    otlp_rest_pb2.DESCRIPTOR,
     simulation_rest_pb2.DESCRIPTOR,
 ]
 # Messages alone, which a typed service has its requests and answers from.

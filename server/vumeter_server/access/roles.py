@@ -125,7 +125,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         ("Export",),
     ),
     (
-        "vumeter.otlp.v1.OtlpHttpService",
+        "vumeter.otlp.v1.OtlpRestService",
         EXPORT_METRICS,
         ("ExportMetrics", "DiscardTraces", "DiscardLogs", "DiscardRecordings"),
     ),

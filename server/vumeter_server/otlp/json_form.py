@@ -153,6 +153,8 @@ def read_request(data: bytes) -> Any:
 
     Raises InvalidArgument if it is none.
     """
+    if not data.strip():
+        raise InvalidArgument.of("body", "must be a JSON object, not empty", as_sent=True)
     try:
         request = _decode(data)
         return _Reader().request(request)

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 
-from vumeter.otlp.v1 import otlp_http_pb2 as pb
+from vumeter.otlp.v1 import otlp_rest_pb2 as pb
 from vumeter_server.api.call import Call
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp import json_form, wire
@@ -30,15 +30,15 @@ _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OtlpHttpService:
-    """Serves vumeter.otlp.v1.OtlpHttpService."""
+class OtlpRestService:
+    """Serves vumeter.otlp.v1.OtlpRestService."""
 
     exports: Exports
 
     @property
     def service(self) -> ServiceDescriptor:
         """The service's descriptor."""
-        return pb.DESCRIPTOR.services_by_name["OtlpHttpService"]
+        return pb.DESCRIPTOR.services_by_name["OtlpRestService"]
 
     @property
     def field_names(self) -> Mapping[str, str]:
@@ -73,7 +73,8 @@ class OtlpHttpService:
 
     def error_body(self, status: Status, request: Any) -> HttpBody:
         """Return a status in the encoding of the request, JSON where that is not known."""
-        kind = JSON if request is None else media_type(request.body.content_type)
+        given = "" if request is None else request.body.content_type
+        kind = media_type(given) if given else JSON
         return _encoded(status, kind if kind in _READERS else JSON)
 
 
@@ -90,6 +91,8 @@ def _nothing(request: Any) -> HttpBody:
 def _encoded(message: Message, kind: str) -> HttpBody:
     if kind != JSON:
         return HttpBody(content_type=kind, data=message.SerializeToString())
-    # An unset partial_success prints as nothing: `{}`.
-    text = json_format.MessageToJson(message, indent=None)
+    # As Envoy prints errors, empty details too. An unset partial_success prints as nothing: `{}`.
+    text = json_format.MessageToJson(
+        message, indent=None, always_print_fields_with_no_presence=True
+    )
     return HttpBody(content_type=JSON, data=f"{text}\n".encode())

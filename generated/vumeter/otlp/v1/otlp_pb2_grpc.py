@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class OtlpServiceStub(object):
     """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
+    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
     both record custom metrics.
 
     Exporters hide it when points are rejected, so it is kept here.
@@ -51,7 +51,7 @@ class OtlpServiceStub(object):
 
 class OtlpServiceServicer(object):
     """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
+    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
     both record custom metrics.
 
     Exporters hide it when points are rejected, so it is kept here.
@@ -85,7 +85,7 @@ def add_OtlpServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OtlpService(object):
     """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpHttpService;
+    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
     both record custom metrics.
 
     Exporters hide it when points are rejected, so it is kept here.

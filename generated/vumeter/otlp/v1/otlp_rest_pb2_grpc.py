@@ -4,7 +4,7 @@ import grpc
 import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
-from vumeter.otlp.v1 import otlp_http_pb2 as vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2
+from vumeter.otlp.v1 import otlp_rest_pb2 as vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -19,14 +19,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in vumeter/otlp/v1/otlp_http_pb2_grpc.py depends on'
+        + ' but the generated code in vumeter/otlp/v1/otlp_rest_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class OtlpHttpServiceStub(object):
+class OtlpRestServiceStub(object):
     """OTLP over HTTP, and the paths that LiveKit's agents send to. gRPC callers use
     opentelemetry.proto.collector.metrics.v1.MetricsService.
 
@@ -45,28 +45,28 @@ class OtlpHttpServiceStub(object):
             channel: A grpc.Channel.
         """
         self.ExportMetrics = channel.unary_unary(
-                '/vumeter.otlp.v1.OtlpHttpService/ExportMetrics',
-                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.ExportMetricsRequest.SerializeToString,
+                '/vumeter.otlp.v1.OtlpRestService/ExportMetrics',
+                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.ExportMetricsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.DiscardTraces = channel.unary_unary(
-                '/vumeter.otlp.v1.OtlpHttpService/DiscardTraces',
-                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardTracesRequest.SerializeToString,
+                '/vumeter.otlp.v1.OtlpRestService/DiscardTraces',
+                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardTracesRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.DiscardLogs = channel.unary_unary(
-                '/vumeter.otlp.v1.OtlpHttpService/DiscardLogs',
-                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardLogsRequest.SerializeToString,
+                '/vumeter.otlp.v1.OtlpRestService/DiscardLogs',
+                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardLogsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.DiscardRecordings = channel.unary_unary(
-                '/vumeter.otlp.v1.OtlpHttpService/DiscardRecordings',
-                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardRecordingsRequest.SerializeToString,
+                '/vumeter.otlp.v1.OtlpRestService/DiscardRecordings',
+                request_serializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardRecordingsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
 
-class OtlpHttpServiceServicer(object):
+class OtlpRestServiceServicer(object):
     """OTLP over HTTP, and the paths that LiveKit's agents send to. gRPC callers use
     opentelemetry.proto.collector.metrics.v1.MetricsService.
 
@@ -109,37 +109,37 @@ class OtlpHttpServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
 
-def add_OtlpHttpServiceServicer_to_server(servicer, server):
+def add_OtlpRestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ExportMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportMetrics,
-                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.ExportMetricsRequest.FromString,
+                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.ExportMetricsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'DiscardTraces': grpc.unary_unary_rpc_method_handler(
                     servicer.DiscardTraces,
-                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardTracesRequest.FromString,
+                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardTracesRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'DiscardLogs': grpc.unary_unary_rpc_method_handler(
                     servicer.DiscardLogs,
-                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardLogsRequest.FromString,
+                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardLogsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'DiscardRecordings': grpc.unary_unary_rpc_method_handler(
                     servicer.DiscardRecordings,
-                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardRecordingsRequest.FromString,
+                    request_deserializer=vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardRecordingsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'vumeter.otlp.v1.OtlpHttpService', rpc_method_handlers)
+            'vumeter.otlp.v1.OtlpRestService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('vumeter.otlp.v1.OtlpHttpService', rpc_method_handlers)
+    server.add_registered_method_handlers('vumeter.otlp.v1.OtlpRestService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class OtlpHttpService(object):
+class OtlpRestService(object):
     """OTLP over HTTP, and the paths that LiveKit's agents send to. gRPC callers use
     opentelemetry.proto.collector.metrics.v1.MetricsService.
 
@@ -165,8 +165,8 @@ class OtlpHttpService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.otlp.v1.OtlpHttpService/ExportMetrics',
-            vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.ExportMetricsRequest.SerializeToString,
+            '/vumeter.otlp.v1.OtlpRestService/ExportMetrics',
+            vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.ExportMetricsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
@@ -192,8 +192,8 @@ class OtlpHttpService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.otlp.v1.OtlpHttpService/DiscardTraces',
-            vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardTracesRequest.SerializeToString,
+            '/vumeter.otlp.v1.OtlpRestService/DiscardTraces',
+            vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardTracesRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
@@ -219,8 +219,8 @@ class OtlpHttpService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.otlp.v1.OtlpHttpService/DiscardLogs',
-            vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardLogsRequest.SerializeToString,
+            '/vumeter.otlp.v1.OtlpRestService/DiscardLogs',
+            vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardLogsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
@@ -246,8 +246,8 @@ class OtlpHttpService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.otlp.v1.OtlpHttpService/DiscardRecordings',
-            vumeter_dot_otlp_dot_v1_dot_otlp__http__pb2.DiscardRecordingsRequest.SerializeToString,
+            '/vumeter.otlp.v1.OtlpRestService/DiscardRecordings',
+            vumeter_dot_otlp_dot_v1_dot_otlp__rest__pb2.DiscardRecordingsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

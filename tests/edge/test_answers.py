@@ -61,13 +61,6 @@ async def test_a_status_of_the_server_becomes_http_with_its_details(
     assert grpc_headers(response.headers) == []
 
 
-async def test_an_unknown_path_or_method_is_404_in_our_shape(edge: Edge) -> None:
-    message = "Could not resolve /v1/custom-metrics/nmaes to a method."
-    is_status(await get(edge, "/v1/custom-metrics/nmaes"), 404, 5, message)
-    message = "Could not resolve /v1/custom-metrics/names to a method."
-    is_status(await post(edge, "/v1/custom-metrics/names", b"{}"), 404, 5, message)
-
-
 async def test_an_unknown_parameter_reaches_the_server_in_the_path_as_it_was_asked(
     edge: Edge,
 ) -> None:

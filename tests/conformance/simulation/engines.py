@@ -52,7 +52,8 @@ class SqliteEngine:
         self.database: Database = open_database(directory / "vumeter.db")
         self.database.write(
             lambda connection: connection.executemany(
-                "INSERT INTO organizations VALUES (?, ?, 0)", [(ACME, "acme"), (RIVAL, "rival")]
+                "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, 0)",
+                [(ACME, "acme"), (RIVAL, "rival")],
             )
         )
 

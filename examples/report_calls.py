@@ -1,6 +1,8 @@
 """Report a call as it happens.
 
-VUMETER_ADMIN_TOKEN=... python report_calls.py HOST:PORT
+VUMETER_KEY=... python report_calls.py HOST:PORT
+
+The key is the `bearer` that `vumeter keys create --role reporter` prints.
 """
 
 import os
@@ -30,9 +32,9 @@ def one_call() -> Iterator[pb.StreamEventsRequest]:
 
 
 with grpc.insecure_channel(sys.argv[1]) as channel:
-    token = [("x-admin-token", os.environ["VUMETER_ADMIN_TOKEN"])]
+    credential = [("authorization", f"Bearer {os.environ['VUMETER_KEY']}")]
     recorded = 0
-    for answer in LiveMetricsServiceStub(channel).StreamEvents(one_call(), metadata=token):
+    for answer in LiveMetricsServiceStub(channel).StreamEvents(one_call(), metadata=credential):
         # What was not answered when a stream broke can be sent again: repeats are harmless.
         recorded += answer.recorded
         if answer.HasField("error"):

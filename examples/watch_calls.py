@@ -1,6 +1,8 @@
 """Watch the calls of a tenant.
 
-VUMETER_ADMIN_TOKEN=... python watch_calls.py HOST:PORT TENANT
+VUMETER_KEY=... python watch_calls.py HOST:PORT TENANT
+
+The key is the `bearer` that `vumeter keys create --role operator` prints.
 """
 
 import os
@@ -13,6 +15,6 @@ from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 
 with grpc.insecure_channel(sys.argv[1]) as channel:
     request = pb.WatchLiveMetricsRequest(tenant_id=sys.argv[2], max_updates_per_second=1)
-    token = [("x-admin-token", os.environ["VUMETER_ADMIN_TOKEN"])]
-    for now in LiveMetricsServiceStub(channel).WatchLiveMetrics(request, metadata=token):
+    credential = [("authorization", f"Bearer {os.environ['VUMETER_KEY']}")]
+    for now in LiveMetricsServiceStub(channel).WatchLiveMetrics(request, metadata=credential):
         print(f"{now.metrics.active_calls} active, {now.metrics.minutes_processed:.1f} minutes")

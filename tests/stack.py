@@ -42,10 +42,11 @@ class Stack:
         organization: str = "acme",
         role: Role = Role.OWNER,
         expires_us: int | None = None,
+        tenant_id: str | None = None,
     ) -> NewKey:
         """Make a key, and its organization if there is none of that name."""
         administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
-        return administration.create_key(organization, role, expires_us)
+        return administration.create_key(organization, role, expires_us, tenant_id)
 
     def revoke_key(self, key: NewKey) -> None:
         """Revoke a key, as another process does it."""

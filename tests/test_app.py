@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from vumeter_server import app
@@ -16,7 +17,9 @@ from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
 from vumeter_server.access.roles import Role
 from vumeter_server.api import server as server_module
+from vumeter_server.runtime.periodic import BackgroundEnded
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.sqlite.library import sqlite3
 
 WITHIN_SECONDS = 20.0
 
@@ -91,7 +94,20 @@ async def test_health_says_not_serving_when_background_work_ends(tmp_path: Path)
 
 @pytest.mark.usefixtures("_ends_at_once")
 async def test_a_server_whose_background_work_ends_stops_and_says_which(tmp_path: Path) -> None:
-    with pytest.raises(app.BackgroundEnded, match="save_last_used"):
+    with pytest.raises(BackgroundEnded, match="save_last_used"):
         await asyncio.wait_for(
             app.serve(settings(tmp_path), on_ready=lambda port: None), WITHIN_SECONDS
         )
+
+
+async def test_the_log_names_the_version_of_sqlite_when_the_server_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "DRAIN_NOTICE_SECONDS", 0.0)
+    stop = asyncio.Event()
+    ports: list[int] = []
+    stop.set()
+    with structlog.testing.capture_logs() as logged:
+        await app.serve(settings(tmp_path), on_ready=ports.append, stop=stop)
+    (started,) = [each for each in logged if each["event"] == "started"]
+    assert (started["port"], started["storage_version"]) == (ports[0], sqlite3.sqlite_version)

@@ -75,6 +75,8 @@ def generate(target: Path) -> None:
         f"--grpc_python_out={target}",
         *protos,
     )
+    # Says that the stubs are annotated (PEP 561).
+    (target / "vumeter" / "py.typed").touch()
     run_protoc(
         "--include_imports",
         f"--descriptor_set_out={target / DESCRIPTOR_SET}",

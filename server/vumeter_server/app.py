@@ -18,13 +18,16 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.pipeline import Pipeline, Servicer
-from vumeter_server.api.server import Server
+from vumeter_server.api.pipeline import Pipeline
+from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.servicers import Servicer
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
@@ -32,15 +35,19 @@ from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.otlp.grpc_api import OtlpMetricsService, OtlpService
+from vumeter_server.otlp.ingest import Exports, known_exporters
+from vumeter_server.otlp.rest_api import OtlpRestService
+from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
-from vumeter_server.runtime.periodic import Background, run_periodically
+from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.sqlite import Readers, Writer, open_database
+from vumeter_server.sqlite import SQLITE_VERSION, Readers, Writer, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
@@ -49,13 +56,6 @@ LAST_USED_SAVED_EVERY_SECONDS = 5.0
 THREADS_SWITCH_AFTER_SECONDS = 0.0001
 
 _log = structlog.get_logger(__name__)
-
-
-class BackgroundEnded(Exception):
-    """Work that runs beside the calls ended by itself; the server stops rather than go on so."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"background work ended by itself: {name}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,12 +119,21 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         await store.upgrade(foundation.on_progress)
     queries = Queries(store=store)
     recording = Recording(store=store, clock=foundation.clock)
+    deletion = Deletion(store=store)
+    recorder, deletion_us = ExportRecorder(store.recorder), foundation.guard.deletion_us
+    export_store = SqliteExportStore(
+        foundation.writer, foundation.readers, recorder, deletion_us=deletion_us
+    )
+    exports = Exports(store=export_store, clock=foundation.clock, exporters=known_exporters())
     return Family(
         servicers=[
-            CustomMetricsService(queries=queries, recording=recording),
-            CustomMetricsRestService(queries=queries, recording=recording),
+            CustomMetricsService(queries=queries, recording=recording, deletion=deletion),
+            CustomMetricsRestService(queries=queries, recording=recording, deletion=deletion),
+            OtlpMetricsService(exports=exports),
+            OtlpRestService(exports=exports),
+            OtlpService(exports=exports),
         ],
-        background=[store.run],
+        background=[store.run, export_store.run],
     )
 
 
@@ -195,6 +204,7 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
+        _log.info("started", port=port, storage_version=SQLITE_VERSION)
         await stopping.wait()
         _log.info("stopping")
     if ended:
@@ -260,6 +270,8 @@ async def running(
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
+        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+        background.start("report_health", server.keep_reporting(details))
         try:
             yield port
         finally:

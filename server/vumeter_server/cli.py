@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
     "metrics": "vumeter_server.commands.metrics:metrics",
+    "points": "vumeter_server.commands.points:points",
+    "otlp": "vumeter_server.commands.otlp:otlp",
     "db": "vumeter_server.commands.db:db",
     "clock": "vumeter_server.commands.clock:clock",
     "simulation": "vumeter_server.commands.simulation:simulation",

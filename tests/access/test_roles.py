@@ -6,14 +6,19 @@ from collections import Counter
 
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from tests.end_to_end import api
 
-from vumeter_server.access.roles import METHODS, TABLE, Role, Scheme
+from vumeter_server.access.roles import LIVE_ROLES, METHODS, TABLE, Role, Scheme
 
 
 def test_every_rpc_of_the_descriptor_set_and_every_standard_one_is_named_exactly_once() -> None:
     served = [method.descriptor.full_name for method in api.METHODS]
     standard = [
+        method.full_name
+        for method in metrics_service_pb2.DESCRIPTOR.services_by_name["MetricsService"].methods
+    ]
+    standard += [
         method.full_name
         for file in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
         for service in file.services_by_name.values()
@@ -25,8 +30,30 @@ def test_every_rpc_of_the_descriptor_set_and_every_standard_one_is_named_exactly
     assert METHODS.keys() == named.keys()
 
 
-def test_a_method_that_asks_for_a_key_is_open_to_some_role_and_the_owner_may_do_all() -> None:
+def test_the_owner_may_do_everything_that_belongs_to_an_organization_and_nothing_else() -> None:
     for method, access in METHODS.items():
-        asks_for_key = access.scheme in (Scheme.BEARER, Scheme.KEY_PAIR)
-        assert (Role.OWNER in access.roles) == asks_for_key, method
-        assert bool(access.roles) == asks_for_key, method
+        of_organization = access.scheme in (
+            Scheme.BEARER,
+            Scheme.BEARER_OR_BASIC,
+            Scheme.KEY_PAIR,
+        )
+        assert (Role.OWNER in access.roles) == of_organization, method
+        assert not (of_organization and access.roles & LIVE_ROLES), method
+
+
+def test_live_metrics_are_for_the_admin_token_and_the_roles_made_for_them() -> None:
+    for method, access in METHODS.items():
+        assert (access.scheme is Scheme.LIVE) == method.startswith("vumeter.live_metrics."), method
+        if access.scheme is Scheme.LIVE:
+            assert access.roles <= LIVE_ROLES, method
+            # One reads and the other records, so that a key that leaks does the least.
+            assert len(access.roles) <= 1, method
+        assert not (access.all_tenants and Role.REPORTER in access.roles), method
+
+
+def test_only_the_admin_token_changes_what_belongs_to_a_tenant() -> None:
+    assert [
+        method
+        for method, access in METHODS.items()
+        if access.scheme is Scheme.LIVE and not access.roles
+    ] == ["vumeter.live_metrics.v1.LiveMetricsService.SetTenantLimit"]

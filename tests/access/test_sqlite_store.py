@@ -26,8 +26,8 @@ BEFORE = """
         last_used_us INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX api_keys_by_organization ON api_keys (organization_id);
-    DELETE FROM _sqlite_migrations WHERE name = 'm0008_roles';
-    INSERT INTO organizations VALUES (7, 'acme', 1);
+    DELETE FROM _sqlite_migrations WHERE name IN ('m0008_roles', 'm0013_tenant_of_key');
+    INSERT INTO organizations (organization_id, name, created_us) VALUES (7, 'acme', 1);
 """
 
 
@@ -51,6 +51,7 @@ def test_keys_of_an_earlier_version_are_kept_when_roles_become_free(tmp_path: Pa
             expires_us=3,
             revoked_us=4,
             last_used_us=5,
+            tenant_id=None,
         )
     ]
     database.write(

@@ -50,6 +50,7 @@ def test_creating_a_key_makes_the_database_and_the_organization(db: Path) -> Non
         "bearer": f"{key['key_id']}.{key['secret']}",
         "organization": "harbour-dental",
         "role": "admin",
+        "tenant": None,
         "expires_at": None,
     }
     assert re.fullmatch(r"vmk_[a-z2-7]{20}", key["key_id"])
@@ -70,7 +71,9 @@ def test_as_text_a_key_is_a_line_a_field(db: Path) -> None:
         "keys", "create", "--db", str(db), "--organization", "Praxis Dr. Höß", "--role", "member"
     )
     fields = dict(line.split(maxsplit=1) for line in printed.splitlines())
-    assert list(fields) == ["key_id", "secret", "bearer", "organization", "role", "expires_at"]
+    assert list(fields) == [
+        *("key_id", "secret", "bearer", "organization", "role", "tenant", "expires_at")
+    ]
     assert fields["organization"] == "Praxis Dr. Höß"
     assert fields["bearer"] == f"{fields['key_id']}.{fields['secret']}"
 
@@ -90,6 +93,19 @@ def test_a_lifetime_is_written_as_steps_are(db: Path) -> None:
         (("--organization", "two\nlines", "--role", "admin"), "no control characters"),
         (("--organization", "acme", "--role", "viewer"), "'owner', 'admin', 'member'"),
         (("--organization", "acme"), "Missing option '--role'"),
+        (
+            ("--organization", "acme", "--role", "admin", "--tenant", "clinic"),
+            "'--tenant': goes with --role operator or reporter alone",
+        ),
+        (("--organization", "acme", "--role", "operator", "--tenant", ""), "must be given"),
+        (
+            ("--organization", "acme", "--role", "operator", "--tenant", "a" * 257),
+            "must be at most 256 characters",
+        ),
+        (
+            ("--organization", "acme", "--role", "reporter", "--tenant", "two\nlines"),
+            "must not hold control characters",
+        ),
         (("--role", "admin"), "Missing option '--organization'"),
         (("--organization", "acme", "--role", "admin", "--expires-in", "soon"), "30s, 5m, 1h"),
         (("--organization", "acme", "--role", "admin", "--expires-in", "0d"), "30s, 5m, 1h"),
@@ -162,6 +178,25 @@ def test_keys_are_listed_by_organization_with_their_state(db: Path) -> None:
         vumeter("keys", "list", "--organization", "harbour-dental", "--format", "json", db=db)
     )
     assert [key["key_id"] for key in listed] == [soon_expired["key_id"]]
+
+
+def test_the_tenant_of_a_key_is_printed_listed_and_kept_by_its_successor(db: Path) -> None:
+    tenant = "clinic münchen/1"
+    bound = create(db, "--role", "reporter", "--tenant", tenant)
+    free = create(db, "--role", "operator")
+    assert (bound["role"], bound["tenant"]) == ("reporter", tenant)
+    assert not free["tenant"]
+    rotated = parsed(vumeter("keys", "rotate", bound["key_id"], "--format", "json", db=db))
+    assert (rotated["role"], rotated["tenant"]) == ("reporter", tenant)
+    listed = parsed(vumeter("keys", "list", "--format", "json", db=db))
+    assert {key["key_id"]: key["tenant"] for key in listed} == {
+        bound["key_id"]: tenant,
+        free["key_id"]: None,
+        rotated["key_id"]: tenant,
+    }
+    header, *rows = vumeter("keys", "list", db=db).splitlines()
+    assert header.split("\t")[-1] == "tenant"
+    assert sorted(row.split("\t")[-1] for row in rows) == ["-", tenant, tenant]
 
 
 def test_lists_are_tables_at_a_terminal_and_tabs_elsewhere(db: Path) -> None:

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from tests.custom_metrics.cases import Ask, canonical
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
@@ -47,6 +48,7 @@ class RestCalls:
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
             recording=Recording(store=store, clock=lambda: NOW_US),
+            deletion=Deletion(store=store),
         )
         self.organization_id = 0
         self._runner = runner
@@ -93,6 +95,13 @@ class RestCalls:
             body=HttpBody(content_type="application/json", data=body.encode())
         )
         return self.run(self._call("Query", request, organization_id or self.organization_id))
+
+    def delete(self, body: str) -> Any:
+        """Send the body of a deletion and return the answer."""
+        request = pb.DeleteRequest(
+            body=HttpBody(content_type="application/json", data=body.encode())
+        )
+        return self.run(self._call("Delete", request, self.organization_id))
 
     def get(self, path: str, query: Mapping[str, str], organization_id: int | None = None) -> Any:
         """Ask a documented path (already escaped) and return the answer."""

@@ -17,18 +17,16 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from tests.custom_metrics.oracle import (
+from tests.custom_metrics.oracle import Recorded, number, total
+from tests.custom_metrics.oracle_ranges import (
     EPOCH,
     MICROSECOND,
-    Recorded,
     days,
     first_instant,
     load_zone,
     microseconds,
-    number,
     read_range,
     read_step,
-    total,
 )
 
 Body = Mapping[str, Any]

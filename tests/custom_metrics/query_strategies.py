@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -30,9 +32,9 @@ FORMULAS: Final = (
 
 
 @st.composite
-def label_filters(draw: st.DrawFn) -> dict[str, Any]:
+def label_filters(draw: st.DrawFn, labels: Sequence[str] = tuple(LABELS)) -> dict[str, Any]:
     """Choose one filter."""
-    label = draw(st.sampled_from(tuple(LABELS)))
+    label = draw(st.sampled_from(labels))
     values = st.sampled_from((*LABELS[label], "", "nobody"))
     op = draw(st.sampled_from(("=", "!=", "in", "not in", "=~", "!~")))
     if op in ("in", "not in"):
@@ -87,3 +89,38 @@ def metric_queries(draw: st.DrawFn, scene: Scene) -> dict[str, Any]:
         "compareTo": draw(st.sampled_from((None, "", "previous", "previous", "1d", "2d", "1w"))),
     }
     return {**body, **{key: value for key, value in chosen.items() if value is not None}}
+
+
+@st.composite
+def rollup_queries(draw: st.DrawFn, scene: Scene) -> dict[str, Any]:
+    """Choose a query of which rollups may answer much: whole days, few labels, no sessions."""
+    body = draw(metric_queries(scene))
+    start = scene.start - timedelta(days=draw(st.integers(0, 16)))
+    end = scene.end + timedelta(days=draw(st.integers(0, 16)))
+    if draw(st.integers(0, 2)) == 0:
+        start += timedelta(minutes=draw(st.integers(0, 2_000)))
+        end -= timedelta(seconds=draw(st.integers(0, 100_000)))
+    body["startDate"] = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body["endDate"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if draw(st.booleans()):
+        body["timezone"] = "UTC"
+    if body.get("step") in ("7h30m", "6h"):
+        body["step"] = draw(st.sampled_from(("8d", "36h", "year")))
+    labels: list[str] = draw(
+        st.lists(st.sampled_from((*TAGS, "agent_id", "unknown")), max_size=2, unique=True)
+    )
+    body.pop("groupBy", None)
+    is_grouped = draw(st.booleans())
+    if labels and is_grouped:
+        body["groupBy"] = labels[: draw(st.integers(1, 2))]
+    for has_filters in (body, *body["metrics"]):
+        filters = has_filters.pop("filters", [])
+        if labels:
+            has_filters["filters"] = [each for each in filters if each["label"] in labels] or draw(
+                st.lists(label_filters(labels), max_size=1)
+            )
+    for column in body["metrics"]:
+        if draw(st.integers(0, 4)):
+            column["function"] = draw(st.sampled_from(("sum", "count", "mean", "min", "max")))
+            column.pop("percentile", None)
+    return body

@@ -15,7 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
-from tests.custom_metrics.oracle import load_zone
+from tests.custom_metrics.oracle_ranges import load_zone
 
 MetricType = str
 Point = dict[str, Any]

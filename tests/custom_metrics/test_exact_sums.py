@@ -43,7 +43,7 @@ def test_neither_order_nor_grouping_shows(values: list[float], rng: object, cut:
     parts = ExactSums.zeros(1)
     for part in (shuffled[:cut], shuffled[cut:]):
         # As it is written and read again.
-        _, read = decode_sums(encode_sums([np.zeros(1, np.int64)], sums_of(part)), 1)
+        _, read = decode_sums(encode_sums([np.zeros(1, np.int64)], sums_of(part), None), 1)
         parts.merge(np.zeros(1, np.int64), read)
     assert parts.totals()[0] == whole
     assert parts.counts[0] == len(values)

@@ -10,6 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.custom_metrics import oracle as oracles
+from tests.custom_metrics import oracle_ranges
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import (
     METRICS,
@@ -39,8 +40,8 @@ def test_ranges_and_days_agree(data: st.DataObject) -> None:
     start, end = data.draw(bounds(scene, zone))
     params = {"startDate": start, "endDate": end, "timezone": zone}
     time_range = parse_range(start, end, zone)
-    assert (time_range.start_us, time_range.end_us) == oracles.read_range(params)
-    assert day_bounds(time_range, find_zone(zone)) == oracles.days(
+    assert (time_range.start_us, time_range.end_us) == oracle_ranges.read_range(params)
+    assert day_bounds(time_range, find_zone(zone)) == oracle_ranges.days(
         time_range.start_us, time_range.end_us, zone
     )
 
@@ -50,9 +51,9 @@ def test_ranges_and_days_agree(data: st.DataObject) -> None:
 def test_parameters_agree(data: st.DataObject) -> None:
     _, query = data.draw(sums_queries(data.draw(st.sampled_from(SCENES))))
     names, group_by = query.get("metricNames"), query.get("groupBy")
-    assert list(parse_metric_names(names)) == oracles.read_list(names)
-    assert list(parse_group_by(group_by)) == oracles.read_list(group_by)
-    assert parse_tags(query.get("tags")) == oracles.read_tags(query.get("tags"))
+    assert list(parse_metric_names(names)) == oracle_ranges.read_list(names)
+    assert list(parse_group_by(group_by)) == oracle_ranges.read_list(group_by)
+    assert parse_tags(query.get("tags")) == oracle_ranges.read_tags(query.get("tags"))
 
 
 @given(st.fractions(-(10**12), 10**12, max_denominator=10**6))
@@ -66,7 +67,7 @@ def test_numbers_agree(value: Fraction) -> None:
 
 def test_steps_agree() -> None:
     for step in ("5m", "15m", "1h", "1h7m30s", "1d", "2w", "250ms"):
-        assert read_step(step) == oracles.read_step(step)
+        assert read_step(step) == oracle_ranges.read_step(step)
 
 
 @given(recordings_with_queries())

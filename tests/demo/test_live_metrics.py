@@ -33,6 +33,15 @@ async def test_some_minutes_of_calls_are_valid_and_hold_every_kind_of_event() ->
         "INSTRUCTIONS_DB_ERROR",
         "FALLBACK_INSTRUCTIONS_USED",
     }
+    assert {event.outcome.name for event in events if event.outcome is not None} == {
+        "COMPLETED",
+        "HUNG_UP",
+        "FAILED",
+        "CANCELED",
+        "NO_ANSWER",
+        "BUSY",
+        "VOICEMAIL",
+    }
     assert {event.tenant_id for event in events} == {
         tenant.tenant_id for tenant in (*TENANTS, STRANGER)
     }

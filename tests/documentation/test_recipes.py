@@ -36,5 +36,5 @@ def test_there_is_a_recipe_for_each_question_that_people_ask() -> None:
         "This week against last week",
         "Cost per booking",
         "Average of a gauge per day",
-        "Minutes per company and month as CSV",
+        "Minutes per tenant and month as CSV",
     ]

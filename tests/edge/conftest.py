@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from tests.edge.upstream import Upstream
+from tests.waiting import comes_to_hold
 
 from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
@@ -35,21 +38,39 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
-async def edge(upstream: Upstream) -> AsyncIterator[Edge]:
+async def running_edge(upstream: Upstream) -> AsyncIterator[Edge]:
     """Run Envoy in front of it, with one origin allowed."""
     async with run_edge(upstream.port, cors_origins=[ALLOWED_ORIGIN]) as started:
         yield started
 
 
+@pytest.fixture
+async def edge(running_edge: Edge) -> Edge:
+    """Give the running Envoy, once it takes the stand-in for healthy.
+
+    The stand-in answers on the loop of the tests: while a test holds the loop up, it looks gone.
+    """
+
+    async def answers() -> bool:
+        url = f"{running_edge.url}/v1/custom-metrics/names"
+        response = await asyncio.to_thread(requests.get, url, timeout=30)
+        return response.status_code == 200
+
+    await comes_to_hold(answers, every_seconds=0.1)
+    return running_edge
+
+
 @contextlib.asynccontextmanager
-async def run_edge(port: int, *, cors_origins: list[str]) -> AsyncIterator[Edge]:
+async def run_edge(
+    port: int, *, cors_origins: list[str], access_log: bool = False
+) -> AsyncIterator[Edge]:
     """Run an Envoy in front of a server on `port`."""
     envoy = await Envoy.start(
         EdgeConfig(
             listen=Address(host="127.0.0.1", port=0),
             upstreams=[Address(host="127.0.0.1", port=port)],
             cors_origins=cors_origins,
-            access_log=False,
+            access_log=access_log,
         )
     )
     try:

@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import json
 import re
-import socket
-import struct
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 import requests
-from google.rpc import error_details_pb2, status_pb2
+from tests.edge.asking import get, grpc_headers, is_status, names, post, raw_request
 from tests.edge.conftest import ALLOWED_ORIGIN, Edge, run_edge
-from tests.edge.upstream import SERVICE, Upstream
-from tests.waiting import comes_to_hold
-
-from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as rest_pb2
+from tests.edge.upstream import Upstream
 
 MIB = 1024 * 1024
 VIOLATION = {"field": "startDate", "description": "must be a string"}
-
-
-async def get(edge: Edge, path: str, **options: Any) -> requests.Response:
-    return await asyncio.to_thread(requests.get, edge.url + path, timeout=30, **options)
-
-
-async def post(edge: Edge, path: str, data: Any, **headers: str) -> requests.Response:
-    return await asyncio.to_thread(
-        requests.post, edge.url + path, data=data, headers=headers, timeout=30
-    )
-
-
-async def names(edge: Edge, agent_id: str, **headers: str) -> requests.Response:
-    return await get(
-        edge, "/v1/custom-metrics/names", params={"agentId": agent_id}, headers=headers
-    )
-
-
-async def native_names(
-    target: str, agent_id: str, *, metadata: Sequence[tuple[str, str | bytes]] = (), **options: Any
-) -> list[str]:
-    async with grpc.aio.insecure_channel(target) as channel:
-        call = channel.unary_unary(
-            f"/{SERVICE}/GetNames",
-            request_serializer=rest_pb2.GetNamesRequest.SerializeToString,
-            response_deserializer=rest_pb2.GetNamesResponse.FromString,
-        )
-        answer = await call(
-            rest_pb2.GetNamesRequest(agent_id=agent_id), metadata=tuple(metadata), **options
-        )
-        return list(answer.data)
-
-
-def is_status(response: requests.Response, status: int, code: int, message: str) -> None:
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/json"
-    assert response.json() == {"code": code, "message": message, "details": []}
-    assert response.headers["cache-control"] == "no-store"
-
-
-def grpc_headers(headers: Mapping[str, str]) -> list[str]:
-    return [name for name in headers if name.lower().startswith(("grpc-", "x-envoy", "server"))]
 
 
 async def test_an_answer_carries_a_request_id_and_no_store_and_nothing_of_grpc(edge: Edge) -> None:
@@ -111,13 +59,6 @@ async def test_a_status_of_the_server_becomes_http_with_its_details(
     assert violation.items() >= VIOLATION.items()
     assert response.headers["retry-after"] == "7"
     assert grpc_headers(response.headers) == []
-
-
-async def test_an_unknown_path_or_method_is_404_in_our_shape(edge: Edge) -> None:
-    message = "Could not resolve /v1/custom-metrics/nmaes to a method."
-    is_status(await get(edge, "/v1/custom-metrics/nmaes"), 404, 5, message)
-    message = "Could not resolve /v1/custom-metrics/names to a method."
-    is_status(await post(edge, "/v1/custom-metrics/names", b"{}"), 404, 5, message)
 
 
 async def test_an_unknown_parameter_reaches_the_server_in_the_path_as_it_was_asked(
@@ -232,100 +173,6 @@ async def test_too_many_headers_are_431_in_our_shape(edge: Edge) -> None:
     is_status(response, 431, 3, "The request headers are larger than 32 KiB")
 
 
-async def test_native_grpc_keeps_status_message_and_details(edge: Edge) -> None:
-    assert await native_names(edge.target, "agent_xyz") == ["agent_xyz"]
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await native_names(edge.target, "fail 3")
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert caught.value.details() == "startDate must be a string"
-    trailers: dict[str, Any] = dict(caught.value.trailing_metadata())
-    status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
-    detail = error_details_pb2.BadRequest()
-    assert status.details[0].Unpack(detail)
-    assert detail.field_violations[0].field == "startDate"
-    assert trailers["retry-after"] == "7"
-
-
-async def test_native_grpc_passes_binary_metadata_and_the_deadline(edge: Edge) -> None:
-    arrived = await native_names(edge.target, "headers", metadata=[("trace-bin", b"\x00\xff")])
-    assert "trace-bin: b'\\x00\\xff'" in arrived
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await native_names(edge.target, "slow 5", timeout=0.3)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-async def test_a_made_up_original_path_does_not_turn_native_grpc_into_rest(edge: Edge) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await native_names(edge.target, "fail 5", metadata=[("x-envoy-original-path", "/x")])
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-KINDS = [
-    "application/grpc-web",
-    "application/grpc-web+proto",
-    "application/grpc-web-text",
-    "application/grpc-web-text+proto",
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_grpc_web_keeps_its_status(edge: Edge, kind: str) -> None:
-    async def call(agent_id: str) -> requests.Response:
-        message = rest_pb2.GetNamesRequest(agent_id=agent_id).SerializeToString()
-        frame = b"\0" + struct.pack(">I", len(message)) + message
-        data = base64.b64encode(frame) if "text" in kind else frame
-        return await post(edge, f"/{SERVICE}/GetNames", data, **{"content-type": kind})
-
-    answer = await call("agent_xyz")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == kind.removesuffix("+proto") + "+proto"
-    assert b"grpc-status:0" in (decoded(answer.content) if "text" in kind else answer.content)
-    refused = await call("fail 3")
-    assert refused.headers["grpc-status"] == "3"
-    assert refused.headers["grpc-message"] == "startDate must be a string"
-
-
-def decoded(text: bytes) -> bytes:
-    """Decode base64 that was written in pieces, each with its own padding."""
-    return b"".join(map(base64.b64decode, re.findall(rb"[A-Za-z0-9+/]+=*", text)))
-
-
-CONNECT = "The Connect protocol is not supported: use gRPC, gRPC-Web or the REST paths"
-
-
-@pytest.mark.parametrize("kind", ["application/json", "application/proto"])
-async def test_a_unary_call_of_connect_is_rejected_in_our_shape(edge: Edge, kind: str) -> None:
-    headers = {"content-type": kind, "connect-protocol-version": "1"}
-    for path in (f"/{SERVICE}/GetNames", "/vumeter.custom_metrics.v1.CustomMetricsService/Any"):
-        is_status(await post(edge, path, b"{}", **headers), 415, 12, CONNECT)
-
-
-@pytest.mark.parametrize("kind", ["application/connect+json", "application/connect+proto"])
-async def test_a_stream_of_connect_is_rejected_in_our_shape(edge: Edge, kind: str) -> None:
-    response = await post(edge, f"/{SERVICE}/GetNames", b"\0\0\0\0\0", **{"content-type": kind})
-    is_status(response, 415, 12, CONNECT)
-
-
-async def test_a_get_of_connect_is_rejected_in_our_shape(edge: Edge) -> None:
-    query = "connect=v1&encoding=json&message=%7B%7D"
-    is_status(await get(edge, f"/{SERVICE}/GetNames?{query}"), 415, 12, CONNECT)
-
-
-async def test_a_page_of_an_allowed_origin_sees_why_connect_is_rejected(edge: Edge) -> None:
-    headers = {"connect-protocol-version": "1", "origin": ALLOWED_ORIGIN}
-    response = await post(edge, f"/{SERVICE}/GetNames", b"{}", **headers)
-    is_status(response, 415, 12, CONNECT)
-    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
-
-
-async def test_health_is_answered_by_envoy_with_what_it_knows_of_the_server(edge: Edge) -> None:
-    for path in ("/healthz", "/healthz?probe=1"):
-        response = await get(edge, path)
-        assert response.status_code == 200
-        assert response.json() == {"status": "SERVING"}
-        assert grpc_headers(response.headers) == []
-
-
 # What pages and the libraries in them send: of ours, of gRPC-Web and Connect, of tracing, of fetch.
 BROWSERS_SEND = {
     *("authorization", "x-api-key", "x-secret-key", "x-admin-token"),
@@ -398,69 +245,3 @@ async def test_without_origins_a_preflight_is_an_unknown_path(upstream: Upstream
         )
         assert response.status_code == 404
         assert not [name for name in response.headers if name.lower().startswith("access-")]
-
-
-async def test_a_server_that_is_gone_is_503_for_everybody_until_it_is_back() -> None:
-    first = Upstream()
-    await first.start()
-    async with run_edge(first.port, cors_origins=[]) as edge:
-        await first.server.stop(0)
-        response = await names(edge, "agent_xyz")
-        is_status(response, 503, 14, "Service unavailable")
-        assert response.headers["retry-after"] == "1"
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await native_names(edge.target, "agent_xyz")
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert caught.value.details() == "Service unavailable"
-        metadata: dict[str, Any] = {
-            **dict(caught.value.initial_metadata()),
-            **dict(caught.value.trailing_metadata()),
-        }
-        retry = error_details_pb2.RetryInfo.FromString(metadata["google.rpc.retryinfo-bin"])
-        assert retry.retry_delay.seconds == int(metadata["retry-after"]) == 1
-        status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
-        assert (status.code, status.message) == (14, "Service unavailable")
-        assert status.details[0].Unpack(again_in := error_details_pb2.RetryInfo())
-        assert again_in == retry
-        await until_health(edge, 503)
-        again = Upstream()
-        await again.start(first.port)
-        await until_health(edge, 200)
-        await until(edge, "/v1/custom-metrics/names", 200)
-        await again.server.stop(0)
-
-
-async def test_a_server_that_says_not_serving_gets_no_more_requests() -> None:
-    leaving = Upstream()
-    await leaving.start()
-    async with run_edge(leaving.port, cors_origins=[]) as edge:
-        await leaving.health.enter_graceful_shutdown()
-        await until_health(edge, 503)
-        await until(edge, "/v1/custom-metrics/names", 503)
-        is_status(await names(edge, "agent_xyz"), 503, 14, "Service unavailable")
-    await leaving.server.stop(0)
-
-
-async def until_health(edge: Edge, status: int) -> None:
-    await until(edge, "/healthz", status)
-
-
-async def until(edge: Edge, path: str, status: int) -> None:
-    async def is_answered_so() -> bool:
-        return (await get(edge, path)).status_code == status
-
-    await comes_to_hold(is_answered_so, every_seconds=0.1)
-
-
-async def raw_request(edge: Edge, request_line: str) -> bytes:
-    def ask() -> bytes:
-        host, port = edge.target.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
-            head = f"{request_line}\r\nhost: vumeter\r\nconnection: close\r\n\r\n"
-            connection.sendall(head.encode("latin-1"))
-            received = b""
-            while chunk := connection.recv(65536):
-                received += chunk
-            return received
-
-    return await asyncio.to_thread(ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from vumeter_server.edge.config import (
 )
 from vumeter_server.runtime.addresses import Address
 
+# The services that have documented paths.
+REST = ("RestService", "HttpService")
 SECRET_HEADERS = ("authorization", "x-api-key", "x-secret-key", "x-admin-token", "cookie")
 
 
@@ -83,7 +86,7 @@ def test_the_transcoder_serves_every_rest_service_of_the_descriptor_set_and_no_o
         f"{file.package}.{service.name}"
         for file in descriptors().file
         for service in file.service
-        if service.name.endswith("RestService")
+        if service.name.endswith(REST)
     }
     assert set(transcoder(load(edge_files().envoy_yaml))["services"]) == declared
 
@@ -93,8 +96,34 @@ def test_only_rest_services_have_http_annotations_and_each_of_their_methods_has_
         for service in file.service:
             for method in service.method:
                 annotated = method.options.HasExtension(annotations_pb2.http)
-                is_rest = service.name.endswith("RestService")
+                is_rest = service.name.endswith(REST)
                 assert annotated == is_rest, f"{service.name}.{method.name}"
+
+
+def test_the_lua_filter_knows_the_methods_of_every_documented_path_and_of_no_other() -> None:
+    declared: dict[str, set[str]] = {}
+    for file in descriptors().file:
+        for service in file.service:
+            for method in service.method:
+                rule = method.options.Extensions[annotations_pb2.http]
+                for binding in (rule, *rule.additional_bindings):
+                    if verb := binding.WhichOneof("pattern"):
+                        path = re.sub(r"\{\w+\}$", "*", getattr(binding, verb))
+                        declared.setdefault(path, set()).add(verb.upper())
+    # A variable elsewhere than at the end is more than the filter can read.
+    assert not [path for path in declared if "{" in path]
+    assert methods_of_paths() == declared
+
+
+def methods_of_paths() -> dict[str, set[str]]:
+    filters = connection_manager(load(edge_files().envoy_yaml))["http_filters"]
+    (lua,) = [f["typed_config"] for f in filters if f["name"] == "envoy.filters.http.lua"]
+    source = lua["default_source_code"]["inline_string"]
+    table = source.partition("methods_of = {")[2].partition("}")[0]
+    lines = [line for line in table.splitlines() if line.strip()]
+    rows = [re.fullmatch(r'\s*\["(\S+)"\] = "([A-Z, ]+)",', line) for line in lines]
+    assert None not in rows, lines
+    return {row[1]: set(row[2].split(", ")) for row in rows if row}
 
 
 def test_the_descriptor_set_holds_the_types_of_error_details() -> None:

@@ -14,7 +14,8 @@ from tests.end_to_end.callers import Answer, Caller
 from tests.end_to_end.examples import load_examples
 
 MIB = 1024 * 1024
-POSTS = [method for method in REST if method.verb == "POST"]
+# Bodies that are thrown away unread are not inflated either.
+POSTS = [method for method in REST if method.verb == "POST" and "/Discard" not in method.name]
 each_post = pytest.mark.parametrize("method", POSTS, ids=[method.name for method in POSTS])
 
 NOT_GZIP = {"code": 3, "message": "body must be gzip"}

@@ -120,10 +120,17 @@ def test_a_role_is_looked_at_before_parameters(anybody: Caller, method: Method) 
         is_refused(member.rest(method.verb, path, nonsense), 403, FORBIDDEN)
 
 
-def test_an_unknown_path_or_method_is_404(owner: Caller) -> None:
-    for verb, path in (("GET", "/v1/custom-metrics/nmaes"), ("POST", NAMES), ("GET", "/")):
-        message = f"Could not resolve {path} to a method."
-        is_refused(owner.rest(verb, path), 404, {"code": 5, "message": message, "details": []})
+def test_an_unknown_path_is_404(owner: Caller) -> None:
+    for verb, path in (("GET", "/v1/custom-metrics/nmaes"), ("POST", "/v1"), ("GET", "/")):
+        is_refused(owner.rest(verb, path), 404, {"code": 5, "message": "Not found", "details": []})
+
+
+@pytest.mark.parametrize("method", REST, ids=[method.name for method in REST])
+def test_another_method_of_a_documented_path_is_405(owner: Caller, method: Method) -> None:
+    path = re.sub(r"\{\w+\}", "some", method.path)
+    for verb in {"GET", "POST", "DELETE"} - {method.verb}:
+        status = {"code": 12, "message": "Method not allowed", "details": []}
+        is_refused(owner.rest(verb, path), 405, status)
 
 
 def test_an_unknown_method_of_grpc_is_unimplemented(owner: Caller) -> None:

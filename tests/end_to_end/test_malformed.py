@@ -15,7 +15,8 @@ NOT_UTF8 = "%ff"
 MALFORMED = {"code": 3, "message": "Malformed request", "details": []}
 PARAMETERS = [(method, name) for method in REST for name in method.query_parameters]
 IN_PATHS = [method for method in REST if "{" in method.path]
-BODIES = [method for method in REST if method.verb == "POST"]
+# What OTLP rejects has tests of its own: it ignores unknown fields, and some bodies are not read.
+BODIES = [method for method in REST if method.verb == "POST" and method.family != "otlp"]
 # What a parameter needs beside it before it is looked at.
 BESIDE = {
     "startDate": "2025-04-01",

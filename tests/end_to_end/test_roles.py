@@ -11,11 +11,13 @@ from tests.end_to_end.callers import Caller, bearer
 from tests.end_to_end.conftest import new_name, with_key
 
 from vumeter_server.access.keys import new_key
-from vumeter_server.access.roles import Role
+from vumeter_server.access.roles import LIVE_ROLES, Role
 from vumeter_server.access.sqlite import store as access_store
 
 NAMES = "/v1/custom-metrics/names"
 LIST_NAMES = "vumeter.custom_metrics.v1.CustomMetricsService/ListMetricNames"
+DELETE = "/v1/custom-metrics/delete"
+DELETE_POINTS = "vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints"
 RECORD = "vumeter.custom_metrics.v1.CustomMetricsService/RecordPoints"
 POINT = {"name": "booking_attempt", "tags": {"origin": "phone"}}
 RANGE = {"startDate": "2025-04-01", "endDate": "2025-04-02"}
@@ -37,6 +39,7 @@ BODIES = {
 }
 REQUESTS = {
     "ListMetricNames": {},
+    "ListMetrics": {},
     "AggregateMetrics": SELECTION,
     "ListDailyMetrics": SELECTION,
     "QueryTimeseries": {**SELECTION, "metric_name": "booking_attempt"},
@@ -48,7 +51,9 @@ REQUESTS = {
     "GetSessionMetrics": {"session_id": "s1"},
 }
 QUERIES = [method for method in METHODS if method.family == "custom_metrics" and method.is_query]
-ROLES = [(role, method) for role in Role for method in QUERIES]
+ROLES = [(role, method) for role in Role for method in QUERIES if role not in LIVE_ROLES]
+OF_ORGANIZATIONS = [method for method in METHODS if method.family != "live_metrics"]
+FORBIDDEN = {"code": 7, "message": "Insufficient permissions", "details": []}
 
 
 def ask(caller: Caller, method: Method) -> tuple[int, object]:
@@ -73,6 +78,42 @@ def test_a_member_records_and_only_admins_and_owners_query(
     assert caller.rpc(RECORD, {"points": [POINT]}).body == {"recorded": "1"}
     refused = (7, "Insufficient permissions")
     assert ask(caller, method) == (refused if role is Role.MEMBER else (0, None))
+
+
+@pytest.mark.parametrize("role", sorted(LIVE_ROLES))
+@pytest.mark.parametrize(
+    "method", OF_ORGANIZATIONS, ids=[method.name for method in OF_ORGANIZATIONS]
+)
+def test_a_key_for_live_metrics_opens_nothing_of_its_organization(
+    anybody: Caller, role: Role, method: Method
+) -> None:
+    key = anybody.stack.make_key("the operator", role)
+    caller = anybody.showing(bearer(key))
+    assert caller.rpc(method.name, [] if method.descriptor.client_streaming else {}).body == (
+        FORBIDDEN
+    )
+    if method.is_rest:
+        path = method.path.replace("{session_id}", "s1")
+        answer = caller.rest(method.verb, path, body={} if method.verb == "POST" else None)
+        assert (answer.status, answer.body) == (403, FORBIDDEN)
+
+
+@pytest.mark.parametrize("role", list(Role), ids=list(Role))
+def test_only_an_owner_deletes(anybody: Caller, role: Role) -> None:
+    organization = new_name()
+    caller = with_key(anybody, organization, role)
+    with_key(anybody, organization).record([POINT, POINT])
+    for dry_run in (True, False):
+        answer = caller.post(DELETE, {"metricNames": ["booking_attempt"], "dryRun": dry_run})
+        typed = caller.rpc(DELETE_POINTS, {"metric_names": ["booking_attempt"], "dry_run": dry_run})
+        if role is Role.OWNER:
+            assert answer.body == {"data": {"deleted": 2}}
+            assert typed.body == ({"deleted": "2"} if dry_run else {})
+        else:
+            assert (answer.status, typed.code) == (403, 7)
+            assert answer.body["message"] == typed.body["message"] == "Insufficient permissions"
+    names = [] if role is Role.OWNER else ["booking_attempt"]
+    assert with_key(anybody, organization).get(NAMES).body == {"data": names}
 
 
 def test_the_member_and_the_owner_of_one_organization_see_the_same_points(anybody: Caller) -> None:

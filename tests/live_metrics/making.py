@@ -27,6 +27,7 @@ def event(
     reason: RejectionReason = RejectionReason.CAPACITY,
     outcome: CallOutcome = CallOutcome.COMPLETED,
     minutes: float | None = None,
+    sequence: int | None = None,
 ) -> Event:
     """Return a valid event `at` seconds after 2025-04-01T09:00:00Z."""
     return Event(
@@ -38,4 +39,5 @@ def event(
         reason=reason if kind is EventType.REJECTED else None,
         outcome=outcome if kind is EventType.ENDED else None,
         minutes=minutes,
+        sequence=sequence,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from tests.conformance.failing import Failure, sqlite_failures
 
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.counters import COLUMNS
@@ -36,10 +38,15 @@ class SetClock:
 
 @dataclass
 class Ground:
-    """A database file and a clock on which one store after another is opened."""
+    """A database file and a clock on which one store after another is opened.
+
+    Attributes:
+        failures: how the storage of the open store fails, by name.
+    """
 
     path: Path
     clock: SetClock = field(default_factory=SetClock)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
 
     @asynccontextmanager
     async def store(
@@ -48,6 +55,7 @@ class Ground:
         """Open a store, with the live view of it."""
         database = open_database(self.path)
         writer, readers = database.writer(), database.readers()
+        self.failures = sqlite_failures(writer, self.path)
         try:
             store = await SqliteLiveStore.open(writer, readers, self.clock, epoch_id)
             yield store, await LiveView.of(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 from tests.live_metrics.making import event
@@ -102,6 +103,69 @@ def test_of_conflicting_tenants_the_smallest_time_and_then_the_smallest_id_wins(
     assert call.tenant_id == ("clinic" if at == 0 else "garage")
 
 
+ORDERS = [
+    # Sequence and id of the event that wins, and of the one that does not.
+    ((3, "b"), (4, "a")),
+    ((3, "a"), (3, "b")),
+    ((0, "b"), (None, "a")),
+    ((2**63 - 1, "b"), (None, "a")),
+    ((None, "a"), (None, "b")),
+    # By number, not by its digits.
+    ((9, "b"), (10, "a")),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), ORDERS)
+def test_of_events_of_one_time_the_smallest_sequence_wins_and_then_the_smallest_id(
+    first: tuple[int | None, str], second: tuple[int | None, str]
+) -> None:
+    """Whether ends, reasons or tenants disagree."""
+
+    def said(kind: EventType, **what: Any) -> list[Event]:
+        return [
+            event(kind, at=4, sequence=place[0], event_id=place[1], **each)
+            for place, each in ((first, what["wins"]), (second, what["loses"]))
+        ]
+
+    outcomes = {"wins": {"outcome": CallOutcome.BUSY}, "loses": {"outcome": CallOutcome.FAILED}}
+    assert counted(fold(*said(T.ENDED, **outcomes))) == {"ended_calls": 1, "busy_calls": 1}
+    reasons = {
+        "wins": {"reason": RejectionReason.INSTRUCTIONS_MISSING},
+        "loses": {"reason": RejectionReason.CAPACITY},
+    }
+    assert counted(fold(*said(T.REJECTED, **reasons))) == {"rejected_calls_instructions_missing": 1}
+    tenants = {"wins": {"tenant_id": "garage"}, "loses": {"tenant_id": "clinic"}}
+    assert fold(*said(T.PENDING, **tenants)).tenant_id == "garage"
+
+
+def test_a_later_event_does_not_win_by_its_sequence() -> None:
+    call = fold(
+        event(T.ENDED, at=5, sequence=1, outcome=CallOutcome.FAILED),
+        event(T.ENDED, at=4, outcome=CallOutcome.VOICEMAIL),
+    )
+    assert counted(call) == {"ended_calls": 1, "voicemail_calls": 1}
+
+
+@pytest.mark.parametrize("outcome", CallOutcome)
+def test_only_a_failed_call_and_one_that_timed_out_count_as_failed(outcome: CallOutcome) -> None:
+    call = fold(event(T.ENDED, outcome=outcome))
+    own = {} if outcome is CallOutcome.COMPLETED else {f"{outcome.name.lower()}_calls": 1}
+    failed = outcome in {CallOutcome.FAILED, CallOutcome.TIMED_OUT}
+    assert counted(call) == {"ended_calls": 1} | ({"failed_calls": 1} if failed else {}) | own
+
+
+def test_a_call_that_an_earlier_version_closed_has_failed() -> None:
+    call = fold(event(T.STARTED))
+    call.close(NINE + 5 * 3600 * SECOND, EPOCH)
+    call.outcome = None
+    assert counted(call) == {
+        "accepted_calls": 1,
+        "started_calls": 1,
+        "ended_calls": 1,
+        "failed_calls": 1,
+    }
+
+
 def test_minutes_are_the_largest_reported_and_a_smaller_report_is_no_error() -> None:
     call = fold(
         event(T.AUDIO, at=60, minutes=4.5),
@@ -145,7 +209,7 @@ def test_a_rejection_taken_back_in_a_later_launch_takes_nothing_off_that_one() -
 def test_failed_stays_with_the_launch_of_the_first_end() -> None:
     call = fold(event(T.ENDED, at=60, outcome=CallOutcome.COMPLETED))
     call.receive(event(T.ENDED, at=30, outcome=CallOutcome.FAILED), EPOCH + 1, 0)
-    assert call.is_failed
+    assert call.outcome is CallOutcome.FAILED
     assert counted(call, EPOCH + 1) == {}
 
 
@@ -156,7 +220,7 @@ def test_fewer_minutes_in_a_later_launch_take_nothing_off_it() -> None:
     assert counted(call, EPOCH + 1) == {}
 
 
-def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
+def test_a_closed_call_has_timed_out_until_a_real_end_says_otherwise() -> None:
     call = fold(event(T.STARTED), event(T.AUDIO, at=60, minutes=1))
     call.close(NINE + 5 * 3600 * SECOND, EPOCH)
     assert counted(call) == {
@@ -164,6 +228,7 @@ def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
         "started_calls": 1,
         "ended_calls": 1,
         "failed_calls": 1,
+        "timed_out_calls": 1,
         "minutes_ms": 60_000,
     }
     call.receive(event(T.ENDED, at=300, outcome=CallOutcome.HUNG_UP, minutes=5), EPOCH, 0)
@@ -171,6 +236,7 @@ def test_a_closed_call_has_failed_until_a_real_end_says_otherwise() -> None:
         "accepted_calls": 1,
         "started_calls": 1,
         "ended_calls": 1,
+        "hung_up_calls": 1,
         "minutes_ms": 300_000,
     }
     assert call.effective_end_us == NINE + 300 * SECOND

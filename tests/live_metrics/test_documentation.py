@@ -12,6 +12,7 @@ from google.api import annotations_pb2
 from tests.live_metrics.conftest import PATHS, LiveApi
 
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
+from vumeter_server.access.roles import Role
 from vumeter_server.live_metrics.validation import EVENT_TYPES, OUTCOMES, REASONS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,10 +21,11 @@ REST = live_metrics_rest_pb2.DESCRIPTOR.services_by_name["LiveMetricsRestService
 RPCS = live_metrics_pb2.DESCRIPTOR.services_by_name["LiveMetricsService"]
 
 
-def environment(live: LiveApi) -> dict[str, str]:
+def environment(live: LiveApi, role: Role, tenant_id: str) -> dict[str, str]:
+    """What an example is given: a key that is good for nothing else."""
     return {
         **os.environ,
-        "VUMETER_ADMIN_TOKEN": live.stack.admin_token,
+        "VUMETER_KEY": live.stack.make_key("the operator", role, tenant_id=tenant_id).bearer,
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYTHONUNBUFFERED": "1",
     }
@@ -34,7 +36,7 @@ def test_the_reporting_example_reports_a_call(live: LiveApi) -> None:
     script = ROOT / "examples" / "report_calls.py"
     done = subprocess.run(
         [sys.executable, str(script), live.stack.grpc_target],
-        env=environment(live),
+        env=environment(live, Role.REPORTER, "tenant_1"),
         capture_output=True,
         text=True,
         timeout=30,
@@ -55,7 +57,7 @@ def test_the_watching_example_prints_the_current_state(live: LiveApi) -> None:
     script = ROOT / "examples" / "watch_calls.py"
     with subprocess.Popen(
         [sys.executable, str(script), live.stack.grpc_target, "nobody"],
-        env=environment(live),
+        env=environment(live, Role.OPERATOR, "nobody"),
         stdout=subprocess.PIPE,
         text=True,
     ) as watching:

@@ -80,4 +80,5 @@ def test_closing_ends_an_accepted_call_and_only_unlists_a_pending_one() -> None:
     folded = fold_closings([each.after for each in known.values()], epoch=1, now_us=NINE)
     assert folded.closed == ["call_1"]
     assert folded.change.listings == {"call_1": None, "call_2": None}
-    assert folded.change.totals == {"clinic": counters([(Counter.ENDED, 1), (Counter.FAILED, 1)])}
+    expected = [(Counter.ENDED, 1), (Counter.FAILED, 1), (Counter.TIMED_OUT, 1)]
+    assert folded.change.totals == {"clinic": counters(expected)}

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.conformance.live_metrics.memory import Records
+from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.conftest import PATHS, LiveApi, live_api
 from tests.stack import start_stack
 

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
-from tests.conformance.live_metrics.memory import MemoryLiveStore, Records
+from tests.conformance.live_metrics.memory import MemoryLiveStore
+from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import NINE, SECOND, SetClock
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as rest_pb
+from vumeter_server.api.call import Call
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
@@ -21,7 +23,7 @@ from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 
 LARGE = 10_000
-NO_CALL = cast(Any, None)
+CALL = Call(request_id="", metadata={}, context=cast(Any, None))
 
 
 class TurnsOfTheLoop(MemoryLiveStore):
@@ -32,7 +34,7 @@ class TurnsOfTheLoop(MemoryLiveStore):
         self.turns = 0
         self.turns_before_record: list[int] = []
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         self.turns_before_record.append(self.turns)
 
     async def count(self) -> None:
@@ -68,11 +70,11 @@ async def turns_beside(number: int, *, rest: bool) -> int:
     before = store.turns
     if rest:
         service = LiveMetricsRestService(queries, ingest)
-        answer = await service.PostEvents(rest_pb.PostEventsRequest(body=body), NO_CALL)
+        answer = await service.PostEvents(rest_pb.PostEventsRequest(body=body), CALL)
         assert answer.recorded == number
     else:
         typed_service = LiveMetricsService(queries, ingest)
-        assert (await typed_service.RecordEvents(typed, NO_CALL)).recorded == number
+        assert (await typed_service.RecordEvents(typed, CALL)).recorded == number
     counting.cancel()
     return store.turns_before_record[0] - before
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.live_metrics.conftest import PATHS, live_api
+from tests.live_metrics.conftest import PATHS, LiveApi, live_api
 from tests.live_metrics.making import event
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, Ground, ground, history, lists
 from tests.stack import start_stack
 from tests.waiting import until
 
+from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.model import EventType
@@ -100,6 +104,37 @@ def test_a_running_product_closes_stuck_calls(tmp_path: Path) -> None:
         after = live.get(f"{PATHS}/live/clinic").json()
         assert (after["ended_calls"], after["failed_calls"]) == (1, 1)
         assert after["minutes_processed"] == 0.5
+        timed_out = pb.EndedCallsByOutcome(timed_out=1)
+        asked = pb.GetLiveMetricsRequest(tenant_id="clinic")
+        told = live.stub.GetLiveMetrics(asked, metadata=live.metadata)
+        assert told.metrics.ended_calls_by_outcome == timed_out
+        for child in stack.children():
+            os.kill(child, signal.SIGKILL)
+        stack.wait()
+        live.channel.close()
+        # Nothing is closed now: what is there was on disk.
+        stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false", VUMETER_CALL_TTL="4h")
+        live = live_api(stack)
+        assert [each.metrics.ended_calls_by_outcome for each in history_of_today(live)] == [
+            timed_out
+        ]
+        # Its own end may come yet, whatever it says.
+        live.record({**call, "event_id": "e3", "type": "ended", "outcome": "voicemail"})
+        assert [each.metrics.ended_calls for each in history_of_today(live)] == [0]
+        told = live.stub.GetLiveMetrics(asked, metadata=live.metadata)
+        # It ended in the epoch before this one.
+        assert (told.metrics.ended_calls, told.metrics.active_calls) == (0, 0)
     finally:
         live.channel.close()
         stack.stop()
+
+
+def history_of_today(live: LiveApi) -> Sequence[pb.HistoryBucket]:
+    """Return the one bucket of the day up to now in which calls are closed."""
+    asked = pb.GetHistoryRequest()
+    asked.end_time.GetCurrentTime()
+    asked.end_time.seconds += 3600
+    asked.start_time.seconds = asked.end_time.seconds - 86_400
+    asked.start_time.nanos = asked.end_time.nanos
+    asked.step.seconds = 86_400
+    return list(live.stub.GetHistory(asked, metadata=live.metadata).buckets)

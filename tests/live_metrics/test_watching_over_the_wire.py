@@ -67,7 +67,8 @@ def test_server_sent_events_are_the_live_json_now_and_after_each_change(live: Li
 def test_the_streaming_rpc_tells_counters_and_rates(live: LiveApi) -> None:
     request = pb.WatchLiveMetricsRequest(tenant_id="rpc", max_updates_per_second=10)
     told = live.stub.WatchLiveMetrics(request, metadata=live.metadata)
-    assert next(told) == pb.WatchLiveMetricsResponse(metrics=pb.LiveMetrics(), rates=pb.LiveRates())
+    nothing = pb.LiveMetrics(ended_calls_by_outcome=pb.EndedCallsByOutcome())
+    assert next(told) == pb.WatchLiveMetricsResponse(metrics=nothing, rates=pb.LiveRates())
     live.record(started("rpc", 1))
     after = next(told)
     assert after.metrics.active_calls == 1

@@ -13,9 +13,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from vumeter.custom_metrics.v1 import (
     custom_metrics_pb2,
     custom_metrics_rest_pb2,
+    deletion_pb2,
     query_pb2,
 )
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
+from vumeter.otlp.v1 import otlp_pb2, otlp_rest_pb2
 from vumeter.simulation.v1 import simulation_pb2, simulation_rest_pb2
 
 PROTOS = Path(__file__).resolve().parent.parent.parent / "protos"
@@ -27,18 +29,23 @@ TYPED: list[FileDescriptor] = [
 REST: list[FileDescriptor] = [
     custom_metrics_rest_pb2.DESCRIPTOR,
     live_metrics_rest_pb2.DESCRIPTOR,
+    otlp_rest_pb2.DESCRIPTOR,
     simulation_rest_pb2.DESCRIPTOR,
 ]
 # Messages alone, which a typed service has its requests and answers from.
-MESSAGES: list[FileDescriptor] = [query_pb2.DESCRIPTOR]
-FILES = [*TYPED, *REST, *MESSAGES]
+MESSAGES: list[FileDescriptor] = [deletion_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR]
+# What exporters send has a protocol that is not ours; ours only tells about it.
+ABOUT_EXPORTS: list[FileDescriptor] = [otlp_pb2.DESCRIPTOR]
+FILES = [*TYPED, *REST, *MESSAGES, *ABOUT_EXPORTS]
 
 COUNTS = (FieldDescriptor.TYPE_INT64,)
 # What the column of a batch refers by, and the size of a page as AIP-158 has it.
 OTHER_INTEGERS = {"name_indexes", "label_set_indexes", "session_indexes", "page_size"}
+OTHER_INTEGERS |= {"distribution_indexes", "scale", "offset"}
 
 # Answers with a repeated field whose length has a limit of its own, which the comment names.
 BOUNDED = {
+    "vumeter.otlp.v1.OtlpService.ListRejectedPoints": "100",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryMetrics": "100,000 cells",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryTimeseries": "11,000 buckets",
     "vumeter.live_metrics.v1.LiveMetricsService.GetHistory": "11,000 buckets",
@@ -112,13 +119,31 @@ def comments(name: str) -> dict[str, str]:
     return said
 
 
+def behaviors_of(field: FieldDescriptor) -> list[str]:
+    """Return the names of a field's behaviors, as AIP-203 has them."""
+    options = descriptor_pb2.FieldOptions.FromString(field.GetOptions().SerializeToString())
+    name_of = field_behavior_pb2.FieldBehavior.Name
+    return [name_of(each) for each in options.Extensions[field_behavior_pb2.field_behavior]]
+
+
 @pytest.mark.parametrize("field", of_requests(), ids=lambda field: str(field.full_name))
 def test_every_field_of_a_request_says_whether_it_is_required(field: FieldDescriptor) -> None:
-    options = descriptor_pb2.FieldOptions.FromString(field.GetOptions().SerializeToString())
-    behaviors = list(options.Extensions[field_behavior_pb2.field_behavior])
-    assert behaviors in (
-        [field_behavior_pb2.FieldBehavior.Value("REQUIRED")],
-        [field_behavior_pb2.FieldBehavior.Value("OPTIONAL")],
+    assert behaviors_of(field) in (["REQUIRED"], ["OPTIONAL"], ["REQUIRED", "IMMUTABLE"])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: Path(file.name).stem)
+def test_every_field_of_an_answer_alone_is_output_only(file: FileDescriptor) -> None:
+    """A message that a request also has says what that request needs: see the test above."""
+    asked = {field.full_name for field in of_requests()}
+    others = [field for field in fields_of([file]) if field.full_name not in asked]
+    assert {field.full_name: behaviors_of(field) for field in others} == {
+        field.full_name: ["OUTPUT_ONLY"] for field in others
+    }
+
+
+def test_all_proto_files_are_looked_at() -> None:
+    assert sorted(file.name for file in FILES) == sorted(
+        path.relative_to(PROTOS).as_posix() for path in PROTOS.rglob("*.proto")
     )
 
 

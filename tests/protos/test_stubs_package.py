@@ -73,7 +73,7 @@ def test_the_wheel_takes_protobuf_6_and_names_all_that_it_needs(
         ".".join(path.relative_to(STUBS).with_suffix("").parts)
         for path in sorted(STUBS.rglob("*_pb2*.py"))
     ]
-    assert len(modules) == 14
+    assert len(modules) == 20
     subprocess.run(
         [python_of_another_project, "-W", "error", "-c", f"import {', '.join(modules)}"],
         check=True,
@@ -96,6 +96,37 @@ def test_the_python_of_the_readme_runs_beside_the_oldest_versions(
     with started_as_shown(page, ROOT, checkout) as terminal:
         printed = terminal.run(needed, work, python=str(python_of_another_project))
     assert steps[program].is_answered_by(printed[-1]), printed[-1]
+
+
+ANNOTATED = """
+from vumeter.custom_metrics.v1 import custom_metrics_pb2
+
+point = custom_metrics_pb2.Point(name="booking_attempt")
+reveal_type(point.name)
+custom_metrics_pb2.Piont()
+"""
+
+
+@pytest.mark.timeout(400)
+def test_a_type_checker_finds_what_is_misspelt(
+    python_of_another_project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "agent.py").write_text(ANNOTATED)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--python-executable", python_of_another_project),
+            *("--cache-dir", tmp_path / "cache", "agent.py"),
+        ],
+        cwd=tmp_path,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert 'Module has no attribute "Piont"' in done.stdout, done.stdout
+    assert 'Revealed type is "' in done.stdout
+    assert "str" in done.stdout.partition("Revealed type is")[2].splitlines()[0]
 
 
 def test_the_readme_says_what_another_project_installs() -> None:

@@ -1,12 +1,15 @@
-"""Blobs with a header: every flipped bit is noticed, and those of 0.1.0 are read."""
+"""Blobs with a header: every flipped bit is noticed, and those of earlier forms are read."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
 
+from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.batches import (
     POINT,
     decode_batches,
@@ -14,14 +17,29 @@ from vumeter_server.custom_metrics.sqlite.formats.batches import (
 )
 from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
 from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
+from vumeter_server.custom_metrics.sqlite.formats.tables import (
+    decode_sums_and_extremes,
+    decode_table,
+    encode_sums,
+    encode_table,
+)
 from vumeter_server.errors import StorageDamaged
-from vumeter_server.sqlite.blobs import HEADER_BYTES
+from vumeter_server.sqlite.blobs import HEADER_BYTES, Holds, content_of, with_header
 
 POINTS = np.array(
     [(3, 1, 5, 1_767_225_600_000_000, 640.3), (3, 2, 5, 1_767_225_600_900_000, 97.5)], POINT
 )
-FORMATS: dict[str, tuple[bytes, Callable[[bytes], Iterable[object]]]] = {
+Read = Callable[[bytes], Iterable[object]]
+
+
+def read_rollup(blob: bytes) -> list[list[float]]:
+    (keys,), sums, extremes = decode_sums_and_extremes(blob, 1)
+    assert extremes is not None
+    columns = (keys, sums.counts, sums.totals(), extremes.minima, extremes.maxima)
+    return [column.tolist() for column in columns]
+
+
+WRITTEN: dict[str, tuple[bytes, Read]] = {
     "batch": (encode_batch(POINTS), lambda blob: decode_batches([blob]).tolist()),
     "doubles": (encode(np.array([640.3, 0.1 + 0.2])), lambda blob: decode(blob).tolist()),
     "decimals": (encode(np.array([640.3, 97.5])), lambda blob: decode(blob).tolist()),
@@ -38,6 +56,25 @@ FORMATS: dict[str, tuple[bytes, Callable[[bytes], Iterable[object]]]] = {
         encode_table([np.array([1, 2, 3]), np.array([5, 6, 7]), np.array([0.5, 1.5, 2.25])]),
         lambda blob: [column.tolist() for column in decode_table(blob)],
     ),
+    "rollup": (
+        encode_sums(
+            [np.array([1, 2, 3])],
+            ExactSums(np.array([5, 6, 7]), [np.array([3.0, 12.0, 7.0])]),
+            Extremes(np.array([0.5, 1.5, 1.0]), np.array([0.75, 2.25, 1.0])),
+        ),
+        read_rollup,
+    ),
+}
+
+
+def with_crc_32(blob: bytes) -> bytes:
+    """Return the blob as docs/formats.md says of version 0xA9."""
+    start, content = b"\xa9" + blob[1:4], blob[HEADER_BYTES:]
+    return start + zlib.crc32(start + content).to_bytes(4, "little") + content
+
+
+FORMATS = WRITTEN | {
+    f"{name}, CRC-32": (with_crc_32(blob), read) for name, (blob, read) in WRITTEN.items()
 }
 
 
@@ -61,12 +98,43 @@ def test_no_blob_that_was_cut_or_zeroed_is_read_as_an_answer(name: str) -> None:
                     list(read(damaged))
     for start in range(HEADER_BYTES, len(blob)):
         damaged = bytes(start) + blob[start:]
-        if name in ("batch", "table"):
+        if name.startswith(("batch", "table", "rollup")):
             with pytest.raises(StorageDamaged):
                 list(read(damaged))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+def test_rollups_are_read_with_their_minima_and_maxima() -> None:
+    blob, read = FORMATS["rollup"]
+    assert list(read(blob)) == [
+        [1, 2, 3],
+        [5, 6, 7],
+        [3.0, 12.0, 7.0],
+        [0.5, 1.5, 1.0],
+        [0.75, 2.25, 1.0],
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN.keys() - {"rollup"}))
 def test_blobs_of_0_1_0_have_no_header_and_are_read(name: str) -> None:
-    blob, read = FORMATS[name]
+    blob, read = WRITTEN[name]
     assert list(read(blob[HEADER_BYTES:])) == list(read(blob))
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_blobs_with_the_checksum_of_before_are_read(name: str) -> None:
+    blob, read = WRITTEN[name]
+    assert list(read(with_crc_32(blob))) == list(read(blob))
+
+
+@pytest.mark.parametrize(
+    ("holds", "content", "blob"),
+    [
+        # What databases have: other numbers here would mean that they can no longer be read.
+        (Holds.COLUMN, b"", "b6 43 76 6d 8b 06 79 da"),
+        (Holds.BATCH, bytes(range(28)), "b6 42 76 6d 6c cb e9 25"),
+        (Holds.TABLE, bytes(range(256)) * 4, "b6 54 76 6d e2 88 31 cc"),
+    ],
+)
+def test_the_header_never_changes(holds: Holds, content: bytes, blob: str) -> None:
+    assert with_header(holds, content)[:HEADER_BYTES].hex(" ") == blob
+    assert bytes(content_of(holds, bytes.fromhex(blob) + content) or b"") == content

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.commands.command import try_vumeter
+from tests.sqlite.damage_asking import QUERIES, TOKEN, Answer
 from tests.sqlite.damaging import (
     DAMAGED,
     PAGE_DAMAGES,
-    TOKEN,
-    Answer,
     Outcome,
     check,
     flipped,
     meet,
     pages,
+    served,
     write,
 )
 
@@ -191,6 +192,27 @@ async def test_a_page_that_is_lost_is_never_a_wrong_answer(
         )
         assert met.check_status != 0, page
         path.unlink()
+
+
+async def test_health_says_that_storage_is_damaged_and_that_the_rest_is_served(
+    whole: Whole, tmp_path: Path
+) -> None:
+    damaged = bytearray(whole.path.read_bytes())
+    for page in pages(whole.path):
+        if page.name == "simulation_calls" and page.is_leaf:
+            PAGE_DAMAGES["zeros"](damaged, page.start, random.Random(0))
+    path = tmp_path / "vumeter.db"
+    path.write_bytes(damaged)
+    async with served(path) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service="vumeter.storage"), timeout=60)
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        (ask,) = [each for each in QUERIES if each.method == "simulation.GetCallMetrics"]
+        assert await ask.answered(channel, whole.bearer) == DAMAGED
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", "vumeter.clock", "vumeter.simulation.v1.SimulationService"):
+            found = await health.Check(health_pb2.HealthCheckRequest(service=service))
+            assert found.status == health_pb2.HealthCheckResponse.SERVING, service
 
 
 async def test_a_start_with_damaged_live_calls_is_one_line_that_says_what_to_do(

@@ -12,7 +12,7 @@ from tests.upgrade.old_database import SETTINGS, differing, headers_of, unpack
 from tests.waiting import until
 
 from vumeter_server.sqlite import open_database
-from vumeter_server.sqlite.blobs import VERSION_1
+from vumeter_server.sqlite.blobs import VERSION
 
 RECORDED = {"points": [{"name": "turns", "type": "counter", "value": 2, "sessionId": "new"}]}
 
@@ -40,7 +40,7 @@ def test_a_database_of_0_1_0_answers_as_it_did_and_goes_on(tmp_path: Path) -> No
     assert stack.stop() == 0
     vumeter("db", "seal", "--db", str(path))
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
-    assert first_bytes(path) == {VERSION_1}
+    assert first_bytes(path) == {VERSION}
 
 
 def test_after_everything_is_flushed_it_answers_as_it_did(tmp_path: Path) -> None:

@@ -32,11 +32,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Who a request comes from: a key's organization and role."""
+    """Who a request comes from: a key's organization, role and tenant."""
 
     organization_id: int
     role: Role
     key_id: str
+    tenant_id: str | None = None
+    """The only tenant that it may see and report for; None if the key is bound to none."""
 
 
 class Authenticator:
@@ -65,7 +67,12 @@ class Authenticator:
         ):
             raise Unauthenticated
         self._last_used_us[key.key_id] = now_us
-        return Caller(organization_id=key.organization_id, role=key.role, key_id=key.key_id)
+        return Caller(
+            organization_id=key.organization_id,
+            role=key.role,
+            key_id=key.key_id,
+            tenant_id=key.tenant_id,
+        )
 
     def check_admin_token(self, token: str | None) -> None:
         """Raise Unauthenticated unless `token` is the server's admin token."""

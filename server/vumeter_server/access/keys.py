@@ -50,6 +50,8 @@ class StoredKey:
     secret_sha256: bytes
     expires_us: int | None
     revoked_us: int | None
+    tenant_id: str | None = None
+    """The only tenant that the key is for; None if it is bound to none."""
 
     def is_active_at(self, now_us: int) -> bool:
         """Whether the key is neither revoked nor expired."""

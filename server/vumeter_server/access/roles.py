@@ -12,15 +12,28 @@ from enum import Enum, StrEnum, auto
 
 
 class Role(StrEnum):
-    """What a key may do in its organization: every role records, `admin` and `owner` also query."""
+    """What a key may do.
+
+    The first three are for the data of the key's organization: each of them records, `admin` and
+    `owner` also query, `owner` also deletes. The last two are for live metrics, which belong to no
+    organization: of all tenants, or of the one that the key is bound to.
+    """
 
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
+    OPERATOR = "operator"
+    REPORTER = "reporter"
 
 
-ROLES_IN_SHORT = "owner and admin may record and query, member may only record custom metrics."
+ROLES_IN_SHORT = (
+    "owner and admin may record and query, member may only record custom metrics; only owner may"
+    " delete them; operator reads live metrics, reporter records call events."
+)
 """For the help of the command that creates keys."""
+
+LIVE_ROLES = frozenset({Role.OPERATOR, Role.REPORTER})
+"""The roles whose keys may be bound to a tenant."""
 
 
 class Scheme(Enum):
@@ -30,26 +43,38 @@ class Scheme(Enum):
     """No credential is asked for."""
     BEARER = auto()
     """`authorization: Bearer <key id>.<secret>`"""
+    BEARER_OR_BASIC = auto()
+    """the same, or `authorization: Basic` with the key id as user and the secret as password"""
     KEY_PAIR = auto()
     """`x-api-key: <key id>` and `x-secret-key: <secret>`"""
-    ADMIN_TOKEN = auto()
-    """`x-admin-token`, the server's own"""
+    LIVE = auto()
+    """`x-admin-token`, the server's own, which may do everything; without it as BEARER"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """What a method asks of its callers. `roles` count for schemes that show an API key."""
+    """What a method asks of its callers. `roles` count for callers that show an API key."""
 
     scheme: Scheme
     roles: frozenset[Role] = frozenset()
+    all_tenants: bool = False
+    """Whether it always tells of all tenants, so that no key may call it that is bound to one."""
 
 
 PUBLIC = Access(scheme=Scheme.PUBLIC)
-ADMIN_TOKEN = Access(scheme=Scheme.ADMIN_TOKEN)
+READ_LIVE = Access(scheme=Scheme.LIVE, roles=frozenset({Role.OPERATOR}))
+READ_ALL_TENANTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.OPERATOR}), all_tenants=True)
+RECORD_EVENTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.REPORTER}))
+# For the admin token alone.
+ADMINISTER_LIVE = Access(scheme=Scheme.LIVE)
 RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
+EXPORT_METRICS = Access(
+    scheme=Scheme.BEARER_OR_BASIC, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
+)
 QUERY_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN}))
+DELETE_CUSTOM_METRICS = Access(scheme=Scheme.BEARER, roles=frozenset({Role.OWNER}))
 SIMULATION = Access(scheme=Scheme.KEY_PAIR, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER}))
 
 # The full name of a service, what its methods ask of callers, and their names.
@@ -69,6 +94,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         QUERY_CUSTOM_METRICS,
         (
             "ListMetricNames",
+            "ListMetrics",
             "AggregateMetrics",
             "ListDailyMetrics",
             "QueryTimeseries",
@@ -77,7 +103,9 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetSessionMetrics",
         ),
     ),
+    ("vumeter.custom_metrics.v1.CustomMetricsService", DELETE_CUSTOM_METRICS, ("DeletePoints",)),
     ("vumeter.custom_metrics.v1.CustomMetricsRestService", RECORD_CUSTOM_METRICS, ("Record",)),
+    ("vumeter.custom_metrics.v1.CustomMetricsRestService", DELETE_CUSTOM_METRICS, ("Delete",)),
     (
         "vumeter.custom_metrics.v1.CustomMetricsRestService",
         QUERY_CUSTOM_METRICS,
@@ -92,29 +120,58 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         ),
     ),
     (
+        "opentelemetry.proto.collector.metrics.v1.MetricsService",
+        EXPORT_METRICS,
+        ("Export",),
+    ),
+    (
+        "vumeter.otlp.v1.OtlpRestService",
+        EXPORT_METRICS,
+        ("ExportMetrics", "DiscardTraces", "DiscardLogs", "DiscardRecordings"),
+    ),
+    ("vumeter.otlp.v1.OtlpService", QUERY_CUSTOM_METRICS, ("ListRejectedPoints",)),
+    (
         "vumeter.live_metrics.v1.LiveMetricsService",
-        ADMIN_TOKEN,
+        RECORD_EVENTS,
         (
             "RecordEvents",
             "StreamEvents",
+        ),
+    ),
+    (
+        "vumeter.live_metrics.v1.LiveMetricsService",
+        READ_LIVE,
+        (
             "GetLiveMetrics",
-            "GetCapacity",
             "WatchLiveMetrics",
             "GetHistory",
+        ),
+    ),
+    (
+        "vumeter.live_metrics.v1.LiveMetricsService",
+        READ_ALL_TENANTS,
+        (
+            "GetCapacity",
             "ListTenants",
-            "SetTenantLimit",
+        ),
+    ),
+    ("vumeter.live_metrics.v1.LiveMetricsService", ADMINISTER_LIVE, ("SetTenantLimit",)),
+    ("vumeter.live_metrics.v1.LiveMetricsRestService", RECORD_EVENTS, ("PostEvents",)),
+    (
+        "vumeter.live_metrics.v1.LiveMetricsRestService",
+        READ_LIVE,
+        (
+            "GetTenantMetrics",
+            "WatchMetrics",
+            "GetMetricsHistory",
         ),
     ),
     (
         "vumeter.live_metrics.v1.LiveMetricsRestService",
-        ADMIN_TOKEN,
+        READ_ALL_TENANTS,
         (
             "GetGlobalMetrics",
-            "GetTenantMetrics",
             "GetCapacityDebug",
-            "PostEvents",
-            "WatchMetrics",
-            "GetMetricsHistory",
         ),
     ),
     (

@@ -31,6 +31,7 @@ class KeyInfo:
     expires_us: int | None
     revoked_us: int | None
     last_used_us: int | None
+    tenant_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +72,20 @@ class KeyAdministration(Protocol):
     same time. Times are read from the clock that the implementation was given.
     """
 
-    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+    def create_key(
+        self,
+        organization: str,
+        role: Role,
+        expires_us: int | None,
+        tenant_id: str | None = None,
+    ) -> NewKey:
         """Create a key, and the organization if there is none of that name.
 
         An organization exists from its first key on, and for ever; there is no other way to create
         one. Its name was checked by `organizations.is_organization_name`. Names are compared
         character by character, with no folding of case. `expires_us` is a time, None for a key that
-        does not expire.
+        does not expire. `tenant_id` binds the key to a tenant, which need not be known; only a role
+        of `LIVE_ROLES` takes one.
         """
 
     def revoke_key(self, key_id: str) -> bool:
@@ -87,7 +95,7 @@ class KeyAdministration(Protocol):
         """
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Replace a key: create one of the same organization, role and lifetime, and revoke it.
+        """Replace a key: create one of the same organization, role, tenant and lifetime; revoke it.
 
         Both happen or none. The lifetime starts again now (`keys.rotated_expiry`). If there is no
         active key of that id, nothing changes and None is returned.

@@ -15,7 +15,7 @@ from vumeter_server.api.credentials import Metadata
 class Call:
     """One call: who makes it, and by which id it is found in the logs.
 
-    `known_caller` is None for methods that ask for no API key.
+    `known_caller` is None for methods that ask for no API key, and for the admin token.
     """
 
     request_id: str
@@ -34,3 +34,8 @@ class Call:
     def organization_id(self) -> int:
         """The organization that the call may see and change: the one place that scopes it."""
         return self.caller.organization_id
+
+    @property
+    def only_tenant(self) -> str | None:
+        """The only tenant that the call may see and report for, None if it may all of them."""
+        return None if self.known_caller is None else self.known_caller.tenant_id

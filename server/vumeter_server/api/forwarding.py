@@ -48,11 +48,13 @@ class Forwarding:
         """End the connection."""
         await self._channel.close()
 
-    def handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
-        """Return grpc's handler for `method`."""
+    def handler(
+        self, method: MethodDescriptor, *, as_stream: bool = False
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return grpc's handler for `method`; `as_stream` says that its one answer is a stream."""
         path = f"/{method.containing_service.full_name}/{method.name}"
         channel = self._channel
-        if method.server_streaming:
+        if method.server_streaming or as_stream:
             if method.client_streaming:
                 streaming = _streaming(channel.stream_stream(path))
                 return grpc.stream_stream_rpc_method_handler(streaming)

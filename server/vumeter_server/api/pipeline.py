@@ -11,14 +11,20 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -31,36 +37,18 @@ from vumeter_server.api.call import Call
 from vumeter_server.api.content_coding import decode_body
 from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
 from vumeter_server.api.query_parameters import QueryParameters
+from vumeter_server.api.servicers import (
+    LeavesUnread,
+    Readable,
+    ReadsOtherwise,
+    Servicer,
+    WritesErrors,
+)
+from vumeter_server.api.standing import Standing
 from vumeter_server.errors import DeadlineExceeded, InvalidArgument, VumeterError
 
 _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
-
-
-class Servicer(Protocol):
-    """What a class needs to be served.
-
-    Beside these it has a coroutine or an async generator for each method of the service, named as
-    the method: `async def Method(self, request, call)`, with an async iterator in place of the
-    request where requests are streamed.
-    """
-
-    @property
-    def service(self) -> ServiceDescriptor:
-        """The service that it implements."""
-
-    @property
-    def field_names(self) -> Mapping[str, str]:
-        """How callers spell fields that the core spells otherwise."""
-
-
-@runtime_checkable
-class ReadsOtherwise(Protocol):
-    """A servicer that reads some requests as messages of other types, equal on the wire."""
-
-    @property
-    def request_types(self) -> Mapping[str, type[Message]]:
-        """The types by the names of their methods."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +68,8 @@ class Pipeline:
         self, servicer: Servicer, method: MethodDescriptor
     ) -> grpc.RpcMethodHandler[Any, Any]:
         wrapped = _Method(self, servicer, method)
+        if isinstance(servicer, WritesErrors):
+            return grpc.unary_stream_rpc_method_handler(wrapped.with_error_body)
         if method.server_streaming:
             if method.client_streaming:
                 return grpc.stream_stream_rpc_method_handler(wrapped.streaming)
@@ -103,10 +93,13 @@ class _Method:
         self._field_names = servicer.field_names
         self._access = pipeline.methods[method.full_name]
         others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
-        self._request_type = others.get(method.name) or GetMessageClass(method.input_type)
+        self._request_type: Readable = others.get(method.name) or GetMessageClass(method.input_type)
+        self._error_body = servicer.error_body if isinstance(servicer, WritesErrors) else None
         self._client_streaming = method.client_streaming
         self._parameters = QueryParameters(method)
         self._body_field = _body_field(method)
+        if isinstance(servicer, LeavesUnread) and method.name in servicer.unread:
+            self._body_field = None
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
 
     async def unary(self, request: Any, context: _Context) -> bytes:
@@ -140,13 +133,42 @@ class _Method:
         answered = False
         try:
             await self._admit(call)
-            async for answer in self._handler(self._read(request), call):
+            async for answer in self._answers(request, call):
                 yield answer.SerializeToString()
                 answered = True
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except Exception as error:
             await self._reject(error, call, started, answered=answered)
+
+    async def with_error_body(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
+        """Answer with one message, which may be the body of an error."""
+        call = _begin(context)
+        started = time.perf_counter()
+        try:
+            await self._admit(call)
+            message = self._read(request)
+            if self._body_field is not None:
+                await decode_body(getattr(message, self._body_field), call.metadata)
+            answer = await self._handler(message, call)
+            yield answer.SerializeToString()
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            headers = initial_metadata(error)
+            if headers:
+                await call.context.send_initial_metadata(headers)
+            yield self._body_of(error, request)
+            await self._reject(error, call, started, answered=True)
+
+    def _body_of(self, error: Exception, request: bytes) -> bytes:
+        if self._error_body is None:
+            raise TypeError("the servicer has no bodies of errors")
+        try:
+            message = self._parse(request)
+        except InvalidArgument:
+            message = None
+        return self._error_body(status_of(error, self._field_names), message).SerializeToString()
 
     async def _admit(self, call: Call) -> None:
         # A caller whose role is rejected is known to the log.
@@ -155,6 +177,21 @@ class _Method:
         )
         credentials.check_role(self._access, call.known_caller)
         self._parameters.check(call.metadata)
+
+    def _answers(self, request: Any, call: Call) -> AsyncGenerator[Message, None]:
+        answers: AsyncGenerator[Message, None]
+        if call.known_caller is None:
+            answers = self._handler(self._read(request), call)
+        else:
+            standing = Standing(
+                lambda: credentials.find_caller(self._access, call.metadata, self._authenticator)
+            )
+            if self._client_streaming:
+                # Nothing is answered that was not asked.
+                answers = self._handler(standing.requests(self._read_each(request)), call)
+            else:
+                answers = standing.answers(self._handler(self._parse(request), call))
+        return answers
 
     def _read(self, request: Any) -> Any:
         if self._client_streaming:
@@ -167,9 +204,10 @@ class _Method:
 
     def _parse(self, data: bytes) -> Message:
         try:
-            return self._request_type.FromString(data)
+            message: Message = self._request_type.FromString(data)
         except DecodeError:
             raise InvalidArgument("Malformed request") from None
+        return message
 
     async def _reject(
         self, error: Exception, call: Call, started: float, *, answered: bool = False

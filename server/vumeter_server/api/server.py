@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import grpc
 import grpc.aio
@@ -15,8 +15,10 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from vumeter_server.api.call import Call
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.pipeline import Pipeline, Servicer, is_query
+from vumeter_server.api.pipeline import Pipeline, is_query
+from vumeter_server.api.servicers import Servicer, answers_as_stream
 from vumeter_server.errors import NotFound
+from vumeter_server.runtime.periodic import run_periodically
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 MAX_PENDING_REQUESTS = 10_000
@@ -43,6 +45,11 @@ OPTIONS: Sequence[tuple[str, Any]] = (
 DRAIN_NOTICE_SECONDS = 1.5
 DRAIN_SECONDS = 10.0
 
+# Parts of the server whose health is reported beside that of the services.
+STORAGE: Final = "vumeter.storage"
+CLOCK: Final = "vumeter.clock"
+REPORTED_EVERY_SECONDS: Final = 1.0
+
 
 _Status = health_pb2.HealthCheckResponse
 
@@ -57,13 +64,25 @@ class HealthService:
         self._statuses: dict[str, Any] = {}
         self._changed = asyncio.Condition()
         self._is_ending = False
+        self._is_leaving = False
 
     async def set_serving(self, names: Sequence[str]) -> None:
         """Report SERVING for these services."""
         await self._set(dict.fromkeys(names, _Status.SERVING))
 
+    async def set_details(self, details: Mapping[str, bool]) -> None:
+        """Report for each name whether it serves, unless the server is leaving."""
+        if not self._is_leaving:
+            await self._set(
+                {
+                    name: _Status.SERVING if serves else _Status.NOT_SERVING
+                    for name, serves in details.items()
+                }
+            )
+
     async def set_not_serving(self) -> None:
         """Report NOT_SERVING for every service from now on."""
+        self._is_leaving = True
         await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
 
     async def end_watches(self) -> None:
@@ -167,7 +186,9 @@ class Server:
             handlers = pipeline.handlers(servicer)
             if forwarding is not None and servicer in servicers:
                 handlers |= {
-                    method.name: forwarding.handler(method)
+                    method.name: forwarding.handler(
+                        method, as_stream=answers_as_stream(servicer, method)
+                    )
                     for method in servicer.service.methods
                     if not is_query(method)
                 }
@@ -196,7 +217,18 @@ class Server:
     async def start(self) -> None:
         """Begin to answer."""
         await self._server.start()
-        await self._health.set_serving(["", *self._names])
+        await self._health.set_serving(["", STORAGE, CLOCK, *self._names])
+
+    async def keep_reporting(self, details: Mapping[str, Callable[[], bool]]) -> NoReturn:
+        """Report each second for each part of the server whether it is well.
+
+        The status of "", which proxies ask for, is not changed by it.
+        """
+
+        async def report() -> None:
+            await self._health.set_details({name: is_well() for name, is_well in details.items()})
+
+        await run_periodically("report_health", report, every_seconds=REPORTED_EVERY_SECONDS)
 
     def report_not_serving(self) -> None:
         """Report NOT_SERVING from now on; calls are still answered."""

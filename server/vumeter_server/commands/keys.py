@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from vumeter_server.access.keys import NewKey
-from vumeter_server.access.roles import ROLES_IN_SHORT, Role
+from vumeter_server.access.roles import LIVE_ROLES, ROLES_IN_SHORT, Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.commands.database import opened
-from vumeter_server.commands.options import db_option, duration, organization_name
+from vumeter_server.commands.options import db_option, duration, organization_name, tenant_id
 from vumeter_server.commands.printing import (
     Row,
     format_option,
@@ -46,6 +46,12 @@ def keys() -> None:
     help=ROLES_IN_SHORT,
 )
 @click.option(
+    "--tenant",
+    type=tenant_id,
+    metavar="ID",
+    help="The only tenant of live metrics that the key is for. [default: all tenants]",
+)
+@click.option(
     "--expires-in",
     type=duration,
     metavar="DURATION",
@@ -53,16 +59,25 @@ def keys() -> None:
 )
 @format_option
 def create(
-    db: Path | None, organization: str, role: str, expires_in: int | None, output_format: str
+    db: Path | None,
+    organization: str,
+    role: str,
+    tenant: str | None,
+    expires_in: int | None,
+    output_format: str,
 ) -> None:
     """Create a key and print it with its secret, which is shown only now.
 
     The database is created if there is none.
     """
+    if tenant is not None and role not in LIVE_ROLES:
+        raise click.BadParameter(
+            "goes with --role operator or reporter alone", param_hint="'--tenant'"
+        )
     with opened(db, create=True) as database:
         administration = SqliteKeyAdministration(database)
         expires_us = None if expires_in is None else system_clock() + expires_in
-        key = administration.create_key(organization, Role(role), expires_us)
+        key = administration.create_key(organization, Role(role), expires_us, tenant)
         _print_new(administration, key, output_format)
 
 
@@ -71,7 +86,10 @@ def create(
 @click.argument("key_id")
 @format_option
 def rotate(db: Path | None, key_id: str, output_format: str) -> None:
-    """Replace a key: create one of the same organization, role and lifetime, and revoke KEY_ID."""
+    """Replace a key: create one of the same organization, role, tenant and lifetime.
+
+    KEY_ID is revoked.
+    """
     with opened(db) as database:
         administration = SqliteKeyAdministration(database)
         key = administration.rotate_key(key_id)
@@ -107,7 +125,9 @@ def list_keys(db: Path | None, organization: str | None, output_format: str) -> 
         for key in found
         if organization is None or key.organization == organization
     ]
-    print_rows(rows, LISTED, output_format)
+    # A terminal has no room for a column that is empty nearly everywhere.
+    bound = any(row["tenant"] is not None for row in rows)
+    print_rows(rows, (*LISTED, "tenant") if bound else LISTED, output_format)
 
 
 def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
@@ -118,6 +138,7 @@ def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_form
         "bearer": key.bearer,
         "organization": created.organization,
         "role": created.role.value,
+        "tenant": created.tenant_id,
         "expires_at": time_text(created.expires_us),
     }
     print_record(record, output_format)
@@ -134,6 +155,7 @@ def _row(key: KeyInfo, now_us: int) -> Row:
         "key_id": key.key_id,
         "organization": key.organization,
         "role": key.role.value,
+        "tenant": key.tenant_id,
         "state": state,
         "created_at": time_text(key.created_us),
         "expires_at": time_text(key.expires_us),

@@ -29,13 +29,24 @@ def metrics() -> None:
 @organization_option
 @format_option
 def list_metrics(db: Path | None, organization: str, output_format: str) -> None:
-    """List metrics by name, with their types."""
+    """List metrics by name, with types, and units and descriptions where an exporter told them."""
     with opened(db) as database:
         found = SqliteMetricAdministration(database).list_metrics(organization)
     if found is None:
         raise click.ClickException(f"there is no organization {organization}")
-    rows = [{"name": name, "type": metric_type.name.lower()} for name, metric_type in found]
-    print_rows(rows, ("name", "type"), output_format)
+    rows = [
+        {
+            "name": metric.name,
+            "type": metric.type.name.lower(),
+            "unit": metric.unit or None,
+            "description": metric.description or None,
+        }
+        for metric in found
+    ]
+    columns = ["name", "type"]
+    # Only exporters send these.
+    columns += [each for each in ("unit", "description") if any(row[each] for row in rows)]
+    print_rows([{name: row[name] for name in columns} for row in rows], columns, output_format)
 
 
 @metrics.command()
@@ -50,7 +61,7 @@ def delete(db: Path | None, organization: str, name: str, yes: bool) -> int:
         found = administration.list_metrics(organization)
         if found is None:
             raise click.ClickException(f"there is no organization {organization}")
-        if name not in dict(found):
+        if name not in {metric.name for metric in found}:
             raise click.ClickException(f"{organization} has no metric {name}")
         if not yes:
             if not sys.stdin.isatty():

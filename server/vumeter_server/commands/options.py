@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.access.organizations import NAME_PROBLEM, is_organization_name
+from vumeter_server.live_metrics.validation import id_problem
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.times.steps import STEP_PROBLEM, read_step
 
@@ -25,6 +26,13 @@ def organization_name(text: str) -> str:
     """Read an option that names an organization."""
     if not is_organization_name(text):
         raise click.BadParameter(NAME_PROBLEM)
+    return text
+
+
+def tenant_id(text: str) -> str:
+    """Read an option that names a tenant of live metrics."""
+    if problem := id_problem(text):
+        raise click.BadParameter(problem)
     return text
 
 

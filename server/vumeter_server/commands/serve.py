@@ -16,6 +16,7 @@ from vumeter_server.commands.options import one_line_errors, server_options
 from vumeter_server.commands.up import run_supervisor
 from vumeter_server.runtime.addresses import Address, check_free, ip_of
 from vumeter_server.runtime.logs import configure_logs
+from vumeter_server.runtime.periodic import BackgroundEnded
 from vumeter_server.runtime.settings import load_settings, require_admin_token, warn_of_old_names
 from vumeter_server.supervisor.endpoints import Endpoints
 
@@ -73,7 +74,7 @@ def serve(
             raise click.ClickException(str(error)) from error
         except StorageDamaged as error:
             raise click.ClickException(str(damaged_file(settings.db, error))) from error
-        except app.BackgroundEnded as error:
+        except BackgroundEnded as error:
             # Not 2, which says that what the operator gave is wrong.
             click.echo(f"vumeter serve: {error}", err=True)
             click.get_current_context().exit(1)

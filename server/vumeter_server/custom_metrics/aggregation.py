@@ -62,6 +62,15 @@ class Statistic(Enum):
     """Needs the distinct sessions; points without a session count for none."""
 
 
+# What each metric of a session is compared with. Python 3.11 takes 0.3 µs to find a member of an
+# Enum in its class.
+_COUNTER: Final = MetricType.COUNTER
+_GAUGE: Final = MetricType.GAUGE
+_SUM: Final = Statistic.SUM
+_LAST: Final = Statistic.LAST
+_PERCENTILE: Final = Statistic.PERCENTILE
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function of some points; `percent`, exact, is that of a percentile, else 0."""
@@ -91,9 +100,9 @@ class Functions:
 
     def of(self, metric_type: MetricType) -> Function:
         """Return the function that metrics of a type are asked for."""
-        if metric_type is MetricType.COUNTER:
+        if metric_type is _COUNTER:
             return self.counter
-        return self.gauge if metric_type is MetricType.GAUGE else self.histogram
+        return self.gauge if metric_type is _GAUGE else self.histogram
 
 
 OF_BUCKETS: Final = Functions(counter=SUM, gauge=MEAN, histogram=P95)
@@ -104,16 +113,18 @@ OF_SESSIONS: Final = Functions(counter=SUM, gauge=LAST, histogram=P95)
 
 def compute(function: Function, values: Sequence[float]) -> float:
     """Return a function of values, at least one, in order of time, then of recording."""
-    if function.statistic is Statistic.LAST:
+    statistic = function.statistic
+    if statistic is _SUM:
+        return math.fsum(values)
+    if statistic is _LAST:
         return values[-1]
-    if function.statistic is Statistic.PERCENTILE:
+    if statistic is _PERCENTILE:
         return sorted(values)[rank_of(len(values), function.percent) - 1]
-    if function.statistic is Statistic.COUNT:
+    if statistic is Statistic.COUNT:
         return len(values)
-    if function.statistic in (Statistic.MIN, Statistic.MAX):
-        return min(values) if function.statistic is Statistic.MIN else max(values)
-    total = math.fsum(values)
-    return total / len(values) if function.statistic is Statistic.MEAN else total
+    if statistic in (Statistic.MIN, Statistic.MAX):
+        return min(values) if statistic is Statistic.MIN else max(values)
+    return math.fsum(values) / len(values)
 
 
 def compute_of_sums(function: Function, sums: Floats, counts: Integers) -> Floats:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distribution_rules import read_distributions
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.label_sets import (
     KnownLabelSets,
     check_ids,
@@ -38,7 +41,7 @@ class UncheckedColumns:
 
     `types` are numbers of MetricType, 0 where none is given. The indexes of sessions are one more
     than the position, 0 for none. `label_keys` are what the API knows the label sets by, and
-    `label_sets` finds them.
+    `label_sets` finds them. `distribution_indexes` are those of the points that are distributions.
     """
 
     names: Sequence[str]
@@ -51,6 +54,8 @@ class UncheckedColumns:
     label_set_indexes: Sequence[int]
     sessions: Sequence[str]
     session_indexes: Sequence[int]
+    distribution_indexes: Sequence[int] = ()
+    distributions: Sequence[GivenDistribution] = ()
 
 
 def validate_columns(columns: UncheckedColumns, now_us: int) -> Batch:
@@ -77,6 +82,7 @@ def validate_columns(columns: UncheckedColumns, now_us: int) -> Batch:
     _check_sessions(columns.sessions)
     _check_indexes(session_indexes, len(columns.sessions) + 1, "session_indexes", "sessions")
     types_of_points = types[name_indexes]
+    distributions = _distributions(columns, values, types_of_points)
     if len(columns.values):
         _check_values(values, types_of_points)
     if len(columns.times_us):
@@ -95,6 +101,7 @@ def validate_columns(columns: UncheckedColumns, now_us: int) -> Batch:
         label_set_indexes=label_set_indexes.astype(np.int32),
         sessions=sessions,
         session_indexes=session_indexes.astype(np.int32),
+        distributions=distributions,
     )
 
 
@@ -119,6 +126,27 @@ def _check_values(values: npt.NDArray[np.float64], types: Integers) -> None:
     _reject(np.abs(values) > MAX_VALUE, "columns.values", "must be from -1e15 to 1e15")
     wrong = (values < 0) & (types == MetricType.COUNTER)
     _reject(wrong, "columns.values", "must not be negative for a counter")
+
+
+def _distributions(
+    columns: UncheckedColumns, values: npt.NDArray[np.float64], types: Integers
+) -> Distributions | None:
+    """Check the distributions; their sums become values of the points."""
+    indexes = np.array(columns.distribution_indexes, np.int64)
+    if len(indexes) != len(columns.distributions):
+        raise InvalidArgument.of(
+            "columns.distributions", "must be one for each of distribution_indexes"
+        )
+    if not len(indexes):
+        return None
+    _check_indexes(indexes, len(values), "distribution_indexes", "the points")
+    falls = np.append(False, indexes[1:] <= indexes[:-1])
+    _reject(falls, "columns.distribution_indexes", "must ascend")
+    findings = Findings("columns.distributions")
+    given = dict(zip(indexes.tolist(), columns.distributions, strict=True))
+    distributions = read_distributions(given, types, values, findings, attribute="")
+    findings.raise_any()
+    return distributions
 
 
 def _check_times(times_us: Integers, now_us: int) -> None:

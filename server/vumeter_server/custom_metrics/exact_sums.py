@@ -45,10 +45,16 @@ class ExactSums:
         return cls(np.zeros(cells, np.int64), [np.zeros(cells)])
 
     @classmethod
-    def of(cls, cells: Cells, values: npt.NDArray[np.generic], size: int) -> ExactSums:
-        """Return the sums of `values`, each counted into its cell."""
+    def of(
+        cls,
+        cells: Cells,
+        values: npt.NDArray[np.generic],
+        size: int,
+        counts: Cells | None = None,
+    ) -> ExactSums:
+        """Return the sums of `values`, each counted into its cell, as often as `counts` says."""
         sums = cls.zeros(size)
-        sums.add(cells, values)
+        sums.add(cells, values, counts)
         return sums
 
     @classmethod
@@ -73,10 +79,13 @@ class ExactSums:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def add(self, cells: Cells, values: npt.NDArray[np.generic]) -> None:
-        """Add one value to each of `cells`."""
+    def add(
+        self, cells: Cells, values: npt.NDArray[np.generic], counts: Cells | None = None
+    ) -> None:
+        """Add one value to each of `cells`; `counts` says how many it is the sum of, if not one."""
         size = len(self.counts)
-        self.counts += np.bincount(cells, minlength=size)
+        of_cells = np.bincount(cells, weights=counts, minlength=size)
+        self.counts += of_cells.astype(np.int64, copy=False)
         if values.dtype.kind in "iu":
             self.parts[0] += np.bincount(cells, weights=values, minlength=size)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,16 @@ from google.rpc.status_pb2 import Status
 from google.type import date_pb2
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter.custom_metrics.v1 import query_pb2
+from vumeter.custom_metrics.v1 import deletion_pb2, query_pb2
 from vumeter_server.api.call import Call
 from vumeter_server.api.page_tokens import asked_page
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.api.times import duration_us, instant_us, timestamp
+from vumeter_server.api.times import duration_us, timestamp
 from vumeter_server.custom_metrics import wire
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_pages import (
     MAX_ENTRIES,
+    list_metrics,
     list_tags,
     page_of_aggregate,
     page_of_daily,
@@ -29,23 +32,20 @@ from vumeter_server.custom_metrics.grpc_pages import (
 )
 from vumeter_server.custom_metrics.grpc_query import (
     QUERY_FIELD_NAMES,
+    filters_of,
+    range_of,
+    read_deletion,
     read_query,
+    sum_request,
     write_rows,
 )
 from vumeter_server.custom_metrics.ingest import Recording
-from vumeter_server.custom_metrics.labels import (
-    check_group_by,
-    check_metric_names,
-    check_tags,
-    label_filter,
-)
 from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.query import Queries, Rows, SumRequest, TimeseriesRequest
+from vumeter_server.custom_metrics.query import Queries, Rows, TimeseriesRequest
 from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
-from vumeter_server.times.ranges import TimeRange, check_range
 from vumeter_server.times.units import HOUR_US
 from vumeter_server.times.zones import find_zone
 
@@ -59,6 +59,7 @@ class CustomMetricsService:
 
     queries: Queries
     recording: Recording
+    deletion: Deletion
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -126,12 +127,18 @@ class CustomMetricsService:
         shown, next_page_token = page.of(names, lambda name: (name,))
         return pb.ListMetricNamesResponse(names=shown, next_page_token=next_page_token)
 
+    async def ListMetrics(
+        self, request: pb.ListMetricsRequest, call: Call
+    ) -> pb.ListMetricsResponse:
+        """List metrics with what is known of them."""
+        return await list_metrics(self.queries, call.organization_id, request)
+
     async def AggregateMetrics(
         self, request: pb.AggregateMetricsRequest, call: Call
     ) -> pb.AggregateMetricsResponse:
         """Sum metrics over a range."""
         page = page_of_aggregate(request)
-        rows = await self.queries.aggregate(call.organization_id, _sum_request(request))
+        rows = await self.queries.aggregate(call.organization_id, sum_request(request))
         shown, next_page_token = rows_of_aggregate(page, len(rows.groups))
         return await RENDERING.run(
             lambda: pb.AggregateMetricsResponse(
@@ -151,7 +158,7 @@ class CustomMetricsService:
         page = page_of_daily(request)
         rows = await self.queries.daily(
             call.organization_id,
-            _sum_request(request),
+            sum_request(request),
             find_zone(request.time_zone),
             fill_zero=_fill_zero(request.fill),
         )
@@ -175,10 +182,10 @@ class CustomMetricsService:
         if not request.metric_name:
             raise InvalidArgument.of("metric_name", "must be given")
         asked = TimeseriesRequest(
-            time_range=_time_range(request.selection),
+            time_range=range_of(request.selection),
             metric_name=request.metric_name,
             step_us=duration_us(request.step, "step") if request.HasField("step") else HOUR_US,
-            filters=_filters(request.selection),
+            filters=filters_of(request.selection),
             fill_zero=_fill_zero(request.fill),
         )
         found = await self.queries.timeseries(call.organization_id, asked)
@@ -199,6 +206,16 @@ class CustomMetricsService:
         except InvalidArgument as error:
             raise error.respelled(QUERY_FIELD_NAMES) from None
         return await RENDERING.run(lambda: write_rows(rows), size=rows.values.size)
+
+    async def DeletePoints(
+        self, request: deletion_pb2.DeletePointsRequest, call: Call
+    ) -> deletion_pb2.DeletePointsResponse:
+        """Delete points, all of them or none."""
+        try:
+            deleted = await self.deletion.delete(call.organization_id, read_deletion(request))
+        except InvalidArgument as error:
+            raise error.respelled(QUERY_FIELD_NAMES) from None
+        return deletion_pb2.DeletePointsResponse(deleted=deleted)
 
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
         """List tag keys with their values."""
@@ -224,33 +241,6 @@ FIELD_NAMES: Mapping[str, str] = {
 }
 
 
-def _time_range(selection: pb.Selection) -> TimeRange:
-    bounds = []
-    for field in ("start_time", "end_time"):
-        if not selection.HasField(field):
-            raise InvalidArgument.of(f"selection.{field}", "must be given")
-        bounds.append(instant_us(getattr(selection, field), f"selection.{field}"))
-    return check_range(bounds[0], bounds[1], "selection.end_time")
-
-
-def _filters(selection: pb.Selection) -> tuple[tuple[str, str], ...]:
-    return label_filter(
-        check_tags(selection.tags, "selection.tags"),
-        agent_id=selection.agent_id,
-        environment_id=selection.environment_id,
-        within="selection.",
-    )
-
-
-def _sum_request(request: pb.AggregateMetricsRequest | pb.ListDailyMetricsRequest) -> SumRequest:
-    return SumRequest(
-        time_range=_time_range(request.selection),
-        filters=_filters(request.selection),
-        metric_names=check_metric_names(request.metric_names),
-        group_by=check_group_by(request.group_by),
-    )
-
-
 def _fill_zero(fill: pb.Fill) -> bool:
     if fill not in (pb.FILL_UNSPECIFIED, pb.FILL_ZERO):
         raise InvalidArgument.of("fill", "must be FILL_ZERO or unspecified")
@@ -274,11 +264,13 @@ def _each_row(rows: Rows, shown: slice) -> Iterable[tuple[int, dict[str, str], d
 
 
 def _buckets(starts_us: list[int], found: Timeseries) -> list[pb.TimeseriesBucket]:
+    errors = itertools.repeat(0.0) if found.errors is None else found.errors.tolist()
+    columns = zip(starts_us, found.values.tolist(), found.counts.tolist(), strict=True)
     return [
-        pb.TimeseriesBucket(start_time=timestamp(start_us), value=value, sample_count=count)
-        for start_us, value, count in zip(
-            starts_us, found.values.tolist(), found.counts.tolist(), strict=True
+        pb.TimeseriesBucket(
+            start_time=timestamp(start_us), value=value, sample_count=count, max_error=error
         )
+        for (start_us, value, count), error in zip(columns, errors, strict=False)
     ]
 
 
@@ -293,4 +285,5 @@ def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
         last_occur_time=timestamp(metric.last_time_us),
         value=metric.value,
         sample_count=metric.count,
+        max_error=metric.error,
     )

@@ -104,3 +104,24 @@ def _tags(page: Page, pairs: Sequence[tuple[str, str]], size: int) -> pb.ListTag
         answer.next_page_token = page.next_token(*last)
         answer.tags[last[0]].truncated = following[0] == last[0]
     return answer
+
+
+async def list_metrics(
+    queries: Queries, organization_id: int, request: pb.ListMetricsRequest
+) -> pb.ListMetricsResponse:
+    """Answer a page of metrics."""
+    page = asked_page(request, (str,), most=MAX_ENTRIES)
+    metrics = await queries.metrics(organization_id)
+    shown, next_page_token = page.of(metrics, lambda metric: (metric.name,))
+    return pb.ListMetricsResponse(
+        metrics=[
+            pb.Metric(
+                name=metric.name,
+                type=pb.MetricType.Name(metric.type),
+                unit=metric.unit,
+                description=metric.description,
+            )
+            for metric in shown
+        ],
+        next_page_token=next_page_token,
+    )

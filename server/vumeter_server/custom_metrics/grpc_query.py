@@ -1,4 +1,4 @@
-"""QueryMetrics between its messages and the core: enums by name, times, rows."""
+"""Messages of queries and of DeletePoints to what the core takes; the rows of QueryMetrics."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from vumeter.custom_metrics.v1 import custom_metrics_pb2, deletion_pb2
 from vumeter.custom_metrics.v1 import query_pb2 as pb
 from vumeter_server.api.times import duration_us, instant_us, timestamp
+from vumeter_server.custom_metrics.deletion import DeleteRequest
+from vumeter_server.custom_metrics.labels import (
+    check_group_by,
+    check_metric_names,
+    check_tags,
+    label_filter,
+)
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.metric_query import (
     MAX_DAYS_EARLIER,
@@ -19,6 +27,7 @@ from vumeter_server.custom_metrics.metric_query import (
     QueryFunction,
     QueryRequest,
 )
+from vumeter_server.custom_metrics.query import SumRequest
 from vumeter_server.custom_metrics.query_metrics import QueryRows
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.buckets import CalendarUnit, Step
@@ -41,6 +50,39 @@ _FILLS: Final[Mapping[int, Fill]] = {
 }
 
 
+def range_of(selection: custom_metrics_pb2.Selection) -> TimeRange:
+    """Return the range of a selection."""
+    bounds = []
+    for field in ("start_time", "end_time"):
+        if not selection.HasField(field):
+            raise InvalidArgument.of(f"selection.{field}", "must be given")
+        bounds.append(instant_us(getattr(selection, field), f"selection.{field}"))
+    return check_range(bounds[0], bounds[1], "selection.end_time")
+
+
+def filters_of(selection: custom_metrics_pb2.Selection) -> tuple[tuple[str, str], ...]:
+    """Return the labels of a selection."""
+    return label_filter(
+        check_tags(selection.tags, "selection.tags"),
+        agent_id=selection.agent_id,
+        environment_id=selection.environment_id,
+        within="selection.",
+    )
+
+
+def sum_request(
+    request: custom_metrics_pb2.AggregateMetricsRequest
+    | custom_metrics_pb2.ListDailyMetricsRequest,
+) -> SumRequest:
+    """Return which sums a request asks for."""
+    return SumRequest(
+        time_range=range_of(request.selection),
+        filters=filters_of(request.selection),
+        metric_names=check_metric_names(request.metric_names),
+        group_by=check_group_by(request.group_by),
+    )
+
+
 def read_query(request: pb.QueryMetricsRequest) -> QueryRequest:
     """Return what a request asks for; raises InvalidArgument naming what cannot be read."""
     return QueryRequest(
@@ -56,6 +98,21 @@ def read_query(request: pb.QueryMetricsRequest) -> QueryRequest:
         other=request.other,
         fill=_member(_FILLS, request.fill, "fill"),
         compare_to=_comparison(request),
+    )
+
+
+def read_deletion(request: deletion_pb2.DeletePointsRequest) -> DeleteRequest:
+    """Return what to delete; raises InvalidArgument naming what cannot be read."""
+    bounds = [
+        instant_us(getattr(request, field), field) if request.HasField(field) else None
+        for field in ("start_time", "end_time")
+    ]
+    return DeleteRequest(
+        start_us=bounds[0],
+        end_us=bounds[1],
+        metric_names=request.metric_names,
+        filters=_matchers(request.filters, "filters"),
+        dry_run=request.dry_run,
     )
 
 
@@ -76,6 +133,7 @@ def write_rows(rows: QueryRows) -> pb.QueryMetricsResponse:
                 previous=None
                 if rows.previous is None
                 else _there(rows.names, rows.previous[row].tolist()),
+                max_error=rows.errors_of(row),
             )
         )
     return pb.QueryMetricsResponse(rows=written, groups=rows.groups)

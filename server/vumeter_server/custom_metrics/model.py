@@ -11,6 +11,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions
+
 LabelSet = tuple[tuple[str, str], ...]
 """The labels of a point, `agent_id` and `environment_id` among them, sorted by key."""
 
@@ -40,6 +42,8 @@ class Batch:
         label_set_indexes: index into `label_sets`.
         sessions: session ids.
         session_indexes: index into `sessions`, -1 for no session.
+        distributions: those of the points that are distributions, whose values are their sums;
+            None if none is.
     """
 
     names: list[str]
@@ -51,6 +55,7 @@ class Batch:
     label_set_indexes: npt.NDArray[np.int32]
     sessions: list[str]
     session_indexes: npt.NDArray[np.int32]
+    distributions: Distributions | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,6 +77,9 @@ class Batch:
             session_indexes,
         ):
             hashed.update(column.tobytes())
+        if self.distributions is not None:
+            for name in Distributions.__slots__:
+                hashed.update(getattr(self.distributions, name).tobytes())
         return hashed.digest()
 
 

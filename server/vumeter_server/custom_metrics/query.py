@@ -26,6 +26,7 @@ from vumeter_server.custom_metrics.metric_query import QueryRequest, check_query
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query_metrics import QueryRows, query_metrics
 from vumeter_server.custom_metrics.questions import (
+    MetricInfo,
     Selection,
     SessionMetric,
     SumQuery,
@@ -93,6 +94,10 @@ class Queries:
         """Return metric names, sorted; "" as the agent means all agents."""
         check_length(agent_id, "agent_id", MAX_ID)
         return await self.store.names(organization_id, agent_id or None)
+
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        """Return all metrics, sorted by name."""
+        return await self.store.metrics(organization_id)
 
     async def aggregate(self, organization_id: int, request: SumRequest) -> Rows:
         """Return a row per group with a point of a metric asked for, the largest total first.

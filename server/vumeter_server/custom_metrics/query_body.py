@@ -1,4 +1,4 @@
-"""The body of `POST /v1/custom-metrics/query`, read strictly."""
+"""The bodies of `POST /v1/custom-metrics/query` and `/delete`, read strictly."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from vumeter_server.custom_metrics.deletion import DeleteRequest
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.metric_query import (
     Fill,
@@ -18,7 +19,7 @@ from vumeter_server.custom_metrics.metric_query import (
 )
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.buckets import CalendarUnit, Step
-from vumeter_server.times.ranges import parse_range
+from vumeter_server.times.ranges import parse_instant, parse_range
 from vumeter_server.times.steps import read_step
 from vumeter_server.times.zones import find_zone
 
@@ -79,6 +80,33 @@ class QueryBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     other: bool | Unset = UNSET
     fill: str | Unset = UNSET
     compare_to: str | Unset = UNSET
+
+
+class DeleteBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Which points to delete."""
+
+    start_date: str | Unset = UNSET
+    end_date: str | Unset = UNSET
+    timezone: str | Unset = UNSET
+    metric_names: list[str] | Unset = UNSET
+    filters: list[FilterBody] | Unset = UNSET
+    dry_run: bool | Unset = UNSET
+
+
+def delete_request(body: DeleteBody) -> DeleteRequest:
+    """Return what a body asks for; raises InvalidArgument naming the field that cannot be read."""
+    zone = find_zone(body.timezone or None)
+    bounds = [
+        None if isinstance(text, Unset) else parse_instant(text, zone, field)
+        for text, field in ((body.start_date, "start_date"), (body.end_date, "end_date"))
+    ]
+    return DeleteRequest(
+        start_us=bounds[0],
+        end_us=bounds[1],
+        metric_names=body.metric_names or (),
+        filters=_matchers(body.filters or (), "filters"),
+        dry_run=body.dry_run is True,
+    )
 
 
 def query_request(body: QueryBody) -> QueryRequest:

@@ -11,9 +11,8 @@ from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.metric_query import Fill, MetricQuery, QueryFunction
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import REST, FunctionOfMetric, Grouped, GroupedQuery
-from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.custom_metrics.store import AskGrouped, MetricStore
 from vumeter_server.errors import InvalidArgument
-from vumeter_server.runtime.offload import RENDERING
 from vumeter_server.times.buckets import BucketBounds, buckets_of, days_earlier, previous
 from vumeter_server.times.ranges import TimeRange
 from vumeter_server.times.units import SECOND_US
@@ -36,6 +35,7 @@ class QueryRows:
         counts: int64[rows, metrics].
         previous: float64[rows, columns], None without a comparison.
         groups: how many groups have a row, before `limit`.
+        errors: float64[rows, metrics], how far percentiles may be off; None if all are exact.
     """
 
     names: list[str]
@@ -48,10 +48,18 @@ class QueryRows:
     counts: Integers
     previous: Floats | None
     groups: int
+    errors: Floats | None = None
+
+    def errors_of(self, row: int) -> dict[str, float]:
+        """Return the errors of a row that are not 0, by column."""
+        if self.errors is None:
+            return {}
+        errors = zip(self.names, self.errors[row].tolist(), strict=False)
+        return {name: error for name, error in errors if error}
 
 
 async def query_metrics(store: MetricStore, organization_id: int, query: MetricQuery) -> QueryRows:
-    """Answer a query.
+    """Answer a query, all parts of it of one moment.
 
     Raises InvalidArgument for more than 11,000 buckets or 100,000 cells, and for a rate of a
     metric that is no counter.
@@ -59,15 +67,19 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
     buckets = buckets_of(query.time_range, query.step, query.zone)
     if not len(buckets):
         return _answer(query, buckets, _nothing(query), None, 0)
+    return await store.at_one_moment(organization_id, lambda ask: _rows(ask, query, buckets))
+
+
+def _rows(ask: AskGrouped, query: MetricQuery, buckets: BucketBounds) -> QueryRows:
     listed: list[tuple[str, ...]] | None = None
     groups = 0
     if query.limit is not None and query.group_by:
         whole = BucketBounds((buckets.bounds_us[0], buckets.bounds_us[-1]))
-        found = await store.grouped(organization_id, _asked(query, whole, None, None))
+        found = ask(_asked(query, whole, None, None))
         _check_types(query, found)
-        ranking = await RENDERING.run(lambda: _ranked(query, whole, found), size=found.values.size)
+        ranking = _ranked(query, whole, found)
         listed, groups = ranking[: query.limit], len(ranking)
-    found = await store.grouped(organization_id, _asked(query, buckets, listed, _cells(query)))
+    found = ask(_asked(query, buckets, listed, _cells(query)))
     _check_types(query, found)
     if listed is None:
         groups = len(set(found.groups.tolist()))
@@ -81,11 +93,8 @@ async def query_metrics(store: MetricStore, organization_id: int, query: MetricQ
         )
         before_buckets = buckets_of(before, query.step, query.zone)
         if len(before_buckets):
-            asked = _asked(query, before_buckets, listed, None)
-            earlier = before_buckets, await store.grouped(organization_id, asked)
-    # BucketBounds that are filled in are not counted yet.
-    size = found.values.size if query.fill is Fill.NONE else MAX_CELLS
-    return await RENDERING.run(lambda: _answer(query, buckets, found, earlier, groups), size=size)
+            earlier = before_buckets, ask(_asked(query, before_buckets, listed, None))
+    return _answer(query, buckets, found, earlier, groups)
 
 
 def _cells(query: MetricQuery) -> int:
@@ -171,6 +180,7 @@ def _answer(
         counts=found.counts[order],
         previous=None if before is None else before[order],
         groups=groups,
+        errors=None if found.errors is None else found.errors[order],
     )
 
 
@@ -183,6 +193,10 @@ def _with_every_bucket(query: MetricQuery, found: Grouped, buckets: int) -> Grou
     values = np.full((len(groups) * buckets, width), np.nan)
     counts = np.zeros((len(groups) * buckets, width), np.int64)
     values[places], counts[places] = found.values, found.counts
+    errors = None
+    if found.errors is not None:
+        errors = np.zeros(values.shape)
+        errors[places] = found.errors
     return Grouped(
         types=found.types,
         labels=found.labels,
@@ -190,6 +204,7 @@ def _with_every_bucket(query: MetricQuery, found: Grouped, buckets: int) -> Grou
         groups=np.repeat(groups, buckets),
         values=values,
         counts=counts,
+        errors=errors,
     )
 
 

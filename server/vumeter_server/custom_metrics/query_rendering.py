@@ -13,7 +13,7 @@ import numpy.typing as npt
 import orjson
 
 from vumeter_server.custom_metrics.query_metrics import QueryRows
-from vumeter_server.numbers import JsonNumber, json_numbers, text_numbers
+from vumeter_server.numbers import JsonNumber, json_number, json_numbers, text_numbers
 from vumeter_server.times.rfc3339 import format_local
 from vumeter_server.times.zones import offset_at
 
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def render_query(rows: QueryRows, zone: ZoneInfo) -> bytes:
-    """Write `{"data": {"rows": [...], "groups": n}}`."""
+    """Write `{"data": {"rows": [...], "groups": n}}`; a row has `errors` if one is not 0."""
     names, counted = rows.names, rows.names[: rows.metrics]
     starts, ends = _times(rows, zone)
     values = _numbers(rows.values)
@@ -41,6 +41,10 @@ def render_query(rows: QueryRows, zone: ZoneInfo) -> bytes:
     if rows.previous is not None:
         for each, before in zip(written, _numbers(rows.previous), strict=True):
             each["previous"] = dict(zip(names, before, strict=True))
+    if rows.errors is not None:
+        for row in np.flatnonzero(rows.errors.any(axis=1)).tolist():
+            errors = rows.errors_of(row)
+            written[row]["errors"] = {name: json_number(error) for name, error in errors.items()}
     return orjson.dumps({"data": {"rows": written, "groups": rows.groups}})
 
 

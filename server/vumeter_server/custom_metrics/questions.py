@@ -22,6 +22,9 @@ from vumeter_server.custom_metrics.aggregation import (
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.model import MetricType
 
+END_OF_TIME_US: Final = 2**62
+"""Later than any point."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
@@ -100,13 +103,28 @@ class Timeseries:
         type: the metric's; None if there is no such metric.
         buckets: int64[buckets], their numbers, from 0 at the selection's start.
         values: float64[buckets], the function that the query asks of the metric's type.
-        counts: int64[buckets], how many points each value was computed of.
+        counts: int64[buckets], how many values each was computed of.
+        errors: float64[buckets], how far percentiles may be off; None if all are exact.
     """
 
     type: MetricType | None
     buckets: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
+    errors: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeleteQuery:
+    """Says which points to delete: those in the range, of these metrics, that match all filters.
+
+    `metric_names` is None for all metrics. Without bounds the range is all of time.
+    """
+
+    start_us: int = 0
+    end_us: int = END_OF_TIME_US
+    metric_names: Sequence[str] | None = None
+    filters: Sequence[Matcher] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,7 +175,8 @@ class Grouped:
         buckets: int64[rows], from 0.
         groups: int64[rows], indexes of `labels`, or REST.
         values: float64[rows, columns], NaN where there is no point.
-        counts: int64[rows, columns], of points; of sessions, the distinct ones.
+        counts: int64[rows, columns], of values; of sessions, the distinct ones.
+        errors: float64[rows, columns], how far percentiles may be off; None if all are exact.
     """
 
     types: list[MetricType | None]
@@ -166,6 +185,17 @@ class Grouped:
     groups: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
+    errors: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricInfo:
+    """A metric; "" is a unit or description that nobody told."""
+
+    name: str
+    type: MetricType
+    unit: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +227,7 @@ class SessionMetric:
     """What a session recorded of one metric with one label set.
 
     `labels` holds `agent_id` and `environment_id` too, but not `session_id`. `last_time_us` is the
-    greatest timestamp, `count` the number of points.
+    greatest timestamp, `count` the number of values, `error` how far a percentile may be off.
     """
 
     metric_name: str
@@ -206,3 +236,4 @@ class SessionMetric:
     last_time_us: int
     value: float
     count: int
+    error: float = 0.0

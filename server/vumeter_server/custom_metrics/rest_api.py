@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
@@ -13,8 +13,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
+from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
-from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.labels import (
     label_filter,
     parse_group_by,
@@ -22,8 +22,15 @@ from vumeter_server.custom_metrics.labels import (
     parse_tags,
 )
 from vumeter_server.custom_metrics.query import Queries, SumRequest, TimeseriesRequest
-from vumeter_server.custom_metrics.query_body import QUERY_FIELD_NAMES, QueryBody, query_request
+from vumeter_server.custom_metrics.query_body import (
+    QUERY_FIELD_NAMES,
+    DeleteBody,
+    QueryBody,
+    delete_request,
+    query_request,
+)
 from vumeter_server.custom_metrics.query_rendering import render_query, render_query_csv
+from vumeter_server.custom_metrics.record_body import RecordBody, points_of
 from vumeter_server.custom_metrics.rendering import (
     render_aggregate,
     render_daily,
@@ -31,12 +38,7 @@ from vumeter_server.custom_metrics.rendering import (
     render_tags,
     render_timeseries,
 )
-from vumeter_server.custom_metrics.validation import (
-    TYPE_CODES,
-    UNKNOWN_TYPE,
-    UncheckedPoints,
-    check_idempotency_key,
-)
+from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
 from vumeter_server.times.ranges import parse_range
@@ -49,33 +51,13 @@ BYTES_PER_POINT = 200
 T = TypeVar("T")
 
 
-class PointBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A point of a recording's body."""
-
-    name: str
-    type: str | msgspec.UnsetType = UNSET
-    value: float | msgspec.UnsetType = UNSET
-    timestamp: str | msgspec.UnsetType = UNSET
-    agent_id: str | msgspec.UnsetType = UNSET
-    environment_id: str | msgspec.UnsetType = UNSET
-    session_id: str | msgspec.UnsetType = UNSET
-    tags: dict[str, str] | msgspec.UnsetType = UNSET
-
-
-class RecordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of a recording."""
-
-    points: list[PointBody]
-    idempotency_key: str | msgspec.UnsetType = UNSET
-    dry_run: bool | msgspec.UnsetType = UNSET
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CustomMetricsRestService:
     """Serves vumeter.custom_metrics.v1.CustomMetricsRestService."""
 
     queries: Queries
     recording: Recording
+    deletion: Deletion
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -95,7 +77,7 @@ class CustomMetricsRestService:
         )
         idempotency_key = check_idempotency_key(body.idempotency_key or None)
         checked = await PARSING.run(
-            lambda: self.recording.check(_columns(body.points), idempotency_key),
+            lambda: self.recording.check(points_of(body.points), idempotency_key),
             size=len(body.points),
         )
         recorded = await self.recording.record(
@@ -156,6 +138,12 @@ class CustomMetricsRestService:
             await RENDERING.run(lambda: render_query(rows, asked.zone), size=rows.values.size)
         )
 
+    async def Delete(self, request: pb.DeleteRequest, call: Call) -> pb.DeleteResponse:
+        """Delete points, all of them or none."""
+        asked = delete_request(json_body.decode(request.body, DeleteBody))
+        deleted = await self.deletion.delete(call.organization_id, asked)
+        return pb.DeleteResponse(data=pb.DeleteResponse.Data(deleted=deleted))
+
     async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:
         """List tag keys with their values."""
         tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
@@ -174,7 +162,7 @@ FIELD_NAMES: Mapping[str, str] = {
         for field in message.fields
     },
     **{"environment_id": "environmentId", "idempotency_key": "idempotencyKey"},
-    **{"dry_run": "dryRun"},
+    **{"dry_run": "dryRun", "bucket_counts": "bucketCounts", "zero_count": "zeroCount"},
     **QUERY_FIELD_NAMES,
 }
 
@@ -202,32 +190,6 @@ def _fill_zero(text: str) -> bool:
     if text not in ("", "zero"):
         raise InvalidArgument.of("fill", "must be zero or absent")
     return text == "zero"
-
-
-def _columns(points: list[PointBody]) -> UncheckedPoints:
-    return UncheckedPoints(
-        names=[point.name for point in points],
-        types=[_type(point.type) for point in points],
-        values=[_given(point.value) for point in points],
-        timestamps=[_given(point.timestamp) for point in points],
-        session_ids=[point.session_id or "" for point in points],
-        label_keys=[
-            (point.agent_id or "", point.environment_id or "", *(point.tags or {}).items())
-            for point in points
-        ],
-        label_sets=_LABEL_SETS,
-    )
-
-
-def _type(text: str | msgspec.UnsetType) -> int:
-    return 0 if isinstance(text, msgspec.UnsetType) else TYPE_CODES.get(text, UNKNOWN_TYPE)
-
-
-_LABEL_SETS: KnownLabelSets[tuple[Any, ...]] = KnownLabelSets(lambda key: key, lambda tag: tag)
-
-
-def _given(value: T | msgspec.UnsetType) -> T | None:
-    return None if value is UNSET else value
 
 
 def _json(data: bytes) -> HttpBody:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from vumeter_server.custom_metrics.model import Batch, MetricType
+from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
     Grouped,
     GroupedQuery,
+    MetricInfo,
     SessionMetric,
     SumQuery,
     Sums,
@@ -25,8 +27,14 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.times.units import HOUR_US
 
+T = TypeVar("T")
+
 IDEMPOTENCY_KEYS_KEPT_US: Final = 48 * HOUR_US
 """Twice the 24 hours that callers are promised."""
+
+
+AskGrouped = Callable[[GroupedQuery], Grouped]
+"""Answers a query; called on the thread that it was given to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,12 +108,38 @@ class MetricStore(Protocol):
         The types of new metrics stay open, and so does the idempotency key.
         """
 
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Delete the points that a query is about, and return how many; maybe 0.
+
+        All points that were recorded when it was called; those that are recorded while it goes on
+        may stay. All or nothing: queries see all of these points until, at one moment, none of them
+        sees any, in any process. When it returns that moment is past, and no crash brings a point
+        back. If it is cut short, by a crash or because its caller is cancelled, or raises, it is
+        open whether the points are deleted now, later or not at all, but never some of them without
+        the others; calling it again makes sure. After StorageDamaged nothing was deleted.
+
+        Everything that is computed in advance is made again, and the space is given back, soon
+        after it returns. Recording goes on meanwhile, and waits no longer than for a flush.
+
+        Idempotency keys stay used, so that a late repeat of a recording brings no point back. Types
+        stay: a metric that lost all its points is not listed by `names`, and keeps its type. What a
+        deleted point had and no point has any more goes: the metric's name in `names`, with and
+        without its agent; its labels in `tags` and `tag_values`; its session.
+        """
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points `delete_points` would delete; change nothing."""
+
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted by code point.
 
         With `agent_id` those that a point of this agent was recorded of. A metric is listed from
-        its first point until it is deleted, even when retention has dropped all its points.
+        its first point until it or all its points are deleted, even when retention has dropped all
+        its points.
         """
+
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        """Return the metrics that `names` lists, sorted by name by code point."""
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum the points of the selection by metric, group and period, whatever their type.
@@ -124,14 +158,14 @@ class MetricStore(Protocol):
         The type is answered without a point in the range too; None if there is no such metric.
         """
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
-        """Compute functions of metrics by group and bucket.
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
+        """Run `work` on a thread and return what it does, or raise what it raises.
 
-        Every value is what `aggregation` says of the points of that bucket and group, whatever the
-        type of the metric.
-
-        Raises:
-            InvalidArgument: from `aggregation.check_cells`, for more than `max_cells`.
+        `work` is given a function that computes functions of metrics by group and bucket. All that
+        it asks is of one moment, however much is recorded, deleted or rearranged meanwhile. Every
+        value is what `aggregation` says of the points of that bucket and group, whatever the type
+        of the metric. The function raises InvalidArgument, from `aggregation.check_cells`, for more
+        than `max_cells`.
         """
 
     async def tags(
@@ -140,8 +174,8 @@ class MetricStore(Protocol):
         """Return the user labels of points of the metric and agent, or of all.
 
         Keys are in order of code point, and so are the first `limit` values of each, from 1 to
-        `aggregation.MAX_TAG_VALUES`. Labels that only deleted metrics had are not listed; labels
-        whose points retention has dropped are.
+        `aggregation.MAX_TAG_VALUES`. Labels that only deleted metrics or points had are not listed;
+        labels whose points retention has dropped are.
         """
 
     async def tag_values(
@@ -187,7 +221,7 @@ class MetricAdministration(Protocol):
     busy, full or failing.
     """
 
-    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+    def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         """Return the metrics of an organization, by name; None if there is no such organization."""
 
     def delete_metric(self, organization: str, name: str) -> bool:

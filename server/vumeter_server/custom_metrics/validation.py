@@ -7,12 +7,14 @@ that an organization already has is checked by `settle`, in the transaction that
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distribution_rules import read_distributions
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.label_sets import (
     KnownLabelSets,
     check_id,
@@ -52,6 +54,7 @@ class UncheckedPoints:
         timestamps: microseconds since the epoch, or RFC 3339 text that `validate` reads; None where
             none is given.
         session_ids: the sessions; "" for none.
+        distributions: the distributions that points have in the place of a value, by index.
         label_keys: what the API knows each point's labels by.
         label_sets: finds label sets by these keys.
     """
@@ -63,6 +66,7 @@ class UncheckedPoints:
     session_ids: Sequence[str]
     label_keys: Sequence[Hashable]
     label_sets: KnownLabelSets[Any]
+    distributions: Mapping[int, GivenDistribution] = field(default_factory=dict)
 
 
 def validate(columns: UncheckedPoints, now_us: int) -> Batch:
@@ -77,6 +81,7 @@ def validate(columns: UncheckedPoints, now_us: int) -> Batch:
     types = np.array(columns.types, np.int64)
     _check_types(types, findings)
     values = _read_values(columns, types, findings)
+    distributions = read_distributions(columns.distributions, types, values, findings)
     times_us = _read_timestamps(columns.timestamps, now_us, findings)
     keys, label_set_indexes = _number(columns.label_keys)
     label_sets = columns.label_sets.find(keys)
@@ -100,6 +105,7 @@ def validate(columns: UncheckedPoints, now_us: int) -> Batch:
         label_set_indexes=label_set_indexes,
         sessions=sessions,
         session_indexes=session_indexes,
+        distributions=distributions,
     )
 
 
@@ -158,6 +164,8 @@ def _read_values(
     unusual = ~((values >= 0) & (values <= MAX_VALUE))
     for index in np.flatnonzero(unusual).tolist():
         value, of_type = columns.values[index], types[index]
+        if index in columns.distributions:
+            continue
         if value is None:
             if of_type in (MetricType.GAUGE, MetricType.HISTOGRAM):
                 name = MetricType(of_type).name.lower()
@@ -219,10 +227,18 @@ def settle(batch: Batch, known: Mapping[str, MetricType], now_us: int) -> Settle
     own_types = metric_types[batch.name_indexes]
     is_counter = own_types == MetricType.COUNTER
     is_absent = np.isnan(batch.values)
+    is_distribution = np.zeros(len(batch), np.bool_)
+    if batch.distributions is not None:
+        is_distribution[batch.distributions.positions] = True
+    wrong_distribution = is_distribution & (own_types != MetricType.HISTOGRAM)
     wrong_type = (batch.types != 0) & (batch.types != own_types)
-    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0))
-    if wrong_type.any() or wrong_value.any():
-        raise InvalidArgument(violations=_violations(own_types, wrong_type, wrong_value, is_absent))
+    wrong_value = (is_absent & ~is_counter) | (is_counter & (batch.values < 0) & ~is_distribution)
+    if wrong_type.any() or wrong_value.any() or wrong_distribution.any():
+        raise InvalidArgument(
+            violations=_violations(
+                own_types, wrong_type, wrong_value, wrong_distribution, is_absent, new_types, batch
+            )
+        )
     return Settled(
         batch=batch,
         values=np.where(is_absent, 1.0, batch.values),
@@ -235,13 +251,22 @@ def _violations(
     own_types: npt.NDArray[np.uint8],
     wrong_type: npt.NDArray[np.bool_],
     wrong_value: npt.NDArray[np.bool_],
+    wrong_distribution: npt.NDArray[np.bool_],
     is_absent: npt.NDArray[np.bool_],
+    new_types: Mapping[str, MetricType],
+    batch: Batch,
 ) -> list[Violation]:
     violations = []
-    for index in np.flatnonzero(wrong_type | wrong_value)[:MAX_VIOLATIONS].tolist():
+    wrong = wrong_type | wrong_value | wrong_distribution
+    for index in np.flatnonzero(wrong)[:MAX_VIOLATIONS].tolist():
         own_type = MetricType(own_types[index]).name.lower()
         if wrong_type[index]:
             field, problem = "type", f"must be {own_type}, as this metric was first recorded"
+        elif wrong_distribution[index]:
+            is_new = batch.names[batch.name_indexes[index]] in new_types
+            field, problem = "distribution", f"must not be given for a {own_type}"
+            if is_new:
+                field, problem = "type", "must be given with a distribution of a new metric"
         elif is_absent[index]:
             field, problem = "value", f"must be given for a {own_type}"
         else:

@@ -18,6 +18,10 @@ from google.protobuf.message import DecodeError, Message
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.api.times import instants_us
 from vumeter_server.custom_metrics.columnar import UncheckedColumns
+from vumeter_server.custom_metrics.given_distributions import (
+    ExponentialBuckets,
+    GivenDistribution,
+)
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.validation import UNKNOWN_TYPE, UncheckedPoints
@@ -109,8 +113,13 @@ def _has_columns(request: Any) -> bool:
 def _points(points: Iterable[Any]) -> UncheckedPoints:
     given = list(points)
     values: list[float | None] = [point.value for point in given]
+    distributions: dict[int, GivenDistribution] = {}
     for index in _zeros(values):
-        if not given[index].HasField("value"):
+        measurement = given[index].WhichOneof("measurement")
+        if measurement == "distribution":
+            field = f"points[{index}].distribution"
+            distributions[index] = _distribution(given[index].distribution, field)
+        if measurement != "value":
             values[index] = None
     return UncheckedPoints(
         names=[point.name for point in given],
@@ -120,6 +129,24 @@ def _points(points: Iterable[Any]) -> UncheckedPoints:
         session_ids=[point.session_id for point in given],
         label_keys=[(point.agent_id, point.environment_id, *point.tags[:]) for point in given],
         label_sets=_OF_POINTS,
+        distributions=distributions,
+    )
+
+
+def _distribution(given: Any, field: str) -> GivenDistribution:
+    if not given.HasField("sum"):
+        raise InvalidArgument.of(f"{field}.sum", "must be given")
+    return GivenDistribution(
+        count=given.count,
+        sum=given.sum,
+        min=given.min if given.HasField("min") else None,
+        max=given.max if given.HasField("max") else None,
+        bounds=tuple(given.bounds),
+        counts=tuple(given.bucket_counts),
+        scale=given.scale if given.HasField("scale") else None,
+        zero_count=given.zero_count,
+        positive=ExponentialBuckets(given.positive.offset, tuple(given.positive.bucket_counts)),
+        negative=ExponentialBuckets(given.negative.offset, tuple(given.negative.bucket_counts)),
     )
 
 
@@ -150,6 +177,11 @@ def _columns(given: Any) -> UncheckedColumns:
         label_set_indexes=given.label_set_indexes,
         sessions=given.sessions,
         session_indexes=given.session_indexes,
+        distribution_indexes=given.distribution_indexes,
+        distributions=[
+            _distribution(each, f"columns.distributions[{index}]")
+            for index, each in enumerate(given.distributions)
+        ],
     )
 
 

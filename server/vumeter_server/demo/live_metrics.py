@@ -1,7 +1,8 @@
 """A small voice-call server, played for as long as the product runs: something to watch.
 
 Calls arrive at random, some are turned away, some transferred, some fail, and the pool of lines is
-now and then too small for a lunch hour. Its tenants' names begin with `demo_`.
+now and then too small for a lunch hour. Some are placed to remind of an appointment, and not all of
+those reach anybody. Its tenants' names begin with `demo_`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ TENANTS = (
 )
 # Calls, but no set-up in the call server: each of its calls is turned away.
 STRANGER = _Tenant(tenant_id="demo_not_set_up", calls_a_minute=0.3, lines=0)
+
+
+# How calls end in which nobody talks.
+NOT_REACHED = (
+    pb.CALL_OUTCOME_CANCELED,
+    pb.CALL_OUTCOME_NO_ANSWER,
+    pb.CALL_OUTCOME_BUSY,
+    pb.CALL_OUTCOME_VOICEMAIL,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,9 +86,9 @@ class CallServer:
 
     async def _talk(self, tenant: _Tenant, call_id: str) -> None:
         await self._pass(self.rng.uniform(0.3, 2.0))
-        if self.rng.random() < 0.04:
+        if self.rng.random() < 0.1:
             ended = self._tell(pb.EVENT_TYPE_ENDED, tenant, call_id)
-            ended.outcome = pb.CALL_OUTCOME_HUNG_UP
+            ended.outcome = self.rng.choices(NOT_REACHED, [0.4, 0.3, 0.1, 0.2])[0]
             return
         self._tell(pb.EVENT_TYPE_STARTED, tenant, call_id)
         length = min(self.rng.lognormvariate(3.9, 0.6), 300.0)

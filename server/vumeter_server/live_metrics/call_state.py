@@ -11,9 +11,15 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
-from vumeter_server.live_metrics.counters import REJECTED, Counter, Counters, counters
+from vumeter_server.live_metrics.counters import (
+    COUNTS_AS,
+    END_OF,
+    REJECTED,
+    Counter,
+    Counters,
+    counters,
+)
 from vumeter_server.live_metrics.model import (
-    FAILED_OUTCOMES,
     CallOutcome,
     Event,
     EventType,
@@ -21,6 +27,8 @@ from vumeter_server.live_metrics.model import (
 )
 
 MICROSECONDS_PER_MILLISECOND = 1_000
+# In place of the sequence of an event that has none: greater than any that is given.
+_WITHOUT_SEQUENCE = 2**63
 
 
 class CallStage(IntEnum):
@@ -51,17 +59,19 @@ class First(IntFlag):
 class CallState(msgspec.Struct, kw_only=True):
     """What is known of a call. Times are Unix times in microseconds, None where unknown.
 
-    Of several events of one kind the first in order wins (`precedes`). The winner's id is kept only
-    where two events of equal time could say different things.
+    Of several events of one kind the first in order wins (`precedes`). The winner's sequence and id
+    are kept only where two events of equal time could say different things.
     """
 
     call_id: str
     tenant_id: str
     tenant_us: int
+    tenant_sequence: int | None
     tenant_event: str
     pending_us: int | None = None
     accepted_us: int | None = None
     rejected_us: int | None = None
+    rejected_sequence: int | None = None
     rejected_event: str | None = None
     reason: RejectionReason | None = None
     started_us: int | None = None
@@ -70,6 +80,7 @@ class CallState(msgspec.Struct, kw_only=True):
     """When the largest total of minutes was reached, by the reports."""
     reported_ms: int | None = None
     ended_us: int | None = None
+    ended_sequence: int | None = None
     ended_event: str | None = None
     outcome: CallOutcome | None = None
     closed_us: int | None = None
@@ -118,11 +129,14 @@ class CallState(msgspec.Struct, kw_only=True):
         return self.ended_us if self.ended_us is not None else self.closed_us
 
     @property
-    def is_failed(self) -> bool:
-        """Whether it ended with an error; a call closed because no events came did."""
-        if self.ended_us is not None:
-            return self.outcome in FAILED_OUTCOMES
-        return self.closed_us is not None
+    def end(self) -> Counter | None:
+        """As what its end counts, None if it goes on.
+
+        A call that an earlier version closed because no events came has no outcome; it failed.
+        """
+        if self.outcome is not None:
+            return END_OF[self.outcome]
+        return Counter.FAILED if self.is_ended else None
 
     @property
     def fallback_ms(self) -> int | None:
@@ -141,8 +155,9 @@ class CallState(msgspec.Struct, kw_only=True):
         self._enter_epoch(epoch, received_us)
         self.lapsed = False
         at = event.occurred_us
-        if precedes(event, self.tenant_us, self.tenant_event):
+        if precedes(event, self.tenant_us, self.tenant_sequence, self.tenant_event):
             self.tenant_us, self.tenant_event = at, event.event_id
+            self.tenant_sequence = event.sequence
             self.tenant_id = event.tenant_id
         if (receive := _RECEIVE.get(event.type)) is not None:
             receive(self, event)
@@ -150,13 +165,15 @@ class CallState(msgspec.Struct, kw_only=True):
             self._receive_report(at, reported_ms)
 
     def close(self, now_us: int, epoch: int) -> None:
-        """End it as failed, or let it leave the list of pending calls, because no events came."""
+        """Let it time out because no events came, or leave the list of pending calls."""
         received_us = self.last_received_us
         if self.is_accepted:
             self._enter_epoch(epoch, received_us)
             if not self.is_ended:
                 self.first |= First.ENDED
             self.closed_us = now_us
+            if self.ended_us is None:
+                self.outcome = CallOutcome.TIMED_OUT
         else:
             self.lapsed = True
 
@@ -172,10 +189,8 @@ class CallState(msgspec.Struct, kw_only=True):
             amounts.append((Counter.ACCEPTED, 1))
         if First.STARTED in first:
             amounts.append((Counter.STARTED, 1))
-        if First.ENDED in first:
-            amounts.append((Counter.ENDED, 1))
-            if self.is_failed:
-                amounts.append((Counter.FAILED, 1))
+        if First.ENDED in first and self.end is not None:
+            amounts += [(kind, 1) for kind in COUNTS_AS[self.end]]
         if First.REFERRED in first:
             amounts.append((Counter.REFERRED, 1))
         if First.REJECTED in first and self.is_rejected and self.reason is not None:
@@ -212,15 +227,17 @@ class CallState(msgspec.Struct, kw_only=True):
     def _receive_ended(self, event: Event) -> None:
         if not self.is_ended:
             self.first |= First.ENDED
-        if precedes(event, self.ended_us, self.ended_event):
+        if precedes(event, self.ended_us, self.ended_sequence, self.ended_event):
             self.ended_us, self.ended_event = event.occurred_us, event.event_id
+            self.ended_sequence = event.sequence
             self.outcome = event.outcome
 
     def _receive_rejected(self, event: Event) -> None:
         if self.rejected_us is None:
             self.first |= First.REJECTED
-        if precedes(event, self.rejected_us, self.rejected_event):
+        if precedes(event, self.rejected_us, self.rejected_sequence, self.rejected_event):
             self.rejected_us, self.rejected_event = event.occurred_us, event.event_id
+            self.rejected_sequence = event.sequence
             self.reason = event.reason
 
     def _receive_report(self, at: int, reported_ms: int) -> None:
@@ -247,6 +264,7 @@ def new_call(event: Event, epoch: int, received_us: int) -> CallState:
         call_id=event.call_id or "",
         tenant_id=event.tenant_id,
         tenant_us=event.occurred_us,
+        tenant_sequence=event.sequence,
         tenant_event=event.event_id,
         epoch=epoch,
         first_received_us=received_us,
@@ -254,12 +272,17 @@ def new_call(event: Event, epoch: int, received_us: int) -> CallState:
     )
 
 
-def precedes(event: Event, us: int | None, event_id: str | None) -> bool:
+def precedes(event: Event, us: int | None, sequence: int | None, event_id: str | None) -> bool:
     """Whether `event` comes before the event `event_id` of time `us`; None is after everything.
 
-    This is the one order of events: by (occurred_us, event_id).
+    This is the one order of events: by (occurred_us, sequence, event_id), an event without a
+    sequence after those that have one.
     """
-    return us is None or (event.occurred_us, event.event_id) < (us, event_id or "")
+    if us is None or event.occurred_us != us:
+        return us is None or event.occurred_us < us
+    own = _WITHOUT_SEQUENCE if event.sequence is None else event.sequence
+    other = _WITHOUT_SEQUENCE if sequence is None else sequence
+    return (own, event.event_id) < (other, event_id or "")
 
 
 def _earliest(known: int | None, at: int) -> int:

@@ -1,11 +1,11 @@
-"""What is counted: the documented metrics except the active calls, which are a state."""
+"""What is counted: the documented metrics except the active calls, and calls by their outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
-from vumeter_server.live_metrics.model import EventType, RejectionReason
+from vumeter_server.live_metrics.model import CallOutcome, EventType, RejectionReason
 
 
 class Counter(IntEnum):
@@ -22,6 +22,12 @@ class Counter(IntEnum):
     FAILED = 8
     REFERRED = 9
     MINUTES = 10
+    HUNG_UP = 11
+    NO_ANSWER = 12
+    BUSY = 13
+    CANCELED = 14
+    VOICEMAIL = 15
+    TIMED_OUT = 16
 
 
 COLUMNS = (
@@ -36,8 +42,37 @@ COLUMNS = (
     "failed_calls",
     "referred_calls",
     "minutes_ms",
+    "hung_up_calls",
+    "no_answer_calls",
+    "busy_calls",
+    "canceled_calls",
+    "voicemail_calls",
+    "timed_out_calls",
 )
 """The name of each metric, by `Counter`: as documented, but in milliseconds instead of minutes."""
+
+END_OF: Mapping[CallOutcome, Counter] = {
+    CallOutcome.COMPLETED: Counter.ENDED,
+    CallOutcome.HUNG_UP: Counter.HUNG_UP,
+    CallOutcome.FAILED: Counter.FAILED,
+    CallOutcome.NO_ANSWER: Counter.NO_ANSWER,
+    CallOutcome.BUSY: Counter.BUSY,
+    CallOutcome.CANCELED: Counter.CANCELED,
+    CallOutcome.VOICEMAIL: Counter.VOICEMAIL,
+    CallOutcome.TIMED_OUT: Counter.TIMED_OUT,
+}
+"""As what a call counts that ended so, beside what that counts as too."""
+
+COUNTS_AS: Mapping[Counter, tuple[Counter, ...]] = {kind: (kind,) for kind in Counter} | {
+    Counter.HUNG_UP: (Counter.ENDED, Counter.HUNG_UP),
+    Counter.FAILED: (Counter.ENDED, Counter.FAILED),
+    Counter.NO_ANSWER: (Counter.ENDED, Counter.NO_ANSWER),
+    Counter.BUSY: (Counter.ENDED, Counter.BUSY),
+    Counter.CANCELED: (Counter.ENDED, Counter.CANCELED),
+    Counter.VOICEMAIL: (Counter.ENDED, Counter.VOICEMAIL),
+    Counter.TIMED_OUT: (Counter.ENDED, Counter.FAILED, Counter.TIMED_OUT),
+}
+"""The metrics that a thing of each kind counts into."""
 
 REJECTED = {
     RejectionReason.CAPACITY: Counter.REJECTED_CAPACITY,

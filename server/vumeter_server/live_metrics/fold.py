@@ -143,8 +143,8 @@ def fold_events(
 def fold_closings(calls: Iterable[CallState], *, epoch: int, now_us: int) -> Folded:
     """End listed calls of which no event was received for too long; `calls` are not changed.
 
-    An accepted or active call ends as failed at `now_us`. A pending one leaves its list until an
-    event of it is received.
+    An accepted or active call times out at `now_us`. A pending one leaves its list until an event
+    of it is received.
     """
     changes = {}
     closed = []

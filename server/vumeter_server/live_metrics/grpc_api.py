@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -52,6 +52,10 @@ _OUTCOMES: Mapping[int, CallOutcome] = {
     pb.CALL_OUTCOME_COMPLETED: CallOutcome.COMPLETED,
     pb.CALL_OUTCOME_HUNG_UP: CallOutcome.HUNG_UP,
     pb.CALL_OUTCOME_FAILED: CallOutcome.FAILED,
+    pb.CALL_OUTCOME_NO_ANSWER: CallOutcome.NO_ANSWER,
+    pb.CALL_OUTCOME_BUSY: CallOutcome.BUSY,
+    pb.CALL_OUTCOME_CANCELED: CallOutcome.CANCELED,
+    pb.CALL_OUTCOME_VOICEMAIL: CallOutcome.VOICEMAIL,
 }
 _MAX_NANOS = 999_999_999
 
@@ -71,34 +75,37 @@ class LiveMetricsService:
         self, request: pb.RecordEventsRequest, call: Call
     ) -> pb.RecordEventsResponse:
         """Record a batch."""
-        events = request.events
+        events, only_tenant = request.events, call.only_tenant
         checked = await offload.PARSING.run(
-            lambda: self._ingest.check(_sent_events(events)), size=len(events)
+            lambda: self._ingest.check(_sent_events(events), only_tenant), size=len(events)
         )
-        return pb.RecordEventsResponse(recorded=await self._ingest.record(checked))
+        return pb.RecordEventsResponse(recorded=await self._ingest.record(checked, only_tenant))
 
     async def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
     ) -> AsyncIterator[pb.StreamEventsResponse]:
         """Record batch after batch, and answer each once it is on disk."""
-        steps = in_steps(requests, _size, self._record_each, self._queries.view.closing)
+        record = partial(self._record_each, call.only_tenant)
+        steps = in_steps(requests, _size, record, self._queries.view.closing)
         async for sequence, recorded, error in answers_of_steps(steps, self.field_names):
             yield pb.StreamEventsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record_each(
-        self, requests: Sequence[pb.StreamEventsRequest]
+        self, only_tenant: str | None, requests: Sequence[pb.StreamEventsRequest]
     ) -> list[int | VumeterError]:
         batches = await offload.PARSING.run(
-            lambda: self._ingest.check_each(_sent_events(request.events) for request in requests),
+            lambda: self._ingest.check_each(
+                (_sent_events(request.events) for request in requests), only_tenant
+            ),
             size=sum(len(request.events) for request in requests),
         )
-        return await self._ingest.record_each(batches)
+        return await self._ingest.record_each(batches, only_tenant)
 
     async def GetLiveMetrics(
         self, request: pb.GetLiveMetricsRequest, call: Call
     ) -> pb.GetLiveMetricsResponse:
         """Answer the counters now."""
-        tenant_id = query.one_or_all(request.tenant_id)
+        tenant_id = query.one_or_all(request.tenant_id, call.only_tenant)
         values = self._queries.values(tenant_id)
         return pb.GetLiveMetricsResponse(
             metrics=live_metrics(values), rates=self._rates(values, tenant_id)
@@ -114,7 +121,7 @@ class LiveMetricsService:
         self, request: pb.WatchLiveMetricsRequest, call: Call
     ) -> AsyncIterator[pb.WatchLiveMetricsResponse]:
         """Answer the counters now and whenever they changed."""
-        tenant_id = query.one_or_all(request.tenant_id)
+        tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         asked = (
             request.max_updates_per_second if request.HasField("max_updates_per_second") else None
         )
@@ -126,7 +133,7 @@ class LiveMetricsService:
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
         """Answer every bucket of a range."""
-        tenant_id = query.one_or_all(request.tenant_id)
+        tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         buckets = query.buckets(
             _required_time(request, "start_time"),
             _required_time(request, "end_time"),
@@ -176,13 +183,23 @@ class LiveMetricsService:
 @lru_cache(maxsize=1024)
 def live_metrics(values: LiveValues) -> pb.LiveMetrics:
     """Return values as a message, which is shared and must not be changed."""
-    return pb.LiveMetrics(**query.documented(values))
+    return _live_metrics(values)
+
+
+def _live_metrics(values: LiveValues) -> pb.LiveMetrics:
+    by_outcome = query.ended_by_outcome(values.totals)
+    return pb.LiveMetrics(
+        **query.documented(values),
+        ended_calls_by_outcome=pb.EndedCallsByOutcome(
+            **{outcome.name.lower(): number for outcome, number in by_outcome.items()}
+        ),
+    )
 
 
 def _bucket(bucket: Bucket) -> pb.HistoryBucket:
     return pb.HistoryBucket(
         start_time=timestamp(bucket.start_us),
-        metrics=pb.LiveMetrics(**query.documented(LiveValues(bucket.active_calls, bucket.counted))),
+        metrics=_live_metrics(LiveValues(bucket.active_calls, bucket.counted)),
         peak_active_calls=bucket.peak_active_calls,
     )
 
@@ -219,6 +236,7 @@ def sent_event(event: pb.CallEvent) -> validation.SentEvent:
         reason=reason,
         outcome=outcome,
         minutes=event.minutes if event.HasField("minutes") else None,
+        sequence=event.sequence if event.HasField("sequence") else None,
     )
 
 

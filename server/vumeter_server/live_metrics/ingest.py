@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vumeter_server.errors import VumeterError
+from vumeter_server.errors import PermissionDenied, VumeterError
 from vumeter_server.live_metrics.model import Event
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.live_metrics.validation import SentEvent, check
@@ -18,30 +18,38 @@ Checked = list[Event] | VumeterError
 class EventIngest:
     """Records events once they have passed the checks.
 
+    `only_tenant` is the one tenant that the caller may report for, None if it may for all: a batch
+    with an event of another tenant, or of another tenant's call, is PermissionDenied.
+
     Checks run on any thread: an API parses and checks a large batch off the event loop.
     """
 
     store: LiveStore
     clock: Clock
 
-    def check(self, sent: Sequence[SentEvent]) -> list[Event]:
-        """Return a batch as events to record; raises InvalidArgument."""
-        return check(sent, self.clock())
+    def check(self, sent: Sequence[SentEvent], only_tenant: str | None) -> list[Event]:
+        """Return a batch as events to record; raises PermissionDenied and InvalidArgument."""
+        return _check(sent, self.clock(), only_tenant)
 
-    def check_each(self, batches: Iterable[Sequence[SentEvent]]) -> list[Checked]:
+    def check_each(
+        self, batches: Iterable[Sequence[SentEvent]], only_tenant: str | None
+    ) -> list[Checked]:
         """Return each batch as events to record, or its error."""
         now_us = self.clock()
-        return [_checked(batch, now_us) for batch in batches]
+        return [_checked(batch, now_us, only_tenant) for batch in batches]
 
-    async def record(self, events: Sequence[Event]) -> int:
+    async def record(self, events: Sequence[Event], only_tenant: str | None) -> int:
         """Record a batch, all of it or nothing; return how many events it held, repeats included.
 
-        Raises Conflict if an event id was used before with other content.
+        Raises Conflict if an event id was used before with other content, PermissionDenied if an
+        event is of another tenant's call.
         """
-        await self.store.record(events)
+        await self.store.record(events, only_tenant)
         return len(events)
 
-    async def record_each(self, batches: Sequence[Checked]) -> list[int | VumeterError]:
+    async def record_each(
+        self, batches: Sequence[Checked], only_tenant: str | None
+    ) -> list[int | VumeterError]:
         """Record each batch, all of it or nothing; return how many events it held, or its error.
 
         The valid batches are tried together first, for one commit. Only if the store rejects that
@@ -49,23 +57,32 @@ class EventIngest:
         """
         together = [event for events in batches if isinstance(events, list) for event in events]
         try:
-            await self.store.record(together)
+            await self.store.record(together, only_tenant)
         except VumeterError:
-            return [await self._recorded(events) for events in batches]
+            return [await self._recorded(events, only_tenant) for events in batches]
         return [len(events) if isinstance(events, list) else events for events in batches]
 
-    async def _recorded(self, events: Checked) -> int | VumeterError:
+    async def _recorded(self, events: Checked, only_tenant: str | None) -> int | VumeterError:
         if isinstance(events, VumeterError):
             return events
         try:
-            await self.store.record(events)
+            await self.store.record(events, only_tenant)
         except VumeterError as error:
             return error
         return len(events)
 
 
-def _checked(sent: Sequence[SentEvent], now_us: int) -> Checked:
+def _check(sent: Sequence[SentEvent], now_us: int, only_tenant: str | None) -> list[Event]:
+    # First: what a caller may not do is refused whether or not it is done well.
+    if only_tenant is not None and any(
+        event.tenant_id not in {None, only_tenant} for event in sent
+    ):
+        raise PermissionDenied
+    return check(sent, now_us)
+
+
+def _checked(sent: Sequence[SentEvent], now_us: int, only_tenant: str | None) -> Checked:
     try:
-        return check(sent, now_us)
+        return _check(sent, now_us, only_tenant)
     except VumeterError as error:
         return error

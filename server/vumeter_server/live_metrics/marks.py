@@ -10,17 +10,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from vumeter_server.live_metrics.call_state import CallState
-from vumeter_server.live_metrics.counters import REJECTED, Counter
+from vumeter_server.live_metrics.counters import END_OF, REJECTED, Counter
 
-STARTS_AND_ENDS = (Counter.STARTED, Counter.ENDED, Counter.FAILED)
+STARTS_AND_ENDS = (Counter.STARTED, *END_OF.values())
 
 
 class Mark(NamedTuple):
     """Something counted at `us`.
 
     `amount` is milliseconds for MINUTES. For starts and ends it is the change of the number of
-    active calls: 0 where the call was active for no time at all. A FAILED mark also counts as
-    ENDED.
+    active calls: 0 where the call was active for no time at all. The mark of an end has the kind of
+    the call's outcome, and counts into everything that `COUNTS_AS` says.
     """
 
     us: int
@@ -46,9 +46,8 @@ def marks(call: CallState) -> set[Mark]:
         marked.add(Mark(started, Counter.ACCEPTED, 1))
     if started is not None:
         marked.add(Mark(started, Counter.STARTED, 1 if was_active else 0))
-    if ended is not None:
-        kind = Counter.FAILED if call.is_failed else Counter.ENDED
-        marked.add(Mark(ended, kind, -1 if was_active else 0))
+    if ended is not None and call.end is not None:
+        marked.add(Mark(ended, call.end, -1 if was_active else 0))
     if call.referred_us is not None:
         marked.add(Mark(call.referred_us, Counter.REFERRED, 1))
     if call.is_rejected and call.rejected_us is not None and call.reason is not None:

@@ -51,17 +51,20 @@ class CallOutcome(IntEnum):
     COMPLETED = 1
     HUNG_UP = 2
     FAILED = 3
-
-
-FAILED_OUTCOMES = frozenset({CallOutcome.FAILED})
-"""The outcomes that count as a failed call."""
+    NO_ANSWER = 4
+    BUSY = 5
+    CANCELED = 6
+    VOICEMAIL = 7
+    TIMED_OUT = 8
+    """Given by the server: no event of the call was received for too long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """One reported event, checked: fields that its type does not use are None.
 
-    `occurred_us` is Unix time in microseconds; `minutes` is the call's total so far.
+    `occurred_us` is Unix time in microseconds; `minutes` is the call's total so far; `sequence` is
+    the event's position among those of its source.
     """
 
     event_id: str
@@ -72,6 +75,7 @@ class Event:
     reason: RejectionReason | None = None
     outcome: CallOutcome | None = None
     minutes: float | None = None
+    sequence: int | None = None
 
     @property
     def minutes_ms(self) -> int | None:

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vumeter_server.errors import InvalidArgument
-from vumeter_server.live_metrics.counters import Counter
+from vumeter_server.errors import InvalidArgument, PermissionDenied
+from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView
-from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE
+from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE, CallOutcome
 from vumeter_server.live_metrics.store import LiveStore, Tenant
 from vumeter_server.live_metrics.validation import MAX_ID, id_problem
 from vumeter_server.live_metrics.watching import watch
@@ -90,6 +90,16 @@ def documented(values: LiveValues) -> dict[str, Any]:
     }
 
 
+def ended_by_outcome(totals: Counters) -> dict[CallOutcome, int]:
+    """Return how many calls ended with each outcome; together they are the calls that ended."""
+    counted = {outcome: totals[kind] for outcome, kind in END_OF.items()}
+    # Everything that ended counts as ENDED, and a call that timed out as failed too.
+    counted[CallOutcome.FAILED] -= counted[CallOutcome.TIMED_OUT]
+    others = sum(counted.values()) - counted[CallOutcome.COMPLETED]
+    counted[CallOutcome.COMPLETED] -= others
+    return counted
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rates:
     """Shares from 0 to 1, None where the denominator is 0; and what is left of a limit."""
@@ -130,14 +140,24 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def one_or_all(tenant_id: str) -> str | None:
+def one_or_all(tenant_id: str, only_tenant: str | None) -> str | None:
     """Return the tenant asked for, None (all of them) if none is.
 
-    Raises InvalidArgument if no tenant can have such an id.
+    Raises PermissionDenied if the caller may see `only_tenant`, and that is not what was asked for;
+    InvalidArgument if no tenant can have such an id.
     """
+    if only_tenant is not None and tenant_id != only_tenant:
+        raise PermissionDenied
     if len(tenant_id) > MAX_ID:
         raise InvalidArgument.of("tenant_id", f"must be at most {MAX_ID} characters")
     return tenant_id or None
+
+
+def given_one_or_all(tenant_id: str, only_tenant: str | None) -> str | None:
+    """Return the same where the tenant is a parameter, which `only_tenant` makes required."""
+    if only_tenant is not None and not tenant_id:
+        raise InvalidArgument.of("tenant_id", "must be given, since the key is for one tenant")
+    return one_or_all(tenant_id, only_tenant)
 
 
 def updates_per_second(asked: float | None) -> float:

@@ -43,6 +43,7 @@ class EventBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str | msgspec.UnsetType = msgspec.UNSET
     outcome: str | msgspec.UnsetType = msgspec.UNSET
     minutes: float | msgspec.UnsetType = msgspec.UNSET
+    sequence: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,7 +72,8 @@ class LiveMetricsRestService:
         self, request: pb.GetTenantMetricsRequest, call: Call
     ) -> pb.LiveCounters:
         """Answer the counters of one tenant."""
-        return live_counters(self._queries.values(query.one_or_all(request.tenant_id)))
+        tenant_id = query.one_or_all(request.tenant_id, call.only_tenant)
+        return live_counters(self._queries.values(tenant_id))
 
     async def GetCapacityDebug(
         self, request: pb.GetCapacityDebugRequest, call: Call
@@ -84,14 +86,17 @@ class LiveMetricsRestService:
         body = request.body
         # How many events it holds is known once it is parsed; its bytes tell about how many.
         size = len(body.data) // BYTES_PER_EVENT
-        checked = await offload.PARSING.run(lambda: self._ingest.check(_parse(body)), size=size)
-        return pb.PostEventsResponse(recorded=await self._ingest.record(checked))
+        only_tenant = call.only_tenant
+        checked = await offload.PARSING.run(
+            lambda: self._ingest.check(_parse(body), only_tenant), size=size
+        )
+        return pb.PostEventsResponse(recorded=await self._ingest.record(checked, only_tenant))
 
     async def WatchMetrics(
         self, request: pb.WatchMetricsRequest, call: Call
     ) -> AsyncIterator[pb.LiveCounters]:
         """Answer the counters now and whenever they changed."""
-        tenant_id = query.one_or_all(request.tenant_id)
+        tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         pace = query.updates_per_second(_number(request.max_updates_per_second))
         async for values in self._queries.watch(tenant_id, pace):
             yield live_counters(values)
@@ -100,7 +105,7 @@ class LiveMetricsRestService:
         self, request: pb.GetMetricsHistoryRequest, call: Call
     ) -> pb.GetMetricsHistoryResponse:
         """Answer every bucket of a range."""
-        tenant_id = query.one_or_all(request.tenant_id)
+        tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         asked = parse_range(request.start_date, request.end_date, request.timezone)
         step_us = parse_step(request.step, default=query.DEFAULT_STEP)
         buckets = query.buckets(asked.start_us, asked.end_us, step_us, "end_date")
@@ -162,6 +167,7 @@ def _sent_event(event: EventBody) -> validation.SentEvent:
         reason=_member(event.reason, validation.REASONS),
         outcome=_member(event.outcome, validation.OUTCOMES),
         minutes=None if event.minutes is msgspec.UNSET else event.minutes,
+        sequence=None if event.sequence is msgspec.UNSET else event.sequence,
     )
 
 

@@ -53,7 +53,7 @@ class LiveStore(Protocol):
         this returns.
         """
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none; they count as received now, in their order.
 
         Events are checked already (`validation.check`). The result does not depend on the order of
@@ -61,18 +61,20 @@ class LiveStore(Protocol):
         earlier in `events`, is a repeat and changes nothing, not even the time at which its call or
         tenant was last received. An empty batch changes nothing.
 
-        Raises Conflict if an event id was used before with other content, as long as the event that
-        used it is kept; the violation names the first such event as `events[index].event_id`.
+        Raises PermissionDenied if `only_tenant` is given and an event is of a call that is known
+        and belongs to another tenant. Else raises Conflict if an event id was used before with
+        other content, as long as the event that used it is kept; the violation names the first such
+        event as `events[index].event_id`.
         """
 
     async def close_stuck(self, quiet_since_us: int) -> int:
         """Close each listed call whose last event was received at `quiet_since_us` or before.
 
-        An accepted or active call ends as failed, at the time of the store's clock, and counts as
-        an ended and a failed call of this epoch and in history. A later `ended` event replaces that
-        end. A pending call leaves its list until another event of it is received. Returns how many
-        calls left a list. The work is done in several writes, the calls that are quiet for longest
-        first. It can be cut short and repeated.
+        An accepted or active call ends with the outcome TIMED_OUT, at the time of the store's
+        clock, and counts as an ended and a failed call of this epoch and in history. A later
+        `ended` event replaces that end. A pending call leaves its list until another event of it is
+        received. Returns how many calls left a list. The work is done in several writes, the calls
+        that are quiet for longest first. It can be cut short and repeated.
         """
 
     async def history(self, tenant_id: str | None, buckets: Buckets) -> Sequence[Bucket]:

@@ -21,13 +21,16 @@ from vumeter_server.times.units import MINUTE_US
 MAX_EVENTS: Final = 10_000
 MAX_ID: Final = 256
 MAX_MINUTES: Final = 1e9
+MAX_SEQUENCE: Final = 2**63 - 1
 MAX_AHEAD_US: Final = 10 * MINUTE_US
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _REPORTABLE: Final = {kind.name.lower(): kind for kind in EventType if kind is not EventType.CLOSED}
 EVENT_TYPES: Final = _REPORTABLE
 REASONS: Final = {reason.name.lower(): reason for reason in RejectionReason}
-OUTCOMES: Final = {outcome.name.lower(): outcome for outcome in CallOutcome}
+OUTCOMES: Final = {
+    outcome.name.lower(): outcome for outcome in CallOutcome if outcome is not CallOutcome.TIMED_OUT
+}
 
 
 class Unreadable:
@@ -49,6 +52,7 @@ class SentEvent:
     reason: RejectionReason | Unreadable | None
     outcome: CallOutcome | Unreadable | None
     minutes: float | None
+    sequence: int | None = None
 
 
 def check(sent: Sequence[SentEvent], now_us: int) -> list[Event]:
@@ -89,6 +93,7 @@ def _event(event: SentEvent) -> Event:
         reason=event.reason,  # type: ignore[arg-type]
         outcome=event.outcome,  # type: ignore[arg-type]
         minutes=event.minutes,
+        sequence=event.sequence,
     )
 
 
@@ -105,6 +110,8 @@ def _problems(event: SentEvent, now_us: int) -> list[tuple[str, str]]:
             wrong.append((field, problem))
     if problem := _time_problem(event.occurred_us, now_us):
         wrong.append(("occurred_at", problem))
+    if event.sequence is not None and not 0 <= event.sequence <= MAX_SEQUENCE:
+        wrong.append(("sequence", f"must be a whole number from 0 to {MAX_SEQUENCE:,}"))
     if isinstance(kind, EventType):
         wrong += _problems_of_type(event, kind)
     return wrong

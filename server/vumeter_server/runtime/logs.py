@@ -48,3 +48,11 @@ def configure_logs(settings: Settings) -> None:
             logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
             cache_logger_on_first_use=True,
         )
+
+
+def configure_command_logs() -> None:
+    """Send what goes wrong in a command to stderr, and nothing of its ordinary work."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -16,6 +16,13 @@ LONGEST_BACK_OFF_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
+class BackgroundEnded(Exception):
+    """Work that runs beside the calls ended by itself; the server stops rather than go on so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"background work ended by itself: {name}")
+
+
 async def run_periodically(
     name: str,
     step: Callable[[], Awaitable[object]],

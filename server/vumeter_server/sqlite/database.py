@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import sqlite_utils
 
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
+from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import is_damage
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
@@ -45,6 +46,8 @@ class Database:
     """
 
     path: Path
+    damage: Damage = field(default_factory=Damage, compare=False)
+    """Whether a writer or readers of this process met damage."""
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run `job` in a transaction of its own, beside whatever else uses the file.
@@ -79,11 +82,11 @@ class Database:
 
     def writer(self) -> Writer:
         """Start the writer thread of a server."""
-        return Writer(connect_writer(self.path))
+        return Writer(connect_writer(self.path), self.damage)
 
     def readers(self) -> Readers:
         """Start the reader threads of a server."""
-        return Readers(lambda: connect_reader(self.path))
+        return Readers(lambda: connect_reader(self.path), self.damage)
 
     def lock_for_serving(self) -> int:
         """Claim the file for this process as its one server; return the descriptor that holds it.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from vumeter_server.errors import StorageDamaged, Unavailable
+from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.library import sqlite3
 
 BUSY_OR_FULL = "Storage is busy or full"
@@ -51,12 +52,15 @@ def tables_read(
     return read[-1] if read else []
 
 
-def as_public(error: BaseException, tables: list[str] | None = None) -> BaseException:
+def as_public(
+    error: BaseException, damage: Damage, tables: list[str] | None = None
+) -> BaseException:
     """Return what callers are told of an error of storage; others are returned as they are.
 
-    Damage is logged with the tables where it was met.
+    Damage is noted in `damage`, and logged with the tables where it was met.
     """
     if is_damage(error):
+        damage.note()
         detail = error.detail if isinstance(error, StorageDamaged) else str(error)
         _log.error("storage_damaged", problem=detail, tables=tables or [])
         if isinstance(error, StorageDamaged):

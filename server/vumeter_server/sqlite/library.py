@@ -15,4 +15,6 @@ if TYPE_CHECKING:
 else:
     from pysqlite3 import dbapi2 as sqlite3
 
-__all__ = ["sqlite3"]
+SQLITE_VERSION = sqlite3.sqlite_version
+
+__all__ = ["SQLITE_VERSION", "sqlite3"]

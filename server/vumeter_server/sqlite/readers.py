@@ -7,12 +7,13 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.runtime.priorities import give_way
+from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.disk_reads import DiskReads
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
@@ -58,11 +59,18 @@ def check_cancelled() -> None:
 class Readers:
     """Runs queries in threads, each in one read transaction: a snapshot of the file."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], damage: Damage | None = None
+    ) -> None:
+        self._damage = damage or Damage()
         self._peeking = connect()
         self._disk_reads = DiskReads()
-        self._quick = _Pool("quick", QUICK_THREADS, connect, together=True, heavy=False)
-        self._heavy = _Pool("heavy", HEAVY_THREADS, connect, together=False, heavy=True)
+        self._quick = _Pool(
+            "quick", QUICK_THREADS, connect, self._damage, together=True, heavy=False
+        )
+        self._heavy = _Pool(
+            "heavy", HEAVY_THREADS, connect, self._damage, together=False, heavy=True
+        )
 
     async def run(self, query: Callable[[sqlite3.Connection], T], *, heavy: bool = False) -> T:
         """Run `query` in a thread and return its result.
@@ -83,8 +91,7 @@ class Readers:
         try:
             return query(self._peeking)
         except (sqlite3.Error, StorageDamaged) as error:
-            with _public_errors(self._peeking, query):
-                raise error from None
+            _raise_public(error, self._peeking, self._damage, query)
 
     def can_peek_at_rows(self) -> bool:
         """Whether some rows will probably be read without waiting for a disk."""
@@ -94,12 +101,15 @@ class Readers:
         """Run `query` in the caller's thread, in a read transaction: for a few rows."""
 
         def read() -> T:
-            with _public_errors(self._peeking, query):
-                self._peeking.execute("BEGIN")
+            connection = self._peeking
+            try:
+                connection.execute("BEGIN")
                 try:
-                    return query(self._peeking)
+                    return query(connection)
                 finally:
-                    _end_transaction(self._peeking)
+                    _end_transaction(connection)
+            except (sqlite3.Error, StorageDamaged) as error:
+                _raise_public(error, connection, self._damage, query)
 
         return self._disk_reads.watch(read)
 
@@ -122,6 +132,7 @@ class _Pool:
         name: str,
         threads: int,
         connect: Callable[[], sqlite3.Connection],
+        damage: Damage,
         *,
         together: bool,
         heavy: bool,
@@ -131,7 +142,7 @@ class _Pool:
         self._collected: list[_Asked] = []
         self._waiting = 0
         self._threads = [
-            _ReaderThread(f"vumeter-{name}-{number}", connect, self._asked, heavy)
+            _ReaderThread(f"vumeter-{name}-{number}", connect, damage, self._asked, heavy)
             for number in range(threads)
         ]
 
@@ -178,11 +189,13 @@ class _ReaderThread(threading.Thread):
         self,
         name: str,
         connect: Callable[[], sqlite3.Connection],
+        damage: Damage,
         asked: queue.SimpleQueue[list[_Asked] | None],
         heavy: bool,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._connection = connect()
+        self._damage = damage
         self._queue = asked
         self._heavy = heavy
         self._current: _Asked | None = None
@@ -218,7 +231,7 @@ class _ReaderThread(threading.Thread):
             asked.result = asked.query(self._connection)
         except BaseException as raised:
             tables = tables_read(self._connection, asked.query) if is_damage(raised) else None
-            asked.error = as_public(raised, tables)
+            asked.error = as_public(raised, self._damage, tables)
         finally:
             with self._lock:
                 self._current = _running.asked = None
@@ -227,24 +240,28 @@ class _ReaderThread(threading.Thread):
 
 def _end_transaction(connection: sqlite3.Connection) -> None:
     """End a read transaction; nothing is lost whatever becomes of it."""
-    for statement in ("COMMIT", "ROLLBACK"):
-        if not connection.in_transaction:
-            return
-        # SQLite tells of a damaged page here too, which the query has met already.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute(statement)
-
-
-@contextlib.contextmanager
-def _public_errors(connection: sqlite3.Connection, query: Query) -> Iterator[None]:
+    if not connection.in_transaction:
+        return
     try:
-        yield
-    except (sqlite3.Error, StorageDamaged) as error:
-        tables = tables_read(connection, query) if is_damage(error) else None
-        public = as_public(error, tables)
-        if public is error:
-            raise
-        raise public from error
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        # SQLite tells of a damaged page here too, which the query has met already.
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+
+def _raise_public(
+    error: sqlite3.Error | StorageDamaged,
+    connection: sqlite3.Connection,
+    damage: Damage,
+    query: Query,
+) -> NoReturn:
+    tables = tables_read(connection, query) if is_damage(error) else None
+    public = as_public(error, damage, tables)
+    if public is error:
+        raise error
+    raise public from error
 
 
 def _hand_back(answered: list[_Asked]) -> None:

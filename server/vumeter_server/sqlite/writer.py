@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
+from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 
@@ -65,8 +66,9 @@ class Writer:
     a synced commit is shared too. A job is answered only after the commit.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, damage: Damage | None = None) -> None:
         self._connection = connection
+        self._damage = damage or Damage()
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -87,6 +89,10 @@ class Writer:
         A job is run again if another met damage in their transaction. `rolled_back` runs in the
         writer thread whenever the job's work is undone after it began, `committed` there right
         after the commit, before anyone is answered: both keep caches in step with the file.
+
+        They are callbacks, and no results, because the job can be undone or committed when its
+        caller is gone (cancelled), and because the next job of the same transaction runs before any
+        caller is told: what it reads from a cache has to be right by then.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -138,7 +144,7 @@ class Writer:
             connection.execute("COMMIT")
         except _MetDamage as met:
             self._roll_back(done)
-            met.waiting.error = as_public(met.error, self._tables_of(met.waiting))
+            met.waiting.error = as_public(met.error, self._damage, self._tables_of(met.waiting))
             # The others are run again, each in a transaction of its own: more may meet damage.
             for each in group:
                 if each.error is None:
@@ -146,7 +152,7 @@ class Writer:
         except sqlite3.Error as error:
             _log.error("transaction_failed", error=str(error), jobs=len(group))
             self._roll_back(done)
-            public = as_public(error)
+            public = as_public(error, self._damage)
             for each in group:
                 if each.error is None:
                     each.error = public
@@ -163,7 +169,7 @@ class Writer:
             if is_damage(error):
                 _tell(each.rolled_back)
                 raise _MetDamage(each, error) from error
-            each.error = as_public(error)
+            each.error = as_public(error, self._damage)
             if each.error is not error:
                 _log.error("storage_failed", error=str(error))
             _tell(each.rolled_back)

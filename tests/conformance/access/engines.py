@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.conformance.access.memory_store import MemoryKeyStore
+from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
 from vumeter_server.access.store import KeyAdministration, KeyLookup
@@ -37,12 +38,17 @@ class Engine(Protocol):
     def lookup(self) -> AbstractAsyncContextManager[KeyLookup]:
         """Open the side of one process of a server."""
 
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        """How the storage of the lookup that was opened last fails, by name."""
+
 
 class MemoryEngine:
     """Keeps everything in one object."""
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self.administration = MemoryKeyStore(clock)
+        self.failures = memory_failures(self.administration.set_unavailable)
 
     @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:
@@ -52,6 +58,8 @@ class MemoryEngine:
 class SqliteEngine:
     """Keeps a database in a directory."""
 
+    failures: Mapping[str, Failure]
+
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self._database = open_database(directory / "vumeter.db")
         self.administration = SqliteKeyAdministration(self._database, clock)
@@ -59,6 +67,7 @@ class SqliteEngine:
     @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:
         writer, readers = self._database.writer(), self._database.readers()
+        self.failures = sqlite_failures(writer, self._database.path)
         try:
             yield SqliteKeyLookup(readers, writer)
         finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
 from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
+from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
 
 
@@ -33,6 +34,11 @@ class MemoryKeyStore:
         self._clock = clock
         self._organizations: dict[str, _Organization] = {}
         self._keys: dict[str, _Key] = {}
+        self._is_unavailable = False
+
+    def set_unavailable(self, is_unavailable: bool) -> None:
+        """Let storage fail, or work again."""
+        self._is_unavailable = is_unavailable
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
@@ -41,12 +47,20 @@ class MemoryKeyStore:
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
+        if self._is_unavailable:
+            raise Unavailable
         for key_id, used_us in last_used_us.items():
             if (key := self._keys.get(key_id)) is not None:
                 newest_us = max(used_us, key.last_used_us or 0)
                 self._keys[key_id] = replace(key, last_used_us=newest_us)
 
-    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+    def create_key(
+        self,
+        organization: str,
+        role: Role,
+        expires_us: int | None,
+        tenant_id: str | None = None,
+    ) -> NewKey:
         """Create a key, and its organization."""
         now_us = self._clock()
         found = self._organizations.setdefault(
@@ -63,6 +77,7 @@ class MemoryKeyStore:
             secret_sha256=secret_digest(key.secret),
             expires_us=expires_us,
             revoked_us=None,
+            tenant_id=tenant_id,
         )
         self._keys[key.key_id] = _Key(stored=stored, organization=organization, created_us=now_us)
         return key
@@ -84,7 +99,8 @@ class MemoryKeyStore:
             return None
         self.revoke_key(key_id)
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
-        return self.create_key(key.organization, key.stored.role, expires_us)
+        stored = key.stored
+        return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key."""
@@ -98,6 +114,7 @@ class MemoryKeyStore:
                     expires_us=key.stored.expires_us,
                     revoked_us=key.stored.revoked_us,
                     last_used_us=key.last_used_us,
+                    tenant_id=key.stored.tenant_id,
                 )
                 for key_id, key in self._keys.items()
             ),

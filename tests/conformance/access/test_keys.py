@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.conformance.access.engines import STARTED_US, Engine, SteppedClock
+from tests.conformance.failing import FAILURES
 
 from vumeter_server.access.keys import NewKey, StoredKey, secret_digest, secret_matches
 from vumeter_server.access.roles import Role
@@ -13,6 +16,7 @@ from vumeter_server.access.store import (
     KeyLookup,
     OrganizationInfo,
 )
+from vumeter_server.errors import Unavailable
 
 DAY_US = 86_400_000_000
 UNKNOWN = "vmk_aaaaaaaaaaaaaaaaaaaa"
@@ -89,6 +93,22 @@ async def test_a_replaced_key_keeps_organization_role_and_lifetime_and_revokes_t
     assert (after.expires_us, after.revoked_us) == (clock.now_us + 90 * DAY_US, None)
     assert (new.key_id, new.secret) != (old.key_id, old.secret)
     assert not secret_matches(old.secret, after)
+
+
+async def test_the_tenant_of_a_key_is_found_listed_and_kept_when_the_key_is_replaced(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    tenant = "clinic münchen/1"
+    bound = administration.create_key("acme", Role.REPORTER, None, tenant)
+    free = administration.create_key("acme", Role.REPORTER, None)
+    replaced = administration.rotate_key(bound.key_id)
+    assert replaced is not None
+    tenants = {bound.key_id: tenant, replaced.key_id: tenant, free.key_id: None}
+    assert [(await found(lookup, key)).tenant_id for key in (bound, replaced, free)] == [
+        *(tenant, tenant, None)
+    ]
+    listed = {each.key_id: each.tenant_id for each in administration.list_keys()}
+    assert listed == tenants
 
 
 async def test_a_key_without_an_end_is_replaced_by_one_without_an_end(
@@ -187,3 +207,40 @@ async def test_every_process_sees_a_change_at_once(
         await one.save_last_used({key.key_id: STARTED_US + 2})
         await another.save_last_used({key.key_id: STARTED_US + 1})
     assert administration.list_keys()[0].last_used_us == STARTED_US + 2
+
+
+# Times are written over: a full file takes them.
+@pytest.mark.parametrize("failure", [each for each in FAILURES if each != "full"])
+async def test_times_of_last_use_that_cannot_be_saved_are_unavailable_and_change_nothing(
+    engine: Engine, administration: KeyAdministration, lookup: KeyLookup, failure: str
+) -> None:
+    keys = [administration.create_key("acme", Role.OWNER, None) for _ in range(3)]
+    used = {key.key_id: STARTED_US + 1 for key in keys}
+    before = administration.list_keys()
+    async with engine.failures[failure]():
+        with pytest.raises(Unavailable):
+            await lookup.save_last_used(used)
+        # Keys are still looked up.
+        assert (await found(lookup, keys[0])).revoked_us is None
+    assert administration.list_keys() == before
+    await lookup.save_last_used(used)
+    assert [each.last_used_us for each in administration.list_keys()] == [STARTED_US + 1] * 3
+
+
+async def test_a_lookup_whose_caller_has_gone_leaves_all_others_their_answers(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    key = administration.create_key("acme", Role.OWNER, None)
+    for turns in range(20):
+        calls: list[asyncio.Future[object]] = [
+            asyncio.ensure_future(lookup.find_key(key.key_id)),
+            asyncio.ensure_future(lookup.save_last_used({key.key_id: turns})),
+        ]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert (await found(lookup, key)).key_id == key.key_id
+    await lookup.save_last_used({key.key_id: STARTED_US})
+    assert administration.list_keys()[0].last_used_us == STARTED_US

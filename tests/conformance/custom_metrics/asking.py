@@ -14,6 +14,8 @@ from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     REST,
+    DeleteQuery,
+    Grouped,
     GroupedQuery,
     Selection,
     SumQuery,
@@ -79,6 +81,14 @@ class Practice:
         """Ask what recording would answer."""
         return self.subject.run(self.recording(*points, key=key, dry=True))
 
+    def delete_points(self, query: DeleteQuery) -> int:
+        """Delete points."""
+        return self.subject.run(self.subject.store.delete_points(self.organization_id, query))
+
+    def count_points(self, query: DeleteQuery) -> int:
+        """Ask how many points would be deleted."""
+        return self.subject.run(self.subject.store.count_points(self.organization_id, query))
+
     def delete(self, metric: str) -> bool:
         """Delete a metric."""
         return self.subject.administration.delete_metric(self.name, metric)
@@ -86,7 +96,9 @@ class Practice:
     def metrics(self) -> list[tuple[str, str]] | None:
         """List metrics and types."""
         found = self.subject.administration.list_metrics(self.name)
-        return None if found is None else [(name, kind.name.lower()) for name, kind in found]
+        return (
+            None if found is None else [(metric.name, metric.type.name.lower()) for metric in found]
+        )
 
     def names(self, agent_id: str | None = None) -> list[str]:
         """Ask for names."""
@@ -155,7 +167,13 @@ class Practice:
 
         The rest is the group None; a column without points is (None, 0).
         """
-        found = self.subject.run(self.subject.store.grouped(self.organization_id, query))
+        found = self.subject.run(
+            self.subject.store.at_one_moment(self.organization_id, lambda ask: ask(query))
+        )
+        return [None if each is None else each.name for each in found.types], self.table(found)
+
+    def table(self, found: Grouped) -> dict[Row, list[Cell]]:
+        """Return value and count per column of each row; see `grouped`."""
         rows = zip(found.buckets.tolist(), found.groups.tolist(), strict=True)
         cells = zip(found.values.tolist(), found.counts.tolist(), strict=True)
         table = {
@@ -166,7 +184,7 @@ class Practice:
             for (bucket, group), (values, counts) in zip(rows, cells, strict=True)
         }
         assert len(table) == len(found.buckets)
-        return [None if each is None else each.name for each in found.types], table
+        return table
 
     def tags(
         self, metric: str | None = None, agent_id: str | None = None, limit: int = 1_000

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+import pytest
 from tests.conformance.custom_metrics.memory import (
     Data,
     MemoryMetricAdministration,
     MemoryMetricStore,
 )
+from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.ingest import symbol_tables
+from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
 from vumeter_server.sqlite import open_database
 
@@ -44,6 +48,9 @@ class Subject:
         add_organization: makes an organization of that name and returns its id.
         flush: does all background work that rearranges what is kept, whether due or not.
         drop: does all background work that drops what is old enough, and nothing else.
+        problems: what of the stored data does not agree.
+        failures: how its storage fails, by name, see `failing`.
+        limited_to: within it, an organization has at most so many metrics and tag values.
     """
 
     store: MetricStore
@@ -51,11 +58,24 @@ class Subject:
     add_organization: Callable[[str], int]
     flush: Callable[[], Coroutine[Any, Any, None]]
     drop: Callable[[], Coroutine[Any, Any, None]]
+    problems: Callable[[], list[str]]
+    failures: Mapping[str, Failure]
+    limited_to: Callable[[int, int], AbstractContextManager[None]]
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for a coroutine."""
         return self.runner.run(work)
+
+    @contextlib.contextmanager
+    def failing(self, failure: str) -> Iterator[None]:
+        """Let storage fail to write, in one of the ways that `failing` lists."""
+        failing = self.failures[failure]()
+        self.run(failing.__aenter__())
+        try:
+            yield
+        finally:
+            self.run(failing.__aexit__(None, None, None))
 
     def maintain(self) -> None:
         """Do all background work now."""
@@ -92,12 +112,22 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         await store.maintenance.vacuum()
         await store.maintenance._drop_idempotency_keys()
 
+    @contextlib.contextmanager
+    def limited_to(metrics: int, tag_values: int) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(symbol_tables, "MAX_METRICS", metrics)
+            patched.setattr(symbol_tables, "MAX_LABELS", tag_values)
+            yield
+
     subject = Subject(
         store=store,
         administration=SqliteMetricAdministration(database),
         add_organization=add_organization,
         flush=flush,
         drop=drop,
+        problems=lambda: database.read(lambda connection: list(find_problems(connection))),
+        failures=sqlite_failures(writer, database.path),
+        limited_to=limited_to,
     )
     with subject.runner:
         try:
@@ -122,12 +152,24 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
     async def drop() -> None:
         store.maintain()
 
+    def set_unavailable(is_unavailable: bool) -> None:
+        data.is_unavailable = is_unavailable
+
+    @contextlib.contextmanager
+    def limited_to(metrics: int, tag_values: int) -> Iterator[None]:
+        data.max_metrics, data.max_tag_values = metrics, tag_values
+        yield
+        data.max_metrics, data.max_tag_values = None, None
+
     subject = Subject(
         store=store,
         administration=MemoryMetricAdministration(data),
         add_organization=data.add_organization,
         flush=flush,
         drop=drop,
+        problems=list,
+        failures=memory_failures(set_unavailable),
+        limited_to=limited_to,
     )
     with subject.runner:
         yield subject

@@ -11,8 +11,9 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,8 +26,10 @@ from vumeter_server.custom_metrics.aggregation import (
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.custom_metrics.questions import (
     REST,
+    DeleteQuery,
     Grouped,
     GroupedQuery,
+    MetricInfo,
     Selection,
     SessionMetric,
     SumQuery,
@@ -36,10 +39,12 @@ from vumeter_server.custom_metrics.questions import (
     Timeseries,
     TimeseriesQuery,
 )
-from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, Idempotency
+from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
-from vumeter_server.errors import Conflict, Violation
+from vumeter_server.errors import Conflict, LimitExceeded, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
+
+T = TypeVar("T")
 
 DAY_US = 86_400_000_000
 SYSTEM_LABELS = ("agent_id", "environment_id", "session_id")
@@ -58,6 +63,18 @@ class Point:
         return self.labels.get(key, "")
 
 
+Use = tuple[str, str, tuple[str, str] | None]
+
+
+def uses_of(points: Iterable[Point]) -> set[Use]:
+    """Return metric and agent of points with each of their labels, and with none."""
+    return {
+        (point.name, point.label("agent_id"), label)
+        for point in points
+        for label in (*point.labels.items(), None)
+    }
+
+
 @dataclass
 class Key:
     """An idempotency key that was used."""
@@ -71,24 +88,37 @@ class Key:
 class Organization:
     """All that one organization recorded.
 
-    `seen` are name and labels of every point of metrics that there are, those included that
-    retention dropped. `recorded_on` is, for each day, the last day on which a point of it was
-    recorded.
+    `uses` are what names and tags are listed by: metric, agent and label of points, and None for
+    each point's lack of one; those of points that retention dropped are among them. `recorded_on`
+    is, for each day, the last day on which a point of it was recorded.
     """
 
     types: dict[str, MetricType] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
-    seen: list[Point] = field(default_factory=list)
+    uses: set[Use] = field(default_factory=set)
     recorded_on: dict[int, int] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
 
 
 @dataclass
 class Data:
-    """What would be on disk."""
+    """What would be on disk, and what this disk takes."""
 
     ids: dict[str, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
+    is_unavailable: bool = False
+    max_metrics: int | None = None
+    max_tag_values: int | None = None
+
+    def check_limits(self, organization: Organization, batch: Batch) -> None:
+        """Raise if the organization would have more metrics or labels than are taken."""
+        metrics = organization.types.keys() | set(batch.names)
+        labels = {label for _, _, label in organization.uses if label is not None}
+        labels = {label for label in labels if label[0] != "session_id"}
+        labels |= {label for label_set in batch.label_sets for label in label_set}
+        for found, limit in ((metrics, self.max_metrics), (labels, self.max_tag_values)):
+            if limit is not None and len(found) > limit:
+                raise LimitExceeded
 
     def add_organization(self, name: str) -> int:
         self.ids[name] = organization_id = len(self.ids) + 1
@@ -100,6 +130,7 @@ class MemoryMetricStore:
     """Implements MetricStore in memory; a coroutine without an await is one transaction."""
 
     def __init__(self, data: Data, clock: Clock, *, retention_days: int) -> None:
+        self._data = data
         self._organizations = data.organizations
         self._clock = clock
         self._retention_days = retention_days
@@ -107,11 +138,14 @@ class MemoryMetricStore:
     async def record(
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
+        if self._data.is_unavailable:
+            raise Unavailable
         organization = self._organizations[organization_id]
         known = _known(organization, idempotency)
         if known is not None:
             return known.recorded
         settled = settle(batch, organization.types, now_us)
+        self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
@@ -124,7 +158,7 @@ class MemoryMetricStore:
                 labels=labels,
             )
             organization.points.append(point)
-            organization.seen.append(point)
+            organization.uses |= uses_of([point])
             organization.recorded_on[point.time_us // DAY_US] = self._clock() // DAY_US
         if idempotency is not None:
             organization.keys[idempotency.key] = Key(idempotency.content_sha256, len(batch), now_us)
@@ -140,9 +174,27 @@ class MemoryMetricStore:
         settle(batch, organization.types, now_us)
         return len(batch)
 
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        organization = self._organizations[organization_id]
+        deleted = [point for point in organization.points if _is_about(query, point)]
+        organization.points = [
+            point for point in organization.points if not _is_about(query, point)
+        ]
+        organization.uses -= uses_of(deleted) - uses_of(organization.points)
+        return len(deleted)
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        points = self._organizations[organization_id].points
+        return sum(_is_about(query, point) for point in points)
+
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
-        seen = self._organizations[organization_id].seen
-        return sorted({p.name for p in seen if agent_id is None or p.label("agent_id") == agent_id})
+        uses = self._organizations[organization_id].uses
+        return sorted({name for name, agent, _ in uses if agent_id in (None, agent)})
+
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        types = self._organizations[organization_id].types
+        names = await self.names(organization_id, None)
+        return [MetricInfo(name=name, type=types[name]) for name in names]
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         points = self._selected(organization_id, query.selection)
@@ -188,60 +240,22 @@ class MemoryMetricStore:
             counts=np.array([len(buckets[bucket]) for bucket in ordered], np.int64),
         )
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
         organization = self._organizations[organization_id]
-        bounds_us, width = query.bounds_us, len(query.columns)
-        cells: dict[tuple[int, tuple[str, ...] | None], list[list[Point]]] = {}
-        for point in organization.points:
-            if not bounds_us[0] <= point.time_us < bounds_us[-1]:
-                continue
-            group: tuple[str, ...] | None = tuple(point.label(key) for key in query.group_by)
-            if query.groups is not None and group not in query.groups:
-                if not query.has_rest:
-                    continue
-                group = None
-            for index, column in enumerate(query.columns):
-                matchers = (*query.filters, *column.filters)
-                if point.name == column.metric_name and all(
-                    each.matches(point.label(each.label)) for each in matchers
-                ):
-                    row = (bisect_right(bounds_us, point.time_us) - 1, group)
-                    cells.setdefault(row, [[] for _ in range(width)])[index].append(point)
-        if query.max_cells is not None:
-            check_cells(len(cells), width, query.max_cells)
-        labels = sorted({group for _, group in cells if group is not None})
-        rows = sorted(cells, key=lambda row: (row[0], row[1] or ()))
-        values, counts = np.full((len(rows), width), np.nan), np.zeros((len(rows), width), np.int64)
-        for number, row in enumerate(rows):
-            for index, points in enumerate(cells[row]):
-                if points:
-                    function = query.columns[index].function
-                    values[number, index] = _compute(function, points)
-                    counts[number, index] = (
-                        values[number, index]
-                        if function.statistic is Statistic.SESSIONS
-                        else len(points)
-                    )
-        return Grouped(
-            types=[organization.types.get(column.metric_name) for column in query.columns],
-            labels=labels,
-            buckets=np.array([bucket for bucket, _ in rows], np.int64),
-            groups=np.array(
-                [REST if group is None else labels.index(group) for _, group in rows], np.int64
-            ),
-            values=values,
-            counts=counts,
+        then = replace(
+            organization, points=list(organization.points), types=dict(organization.types)
         )
+        return await asyncio.to_thread(work, lambda query: _grouped(then, query))
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
         found: dict[str, set[str]] = {}
-        for point in self._organizations[organization_id].seen:
-            if metric_name in (None, point.name) and agent_id in (None, point.label("agent_id")):
-                for key, value in point.labels.items():
-                    if key not in SYSTEM_LABELS:
-                        found.setdefault(key, set()).add(value)
+        for name, agent, label in self._organizations[organization_id].uses:
+            if metric_name in (None, name) and agent_id in (None, agent) and label is not None:
+                key, value = label
+                if key not in SYSTEM_LABELS:
+                    found.setdefault(key, set()).add(value)
         return {
             key: TagValues(values=sorted(found[key])[:limit], truncated=len(found[key]) > limit)
             for key in sorted(found)
@@ -319,9 +333,12 @@ class MemoryMetricAdministration:
     def __init__(self, data: Data) -> None:
         self._data = data
 
-    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+    def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         found = self._data.ids.get(organization)
-        return None if found is None else sorted(self._data.organizations[found].types.items())
+        if found is None:
+            return None
+        types = sorted(self._data.organizations[found].types.items())
+        return [MetricInfo(name=name, type=of) for name, of in types]
 
     def delete_metric(self, organization: str, name: str) -> bool:
         found = self._data.ids.get(organization)
@@ -330,8 +347,53 @@ class MemoryMetricAdministration:
         of = self._data.organizations[found]
         del of.types[name]
         of.points = [point for point in of.points if point.name != name]
-        of.seen = [point for point in of.seen if point.name != name]
+        of.uses = {use for use in of.uses if use[0] != name}
         return True
+
+
+def _grouped(organization: Organization, query: GroupedQuery) -> Grouped:
+    bounds_us, width = query.bounds_us, len(query.columns)
+    cells: dict[tuple[int, tuple[str, ...] | None], list[list[Point]]] = {}
+    for point in organization.points:
+        if not bounds_us[0] <= point.time_us < bounds_us[-1]:
+            continue
+        group: tuple[str, ...] | None = tuple(point.label(key) for key in query.group_by)
+        if query.groups is not None and group not in query.groups:
+            if not query.has_rest:
+                continue
+            group = None
+        for index, column in enumerate(query.columns):
+            matchers = (*query.filters, *column.filters)
+            if point.name == column.metric_name and all(
+                each.matches(point.label(each.label)) for each in matchers
+            ):
+                row = (bisect_right(bounds_us, point.time_us) - 1, group)
+                cells.setdefault(row, [[] for _ in range(width)])[index].append(point)
+    if query.max_cells is not None:
+        check_cells(len(cells), width, query.max_cells)
+    labels = sorted({group for _, group in cells if group is not None})
+    rows = sorted(cells, key=lambda row: (row[0], row[1] or ()))
+    values, counts = np.full((len(rows), width), np.nan), np.zeros((len(rows), width), np.int64)
+    for number, row in enumerate(rows):
+        for index, points in enumerate(cells[row]):
+            if points:
+                function = query.columns[index].function
+                values[number, index] = _compute(function, points)
+                counts[number, index] = (
+                    values[number, index]
+                    if function.statistic is Statistic.SESSIONS
+                    else len(points)
+                )
+    return Grouped(
+        types=[organization.types.get(column.metric_name) for column in query.columns],
+        labels=labels,
+        buckets=np.array([bucket for bucket, _ in rows], np.int64),
+        groups=np.array(
+            [REST if group is None else labels.index(group) for _, group in rows], np.int64
+        ),
+        values=values,
+        counts=counts,
+    )
 
 
 def _known(organization: Organization, idempotency: Idempotency | None) -> Key | None:
@@ -342,6 +404,14 @@ def _known(organization: Organization, idempotency: Idempotency | None) -> Key |
         problem = "was used before with other content"
         raise Conflict(violations=[Violation(field="idempotency_key", problem=problem)])
     return known
+
+
+def _is_about(query: DeleteQuery, point: Point) -> bool:
+    return (
+        query.start_us <= point.time_us < query.end_us
+        and (query.metric_names is None or point.name in query.metric_names)
+        and all(each.matches(point.label(each.label)) for each in query.filters)
+    )
 
 
 def _sum(points: Iterable[Point]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from vumeter_server.custom_metrics.aggregation import (
     Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
-from vumeter_server.custom_metrics.questions import FunctionOfMetric, GroupedQuery
+from vumeter_server.custom_metrics.questions import DeleteQuery, FunctionOfMetric, GroupedQuery
 from vumeter_server.errors import VumeterError
 
 Step = tuple[Any, ...]
@@ -193,6 +194,16 @@ def grouped_queries() -> st.SearchStrategy[Step]:
     )
 
 
+def deletions() -> st.SearchStrategy[Step]:
+    """Choose points to delete, of a range or of any time."""
+    return st.tuples(
+        st.just("delete_points"),
+        st.none() | ranges(),
+        st.none() | st.lists(st.sampled_from((*METRICS, "unknown")), min_size=1, max_size=2),
+        matchers,
+    )
+
+
 def steps() -> st.SearchStrategy[Step]:
     """Choose something to do."""
     recorded = st.tuples(
@@ -208,6 +219,7 @@ def steps() -> st.SearchStrategy[Step]:
         queries(),
         queries(),
         grouped_queries(),
+        deletions(),
         st.tuples(st.just("flush")),
         st.tuples(st.just("delete"), st.sampled_from(tuple(METRICS))),
         st.tuples(st.just("wait"), st.integers(1, 3 * DAY_US) | st.just(RETENTION_DAYS * DAY_US)),
@@ -254,6 +266,20 @@ class Play:
 
     def delete(self, metric: str) -> bool:
         return self._practices[0].delete(metric)
+
+    def delete_points(
+        self,
+        ago: tuple[int, int] | None,
+        metrics: Sequence[str] | None,
+        filters: Sequence[Matcher],
+    ) -> list[int]:
+        query = DeleteQuery(metric_names=metrics, filters=filters)
+        if ago is not None:
+            start_us, end_us = self._range(ago)
+            query = replace(query, start_us=start_us, end_us=end_us)
+        practice = self._practices[0]
+        # Counted and deleted, and again, which finds nothing.
+        return [practice.count_points(query), *(practice.delete_points(query) for _ in range(2))]
 
     def metrics(self) -> Any:
         return self._practices[0].metrics()
@@ -339,4 +365,5 @@ def test_every_answer_is_the_oracles(factory: Factory, chosen: list[Step]) -> No
             assert store.do(step) == oracle.do(step), f"step {number}: {step}"
         for _ in range(2):
             assert store.everything() == oracle.everything()
+            assert store.subject.problems() == []
             store.flush()

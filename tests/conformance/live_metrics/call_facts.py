@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.live_metrics.model import Event, EventType, RejectionReason
 
 T = EventType
 METRICS = (
@@ -23,12 +23,34 @@ METRICS = (
     "failed_calls",
     "referred_calls",
     "minutes_ms",
+    "hung_up_calls",
+    "no_answer_calls",
+    "busy_calls",
+    "canceled_calls",
+    "voicemail_calls",
+    "timed_out_calls",
 )
+# Metrics of the ends of calls, by the outcome in words; "completed" has none of its own.
+ENDS = {
+    "completed": ("ended_calls",),
+    "hung_up": ("ended_calls", "hung_up_calls"),
+    "failed": ("ended_calls", "failed_calls"),
+    "no_answer": ("ended_calls", "no_answer_calls"),
+    "busy": ("ended_calls", "busy_calls"),
+    "canceled": ("ended_calls", "canceled_calls"),
+    "voicemail": ("ended_calls", "voicemail_calls"),
+    "timed_out": ("ended_calls", "failed_calls", "timed_out_calls"),
+}
 REJECTED = {
     RejectionReason.CAPACITY: "rejected_calls_capacity",
     RejectionReason.TENANT_NOT_CONFIGURED: "rejected_calls_tenant_not_configured",
     RejectionReason.INSTRUCTIONS_MISSING: "rejected_calls_instructions_missing",
 }
+
+
+def place(event: Event) -> tuple[object, ...]:
+    """Where an event stands in the order of events: one without a sequence comes last."""
+    return (event.occurred_us, event.sequence is None, event.sequence or 0, event.event_id)
 
 
 @dataclass(kw_only=True)
@@ -40,11 +62,11 @@ class CallFacts:
 
     def of(self, *types: EventType) -> list[Event]:
         found = [event for event in self.events if event.type in types]
-        return sorted(found, key=lambda event: (event.occurred_us, event.event_id))
+        return sorted(found, key=place)
 
     @property
     def tenant_id(self) -> str:
-        return min(self.events, key=lambda event: (event.occurred_us, event.event_id)).tenant_id
+        return min(self.events, key=place).tenant_id
 
     @property
     def started(self) -> int | None:
@@ -60,10 +82,13 @@ class CallFacts:
         return self.of(T.ENDED)[0].occurred_us if self.of(T.ENDED) else self.closed_us
 
     @property
-    def failed(self) -> bool:
-        if self.of(T.ENDED):
-            return self.of(T.ENDED)[0].outcome is CallOutcome.FAILED
-        return self.closed_us is not None
+    def counted_ends(self) -> tuple[str, ...]:
+        """The metrics that count its end, none if it goes on."""
+        if not self.of(T.ENDED):
+            return () if self.closed_us is None else ENDS["timed_out"]
+        outcome = self.of(T.ENDED)[0].outcome
+        assert outcome is not None
+        return ENDS[outcome.name.lower()]
 
     @property
     def rejection(self) -> Event | None:

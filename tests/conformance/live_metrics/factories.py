@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.conformance.live_metrics.memory import MemoryLiveStore, Records
+from tests.conformance.failing import Failure, memory_failures
+from tests.conformance.live_metrics.memory import MemoryLiveStore
+from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import SetClock
 from tests.live_metrics.stores import ground as sqlite_ground
 
@@ -23,6 +25,10 @@ class Storage(Protocol):
     def clock(self) -> SetClock:
         """The clock of its stores."""
 
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        """How the storage of the open store fails, by name."""
+
     def store(
         self, epoch_id: str = "epoch-1"
     ) -> AbstractAsyncContextManager[tuple[LiveStore, LiveView]]:
@@ -35,6 +41,13 @@ class Memory:
 
     records: Records = field(default_factory=Records)
     clock: SetClock = field(default_factory=SetClock)
+
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        def set_unavailable(is_unavailable: bool) -> None:
+            self.records.is_unavailable = is_unavailable
+
+        return memory_failures(set_unavailable)
 
     @asynccontextmanager
     async def store(

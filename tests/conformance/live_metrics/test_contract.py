@@ -21,7 +21,7 @@ from tests.live_metrics.stores import (
     totals,
 )
 
-from vumeter_server.errors import Conflict
+from vumeter_server.errors import Conflict, PermissionDenied
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.model import CallOutcome, EventType
@@ -182,12 +182,50 @@ async def test_a_conflict_in_a_later_batch_names_the_event_and_changes_nothing(
             event(T.ENDED, "call_2", event_id="e1", at=60, minutes=1),
             event(T.ENDED, event_id="e1", at=60, minutes=1, tenant_id="garage"),
             event(T.ENDED, event_id="e1", at=60, minutes=1, outcome=CallOutcome.FAILED),
+            event(T.ENDED, event_id="e1", at=60, minutes=1, sequence=0),
             event(T.AUDIO, event_id="e1", at=60, minutes=1),
             event(T.FALLBACK_INSTRUCTIONS_USED, event_id="e1", at=60),
         ):
             with pytest.raises(Conflict, match=r"events\[1\]\.event_id"):
                 await store.record([event(T.STARTED, "call_9", tenant_id="new"), other])
         assert (totals(view), await store.tenants("", 10)) == before
+
+
+async def test_an_event_of_another_tenants_call_is_refused_to_whoever_is_for_one_tenant(
+    storage: Storage,
+) -> None:
+    async with storage.store() as (store, view):
+        await store.record([event(T.STARTED, event_id="e1"), event(T.ENDED, "call_2")])
+        before = totals(view), await store.tenants("", 10)
+        for call_id in ("call_1", "call_2"):
+            foreign = event(T.ENDED, call_id, tenant_id="garage")
+            for batch in ([foreign], [event(T.STARTED, "new", tenant_id="garage"), foreign]):
+                with pytest.raises(PermissionDenied):
+                    await store.record(batch, "garage")
+        # What is refused tells nothing of ids that others used.
+        with pytest.raises(PermissionDenied):
+            await store.record([event(T.STARTED, event_id="e1", tenant_id="garage")], "garage")
+        assert (totals(view), await store.tenants("", 10)) == before
+        await store.record([event(T.AUDIO, minutes=1)], "clinic")
+        await store.record([event(T.STARTED, "call_3", tenant_id="garage")], "garage")
+        assert lists(view) == {"call_1": ("clinic", "active"), "call_3": ("garage", "active")}
+        # Once a call and its events are dropped, its id is nobody's.
+        storage.clock.now_us += DAY
+        await store.drop_received_before(storage.clock.now_us)
+        await store.record([event(T.STARTED, "call_2", tenant_id="garage")], "garage")
+        assert lists(view)["call_2"] == ("garage", "active")
+
+
+async def test_a_call_is_that_tenants_whose_event_comes_first_also_for_who_may_report_it(
+    storage: Storage,
+) -> None:
+    async with storage.store() as (store, _view):
+        await store.record([event(T.STARTED, at=5, sequence=2)])
+        await store.record([event(T.AUDIO, at=9, minutes=1)], "clinic")
+        await store.record([event(T.PENDING, at=5, sequence=1, tenant_id="garage")])
+        with pytest.raises(PermissionDenied):
+            await store.record([event(T.AUDIO, at=20, minutes=2)], "clinic")
+        await store.record([event(T.AUDIO, at=20, minutes=2, tenant_id="garage")], "garage")
 
 
 async def test_the_id_of_a_dropped_event_is_free_again(storage: Storage) -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 from tests.conformance.simulation.memory_store import MemorySimulationStore
 
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
@@ -24,12 +25,17 @@ class Engine(Protocol):
     def opened(self) -> AbstractAsyncContextManager[SimulationStore]:
         """Open the store with all that was recorded before; its maintenance runs."""
 
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        """How the storage of the open store fails, by name."""
+
 
 class MemoryEngine:
     """Keeps its store from one opening to the next."""
 
     def __init__(self, directory: Path) -> None:
         self._store = MemorySimulationStore()
+        self.failures = memory_failures(self._store.set_unavailable)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[SimulationStore]:
@@ -40,17 +46,21 @@ class MemoryEngine:
 class SqliteEngine:
     """Keeps a database in a directory."""
 
+    failures: Mapping[str, Failure]
+
     def __init__(self, directory: Path) -> None:
         self.database: Database = open_database(directory / "vumeter.db")
         self.database.write(
             lambda connection: connection.executemany(
-                "INSERT INTO organizations VALUES (?, ?, 0)", [(ACME, "acme"), (RIVAL, "rival")]
+                "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, 0)",
+                [(ACME, "acme"), (RIVAL, "rival")],
             )
         )
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[SqliteSimulationStore]:
         writer, readers = self.database.writer(), self.database.readers()
+        self.failures = sqlite_failures(writer, self.database.path)
         store = SqliteSimulationStore(readers, writer)
         try:
             async with maintained(store):

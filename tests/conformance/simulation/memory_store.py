@@ -13,6 +13,7 @@ from itertools import count
 
 from tests.simulation import reference
 
+from vumeter_server.errors import Unavailable
 from vumeter_server.simulation.aggregation import CallTotals, ExecutionMetrics
 from vumeter_server.simulation.model import (
     CALL_STATUSES,
@@ -75,17 +76,27 @@ class MemorySimulationStore:
     def __init__(self) -> None:
         self._organizations: dict[int, _Organization] = {}
         self._sequence = count(1)
+        self._is_unavailable = False
+
+    def set_unavailable(self, is_unavailable: bool) -> None:
+        """Let storage fail, or work again."""
+        self._is_unavailable = is_unavailable
+
+    def _to_change(self, organization_id: int) -> _Organization:
+        if self._is_unavailable:
+            raise Unavailable
+        return self._of(organization_id)
 
     def _of(self, organization_id: int) -> _Organization:
         return self._organizations.setdefault(organization_id, _Organization())
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
         """Create a run test."""
-        self._of(organization_id).run_tests.add(run_test_name)
+        self._to_change(organization_id).run_tests.add(run_test_name)
 
     async def record_execution(self, organization_id: int, report: ExecutionReport) -> None:
         """Store an execution, and its run test."""
-        organization = self._of(organization_id)
+        organization = self._to_change(organization_id)
         stored = organization.executions.get(report.execution_id)
         if stored is None:
             stored = _Stored(report=report, sequence=next(self._sequence))
@@ -97,7 +108,7 @@ class MemorySimulationStore:
 
     async def record_calls(self, organization_id: int, reports: Sequence[CallReport]) -> None:
         """Store calls, all of them or none."""
-        organization = self._of(organization_id)
+        organization = self._to_change(organization_id)
         unknown = [
             index
             for index, report in enumerate(reports)
@@ -116,7 +127,7 @@ class MemorySimulationStore:
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
         """Delete an execution with its calls."""
-        stored = self._of(organization_id).executions.pop(execution_id, None)
+        stored = self._to_change(organization_id).executions.pop(execution_id, None)
         return None if stored is None else len(stored.calls)
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:

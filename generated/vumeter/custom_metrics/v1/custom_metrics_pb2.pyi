@@ -5,6 +5,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
 from google.type import date_pb2 as _date_pb2
+from vumeter.custom_metrics.v1 import deletion_pb2 as _deletion_pb2
 from vumeter.custom_metrics.v1 import query_pb2 as _query_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -34,7 +35,7 @@ FILL_UNSPECIFIED: Fill
 FILL_ZERO: Fill
 
 class Point(_message.Message):
-    __slots__ = ("name", "type", "value", "occur_time", "agent_id", "environment_id", "session_id", "tags")
+    __slots__ = ("name", "type", "value", "distribution", "occur_time", "agent_id", "environment_id", "session_id", "tags")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +46,7 @@ class Point(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
+    DISTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -53,12 +55,13 @@ class Point(_message.Message):
     name: str
     type: MetricType
     value: float
+    distribution: Distribution
     occur_time: _timestamp_pb2.Timestamp
     agent_id: str
     environment_id: str
     session_id: str
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., value: _Optional[float] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., session_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., value: _Optional[float] = ..., distribution: _Optional[_Union[Distribution, _Mapping]] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., session_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class RecordPointsRequest(_message.Message):
     __slots__ = ("points", "idempotency_key", "dry_run")
@@ -94,6 +97,38 @@ class StreamPointsResponse(_message.Message):
     error: _status_pb2.Status
     def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
+class Distribution(_message.Message):
+    __slots__ = ("count", "sum", "min", "max", "bounds", "bucket_counts", "scale", "zero_count", "positive", "negative")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    ZERO_COUNT_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    sum: float
+    min: float
+    max: float
+    bounds: _containers.RepeatedScalarFieldContainer[float]
+    bucket_counts: _containers.RepeatedScalarFieldContainer[int]
+    scale: int
+    zero_count: int
+    positive: ExponentialBuckets
+    negative: ExponentialBuckets
+    def __init__(self, count: _Optional[int] = ..., sum: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., bounds: _Optional[_Iterable[float]] = ..., bucket_counts: _Optional[_Iterable[int]] = ..., scale: _Optional[int] = ..., zero_count: _Optional[int] = ..., positive: _Optional[_Union[ExponentialBuckets, _Mapping]] = ..., negative: _Optional[_Union[ExponentialBuckets, _Mapping]] = ...) -> None: ...
+
+class ExponentialBuckets(_message.Message):
+    __slots__ = ("offset", "bucket_counts")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    bucket_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, offset: _Optional[int] = ..., bucket_counts: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class LabelSet(_message.Message):
     __slots__ = ("agent_id", "environment_id", "tags")
     class TagsEntry(_message.Message):
@@ -112,7 +147,7 @@ class LabelSet(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PointColumns(_message.Message):
-    __slots__ = ("names", "types", "name_indexes", "values", "times_us", "label_sets", "label_set_indexes", "sessions", "session_indexes")
+    __slots__ = ("names", "types", "name_indexes", "values", "times_us", "label_sets", "label_set_indexes", "sessions", "session_indexes", "distribution_indexes", "distributions")
     NAMES_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     NAME_INDEXES_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +157,8 @@ class PointColumns(_message.Message):
     LABEL_SET_INDEXES_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     SESSION_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    DISTRIBUTION_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    DISTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     names: _containers.RepeatedScalarFieldContainer[str]
     types: _containers.RepeatedScalarFieldContainer[MetricType]
     name_indexes: _containers.RepeatedScalarFieldContainer[int]
@@ -131,7 +168,9 @@ class PointColumns(_message.Message):
     label_set_indexes: _containers.RepeatedScalarFieldContainer[int]
     sessions: _containers.RepeatedScalarFieldContainer[str]
     session_indexes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[_Union[MetricType, str]]] = ..., name_indexes: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., times_us: _Optional[_Iterable[int]] = ..., label_sets: _Optional[_Iterable[_Union[LabelSet, _Mapping]]] = ..., label_set_indexes: _Optional[_Iterable[int]] = ..., sessions: _Optional[_Iterable[str]] = ..., session_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    distribution_indexes: _containers.RepeatedScalarFieldContainer[int]
+    distributions: _containers.RepeatedCompositeFieldContainer[Distribution]
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., types: _Optional[_Iterable[_Union[MetricType, str]]] = ..., name_indexes: _Optional[_Iterable[int]] = ..., values: _Optional[_Iterable[float]] = ..., times_us: _Optional[_Iterable[int]] = ..., label_sets: _Optional[_Iterable[_Union[LabelSet, _Mapping]]] = ..., label_set_indexes: _Optional[_Iterable[int]] = ..., sessions: _Optional[_Iterable[str]] = ..., session_indexes: _Optional[_Iterable[int]] = ..., distribution_indexes: _Optional[_Iterable[int]] = ..., distributions: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ...) -> None: ...
 
 class RecordColumnsRequest(_message.Message):
     __slots__ = ("columns", "idempotency_key", "dry_run")
@@ -184,6 +223,34 @@ class ListMetricNamesResponse(_message.Message):
     names: _containers.RepeatedScalarFieldContainer[str]
     next_page_token: str
     def __init__(self, names: _Optional[_Iterable[str]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListMetricsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class Metric(_message.Message):
+    __slots__ = ("name", "type", "unit", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: MetricType
+    unit: str
+    description: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+
+class ListMetricsResponse(_message.Message):
+    __slots__ = ("metrics", "next_page_token")
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    metrics: _containers.RepeatedCompositeFieldContainer[Metric]
+    next_page_token: str
+    def __init__(self, metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Selection(_message.Message):
     __slots__ = ("start_time", "end_time", "agent_id", "environment_id", "tags")
@@ -321,14 +388,16 @@ class QueryTimeseriesResponse(_message.Message):
     def __init__(self, type: _Optional[_Union[MetricType, str]] = ..., buckets: _Optional[_Iterable[_Union[TimeseriesBucket, _Mapping]]] = ...) -> None: ...
 
 class TimeseriesBucket(_message.Message):
-    __slots__ = ("start_time", "value", "sample_count")
+    __slots__ = ("start_time", "value", "sample_count", "max_error")
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_ERROR_FIELD_NUMBER: _ClassVar[int]
     start_time: _timestamp_pb2.Timestamp
     value: float
     sample_count: int
-    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
+    max_error: float
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ..., max_error: _Optional[float] = ...) -> None: ...
 
 class ListTagsRequest(_message.Message):
     __slots__ = ("metric_name", "agent_id", "key", "prefix", "page_size", "page_token")
@@ -388,7 +457,7 @@ class GetSessionMetricsResponse(_message.Message):
     def __init__(self, metrics: _Optional[_Iterable[_Union[SessionMetric, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SessionMetric(_message.Message):
-    __slots__ = ("metric_name", "type", "agent_id", "environment_id", "tags", "last_occur_time", "value", "sample_count")
+    __slots__ = ("metric_name", "type", "agent_id", "environment_id", "tags", "last_occur_time", "value", "sample_count", "max_error")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +473,7 @@ class SessionMetric(_message.Message):
     LAST_OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_ERROR_FIELD_NUMBER: _ClassVar[int]
     metric_name: str
     type: MetricType
     agent_id: str
@@ -412,4 +482,5 @@ class SessionMetric(_message.Message):
     last_occur_time: _timestamp_pb2.Timestamp
     value: float
     sample_count: int
-    def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
+    max_error: float
+    def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ..., max_error: _Optional[float] = ...) -> None: ...

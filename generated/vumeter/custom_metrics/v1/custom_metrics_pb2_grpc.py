@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2
+from vumeter.custom_metrics.v1 import deletion_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2
 from vumeter.custom_metrics.v1 import query_pb2 as vumeter_dot_custom__metrics_dot_v1_dot_query__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -75,6 +76,11 @@ class CustomMetricsServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesResponse.FromString,
                 _registered_method=True)
+        self.ListMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/ListMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.FromString,
+                _registered_method=True)
         self.AggregateMetrics = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/AggregateMetrics',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.AggregateMetricsRequest.SerializeToString,
@@ -94,6 +100,11 @@ class CustomMetricsServiceStub(object):
                 '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+                _registered_method=True)
+        self.DeletePoints = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.FromString,
                 _registered_method=True)
         self.ListTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
@@ -166,6 +177,14 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMetrics(self, request, context):
+        """Lists the organization's metrics with type, unit and description, sorted by name by code point, in
+        pages. Units and descriptions are what OpenTelemetry exporters told first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AggregateMetrics(self, request, context):
         """Sums the recorded values of metrics over a range, in total or by label. Values are summed
         whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
@@ -199,6 +218,19 @@ class CustomMetricsServiceServicer(object):
         """Asks anything: any function of any metrics, by any labels and buckets, with formulas, the first
         groups and the rest, and a comparison with an earlier range. INVALID_ARGUMENT if the answer would
         hold more than 100,000 cells (rows times columns).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePoints(self, request, context):
+        """Deletes points, all of them or none: of a range, of metrics, with labels, of sessions. It takes
+        a key of the role owner. When it answers OK no query sees the points any more, and nothing
+        brings them back: idempotency keys stay used, so that a late repeat of a recording records
+        nothing. Metrics keep their types; names and label values without points are no longer listed.
+        What is recorded while it goes on may stay. It takes longer the more days are concerned, and
+        goes on if the caller goes away: call again, which deletes what is left, to make sure. INTERNAL:
+        stored data is damaged, and nothing was deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,6 +281,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricNamesResponse.SerializeToString,
             ),
+            'ListMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.SerializeToString,
+            ),
             'AggregateMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.AggregateMetrics,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.AggregateMetricsRequest.FromString,
@@ -268,6 +305,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.QueryMetrics,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.SerializeToString,
+            ),
+            'DeletePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePoints,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.SerializeToString,
             ),
             'ListTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTags,
@@ -441,6 +483,33 @@ class CustomMetricsService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/ListMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AggregateMetrics(request,
             target,
             options=(),
@@ -538,6 +607,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/QueryMetrics',
             vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_query__pb2.QueryMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/DeletePoints',
+            vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

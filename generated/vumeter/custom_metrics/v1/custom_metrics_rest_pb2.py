@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3vumeter/custom_metrics/v1/custom_metrics_rest.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"9\n\rRecordRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"x\n\x0eRecordResponse\x12\x42\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32..vumeter.custom_metrics.v1.RecordResponse.DataR\x04\x64\x61ta\x1a\"\n\x04\x44\x61ta\x12\x1a\n\x08recorded\x18\x01 \x01(\rR\x08recorded\"2\n\x0fGetNamesRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\"&\n\x10GetNamesResponse\x12\x12\n\x04\x64\x61ta\x18\x01 \x03(\tR\x04\x64\x61ta\"\xaf\x02\n\x13GetAggregateRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\"\xc5\x02\n\x0fGetDailyRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"\xc1\x02\n\x14GetTimeseriesRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\nmetricName\x12#\n\nstart_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\x18\n\x04step\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x04step\x12\x1f\n\x08\x61gent_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"8\n\x0cQueryRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"X\n\x0eGetTagsRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\nmetricName\x12\x1f\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\"8\n\x11GetSessionRequest\x12#\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tsessionId2\x86\x08\n\x18\x43ustomMetricsRestService\x12\x7f\n\x06Record\x12(.vumeter.custom_metrics.v1.RecordRequest\x1a).vumeter.custom_metrics.v1.RecordResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/custom-metrics:\x04\x62ody\x12\x88\x01\n\x08GetNames\x12*.vumeter.custom_metrics.v1.GetNamesRequest\x1a+.vumeter.custom_metrics.v1.GetNamesResponse\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/names\x12}\n\x0cGetAggregate\x12..vumeter.custom_metrics.v1.GetAggregateRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/custom-metrics/aggregate\x12q\n\x08GetDaily\x12*.vumeter.custom_metrics.v1.GetDailyRequest\x1a\x14.google.api.HttpBody\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/daily\x12\x80\x01\n\rGetTimeseries\x12/.vumeter.custom_metrics.v1.GetTimeseriesRequest\x1a\x14.google.api.HttpBody\"(\x90\x02\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/custom-metrics/timeseries\x12q\n\x05Query\x12\'.vumeter.custom_metrics.v1.QueryRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \"\x18/v1/custom-metrics/query:\x04\x62ody\x12n\n\x07GetTags\x12).vumeter.custom_metrics.v1.GetTagsRequest\x1a\x14.google.api.HttpBody\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/custom-metrics/tags\x12\x85\x01\n\nGetSession\x12,.vumeter.custom_metrics.v1.GetSessionRequest\x1a\x14.google.api.HttpBody\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/v1/custom-metrics/sessions/{session_id}B\xb2\x01\n\x18vumeter.custommetrics.v1B\x16\x43ustomMetricsRestProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3vumeter/custom_metrics/v1/custom_metrics_rest.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"9\n\rRecordRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"\x84\x01\n\x0eRecordResponse\x12H\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32..vumeter.custom_metrics.v1.RecordResponse.DataB\x04\xe2\x41\x01\x03R\x04\x64\x61ta\x1a(\n\x04\x44\x61ta\x12 \n\x08recorded\x18\x01 \x01(\rB\x04\xe2\x41\x01\x03R\x08recorded\"2\n\x0fGetNamesRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\",\n\x10GetNamesResponse\x12\x18\n\x04\x64\x61ta\x18\x01 \x03(\tB\x04\xe2\x41\x01\x03R\x04\x64\x61ta\"\xaf\x02\n\x13GetAggregateRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\"\xc5\x02\n\x0fGetDailyRequest\x12#\n\nstart_date\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\'\n\x0cmetric_names\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0bmetricNames\x12\x1f\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x1f\n\x08group_by\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x07groupBy\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"\xc1\x02\n\x14GetTimeseriesRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\nmetricName\x12#\n\nstart_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\tstartDate\x12\x1f\n\x08\x65nd_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x07\x65ndDate\x12\x18\n\x04step\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x04step\x12\x1f\n\x08\x61gent_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\x12+\n\x0e\x65nvironment_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\renvironmentId\x12\x18\n\x04tags\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01R\x04tags\x12 \n\x08timezone\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01R\x08timezone\x12\x18\n\x04\x66ill\x18\t \x01(\tB\x04\xe2\x41\x01\x01R\x04\x66ill\"8\n\x0cQueryRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"9\n\rDeleteRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"\x82\x01\n\x0e\x44\x65leteResponse\x12H\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32..vumeter.custom_metrics.v1.DeleteResponse.DataB\x04\xe2\x41\x01\x03R\x04\x64\x61ta\x1a&\n\x04\x44\x61ta\x12\x1e\n\x07\x64\x65leted\x18\x01 \x01(\rB\x04\xe2\x41\x01\x03R\x07\x64\x65leted\"X\n\x0eGetTagsRequest\x12%\n\x0bmetric_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\nmetricName\x12\x1f\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07\x61gentId\"8\n\x11GetSessionRequest\x12#\n\nsession_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\tsessionId2\x8f\t\n\x18\x43ustomMetricsRestService\x12\x7f\n\x06Record\x12(.vumeter.custom_metrics.v1.RecordRequest\x1a).vumeter.custom_metrics.v1.RecordResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/custom-metrics:\x04\x62ody\x12\x88\x01\n\x08GetNames\x12*.vumeter.custom_metrics.v1.GetNamesRequest\x1a+.vumeter.custom_metrics.v1.GetNamesResponse\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/names\x12}\n\x0cGetAggregate\x12..vumeter.custom_metrics.v1.GetAggregateRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/custom-metrics/aggregate\x12q\n\x08GetDaily\x12*.vumeter.custom_metrics.v1.GetDailyRequest\x1a\x14.google.api.HttpBody\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/custom-metrics/daily\x12\x80\x01\n\rGetTimeseries\x12/.vumeter.custom_metrics.v1.GetTimeseriesRequest\x1a\x14.google.api.HttpBody\"(\x90\x02\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/custom-metrics/timeseries\x12q\n\x05Query\x12\'.vumeter.custom_metrics.v1.QueryRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \"\x18/v1/custom-metrics/query:\x04\x62ody\x12\x86\x01\n\x06\x44\x65lete\x12(.vumeter.custom_metrics.v1.DeleteRequest\x1a).vumeter.custom_metrics.v1.DeleteResponse\"\'\x82\xd3\xe4\x93\x02!\"\x19/v1/custom-metrics/delete:\x04\x62ody\x12n\n\x07GetTags\x12).vumeter.custom_metrics.v1.GetTagsRequest\x1a\x14.google.api.HttpBody\"\"\x90\x02\x01\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/custom-metrics/tags\x12\x85\x01\n\nGetSession\x12,.vumeter.custom_metrics.v1.GetSessionRequest\x1a\x14.google.api.HttpBody\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/v1/custom-metrics/sessions/{session_id}B\xb2\x01\n\x18vumeter.custommetrics.v1B\x16\x43ustomMetricsRestProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\030vumeter.custommetrics.v1B\026CustomMetricsRestProtoP\001Z)vumeter/custom_metrics/v1;custommetricsv1\252\002\030Vumeter.CustomMetrics.V1\312\002\030Vumeter\\CustomMetrics\\V1\352\002\032Vumeter::CustomMetrics::V1'
   _globals['_RECORDREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_RECORDREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
+  _globals['_RECORDRESPONSE_DATA'].fields_by_name['recorded']._loaded_options = None
+  _globals['_RECORDRESPONSE_DATA'].fields_by_name['recorded']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDRESPONSE'].fields_by_name['data']._loaded_options = None
+  _globals['_RECORDRESPONSE'].fields_by_name['data']._serialized_options = b'\342A\001\003'
   _globals['_GETNAMESREQUEST'].fields_by_name['agent_id']._loaded_options = None
   _globals['_GETNAMESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\342A\001\001'
+  _globals['_GETNAMESRESPONSE'].fields_by_name['data']._loaded_options = None
+  _globals['_GETNAMESRESPONSE'].fields_by_name['data']._serialized_options = b'\342A\001\003'
   _globals['_GETAGGREGATEREQUEST'].fields_by_name['start_date']._loaded_options = None
   _globals['_GETAGGREGATEREQUEST'].fields_by_name['start_date']._serialized_options = b'\342A\001\002'
   _globals['_GETAGGREGATEREQUEST'].fields_by_name['end_date']._loaded_options = None
@@ -93,6 +99,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTIMESERIESREQUEST'].fields_by_name['fill']._serialized_options = b'\342A\001\001'
   _globals['_QUERYREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_QUERYREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_DELETEREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
+  _globals['_DELETERESPONSE_DATA'].fields_by_name['deleted']._loaded_options = None
+  _globals['_DELETERESPONSE_DATA'].fields_by_name['deleted']._serialized_options = b'\342A\001\003'
+  _globals['_DELETERESPONSE'].fields_by_name['data']._loaded_options = None
+  _globals['_DELETERESPONSE'].fields_by_name['data']._serialized_options = b'\342A\001\003'
   _globals['_GETTAGSREQUEST'].fields_by_name['metric_name']._loaded_options = None
   _globals['_GETTAGSREQUEST'].fields_by_name['metric_name']._serialized_options = b'\342A\001\001'
   _globals['_GETTAGSREQUEST'].fields_by_name['agent_id']._loaded_options = None
@@ -111,32 +123,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetTimeseries']._serialized_options = b'\220\002\001\202\323\344\223\002\037\022\035/v1/custom-metrics/timeseries'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Query']._loaded_options = None
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Query']._serialized_options = b'\220\002\001\202\323\344\223\002 \"\030/v1/custom-metrics/query:\004body'
+  _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Delete']._loaded_options = None
+  _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['Delete']._serialized_options = b'\202\323\344\223\002!\"\031/v1/custom-metrics/delete:\004body'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetTags']._loaded_options = None
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetTags']._serialized_options = b'\220\002\001\202\323\344\223\002\031\022\027/v1/custom-metrics/tags'
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetSession']._loaded_options = None
   _globals['_CUSTOMMETRICSRESTSERVICE'].methods_by_name['GetSession']._serialized_options = b'\220\002\001\202\323\344\223\002*\022(/v1/custom-metrics/sessions/{session_id}'
   _globals['_RECORDREQUEST']._serialized_start=172
   _globals['_RECORDREQUEST']._serialized_end=229
-  _globals['_RECORDRESPONSE']._serialized_start=231
-  _globals['_RECORDRESPONSE']._serialized_end=351
-  _globals['_RECORDRESPONSE_DATA']._serialized_start=317
-  _globals['_RECORDRESPONSE_DATA']._serialized_end=351
-  _globals['_GETNAMESREQUEST']._serialized_start=353
-  _globals['_GETNAMESREQUEST']._serialized_end=403
-  _globals['_GETNAMESRESPONSE']._serialized_start=405
-  _globals['_GETNAMESRESPONSE']._serialized_end=443
-  _globals['_GETAGGREGATEREQUEST']._serialized_start=446
-  _globals['_GETAGGREGATEREQUEST']._serialized_end=749
-  _globals['_GETDAILYREQUEST']._serialized_start=752
-  _globals['_GETDAILYREQUEST']._serialized_end=1077
-  _globals['_GETTIMESERIESREQUEST']._serialized_start=1080
-  _globals['_GETTIMESERIESREQUEST']._serialized_end=1401
-  _globals['_QUERYREQUEST']._serialized_start=1403
-  _globals['_QUERYREQUEST']._serialized_end=1459
-  _globals['_GETTAGSREQUEST']._serialized_start=1461
-  _globals['_GETTAGSREQUEST']._serialized_end=1549
-  _globals['_GETSESSIONREQUEST']._serialized_start=1551
-  _globals['_GETSESSIONREQUEST']._serialized_end=1607
-  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_start=1610
-  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_end=2640
+  _globals['_RECORDRESPONSE']._serialized_start=232
+  _globals['_RECORDRESPONSE']._serialized_end=364
+  _globals['_RECORDRESPONSE_DATA']._serialized_start=324
+  _globals['_RECORDRESPONSE_DATA']._serialized_end=364
+  _globals['_GETNAMESREQUEST']._serialized_start=366
+  _globals['_GETNAMESREQUEST']._serialized_end=416
+  _globals['_GETNAMESRESPONSE']._serialized_start=418
+  _globals['_GETNAMESRESPONSE']._serialized_end=462
+  _globals['_GETAGGREGATEREQUEST']._serialized_start=465
+  _globals['_GETAGGREGATEREQUEST']._serialized_end=768
+  _globals['_GETDAILYREQUEST']._serialized_start=771
+  _globals['_GETDAILYREQUEST']._serialized_end=1096
+  _globals['_GETTIMESERIESREQUEST']._serialized_start=1099
+  _globals['_GETTIMESERIESREQUEST']._serialized_end=1420
+  _globals['_QUERYREQUEST']._serialized_start=1422
+  _globals['_QUERYREQUEST']._serialized_end=1478
+  _globals['_DELETEREQUEST']._serialized_start=1480
+  _globals['_DELETEREQUEST']._serialized_end=1537
+  _globals['_DELETERESPONSE']._serialized_start=1540
+  _globals['_DELETERESPONSE']._serialized_end=1670
+  _globals['_DELETERESPONSE_DATA']._serialized_start=1632
+  _globals['_DELETERESPONSE_DATA']._serialized_end=1670
+  _globals['_GETTAGSREQUEST']._serialized_start=1672
+  _globals['_GETTAGSREQUEST']._serialized_end=1760
+  _globals['_GETSESSIONREQUEST']._serialized_start=1762
+  _globals['_GETSESSIONREQUEST']._serialized_end=1818
+  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_start=1821
+  _globals['_CUSTOMMETRICSRESTSERVICE']._serialized_end=2988
 # @@protoc_insertion_point(module_scope)

@@ -108,6 +108,23 @@ class QueryRequest(_message.Message):
     body: _httpbody_pb2.HttpBody
     def __init__(self, body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
 
+class DeleteRequest(_message.Message):
+    __slots__ = ("body",)
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    body: _httpbody_pb2.HttpBody
+    def __init__(self, body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
+
+class DeleteResponse(_message.Message):
+    __slots__ = ("data",)
+    class Data(_message.Message):
+        __slots__ = ("deleted",)
+        DELETED_FIELD_NUMBER: _ClassVar[int]
+        deleted: int
+        def __init__(self, deleted: _Optional[int] = ...) -> None: ...
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: DeleteResponse.Data
+    def __init__(self, data: _Optional[_Union[DeleteResponse.Data, _Mapping]] = ...) -> None: ...
+
 class GetTagsRequest(_message.Message):
     __slots__ = ("metric_name", "agent_id")
     METRIC_NAME_FIELD_NUMBER: _ClassVar[int]

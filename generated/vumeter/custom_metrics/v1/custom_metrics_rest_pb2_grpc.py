@@ -76,6 +76,11 @@ class CustomMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.Delete = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/Delete',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteResponse.FromString,
+                _registered_method=True)
         self.GetTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetTags',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.SerializeToString,
@@ -196,6 +201,26 @@ class CustomMetricsRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Delete(self, request, context):
+        """Deletes points, all of them or none: those in the range, of one of the metrics, that match all
+        filters. It takes a key with the role `owner`. The body is JSON, read as strictly as that of a
+        recording. At least one of startDate, endDate, metricNames and filters is required, where an
+        empty list is none; with one date alone the range has no other bound. `timezone` is for dates
+        without an offset, UTC by default, and filters are those of Query:
+
+        {"startDate": "2025-04-01", "endDate": "2025-04-02", "timezone": "Asia/Singapore",
+        "metricNames": ["booking_attempt"],
+        "filters": [{"label": "session_id", "op": "=", "value": "session_abc123"}],
+        "dryRun": false}
+
+        The answer is how many points were deleted, or with dryRun would be: `{"data": {"deleted": 123}}`.
+        Then no query sees the points any more, and nothing brings them back. Names and label values
+        without points are no longer listed; metrics keep their types, and idempotency keys stay used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTags(self, request, context):
         """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000
         values of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
@@ -252,6 +277,11 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'Delete': grpc.unary_unary_rpc_method_handler(
+                    servicer.Delete,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteResponse.SerializeToString,
             ),
             'GetTags': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTags,
@@ -437,6 +467,33 @@ class CustomMetricsRestService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsRestService/Query',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Delete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/Delete',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.DeleteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vumeter/custom_metrics/v1/query.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x05\n\x13QueryMetricsRequest\x12\x34\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x32\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01H\x00\x12\x46\n\rcalendar_unit\x18\x05 \x01(\x0e\x32\'.vumeter.custom_metrics.v1.CalendarUnitB\x04\xe2\x41\x01\x01H\x00\x12>\n\x07metrics\x18\x06 \x03(\x0b\x32\'.vumeter.custom_metrics.v1.MetricColumnB\x04\xe2\x41\x01\x02\x12@\n\x08\x66ormulas\x18\x07 \x03(\x0b\x32(.vumeter.custom_metrics.v1.FormulaColumnB\x04\xe2\x41\x01\x01\x12=\n\x07\x66ilters\x18\x08 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x08group_by\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\x05limit\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x13\n\x05other\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x38\n\x04\x66ill\x18\r \x01(\x0e\x32$.vumeter.custom_metrics.v1.QueryFillB\x04\xe2\x41\x01\x01\x12?\n\ncompare_to\x18\x0e \x01(\x0b\x32%.vumeter.custom_metrics.v1.ComparisonB\x04\xe2\x41\x01\x01\x42\x06\n\x04stepB\x08\n\x06_limit\"\xe5\x01\n\x0cMetricColumn\x12\x10\n\x02\x61s\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06metric\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12@\n\x08\x66unction\x18\x03 \x01(\x0e\x32(.vumeter.custom_metrics.v1.QueryFunctionB\x04\xe2\x41\x01\x02\x12\x1d\n\npercentile\x18\x04 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12=\n\x07\x66ilters\x18\x05 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x42\r\n\x0b_percentile\";\n\rFormulaColumn\x12\x10\n\x02\x61s\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nexpression\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"z\n\x0bLabelFilter\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12@\n\x08operator\x18\x02 \x01(\x0e\x32(.vumeter.custom_metrics.v1.LabelOperatorB\x04\xe2\x41\x01\x02\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"(\n\nComparison\x12\x1a\n\x0c\x64\x61ys_earlier\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\"Y\n\x14QueryMetricsResponse\x12\x31\n\x04rows\x18\x01 \x03(\x0b\x32#.vumeter.custom_metrics.v1.QueryRow\x12\x0e\n\x06groups\x18\x02 \x01(\x03\"\xc0\x04\n\x08QueryRow\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x06labels\x18\x03 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.LabelsEntry\x12\x10\n\x08is_other\x18\x04 \x01(\x08\x12?\n\x06values\x18\x05 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.ValuesEntry\x12?\n\x06\x63ounts\x18\x06 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.CountsEntry\x12\x43\n\x08previous\x18\x07 \x03(\x0b\x32\x31.vumeter.custom_metrics.v1.QueryRow.PreviousEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rPreviousEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*\xa8\x01\n\x0c\x43\x61lendarUnit\x12\x1d\n\x19\x43\x41LENDAR_UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41LENDAR_UNIT_DAY\x10\x01\x12\x16\n\x12\x43\x41LENDAR_UNIT_WEEK\x10\x02\x12\x17\n\x13\x43\x41LENDAR_UNIT_MONTH\x10\x03\x12\x19\n\x15\x43\x41LENDAR_UNIT_QUARTER\x10\x04\x12\x16\n\x12\x43\x41LENDAR_UNIT_YEAR\x10\x05*\x98\x02\n\rQueryFunction\x12\x1e\n\x1aQUERY_FUNCTION_UNSPECIFIED\x10\x00\x12\x16\n\x12QUERY_FUNCTION_SUM\x10\x01\x12\x18\n\x14QUERY_FUNCTION_COUNT\x10\x02\x12\x17\n\x13QUERY_FUNCTION_RATE\x10\x03\x12\x17\n\x13QUERY_FUNCTION_MEAN\x10\x04\x12\x16\n\x12QUERY_FUNCTION_MIN\x10\x05\x12\x16\n\x12QUERY_FUNCTION_MAX\x10\x06\x12\x17\n\x13QUERY_FUNCTION_LAST\x10\x07\x12\x1d\n\x19QUERY_FUNCTION_PERCENTILE\x10\x08\x12\x1b\n\x17QUERY_FUNCTION_SESSIONS\x10\t*\xd5\x01\n\rLabelOperator\x12\x1e\n\x1aLABEL_OPERATOR_UNSPECIFIED\x10\x00\x12\x18\n\x14LABEL_OPERATOR_EQUAL\x10\x01\x12\x1c\n\x18LABEL_OPERATOR_NOT_EQUAL\x10\x02\x12\x15\n\x11LABEL_OPERATOR_IN\x10\x03\x12\x19\n\x15LABEL_OPERATOR_NOT_IN\x10\x04\x12\x1a\n\x16LABEL_OPERATOR_MATCHES\x10\x05\x12\x1e\n\x1aLABEL_OPERATOR_NOT_MATCHES\x10\x06*Q\n\tQueryFill\x12\x1a\n\x16QUERY_FILL_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUERY_FILL_NULL\x10\x01\x12\x13\n\x0fQUERY_FILL_ZERO\x10\x02\x42\xa6\x01\n\x18vumeter.custommetrics.v1B\nQueryProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vumeter/custom_metrics/v1/query.proto\x12\x19vumeter.custom_metrics.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x05\n\x13QueryMetricsRequest\x12\x34\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x32\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x33\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01H\x00\x12\x46\n\rcalendar_unit\x18\x05 \x01(\x0e\x32\'.vumeter.custom_metrics.v1.CalendarUnitB\x04\xe2\x41\x01\x01H\x00\x12>\n\x07metrics\x18\x06 \x03(\x0b\x32\'.vumeter.custom_metrics.v1.MetricColumnB\x04\xe2\x41\x01\x02\x12@\n\x08\x66ormulas\x18\x07 \x03(\x0b\x32(.vumeter.custom_metrics.v1.FormulaColumnB\x04\xe2\x41\x01\x01\x12=\n\x07\x66ilters\x18\x08 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x08group_by\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\x05limit\x18\x0b \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x13\n\x05other\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x38\n\x04\x66ill\x18\r \x01(\x0e\x32$.vumeter.custom_metrics.v1.QueryFillB\x04\xe2\x41\x01\x01\x12?\n\ncompare_to\x18\x0e \x01(\x0b\x32%.vumeter.custom_metrics.v1.ComparisonB\x04\xe2\x41\x01\x01\x42\x06\n\x04stepB\x08\n\x06_limit\"\xe5\x01\n\x0cMetricColumn\x12\x10\n\x02\x61s\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06metric\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12@\n\x08\x66unction\x18\x03 \x01(\x0e\x32(.vumeter.custom_metrics.v1.QueryFunctionB\x04\xe2\x41\x01\x02\x12\x1d\n\npercentile\x18\x04 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12=\n\x07\x66ilters\x18\x05 \x03(\x0b\x32&.vumeter.custom_metrics.v1.LabelFilterB\x04\xe2\x41\x01\x01\x42\r\n\x0b_percentile\";\n\rFormulaColumn\x12\x10\n\x02\x61s\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nexpression\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"z\n\x0bLabelFilter\x12\x13\n\x05label\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12@\n\x08operator\x18\x02 \x01(\x0e\x32(.vumeter.custom_metrics.v1.LabelOperatorB\x04\xe2\x41\x01\x02\x12\x14\n\x06values\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\"(\n\nComparison\x12\x1a\n\x0c\x64\x61ys_earlier\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\"e\n\x14QueryMetricsResponse\x12\x37\n\x04rows\x18\x01 \x03(\x0b\x32#.vumeter.custom_metrics.v1.QueryRowB\x04\xe2\x41\x01\x03\x12\x14\n\x06groups\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\xe7\x05\n\x08QueryRow\x12\x34\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x45\n\x06labels\x18\x03 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.LabelsEntryB\x04\xe2\x41\x01\x03\x12\x16\n\x08is_other\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x45\n\x06values\x18\x05 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.ValuesEntryB\x04\xe2\x41\x01\x03\x12\x45\n\x06\x63ounts\x18\x06 \x03(\x0b\x32/.vumeter.custom_metrics.v1.QueryRow.CountsEntryB\x04\xe2\x41\x01\x03\x12I\n\x08previous\x18\x07 \x03(\x0b\x32\x31.vumeter.custom_metrics.v1.QueryRow.PreviousEntryB\x04\xe2\x41\x01\x03\x12J\n\tmax_error\x18\x08 \x03(\x0b\x32\x31.vumeter.custom_metrics.v1.QueryRow.MaxErrorEntryB\x04\xe2\x41\x01\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rPreviousEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a/\n\rMaxErrorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*\xa8\x01\n\x0c\x43\x61lendarUnit\x12\x1d\n\x19\x43\x41LENDAR_UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41LENDAR_UNIT_DAY\x10\x01\x12\x16\n\x12\x43\x41LENDAR_UNIT_WEEK\x10\x02\x12\x17\n\x13\x43\x41LENDAR_UNIT_MONTH\x10\x03\x12\x19\n\x15\x43\x41LENDAR_UNIT_QUARTER\x10\x04\x12\x16\n\x12\x43\x41LENDAR_UNIT_YEAR\x10\x05*\x98\x02\n\rQueryFunction\x12\x1e\n\x1aQUERY_FUNCTION_UNSPECIFIED\x10\x00\x12\x16\n\x12QUERY_FUNCTION_SUM\x10\x01\x12\x18\n\x14QUERY_FUNCTION_COUNT\x10\x02\x12\x17\n\x13QUERY_FUNCTION_RATE\x10\x03\x12\x17\n\x13QUERY_FUNCTION_MEAN\x10\x04\x12\x16\n\x12QUERY_FUNCTION_MIN\x10\x05\x12\x16\n\x12QUERY_FUNCTION_MAX\x10\x06\x12\x17\n\x13QUERY_FUNCTION_LAST\x10\x07\x12\x1d\n\x19QUERY_FUNCTION_PERCENTILE\x10\x08\x12\x1b\n\x17QUERY_FUNCTION_SESSIONS\x10\t*\xd5\x01\n\rLabelOperator\x12\x1e\n\x1aLABEL_OPERATOR_UNSPECIFIED\x10\x00\x12\x18\n\x14LABEL_OPERATOR_EQUAL\x10\x01\x12\x1c\n\x18LABEL_OPERATOR_NOT_EQUAL\x10\x02\x12\x15\n\x11LABEL_OPERATOR_IN\x10\x03\x12\x19\n\x15LABEL_OPERATOR_NOT_IN\x10\x04\x12\x1a\n\x16LABEL_OPERATOR_MATCHES\x10\x05\x12\x1e\n\x1aLABEL_OPERATOR_NOT_MATCHES\x10\x06*Q\n\tQueryFill\x12\x1a\n\x16QUERY_FILL_UNSPECIFIED\x10\x00\x12\x13\n\x0fQUERY_FILL_NULL\x10\x01\x12\x13\n\x0fQUERY_FILL_ZERO\x10\x02\x42\xa6\x01\n\x18vumeter.custommetrics.v1B\nQueryProtoP\x01Z)vumeter/custom_metrics/v1;custommetricsv1\xaa\x02\x18Vumeter.CustomMetrics.V1\xca\x02\x18Vumeter\\CustomMetrics\\V1\xea\x02\x1aVumeter::CustomMetrics::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -85,6 +85,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELFILTER'].fields_by_name['values']._serialized_options = b'\342A\001\002'
   _globals['_COMPARISON'].fields_by_name['days_earlier']._loaded_options = None
   _globals['_COMPARISON'].fields_by_name['days_earlier']._serialized_options = b'\342A\001\001'
+  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['rows']._loaded_options = None
+  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['rows']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['groups']._loaded_options = None
+  _globals['_QUERYMETRICSRESPONSE'].fields_by_name['groups']._serialized_options = b'\342A\001\003'
   _globals['_QUERYROW_LABELSENTRY']._loaded_options = None
   _globals['_QUERYROW_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_QUERYROW_VALUESENTRY']._loaded_options = None
@@ -93,14 +97,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYROW_COUNTSENTRY']._serialized_options = b'8\001'
   _globals['_QUERYROW_PREVIOUSENTRY']._loaded_options = None
   _globals['_QUERYROW_PREVIOUSENTRY']._serialized_options = b'8\001'
-  _globals['_CALENDARUNIT']._serialized_start=2005
-  _globals['_CALENDARUNIT']._serialized_end=2173
-  _globals['_QUERYFUNCTION']._serialized_start=2176
-  _globals['_QUERYFUNCTION']._serialized_end=2456
-  _globals['_LABELOPERATOR']._serialized_start=2459
-  _globals['_LABELOPERATOR']._serialized_end=2672
-  _globals['_QUERYFILL']._serialized_start=2674
-  _globals['_QUERYFILL']._serialized_end=2755
+  _globals['_QUERYROW_MAXERRORENTRY']._loaded_options = None
+  _globals['_QUERYROW_MAXERRORENTRY']._serialized_options = b'8\001'
+  _globals['_QUERYROW'].fields_by_name['start_time']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['end_time']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['labels']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['labels']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['is_other']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['is_other']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['values']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['values']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['counts']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['counts']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['previous']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['previous']._serialized_options = b'\342A\001\003'
+  _globals['_QUERYROW'].fields_by_name['max_error']._loaded_options = None
+  _globals['_QUERYROW'].fields_by_name['max_error']._serialized_options = b'\342A\001\003'
+  _globals['_CALENDARUNIT']._serialized_start=2184
+  _globals['_CALENDARUNIT']._serialized_end=2352
+  _globals['_QUERYFUNCTION']._serialized_start=2355
+  _globals['_QUERYFUNCTION']._serialized_end=2635
+  _globals['_LABELOPERATOR']._serialized_start=2638
+  _globals['_LABELOPERATOR']._serialized_end=2851
+  _globals['_QUERYFILL']._serialized_start=2853
+  _globals['_QUERYFILL']._serialized_end=2934
   _globals['_QUERYMETRICSREQUEST']._serialized_start=167
   _globals['_QUERYMETRICSREQUEST']._serialized_end=873
   _globals['_METRICCOLUMN']._serialized_start=876
@@ -112,15 +134,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPARISON']._serialized_start=1292
   _globals['_COMPARISON']._serialized_end=1332
   _globals['_QUERYMETRICSRESPONSE']._serialized_start=1334
-  _globals['_QUERYMETRICSRESPONSE']._serialized_end=1423
-  _globals['_QUERYROW']._serialized_start=1426
-  _globals['_QUERYROW']._serialized_end=2002
-  _globals['_QUERYROW_LABELSENTRY']._serialized_start=1814
-  _globals['_QUERYROW_LABELSENTRY']._serialized_end=1859
-  _globals['_QUERYROW_VALUESENTRY']._serialized_start=1861
-  _globals['_QUERYROW_VALUESENTRY']._serialized_end=1906
-  _globals['_QUERYROW_COUNTSENTRY']._serialized_start=1908
-  _globals['_QUERYROW_COUNTSENTRY']._serialized_end=1953
-  _globals['_QUERYROW_PREVIOUSENTRY']._serialized_start=1955
-  _globals['_QUERYROW_PREVIOUSENTRY']._serialized_end=2002
+  _globals['_QUERYMETRICSRESPONSE']._serialized_end=1435
+  _globals['_QUERYROW']._serialized_start=1438
+  _globals['_QUERYROW']._serialized_end=2181
+  _globals['_QUERYROW_LABELSENTRY']._serialized_start=1944
+  _globals['_QUERYROW_LABELSENTRY']._serialized_end=1989
+  _globals['_QUERYROW_VALUESENTRY']._serialized_start=1991
+  _globals['_QUERYROW_VALUESENTRY']._serialized_end=2036
+  _globals['_QUERYROW_COUNTSENTRY']._serialized_start=2038
+  _globals['_QUERYROW_COUNTSENTRY']._serialized_end=2083
+  _globals['_QUERYROW_PREVIOUSENTRY']._serialized_start=2085
+  _globals['_QUERYROW_PREVIOUSENTRY']._serialized_end=2132
+  _globals['_QUERYROW_MAXERRORENTRY']._serialized_start=2134
+  _globals['_QUERYROW_MAXERRORENTRY']._serialized_end=2181
 # @@protoc_insertion_point(module_scope)

@@ -153,7 +153,7 @@ class QueryMetricsResponse(_message.Message):
     def __init__(self, rows: _Optional[_Iterable[_Union[QueryRow, _Mapping]]] = ..., groups: _Optional[int] = ...) -> None: ...
 
 class QueryRow(_message.Message):
-    __slots__ = ("start_time", "end_time", "labels", "is_other", "values", "counts", "previous")
+    __slots__ = ("start_time", "end_time", "labels", "is_other", "values", "counts", "previous", "max_error")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +182,13 @@ class QueryRow(_message.Message):
         key: str
         value: float
         def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class MaxErrorEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -189,6 +196,7 @@ class QueryRow(_message.Message):
     VALUES_FIELD_NUMBER: _ClassVar[int]
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ERROR_FIELD_NUMBER: _ClassVar[int]
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     labels: _containers.ScalarMap[str, str]
@@ -196,4 +204,5 @@ class QueryRow(_message.Message):
     values: _containers.ScalarMap[str, float]
     counts: _containers.ScalarMap[str, int]
     previous: _containers.ScalarMap[str, float]
-    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., is_other: bool = ..., values: _Optional[_Mapping[str, float]] = ..., counts: _Optional[_Mapping[str, int]] = ..., previous: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    max_error: _containers.ScalarMap[str, float]
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., is_other: bool = ..., values: _Optional[_Mapping[str, float]] = ..., counts: _Optional[_Mapping[str, int]] = ..., previous: _Optional[_Mapping[str, float]] = ..., max_error: _Optional[_Mapping[str, float]] = ...) -> None: ...

@@ -39,6 +39,11 @@ class CallOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CALL_OUTCOME_COMPLETED: _ClassVar[CallOutcome]
     CALL_OUTCOME_HUNG_UP: _ClassVar[CallOutcome]
     CALL_OUTCOME_FAILED: _ClassVar[CallOutcome]
+    CALL_OUTCOME_NO_ANSWER: _ClassVar[CallOutcome]
+    CALL_OUTCOME_BUSY: _ClassVar[CallOutcome]
+    CALL_OUTCOME_CANCELED: _ClassVar[CallOutcome]
+    CALL_OUTCOME_VOICEMAIL: _ClassVar[CallOutcome]
+    CALL_OUTCOME_TIMED_OUT: _ClassVar[CallOutcome]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_PENDING: EventType
 EVENT_TYPE_ACCEPTED: EventType
@@ -57,9 +62,14 @@ CALL_OUTCOME_UNSPECIFIED: CallOutcome
 CALL_OUTCOME_COMPLETED: CallOutcome
 CALL_OUTCOME_HUNG_UP: CallOutcome
 CALL_OUTCOME_FAILED: CallOutcome
+CALL_OUTCOME_NO_ANSWER: CallOutcome
+CALL_OUTCOME_BUSY: CallOutcome
+CALL_OUTCOME_CANCELED: CallOutcome
+CALL_OUTCOME_VOICEMAIL: CallOutcome
+CALL_OUTCOME_TIMED_OUT: CallOutcome
 
 class CallEvent(_message.Message):
-    __slots__ = ("event_id", "type", "call_id", "tenant_id", "occur_time", "reason", "outcome", "minutes")
+    __slots__ = ("event_id", "type", "call_id", "tenant_id", "occur_time", "reason", "outcome", "minutes", "sequence")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +78,7 @@ class CallEvent(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MINUTES_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     type: EventType
     call_id: str
@@ -76,7 +87,8 @@ class CallEvent(_message.Message):
     reason: RejectionReason
     outcome: CallOutcome
     minutes: float
-    def __init__(self, event_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., call_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., outcome: _Optional[_Union[CallOutcome, str]] = ..., minutes: _Optional[float] = ...) -> None: ...
+    sequence: int
+    def __init__(self, event_id: _Optional[str] = ..., type: _Optional[_Union[EventType, str]] = ..., call_id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[_Union[RejectionReason, str]] = ..., outcome: _Optional[_Union[CallOutcome, str]] = ..., minutes: _Optional[float] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class RecordEventsRequest(_message.Message):
     __slots__ = ("events",)
@@ -107,7 +119,7 @@ class StreamEventsResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., recorded: _Optional[int] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class LiveMetrics(_message.Message):
-    __slots__ = ("active_calls", "accepted_calls", "rejected_calls_capacity", "rejected_calls_tenant_not_configured", "rejected_calls_instructions_missing", "instructions_db_errors", "fallback_instructions_used", "started_calls", "ended_calls", "failed_calls", "referred_calls", "minutes_processed")
+    __slots__ = ("active_calls", "accepted_calls", "rejected_calls_capacity", "rejected_calls_tenant_not_configured", "rejected_calls_instructions_missing", "instructions_db_errors", "fallback_instructions_used", "started_calls", "ended_calls", "failed_calls", "referred_calls", "minutes_processed", "ended_calls_by_outcome")
     ACTIVE_CALLS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_CALLS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_CALLS_CAPACITY_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +132,7 @@ class LiveMetrics(_message.Message):
     FAILED_CALLS_FIELD_NUMBER: _ClassVar[int]
     REFERRED_CALLS_FIELD_NUMBER: _ClassVar[int]
     MINUTES_PROCESSED_FIELD_NUMBER: _ClassVar[int]
+    ENDED_CALLS_BY_OUTCOME_FIELD_NUMBER: _ClassVar[int]
     active_calls: int
     accepted_calls: int
     rejected_calls_capacity: int
@@ -132,7 +145,28 @@ class LiveMetrics(_message.Message):
     failed_calls: int
     referred_calls: int
     minutes_processed: float
-    def __init__(self, active_calls: _Optional[int] = ..., accepted_calls: _Optional[int] = ..., rejected_calls_capacity: _Optional[int] = ..., rejected_calls_tenant_not_configured: _Optional[int] = ..., rejected_calls_instructions_missing: _Optional[int] = ..., instructions_db_errors: _Optional[int] = ..., fallback_instructions_used: _Optional[int] = ..., started_calls: _Optional[int] = ..., ended_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., referred_calls: _Optional[int] = ..., minutes_processed: _Optional[float] = ...) -> None: ...
+    ended_calls_by_outcome: EndedCallsByOutcome
+    def __init__(self, active_calls: _Optional[int] = ..., accepted_calls: _Optional[int] = ..., rejected_calls_capacity: _Optional[int] = ..., rejected_calls_tenant_not_configured: _Optional[int] = ..., rejected_calls_instructions_missing: _Optional[int] = ..., instructions_db_errors: _Optional[int] = ..., fallback_instructions_used: _Optional[int] = ..., started_calls: _Optional[int] = ..., ended_calls: _Optional[int] = ..., failed_calls: _Optional[int] = ..., referred_calls: _Optional[int] = ..., minutes_processed: _Optional[float] = ..., ended_calls_by_outcome: _Optional[_Union[EndedCallsByOutcome, _Mapping]] = ...) -> None: ...
+
+class EndedCallsByOutcome(_message.Message):
+    __slots__ = ("completed", "hung_up", "failed", "no_answer", "busy", "canceled", "voicemail", "timed_out")
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    HUNG_UP_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    NO_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    BUSY_FIELD_NUMBER: _ClassVar[int]
+    CANCELED_FIELD_NUMBER: _ClassVar[int]
+    VOICEMAIL_FIELD_NUMBER: _ClassVar[int]
+    TIMED_OUT_FIELD_NUMBER: _ClassVar[int]
+    completed: int
+    hung_up: int
+    failed: int
+    no_answer: int
+    busy: int
+    canceled: int
+    voicemail: int
+    timed_out: int
+    def __init__(self, completed: _Optional[int] = ..., hung_up: _Optional[int] = ..., failed: _Optional[int] = ..., no_answer: _Optional[int] = ..., busy: _Optional[int] = ..., canceled: _Optional[int] = ..., voicemail: _Optional[int] = ..., timed_out: _Optional[int] = ...) -> None: ...
 
 class LiveRates(_message.Message):
     __slots__ = ("error_rate", "fallback_rate", "rejection_rate", "rejection_rate_capacity", "rejection_rate_tenant_not_configured", "rejection_rate_instructions_missing", "max_concurrent_calls", "headroom_calls")

@@ -34,7 +34,14 @@ class LiveMetricsServiceStub(object):
     with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
     is passed on to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
+    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
+    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
+    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
+    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
+    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
+    of batches, with the next batch.
 
     Events of one call may come late, more than once, out of order and from several call servers: the
     same events give the same answers in every order.
@@ -43,22 +50,24 @@ class LiveMetricsServiceStub(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
+    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
+    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
     """
 
     def __init__(self, channel):
@@ -118,7 +127,14 @@ class LiveMetricsServiceServicer(object):
     with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
     is passed on to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
+    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
+    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
+    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
+    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
+    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
+    of batches, with the next batch.
 
     Events of one call may come late, more than once, out of order and from several call servers: the
     same events give the same answers in every order.
@@ -127,22 +143,24 @@ class LiveMetricsServiceServicer(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
+    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
+    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
     """
 
     def RecordEvents(self, request, context):
@@ -207,7 +225,8 @@ class LiveMetricsServiceServicer(object):
 
     def SetTenantLimit(self, request, context):
         """Sets or removes the number of calls that a tenant may have active at once, from which its
-        headroom is derived. Nothing is enforced. A tenant that is not known yet becomes known.
+        headroom is derived. Nothing is enforced. A tenant that is not known yet becomes known. For the
+        admin token alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -273,7 +292,14 @@ class LiveMetricsService(object):
     with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
     is passed on to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
+    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
+    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
+    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
+    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
+    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
+    of batches, with the next batch.
 
     Events of one call may come late, more than once, out of order and from several call servers: the
     same events give the same answers in every order.
@@ -282,22 +308,24 @@ class LiveMetricsService(object):
     rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
     ended. An ended call never comes back.
     - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, event_id) wins.
+    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
+    time that have one.
     - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
     reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
     - Totals count since the service was started: a call counts when its first event of a kind is
     received, since the start that received it, so that ended_calls may exceed started_calls. Which
     calls are pending, accepted and active survives a restart.
     - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends as failed, now, with the minutes reported so far, until a real `ended` event
-    replaces that; a pending one leaves the lists until something is heard of it.
+    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
+    something is heard of it.
     - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
+    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
+    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
     """
 
     @staticmethod

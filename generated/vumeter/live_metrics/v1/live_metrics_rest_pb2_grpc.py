@@ -29,7 +29,11 @@ class LiveMetricsRestServiceStub(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
+    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
+    tenant_id of watch and history is required.
 
     Every query parameter is text; a parameter that is present but empty is the same as absent; an
     unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
@@ -78,7 +82,11 @@ class LiveMetricsRestServiceServicer(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
+    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
+    tenant_id of watch and history is required.
 
     Every query parameter is text; a parameter that is present but empty is the same as absent; an
     unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
@@ -118,10 +126,13 @@ class LiveMetricsRestServiceServicer(object):
 
         `type`: pending, accepted, rejected, started, audio, referred, ended, instructions_db_error or
         fallback_instructions_used; `reason` (rejected): capacity, tenant_not_configured or
-        instructions_missing; `outcome` (ended): completed, hung_up or failed. `occurred_at` is RFC 3339
-        with an offset. The rules of each field are those of CallEvent. Unknown or repeated fields,
+        instructions_missing; `outcome` (ended): completed, hung_up, failed, no_answer, busy, canceled or
+        voicemail. `occurred_at` is RFC 3339 with an offset. `sequence`, a whole number from 0 that may
+        be given with every type, decides between events of one time. The rules of each field are those
+        of CallEvent. Unknown or repeated fields,
         values of a wrong type and nulls are 400 and name the field, such as `events[3].minutes`. 409:
-        an event_id was used before with other content. 413: the body is over 4 MiB.
+        an event_id was used before with other content. 403: the key is for another tenant than one of
+        the events or calls is of. 413: the body is over 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,7 +140,8 @@ class LiveMetricsRestServiceServicer(object):
 
     def WatchMetrics(self, request, context):
         """Server-Sent Events, each `data: ` and the counters as JSON: the current ones first, then
-        whenever one of them changed, and every 15 seconds if none did.
+        whenever one of them changed, and every 15 seconds if none did. Ends within a second once the key
+        is revoked; asked again it is 401.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,7 +200,11 @@ class LiveMetricsRestService(object):
     """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN.
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
+    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
+    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
+    tenant_id of watch and history is required.
 
     Every query parameter is text; a parameter that is present but empty is the same as absent; an
     unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`

@@ -53,7 +53,13 @@ class SqliteKeyAdministration:
         self._database = database
         self._clock = clock
 
-    def create_key(self, organization: str, role: Role, expires_us: int | None) -> NewKey:
+    def create_key(
+        self,
+        organization: str,
+        role: Role,
+        expires_us: int | None,
+        tenant_id: str | None = None,
+    ) -> NewKey:
         """Create a key, and the organization if there is none of that name."""
 
         def job(connection: sqlite3.Connection) -> NewKey:
@@ -67,7 +73,7 @@ class SqliteKeyAdministration:
                     (organization, self._clock()),
                 )
                 organization_id = cursor.lastrowid
-            return self._insert(connection, organization_id, role, expires_us)
+            return self._insert(connection, organization_id, role, expires_us, tenant_id)
 
         return self._database.write(job)
 
@@ -83,7 +89,7 @@ class SqliteKeyAdministration:
         return self._database.write(job)
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Replace a key by one of the same organization, role and lifetime; None if not active."""
+        """Replace a key by one that may do the same for as long; None if it is not active."""
 
         def job(connection: sqlite3.Connection) -> NewKey | None:
             now_us = self._clock()
@@ -95,7 +101,9 @@ class SqliteKeyAdministration:
             ).fetchone()
             expires_us = rotated_expiry(created_us, old.expires_us, now_us)
             self._revoke(connection, key_id)
-            return self._insert(connection, old.organization_id, old.role, expires_us)
+            return self._insert(
+                connection, old.organization_id, old.role, expires_us, old.tenant_id
+            )
 
         return self._database.write(job)
 
@@ -103,8 +111,8 @@ class SqliteKeyAdministration:
         """Return every key, by organization and time of creation."""
         rows = self._database.read(
             lambda connection: connection.execute(
-                "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us"
-                " FROM api_keys k JOIN organizations USING (organization_id)"
+                "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us,"
+                " tenant_id FROM api_keys k JOIN organizations USING (organization_id)"
                 " ORDER BY name, k.created_us, key_id"
             ).fetchall()
         )
@@ -117,8 +125,11 @@ class SqliteKeyAdministration:
                 expires_us=expires_us,
                 revoked_us=revoked_us,
                 last_used_us=last_used_us,
+                tenant_id=tenant_id,
             )
-            for key_id, name, role, created_us, expires_us, revoked_us, last_used_us in rows
+            for key_id, name, role, created_us, expires_us, revoked_us, last_used_us, tenant_id in (
+                rows
+            )
         ]
 
     def list_organizations(self) -> list[OrganizationInfo]:
@@ -143,12 +154,13 @@ class SqliteKeyAdministration:
         organization_id: int,
         role: Role,
         expires_us: int | None,
+        tenant_id: str | None,
     ) -> NewKey:
         key = new_key()
         connection.execute(
             "INSERT INTO api_keys"
-            " (key_id, organization_id, role, secret_sha256, created_us, expires_us)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            " (key_id, organization_id, role, secret_sha256, created_us, expires_us, tenant_id)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 key.key_id,
                 organization_id,
@@ -156,6 +168,7 @@ class SqliteKeyAdministration:
                 secret_digest(key.secret),
                 self._clock(),
                 expires_us,
+                tenant_id,
             ),
         )
         return key
@@ -169,13 +182,13 @@ class SqliteKeyAdministration:
 
 def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
     row = connection.execute(
-        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us"
+        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id"
         " FROM api_keys WHERE key_id = ?",
         (key_id,),
     ).fetchone()
     if row is None:
         return None
-    organization_id, role, secret_sha256, expires_us, revoked_us = row
+    organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id = row
     return StoredKey(
         key_id=key_id,
         organization_id=organization_id,
@@ -183,4 +196,5 @@ def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
         secret_sha256=secret_sha256,
         expires_us=expires_us,
         revoked_us=revoked_us,
+        tenant_id=tenant_id,
     )

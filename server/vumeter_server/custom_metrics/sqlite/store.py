@@ -7,8 +7,8 @@ from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
-    Grouped,
-    GroupedQuery,
+    DeleteQuery,
+    MetricInfo,
     SessionMetric,
     SumQuery,
     Sums,
@@ -29,8 +29,10 @@ from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
     answer_tag_values,
     answer_tags,
+    read_metric_infos,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import (
+    MAX_SESSION_BYTES_ON_LOOP,
     Cost,
     NamesQuery,
     Plan,
@@ -39,10 +41,14 @@ from vumeter_server.custom_metrics.sqlite.query.plan import (
     TagsQuery,
     plan,
 )
-from vumeter_server.custom_metrics.sqlite.query.sessions import answer_session, stored_bytes
+from vumeter_server.custom_metrics.sqlite.query.sessions import (
+    answer_session,
+    metrics_of,
+    read_stored,
+)
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
-from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -68,7 +74,8 @@ class SqliteMetricStore:
     ) -> None:
         self._writer = writer
         self._readers = readers
-        self._recorder = Recorder()
+        self._clock = clock
+        self.recorder = Recorder()
         self._snapshots = Snapshots()
         self.maintenance = MetricMaintenance(
             writer,
@@ -77,7 +84,7 @@ class SqliteMetricStore:
             clock,
             retention_days=retention_days,
             flush_at_points=flush_at_points,
-            forget_sessions=self._recorder.forget_sessions,
+            forget_sessions=self.recorder.forget_sessions,
             deletion_us=deletion_us,
         )
 
@@ -86,10 +93,10 @@ class SqliteMetricStore:
     ) -> int:
         """Store a batch, all of it or nothing."""
         return await self._writer.run(
-            lambda connection: self._recorder.record(
+            lambda connection: self.recorder.record(
                 connection, organization_id, batch, idempotency, now_us
             ),
-            rolled_back=lambda: self._recorder.forget(organization_id),
+            rolled_back=lambda: self.recorder.forget(organization_id),
         )
 
     async def check(
@@ -110,9 +117,23 @@ class SqliteMetricStore:
 
         return await self._readers.run(answer)
 
+    async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Delete points, all of them or none."""
+        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+
+    async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points `delete_points` would delete."""
+        return await self.maintenance.deletions.count(organization_id, query)
+
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
         return await self._answer(organization_id, NamesQuery(agent_id=agent_id), answer_names)
+
+    async def metrics(self, organization_id: int) -> list[MetricInfo]:
+        """Return metrics with what is known of them, sorted by name."""
+        return await self._readers.run(
+            lambda connection: read_metric_infos(connection, organization_id)
+        )
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum points by metric, group and period."""
@@ -122,9 +143,15 @@ class SqliteMetricStore:
         """Aggregate one metric by bucket."""
         return await self._answer(organization_id, query, answer_timeseries)
 
-    async def grouped(self, organization_id: int, query: GroupedQuery) -> Grouped:
-        """Compute functions of metrics by group and bucket."""
-        return await self._answer(organization_id, query, answer_grouped)
+    async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
+        """Run `work`, whose queries see one snapshot, on a reader's thread."""
+        cache = self._snapshots.organization(organization_id)
+
+        def answer(connection: sqlite3.Connection) -> T:
+            snapshot = cache.take(connection)
+            return work(lambda query: answer_grouped(query, snapshot, cache))
+
+        return await self._readers.run(answer, heavy=True)
 
     async def tags(
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
@@ -153,16 +180,16 @@ class SqliteMetricStore:
     def _session_on_loop(
         self, connection: sqlite3.Connection, organization_id: int, session_id: str
     ) -> list[SessionMetric] | None:
-        size_bytes = stored_bytes(connection, organization_id, session_id)
-        query = SessionQuery(session_id=session_id, stored_bytes=size_bytes)
+        stored = read_stored(connection, organization_id, session_id, MAX_SESSION_BYTES_ON_LOOP)
+        if stored is None:
+            return None
+        query = SessionQuery(session_id=session_id, stored_bytes=sum(map(len, stored.columns)))
         version = read_version(connection, organization_id)
         cache = self._snapshots.organization(organization_id)
         view = cache.hold(version)
         try:
-            planned = plan(query, view)
-            if planned.cost is not Cost.ON_LOOP:
-                return None
-            return answer_session(query, planned, cache.take(connection), cache)
+            is_on_loop = plan(query, view).cost is Cost.ON_LOOP
+            return metrics_of(stored, view) if is_on_loop else None
         finally:
             cache.release(view)
 

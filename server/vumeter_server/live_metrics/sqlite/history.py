@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vumeter_server.live_metrics.counters import COLUMNS, Counter, counters
+from vumeter_server.live_metrics.counters import COLUMNS, COUNTS_AS, Counter, counters
 from vumeter_server.live_metrics.history import (
     Bucket,
     Buckets,
@@ -15,11 +15,12 @@ from vumeter_server.live_metrics.history import (
     joined_peak,
     relative_peak,
 )
+from vumeter_server.live_metrics.marks import STARTS_AND_ENDS
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, HOUR, MINUTE, MINUTE_US
 from vumeter_server.sqlite.library import sqlite3
 
 _HOUR_US = HOUR * MINUTE_US
-_IS_START_OR_END = f"kind IN ({Counter.STARTED:d}, {Counter.ENDED:d}, {Counter.FAILED:d})"
+_IS_START_OR_END = f"kind IN ({', '.join(f'{kind:d}' for kind in STARTS_AND_ENDS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,7 @@ def counted_as(kind: Counter, number: int, amount: int) -> list[tuple[Counter, i
     """Return what marks of a kind count as, by how many they are and the sum of their amounts."""
     if kind is Counter.MINUTES:
         return [(kind, amount)]
-    if kind is Counter.FAILED:
-        return [(Counter.ENDED, number), (kind, number)]
-    return [(kind, number)]
+    return [(counted, number) for counted in COUNTS_AS[kind]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

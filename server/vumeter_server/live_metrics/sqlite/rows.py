@@ -35,8 +35,8 @@ UPSERT_CALL = f"""
 
 INSERT_EVENT = """
     INSERT INTO live_events (event_no, event_id, type, call_no, tenant_no, occurred_us, received_us,
-                             reason, outcome, minutes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                             reason, outcome, minutes, sequence)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id) DO NOTHING
 """
 
@@ -116,27 +116,29 @@ def select_events(
     tenant_ids: Mapping[int, str],
 ) -> dict[str, Event]:
     """Return, by id, those of `event_ids` that were stored under numbers below `before_no`."""
-    return {
-        event_id: Event(
-            event_id=event_id,
-            type=EventType(event_type),
-            tenant_id=tenant_ids[tenant_no],
-            occurred_us=occurred_us,
-            call_id=call_id,
-            reason=None if reason is None else RejectionReason(reason),
-            outcome=None if outcome is None else CallOutcome(outcome),
-            minutes=minutes,
-        )
-        for event_id, event_type, tenant_no, occurred_us, call_id, reason, outcome, minutes in (
-            connection.execute(
-                "SELECT event_id, type, live_events.tenant_no, occurred_us, call_id,"
-                " live_events.reason, live_events.outcome, minutes"
-                " FROM live_events LEFT JOIN live_calls USING (call_no)"
-                " WHERE event_id IN (SELECT value FROM json_each(?)) AND event_no < ?",
-                (json.dumps(event_ids), before_no),
-            )
-        )
-    }
+    found = connection.execute(
+        "SELECT event_id, type, live_events.tenant_no, occurred_us, call_id,"
+        " live_events.reason, live_events.outcome, minutes, sequence"
+        " FROM live_events LEFT JOIN live_calls USING (call_no)"
+        " WHERE event_id IN (SELECT value FROM json_each(?)) AND event_no < ?",
+        (json.dumps(event_ids), before_no),
+    )
+    return {row[0]: _read_event(row, tenant_ids[row[2]]) for row in found}
+
+
+def _read_event(row: tuple[Any, ...], tenant_id: str) -> Event:
+    event_id, event_type, _, occurred_us, call_id, reason, outcome, minutes, sequence = row
+    return Event(
+        event_id=event_id,
+        type=EventType(event_type),
+        tenant_id=tenant_id,
+        occurred_us=occurred_us,
+        call_id=call_id,
+        reason=None if reason is None else RejectionReason(reason),
+        outcome=None if outcome is None else CallOutcome(outcome),
+        minutes=minutes,
+        sequence=sequence,
+    )
 
 
 def select_reports(

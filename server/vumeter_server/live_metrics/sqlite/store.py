@@ -76,10 +76,10 @@ class SqliteLiveStore:
         # Told as a commit is, so this comes after all changes that it contains.
         await self._commit(everything, starts=listener)
 
-    async def record(self, events: Sequence[Event]) -> None:
+    async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none."""
         if events:
-            await self._commit(lambda batch: batch.record(events))
+            await self._commit(lambda batch: batch.record(events, only_tenant))
 
     async def close_stuck(self, quiet_since_us: int) -> int:
         """Close each listed call whose last event was received at `quiet_since_us` or before."""
@@ -150,12 +150,14 @@ class SqliteLiveStore:
             pass
         after: int | None = 0
         while after is not None:
-            last = after
-            after = await self._write(
-                lambda connection, last=last: drop_calls(  # type: ignore[misc]
-                    connection, self._loaded_state(connection), before_us, last
-                )
+            after = await self._drop_calls(before_us, after)
+
+    async def _drop_calls(self, before_us: int, after_call_no: int) -> int | None:
+        return await self._write(
+            lambda connection: drop_calls(
+                connection, self._loaded_state(connection), before_us, after_call_no
             )
+        )
 
     async def compute_peaks(self) -> int:
         """Compute peaks of past minutes and hours that changed; return how many."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from vumeter_server.live_metrics.counters import Counter
+from vumeter_server.live_metrics.counters import COUNTS_AS, Counter
 from vumeter_server.live_metrics.marks import STARTS_AND_ENDS, Mark
 from vumeter_server.live_metrics.sqlite.rows import (
     ADD_TO_ROLLUP,
@@ -57,9 +57,8 @@ class HistoryWriter:
         if kind is Counter.MINUTES:
             rollup[kind] += sign * amount
             return
-        rollup[kind] += sign
-        if kind is Counter.FAILED:
-            rollup[Counter.ENDED] += sign
+        for counted in COUNTS_AS[kind]:
+            rollup[counted] += sign
         if amount and kind in STARTS_AND_ENDS:
             rollup[_NET] += sign * amount
             self._dirty.add(key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from vumeter_server.errors import PermissionDenied
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.fold import (
     Change,
@@ -20,7 +21,7 @@ from vumeter_server.live_metrics.fold import (
     needs_stored_reports,
     new_events,
 )
-from vumeter_server.live_metrics.model import Event, EventType
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType
 from vumeter_server.live_metrics.sqlite import rows
 from vumeter_server.live_metrics.sqlite.state import NumberedCall, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
@@ -47,12 +48,17 @@ class WriteBatch:
         self._next_call = self.state.next_call
         self._next_tenant = self.state.next_tenant
 
-    def record(self, events: Sequence[Event]) -> None:
+    def record(self, events: Sequence[Event], only_tenant: str | None) -> None:
         """Record events, except those that were received before.
 
-        Raises Conflict if an id was used before with other content. Nothing may be merged then.
+        Raises Conflict if an id was used before with other content, PermissionDenied if a call
+        belongs to another tenant than the only one allowed. Nothing may be merged then.
         """
         known = self._load_calls(events)
+        if only_tenant is not None and any(
+            each.call.tenant_id != only_tenant for each in known.values()
+        ):
+            raise PermissionDenied
         numbers = {call_id: each.call_no for call_id, each in known.items()}
         for event in events:
             if event.call_id is not None and event.call_id not in numbers:
@@ -86,7 +92,7 @@ class WriteBatch:
                 (
                     *(self._event_no(), None, int(EventType.CLOSED), numbers[call_id]),
                     self.tenant_no(folded.calls[call_id].after.tenant_id),
-                    *(now_us, now_us, None, None, None),
+                    *(now_us, now_us, None, int(CallOutcome.TIMED_OUT), None, None),
                 )
                 for call_id in folded.closed
             ],
@@ -152,6 +158,7 @@ class WriteBatch:
                 event.reason,
                 event.outcome,
                 event.minutes,
+                event.sequence,
             )
             for event_no, event in enumerate(events, first)
         ]

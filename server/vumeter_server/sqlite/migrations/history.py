@@ -11,6 +11,12 @@ from vumeter_server.sqlite.migrations import (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0010_distributions,
+    m0011_deletions,
+    m0012_outcomes,
+    m0013_tenant_of_key,
+    m0014_otlp,
 )
 
 _MODULES = (
@@ -22,6 +28,12 @@ _MODULES = (
     m0006_demo,
     m0007_clock,
     m0008_roles,
+    m0009_extremes,
+    m0010_distributions,
+    m0011_deletions,
+    m0012_outcomes,
+    m0013_tenant_of_key,
+    m0014_otlp,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

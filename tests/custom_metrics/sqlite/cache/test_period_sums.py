@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache import point_sums
-from vumeter_server.custom_metrics.sqlite.cache.head import Head, HeadPoints, in_interval
+from vumeter_server.custom_metrics.sqlite.cache.head import Batches, Head, HeadPoints, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.period_sums import sums_between
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit, keys_of, units_of
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import PrefixSums
@@ -88,7 +88,7 @@ def test_periods_have_the_sums_of_the_points_in_them(
                 totals.add(cells, sums)
             intervals.put(code, totals)
         head = Head()
-        head.append({7: of_head.tobytes()})
+        head.append(Batches({7: of_head.tobytes()}))
         periods = Periods.between(np.array(bounds, np.int64))
         units = units_of(asked, periods.cut_days)
         cube = sums_between(
@@ -114,8 +114,8 @@ def test_a_head_from_which_batches_are_dropped_has_the_points_of_the_others() ->
     batches = [
         points_of([(0, day * DAY_US + CELL_US, 1.0), (2, 9 * DAY_US, 2.0)]) for day in (2, 3, 4)
     ]
-    head.append({4: batches[0].tobytes(), 6: batches[1].tobytes()})
-    head.append({7: batches[2].tobytes()})
+    head.append(Batches({4: batches[0].tobytes(), 6: batches[1].tobytes()}))
+    head.append(Batches({7: batches[2].tobytes()}))
     assert head.drop_through(6) == [2, 3, 9]
     assert head.points().tolist() == batches[2].tolist()
     assert head.counts == {4 * 96 + 1: 1, 9 * 96: 1}

@@ -1,125 +1,38 @@
-"""Which plan is made of a query and of what is in memory: a table of cases."""
+"""Which plan is made of a query for sums and of what is in memory: a table of cases."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
+from tests.custom_metrics.sqlite.query.planning import (
+    ABC,
+    CODES,
+    DAY,
+    FIRST_EDGE,
+    HOUR,
+    KOLKATA,
+    LAST_EDGE,
+    LATE,
+    MINUTE,
+    NEW,
+    STALE,
+    UNREAD,
+    WARM,
+    Case,
+    day,
+    see_that_it_is_planned,
+    sums,
+    with_head,
+    with_points,
+)
 
-from vumeter_server.custom_metrics.model import MetricType
-from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
-from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS
-from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import DAYS_PER_UNIT, PointSums, Unit
-from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge
-from vumeter_server.custom_metrics.sqlite.cache.view import InMemory, Metrics, View
+from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
 from vumeter_server.custom_metrics.sqlite.query.plan import (
     Cost,
-    NamesQuery,
-    Query,
-    SessionQuery,
     Source,
-    TagsQuery,
     plan,
 )
 
-MINUTE = 60_000_000
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-# Half an hour past midnight in UTC, as days begin in Asia/Kolkata (UTC+5:30).
-KOLKATA = 18 * HOUR + 30 * MINUTE
-
-TYPES = {"calls": MetricType.COUNTER, "queue": MetricType.GAUGE, "latency": MetricType.HISTOGRAM}
-CODES = {name: code for code, name in enumerate(TYPES)}
-READY = frozenset(CODES.values())
-
-
-def points(*units: Unit, codes: Sequence[int] = tuple(CODES.values())) -> dict[Unit, PointSums]:
-    """Return point sums without a point."""
-    none = np.empty(0, np.int64), np.empty(0)
-    return {unit: PointSums(unit, codes, *none) for unit in units}
-
-
-def day(number: int) -> Unit:
-    """Return the unit of all metrics on one day."""
-    return Unit(None, number, number + 1)
-
-
-def view(in_memory: InMemory | None, *, known: bool = True) -> View:
-    """Return a view of three metrics, or of none."""
-    codes = CODES if known else {}
-    return View(
-        organization_id=1,
-        state=State(version=7, metrics=len(codes), deletions=2),
-        metrics=Metrics(
-            codes=codes,
-            names={code: name for name, code in codes.items()},
-            types={code: TYPES[name] for name, code in codes.items()},
-        ),
-        labels=Labels(),
-        head=NO_POINTS,
-        in_memory=in_memory,
-    )
-
-
-WARM = view(InMemory(metrics=READY))
-STALE = view(None)
-NEW = view(InMemory(), known=False)
-UNREAD = view(InMemory())
-
-
-def with_points(*units: Unit, codes: Sequence[int] = tuple(CODES.values())) -> View:
-    return view(InMemory(metrics=READY, points=points(*units, codes=codes)))
-
-
-def with_head(counts: dict[int, int], *units: Unit) -> View:
-    return view(InMemory(metrics=READY, points=points(*units), head=counts))
-
-
-def sums(
-    start_us: int,
-    end_us: int,
-    *,
-    names: Sequence[str] | None = None,
-    filters: Sequence[tuple[str, str]] = (),
-    group_by: Sequence[str] = (),
-    bounds_us: Sequence[int] | None = None,
-) -> SumQuery:
-    return SumQuery(
-        selection=Selection(start_us=start_us, end_us=end_us, filters=filters),
-        metric_names=names,
-        group_by=group_by,
-        bounds_us=bounds_us,
-    )
-
-
-def series(
-    name: str, start_us: int, end_us: int, step_us: int, *filters: tuple[str, str]
-) -> TimeseriesQuery:
-    return TimeseriesQuery(
-        selection=Selection(start_us=start_us, end_us=end_us, filters=filters),
-        metric_name=name,
-        step_us=step_us,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    name: str
-    query: Query
-    view: View = WARM
-    source: Source
-    edges: Sequence[tuple[int, int, int]] = ()
-    cost: Cost
-
-
-ABC = (("company_id", "abc"),)
-LATE = 3 * DAY + 7 * MINUTE
-FIRST_EDGE = (7 * MINUTE, 15 * MINUTE, 0)
-LAST_EDGE = (3 * DAY, LATE, 0)
 CASES = [
     Case(
         name="whole days by no label, everything in memory",
@@ -325,137 +238,12 @@ CASES = [
         source=Source.POINTS,
         cost=Cost.HEAVY,
     ),
-    Case(
-        name="timeseries of a counter, whole hours",
-        query=series("calls", 0, 7 * DAY, HOUR),
-        source=Source.INTERVALS,
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries of a gauge until now",
-        query=series("queue", 3 * DAY - HOUR, LATE, HOUR),
-        view=with_points(day(3)),
-        source=Source.INTERVALS,
-        edges=[(3 * DAY, LATE, 1)],
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries of a counter from anywhere: every bucket has edges",
-        query=series("calls", 7 * MINUTE, 2 * HOUR + 7 * MINUTE, HOUR),
-        view=with_points(day(0)),
-        source=Source.INTERVALS,
-        edges=[
-            FIRST_EDGE,
-            (HOUR, HOUR + 7 * MINUTE, 0),
-            (HOUR + 7 * MINUTE, HOUR + 15 * MINUTE, 1),
-            (2 * HOUR, 2 * HOUR + 7 * MINUTE, 1),
-        ],
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries in steps of less than an interval",
-        query=series("calls", 0, 20 * MINUTE, 5 * MINUTE),
-        view=with_points(day(0)),
-        source=Source.INTERVALS,
-        edges=[
-            (0, 5 * MINUTE, 0),
-            (5 * MINUTE, 10 * MINUTE, 1),
-            (10 * MINUTE, 15 * MINUTE, 2),
-            (15 * MINUTE, 20 * MINUTE, 3),
-        ],
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries of a counter from anywhere, more days than a quick query reads",
-        query=series("calls", 6 * MINUTE, 3 * DAY + 6 * MINUTE, 3 * DAY // 2 + 3 * MINUTE),
-        view=with_points(day(0), day(1), day(3)),
-        source=Source.INTERVALS,
-        edges=[
-            (6 * MINUTE, 15 * MINUTE, 0),
-            (DAY + 12 * HOUR, DAY + 12 * HOUR + 9 * MINUTE, 0),
-            (DAY + 12 * HOUR + 9 * MINUTE, DAY + 12 * HOUR + 15 * MINUTE, 1),
-            (3 * DAY, 3 * DAY + 6 * MINUTE, 1),
-        ],
-        cost=Cost.HEAVY,
-    ),
-    Case(
-        name="timeseries of a counter from anywhere, its days decoded",
-        query=series("calls", 6 * MINUTE, 3 * DAY + 6 * MINUTE, 3 * DAY // 2 + 3 * MINUTE),
-        view=with_points(Unit(CODES["calls"], 0, DAYS_PER_UNIT)),
-        source=Source.INTERVALS,
-        edges=[
-            (6 * MINUTE, 15 * MINUTE, 0),
-            (DAY + 12 * HOUR, DAY + 12 * HOUR + 9 * MINUTE, 0),
-            (DAY + 12 * HOUR + 9 * MINUTE, DAY + 12 * HOUR + 15 * MINUTE, 1),
-            (3 * DAY, 3 * DAY + 6 * MINUTE, 1),
-        ],
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries of a histogram",
-        query=series("latency", 0, 7 * DAY, HOUR),
-        source=Source.POINTS,
-        cost=Cost.HEAVY,
-    ),
-    Case(
-        name="timeseries with a filter",
-        query=series("calls", 0, 7 * DAY, HOUR, *ABC),
-        source=Source.POINTS,
-        cost=Cost.HEAVY,
-    ),
-    Case(
-        name="timeseries of a metric that was never recorded",
-        query=series("unknown", 0, LATE, HOUR),
-        source=Source.NOTHING,
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="timeseries of a metric that may be a histogram that was recorded just now",
-        query=series("unknown", 0, DAY, HOUR),
-        view=STALE,
-        source=Source.POINTS,
-        cost=Cost.HEAVY,
-    ),
-    Case(
-        name="names",
-        query=NamesQuery(agent_id="agent"),
-        source=Source.LABEL_INDEX,
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="tags after a recording",
-        query=TagsQuery(metric_name=None, agent_id=None, limit=10),
-        view=STALE,
-        source=Source.LABEL_INDEX,
-        cost=Cost.QUICK,
-    ),
-    Case(
-        name="a small session",
-        query=SessionQuery(session_id="s", stored_bytes=2_700),
-        source=Source.SESSION,
-        cost=Cost.ON_LOOP,
-    ),
-    Case(
-        name="a large session",
-        query=SessionQuery(session_id="s", stored_bytes=2_709),
-        source=Source.SESSION,
-        cost=Cost.QUICK,
-    ),
-    Case(
-        name="a session that may have to be read from a disk",
-        query=SessionQuery(session_id="s", stored_bytes=None),
-        source=Source.SESSION,
-        cost=Cost.QUICK,
-    ),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_plan_of_each_case(case: Case) -> None:
-    planned = plan(case.query, case.view)
-    assert planned.source is case.source
-    assert planned.edges == [Edge(*edge) for edge in case.edges]
-    assert planned.cost is case.cost
+    see_that_it_is_planned(case)
 
 
 def test_a_plan_holds_until_a_metric_is_deleted() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions, joined, value_counts
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
-from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    POINT,
+    content_of_batch,
+    distributions_of_batch,
+)
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
 
@@ -22,6 +27,32 @@ NO_POINTS: HeadPoints = np.empty(0, POINT)
 Positions = npt.NDArray[np.int64]
 
 
+@dataclass(slots=True, eq=False)
+class Batches:
+    """Batches as they are read from the log, by number, ascending."""
+
+    points: dict[int, bytes | memoryview] = field(default_factory=dict)
+    distributions: dict[int, Distributions] = field(default_factory=dict)
+    size: int = 0
+    """How many points they have."""
+
+    def add(self, number: int, blob: bytes) -> None:
+        """Add a batch."""
+        self.points[number] = points = content_of_batch(blob)
+        self.size += len(points) // POINT.itemsize
+        distributions = distributions_of_batch(blob)
+        if distributions is not None:
+            self.distributions[number] = distributions
+
+    def value_counts(self) -> Positions | None:
+        """Return how many values each point is; None if each is one."""
+        if not self.distributions:
+            return None
+        sizes = ((number, len(points) // POINT.itemsize) for number, points in self.points.items())
+        of_points = joined([(self.distributions.get(number), size) for number, size in sizes])
+        return value_counts(of_points, self.size)
+
+
 class Head:
     """The head of one organization, in the order of recording; used by one thread at a time."""
 
@@ -30,6 +61,9 @@ class Head:
         # The batches: their numbers, and where each ends in the array.
         self._numbers: list[int] = []
         self._ends: list[int] = []
+        # The distributions of batches, by number.
+        self._distributions: dict[int, Distributions] = {}
+        self._joined: Distributions | None = None
         # Where the points of each rollup interval are, in arrays that are joined when asked for.
         self._positions: dict[int, list[Positions]] = {}
         self.counts: dict[int, int] = {}
@@ -47,14 +81,25 @@ class Head:
         """Return the points, in an array that stays what it is."""
         return self._points.view()
 
-    def append(self, batches: Mapping[int, bytes | memoryview]) -> HeadPoints:
-        """Add batches, by their numbers in ascending order, and return their points."""
+    def distributions(self) -> Distributions | None:
+        """Return the distributions among the points; None if there are none."""
+        if self._joined is None and self._distributions:
+            starts = dict(zip(self._numbers, [0, *self._ends[:-1]], strict=True))
+            moved = [each.moved(starts[n]) for n, each in self._distributions.items()]
+            self._joined = joined([(each, 0) for each in moved])
+        return self._joined
+
+    def append(self, batches: Batches) -> HeadPoints:
+        """Add batches, and return their points."""
+        if batches.distributions:
+            self._distributions.update(batches.distributions)
+            self._joined = None
         start = end = len(self._points)
-        for number, columns in batches.items():
+        for number, columns in batches.points.items():
             end += len(columns) // POINT.itemsize
             self._numbers.append(number)
             self._ends.append(end)
-        added = np.frombuffer(b"".join(batches.values()), POINT)
+        added = np.frombuffer(b"".join(batches.points.values()), POINT)
         self._points.append(added)
         self._index(added, start)
         return added
@@ -68,6 +113,8 @@ class Head:
         self._points = GrowingArray(POINT, points[start:].copy())
         self._numbers = self._numbers[count:]
         self._ends = [end - start for end in self._ends[count:]]
+        self._distributions = {n: each for n, each in self._distributions.items() if n > batch}
+        self._joined = None
         self._positions, self.counts = {}, {}
         self._index(self._points.view(), 0)
         return days

@@ -3,7 +3,8 @@
 Names and tags are answered from it. A use is a metric, an agent and a label that some point has
 together; a point with no label uses its metric and agent alone. Uses of flushed points are in the
 table `metric_uses`. Those of the head are found when it is read, and written when it is flushed: so
-recording has nothing to do with them.
+recording has nothing to do with them. When points are deleted, the index is read again without the
+uses that only they had.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class UsedLabels:
 
 
 class LabelIndex:
-    """Every use of an organization, of which there are only ever more."""
+    """Every use of an organization; only ever added to."""
 
     def __init__(self) -> None:
         self._rows: GrowingArray[np.int32] = GrowingArray(np.int32)
@@ -91,10 +92,11 @@ class LabelIndex:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def add_flushed(self, rows: list[tuple[int, int, int]]) -> None:
-        """Add further rows of the table: metric, agent, label."""
+    def add_flushed(self, rows: list[tuple[int, int, int, bool]]) -> None:
+        """Add further rows of the table: metric, agent, label, and whether it is still a use."""
         self.flushed += len(rows)
-        metrics, agents, labels = np.array(rows, np.int64).reshape(-1, 3).T
+        of_rows = np.array(rows, np.int64).reshape(-1, 4)
+        metrics, agents, labels, _ = of_rows[of_rows[:, 3] != 0].T
         numbers = np.unique(use_numbers(metrics, agents, labels))
         self._add(numbers)
         self._unflushed = np.setdiff1d(self._unflushed, numbers, assume_unique=True)

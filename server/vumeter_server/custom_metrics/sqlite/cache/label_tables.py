@@ -47,15 +47,20 @@ class Labels:
         with self._lock:
             self._extend(connection, organization_id, state)
 
+    def forget_uses(self) -> None:
+        """Hold no uses, so that they are read again."""
+        with self._lock:
+            self.index = LabelIndex()
+
     def _extend(self, connection: sqlite3.Connection, organization_id: int, state: State) -> None:
         self._extend_labels(connection, organization_id)
         if self.series < state.series:
             self._extend_series(connection, organization_id)
         if self.index.flushed < state.uses:
             rows = connection.execute(
-                "SELECT metric_code, agent_code, label_code FROM metric_uses"
-                " WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
-                (organization_id, self.index.flushed),
+                "SELECT metric_code, agent_code, label_code, ifnull(deleted_by > ?, 1)"
+                " FROM metric_uses WHERE organization_id = ? AND use_code >= ? ORDER BY use_code",
+                (state.deleted_through, organization_id, self.index.flushed),
             ).fetchall()
             self.index.add_flushed(rows)
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
-from vumeter_server.custom_metrics.sqlite.cache.head import Head, in_interval
+from vumeter_server.custom_metrics.sqlite.cache.head import Batches, Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
 from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
@@ -34,7 +34,6 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     read_metrics,
     with_transaction,
 )
-from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, content_of_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
 from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
@@ -100,6 +99,7 @@ class OrganizationCache:
                 metrics=self._metrics,
                 labels=self._labels,
                 head=self._head.points(),
+                head_distributions=self._head.distributions(),
                 connection=connection,
             )
 
@@ -131,6 +131,7 @@ class OrganizationCache:
             metrics=self._metrics,
             labels=self._labels,
             head=self._head.points(),
+            head_distributions=self._head.distributions(),
             in_memory=in_memory,
         )
 
@@ -243,9 +244,14 @@ class OrganizationCache:
             self._metrics = read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
             self._prefix_sums = PrefixSums()
+        has_fewer_uses = to.deleted_through != self.state.deleted_through
+        if has_fewer_uses:
+            self._labels.forget_uses()
         self._labels.extend(connection, organization_id, to)
         if to.sealed_through > self.state.sealed_through:
             self._drop_flushed(to)
+        if has_fewer_uses:
+            self._labels.index.add_of_head(self._labels.uses_of(self._head.points()))
         if to.next_batch > self.state.next_batch:
             self._read_head(connection, to)
         self.state = to
@@ -267,24 +273,22 @@ class OrganizationCache:
             " WHERE organization_id = ? AND batch_number > ? ORDER BY batch_number",
             (self._organization_id, self._head.last_batch),
         )
-        chunk: dict[int, bytes | memoryview] = {}
-        size = 0
+        chunk = Batches()
         for number, columns in rows:
-            chunk[number] = points = content_of_batch(columns)
-            size += len(points)
+            chunk.add(number, columns)
             missing -= 1
-            if size >= POINTS_AT_ONCE * POINT.itemsize:
+            if chunk.size >= POINTS_AT_ONCE:
                 self._append(chunk)
-                chunk, size = {}, 0
+                chunk = Batches()
         if missing:
             raise StorageDamaged(detail=f"metric_batches: {missing} batches are missing")
         self._append(chunk)
 
-    def _append(self, batches: dict[int, bytes | memoryview]) -> None:
+    def _append(self, batches: Batches) -> None:
         added = self._head.append(batches)
         if len(added):
             self._labels.index.add_of_head(self._labels.uses_of(added))
-            self._prefix_sums.add(added)
+            self._prefix_sums.add(added, batches.value_counts())
 
 
 def _read_intervals(view: View, code: int) -> Totals:

@@ -193,9 +193,11 @@ def read_point_sums(
     """Read the points of some metrics on the days of a unit: one statement for all metrics."""
     check_cancelled()
     rows = connection.execute(
-        "SELECT metric_code, day, part, kind, column FROM metric_columns"
-        " WHERE organization_id = ? AND metric_code IN (SELECT value FROM json_each(?))"
-        " AND kind IN (?, ?) AND day >= ? AND day < ?",
+        "SELECT c.metric_code, c.day, c.part, c.kind, c.column FROM metric_columns c"
+        " CROSS JOIN metric_days d"
+        " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+        " WHERE c.organization_id = ? AND c.metric_code IN (SELECT value FROM json_each(?))"
+        " AND c.kind IN (?, ?) AND c.day >= ? AND c.day < ?",
         (
             organization_id,
             json.dumps(sorted(codes)),

@@ -49,9 +49,9 @@ class PrefixSums:
         self._each[metric_code] = totals
         self._unstack()
 
-    def add(self, points: HeadPoints) -> None:
-        """Add points of the head."""
-        for metric_code, intervals, sums in sums_by_metric(points):
+    def add(self, points: HeadPoints, counts: npt.NDArray[np.int64] | None = None) -> None:
+        """Add points of the head; `counts` says how many values each is the sum of, if not one."""
+        for metric_code, intervals, sums in sums_by_metric(points, counts):
             totals = self._each.get(metric_code)
             if totals is not None:
                 totals.add(intervals, sums)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
@@ -24,11 +25,13 @@ class Metrics:
     Attributes:
         sorted_names: all names in order, for the queries that name none.
         codes_by_name: the interned ids in the same order.
+        distributed: the interned ids of those with distributions among their points.
     """
 
     codes: Mapping[str, int]
     names: Mapping[int, str]
     types: Mapping[int, MetricType]
+    distributed: Set[int] = frozenset()
     sorted_names: Sequence[str] = field(init=False)
     codes_by_name: tuple[int, ...] = field(init=False)
 
@@ -66,6 +69,7 @@ class View:
     Attributes:
         state: the row of `metric_states` that the view is of.
         head: the points that are not flushed yet, of type POINT, in the order of recording.
+        head_distributions: the distributions among them; None if there are none.
         in_memory: what is cached; None if the database may have a later version, or if another
             thread is using the caches: then the caches may not be read in place.
     """
@@ -75,6 +79,7 @@ class View:
     metrics: Metrics
     labels: Labels
     head: HeadPoints
+    head_distributions: Distributions | None = None
     in_memory: InMemory | None = None
 
     def unflushed_uses(self, points: HeadPoints) -> npt.NDArray[np.int64]:
@@ -104,12 +109,13 @@ def with_transaction(view: View) -> Snapshot:
 def read_metrics(connection: sqlite3.Connection, organization_id: int) -> Metrics:
     """Read the metrics that are not deleted."""
     rows = connection.execute(
-        "SELECT metric_code, name, type FROM metrics"
+        "SELECT metric_code, name, type, has_distributions FROM metrics"
         " WHERE organization_id = ? AND name IS NOT NULL",
         (organization_id,),
     ).fetchall()
     return Metrics(
-        codes={name: code for code, name, _ in rows},
-        names={code: name for code, name, _ in rows},
-        types={code: MetricType(metric_type) for code, _, metric_type in rows},
+        codes={name: code for code, name, _, _ in rows},
+        names={code: name for code, name, _, _ in rows},
+        types={code: MetricType(metric_type) for code, _, metric_type, _ in rows},
+        distributed=frozenset(code for code, _, _, marked in rows if marked),
     )

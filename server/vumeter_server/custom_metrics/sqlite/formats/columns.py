@@ -30,7 +30,7 @@ _DIFFERENCES = 1 << 4
 _DECIMALS_FROM_BIT = 5
 MOST_DECIMALS = 3
 _TYPE_OF_FLAGS = {
-    number | flags: type_name
+    number | flags: np.dtype(type_name)
     for number, type_name in enumerate(_TYPES)
     for flags in (
         0,
@@ -54,6 +54,10 @@ class Kind(IntEnum):
     SERIES = 2
     SESSION = 3
     """The session's code plus 1; 0 for none."""
+
+
+DISTRIBUTION_KIND = 4
+"""The kind under which the distributions of a metric's day lie, where it has some."""
 
 
 def encode(column: Array, *, ascending: bool = False) -> bytes:
@@ -110,11 +114,11 @@ def are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
 def decode_bare(blob: bytes | memoryview) -> Array:
     """Read what `encode_bare` wrote."""
     flags = blob[0] if len(blob) >= _START_BYTES else _OF_TYPE
-    type_name = _TYPE_OF_FLAGS.get(flags)
-    if type_name is None:
+    dtype = _TYPE_OF_FLAGS.get(flags)
+    if dtype is None:
         raise damaged(Holds.COLUMN, "its type is none that is known")
     try:
-        column = np.frombuffer(blob, type_name, offset=_START_BYTES)
+        column = np.frombuffer(blob, dtype, offset=_START_BYTES)
     except ValueError:
         raise damaged(Holds.COLUMN, "its length does not fit its type") from None
     decimals = flags >> _DECIMALS_FROM_BIT
@@ -122,9 +126,10 @@ def decode_bare(blob: bytes | memoryview) -> Array:
         return column / 10.0**decimals
     if not flags & _DIFFERENCES:
         return column
-    whole = np.cumsum(column, dtype=np.int64)
-    whole += int.from_bytes(blob[1:_START_BYTES], "little")
-    return whole
+    # Adding up wide numbers in place takes a third of what `cumsum` takes to widen them one by one.
+    whole = column.astype(np.int64)
+    whole[:1] += int.from_bytes(blob[1:_START_BYTES], "little")
+    return np.add.accumulate(whole, out=whole)
 
 
 def _narrowest(column: Array) -> str:

@@ -2,14 +2,26 @@
 
 Owns the tables `metric_columns`, `metric_days` and `session_points`. A segment is what one flush
 or compaction wrote of a day; its number (`part`) is that of the last batch that it holds.
+
+There are the segments that `metric_days` lists. Columns and rollups of others are those that a
+deletion of points is preparing or has not cleaned up yet: nobody reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    DISTRIBUTION_KIND,
+    Array,
+    Kind,
+    decode,
+)
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.library import sqlite3
 
@@ -17,9 +29,19 @@ ColumnRow = tuple[int, int, int, int, int, int, bytes]
 SessionRow = tuple[int, int, int, int, bytes]
 DayRow = tuple[int, int, int, int, int, int]
 
+EVERY_PART = 2**62
+"""More than the number of any segment."""
+
+_KINDS = ", ".join(str(int(kind)) for kind in (*Kind, DISTRIBUTION_KIND))
 _INSERT_COLUMN = (
     "INSERT INTO metric_columns (organization_id, metric_code, kind, day, part, points, column)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_SELECT_COLUMNS = (
+    "SELECT c.day, c.part, c.column FROM metric_columns c CROSS JOIN metric_days d"
+    " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+    " WHERE c.organization_id = ? AND c.metric_code = ? AND c.kind = ?"
+    " AND c.day >= ? AND c.day < ? AND c.part > ? AND c.part < ? ORDER BY c.day, c.part"
 )
 _INSERT_SESSION = (
     "INSERT INTO session_points (organization_id, session_code, part, day, columns)"
@@ -60,6 +82,7 @@ def read_columns(
     days: tuple[int, int],
     *,
     after_part: int = -1,
+    before_part: int = EVERY_PART,
 ) -> dict[tuple[int, int], Array]:
     """Return one column of a metric by (day, part), in that order.
 
@@ -70,14 +93,30 @@ def read_columns(
         kind: which column.
         days: the first day since the epoch, and the one after the last.
         after_part: only of segments with a greater number.
+        before_part: only of segments with a smaller number.
     """
     rows = connection.execute(
-        "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
-        " AND metric_code = ? AND kind = ? AND day >= ? AND day < ? AND part > ?"
-        " ORDER BY day, part",
-        (organization_id, metric_code, int(kind), *days, after_part),
+        _SELECT_COLUMNS,
+        (organization_id, metric_code, int(kind), *days, after_part, before_part),
     )
     return {(day, part): decode(column) for day, part, column in rows}
+
+
+def read_distributions(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    metric_code: int,
+    days: tuple[int, int],
+    *,
+    after_part: int = -1,
+    before_part: int = EVERY_PART,
+) -> dict[tuple[int, int], Distributions]:
+    """Return the distributions of a metric by (day, part), of the segments that have some."""
+    rows = connection.execute(
+        _SELECT_COLUMNS,
+        (organization_id, metric_code, DISTRIBUTION_KIND, *days, after_part, before_part),
+    )
+    return {(day, part): decode_distributions(column) for day, part, column in rows}
 
 
 def check_together(
@@ -87,9 +126,9 @@ def check_together(
 
     Where the index of the table is damaged, SQLite may find a row under another key, or not at all.
     """
-    if values.keys() != others.keys() or any(
-        len(column) != len(others[key]) for key, column in values.items()
-    ):
+    if values.keys() != others.keys() or [
+        key for key, column in values.items() if len(column) != len(others[key])
+    ]:
         raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
@@ -99,11 +138,76 @@ def read_columns_of_day(
     """Yield one column of every metric on a day."""
     rows = connection.execute(
         "SELECT column FROM metric_columns WHERE organization_id = ?1 AND kind = ?2 AND day = ?3"
-        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)",
+        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
+        " AND part IN (SELECT part FROM metric_days WHERE organization_id = ?1 AND day = ?3)",
         (organization_id, int(kind), day),
     )
     for (column,) in rows:
         yield decode(column)
+
+
+def read_session_rows(
+    connection: sqlite3.Connection, organization_id: int, session_code: int, most_bytes: int
+) -> list[bytes] | None:
+    """Return what there is of the flushed points of a session, in the order of recording.
+
+    None if they take more than `most_bytes`. Of so much, most is not read.
+    """
+    # SQLite reads a blob as a whole, but its length without it.
+    rows = connection.execute(
+        "SELECT part, day, CASE WHEN length(columns) <= ? THEN columns END FROM session_points"
+        " WHERE organization_id = ? AND session_code = ? ORDER BY part, day",
+        (most_bytes, organization_id, session_code),
+    )
+    found = []
+    for row in rows:
+        most_bytes -= most_bytes + 1 if row[2] is None else len(row[2])
+        if most_bytes < 0:
+            return None
+        found.append(row)
+    return [columns for _, columns in _shown(found, _deletions(connection, organization_id))]
+
+
+def read_all_session_rows(
+    connection: sqlite3.Connection, organization_id: int
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield session, day and points of all that there is of flushed points by session."""
+    deletions = _deletions(connection, organization_id)
+    rows = connection.execute(
+        "SELECT session_code, part, day, columns FROM session_points WHERE organization_id = ?"
+        " ORDER BY session_code, part, day",
+        (organization_id,),
+    )
+    for session, of_session in itertools.groupby(rows, key=itemgetter(0)):
+        for day, columns in _shown([row[1:] for row in of_session], deletions):
+            yield session, day, columns
+
+
+def _deletions(connection: sqlite3.Connection, organization_id: int) -> dict[int, bool]:
+    """Return the numbers of deletions that are under way, and whether they are applied."""
+    rows = connection.execute(
+        "SELECT batch_number, deleted IS NOT NULL FROM point_deletions"
+        " WHERE organization_id = ? AND is_done = 0",
+        (organization_id,),
+    )
+    return dict(rows.fetchall())
+
+
+def _shown(
+    rows: Sequence[tuple[int, int, bytes]], deletions: Mapping[int, bool]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield day and points of the rows of a session that there are.
+
+    A row with the number of a deletion holds what that leaves of a session's day: it is none until
+    the deletion is applied, and then those before it are none.
+    """
+    latest: dict[int, int] = {}
+    for part, day, _ in rows if deletions else ():
+        if deletions.get(part):
+            latest[day] = max(part, latest.get(day, -1))
+    for part, day, columns in rows:
+        if deletions.get(part, True) and part >= latest.get(day, -1):
+            yield day, columns
 
 
 def segments_of(
@@ -120,17 +224,31 @@ def segments_of(
 def delete_segments(
     connection: sqlite3.Connection, organization_id: int, day: int, through: int
 ) -> None:
-    """Delete the segments of a day up to number `through`, but not their sessions.
+    """Delete the segments of a day up to number `through`, but not their sessions."""
+    delete_columns(connection, organization_id, day, 0, through)
+    delete_days(connection, organization_id, day, through)
+
+
+def delete_days(
+    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+) -> None:
+    """Take the segments of a day up to number `through` out of the list of those there are."""
+    connection.execute(
+        "DELETE FROM metric_days WHERE organization_id = ? AND day = ? AND part <= ?",
+        (organization_id, day, through),
+    )
+
+
+def delete_columns(
+    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
+) -> None:
+    """Delete the columns of the segments of a day from number `first` to `last`.
 
     Naming every metric and kind lets the primary key find the rows.
     """
-    where = (organization_id, day, through)
     connection.execute(
-        "DELETE FROM metric_columns WHERE organization_id = ?1"
+        "DELETE FROM metric_columns WHERE organization_id = ?1"  # noqa: S608 - numbers of ours
         " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-        " AND kind IN (0, 1, 2, 3) AND day = ?2 AND part <= ?3",
-        where,
-    )
-    connection.execute(
-        "DELETE FROM metric_days WHERE organization_id = ?1 AND day = ?2 AND part <= ?3", where
+        f" AND kind IN ({_KINDS}) AND day = ?2 AND part BETWEEN ?3 AND ?4",
+        (organization_id, day, first, last),
     )

@@ -2,6 +2,9 @@
 
 Behind the blob's header come a byte that names the types, 8 bytes of the first time in microseconds
 since the epoch, and a structured array: metric, label set, microseconds after that time, value.
+
+Points with distributions among them are a blob of another kind: the size of all that, as uint64,
+all that, and the distributions as `distributions` writes them.
 """
 
 from __future__ import annotations
@@ -11,15 +14,28 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.sqlite.formats.columns import (
     MOST_DECIMALS,
     Array,
     are_whole,
     in_units,
 )
-from vumeter_server.sqlite.blobs import Holds, checked_content_of, damaged, with_header
+from vumeter_server.custom_metrics.sqlite.formats.distributions import (
+    decode_bare_distributions,
+    encode_bare_distributions,
+)
+from vumeter_server.sqlite.blobs import (
+    HEADER_BYTES,
+    Holds,
+    checked_content_of,
+    damaged,
+    with_header,
+)
 
 _START_BYTES = 9
+_SIZE_BYTES = 8
+_WITH_DISTRIBUTIONS = Holds.SESSION_WITH_DISTRIBUTIONS
 # How many decimals whole numbers stand for: from here on 0 to 3.
 _DECIMALS_FROM_BIT = 5
 _SESSION_CHOICES = (
@@ -51,11 +67,35 @@ _TYPE_OF_CHOICE = {
 }
 
 
-def encode_sessions(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64]) -> list[bytes]:
+NO_POINTS = with_header(Holds.SESSION, bytes(_START_BYTES))
+"""What is written of a session's day that has no points."""
+
+
+def encode_sessions(
+    points: npt.NDArray[np.void],
+    starts: npt.NDArray[np.int64],
+    distributions: Distributions | None = None,
+) -> list[bytes]:
     """Write runs of points of type POINT, each of one session, in the order in which they are.
 
-    `starts` has the position of each run's first point; there are no empty runs.
+    `starts` has the position of each run's first point; there are no empty runs. `distributions`
+    are those among the points.
     """
+    blobs = _encode_runs(points, starts)
+    if distributions is None:
+        return blobs
+    ends = [*starts[1:].tolist(), len(points)]
+    for run, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True)):
+        of_run = distributions.between(start, end)
+        if of_run is not None:
+            content = blobs[run][HEADER_BYTES:]
+            size = len(content).to_bytes(_SIZE_BYTES, "little")
+            written = size + content + encode_bare_distributions(of_run)
+            blobs[run] = with_header(_WITH_DISTRIBUTIONS, written)
+    return blobs
+
+
+def _encode_runs(points: npt.NDArray[np.void], starts: npt.NDArray[np.int64]) -> list[bytes]:
     counts = np.diff(starts, append=len(points))
     first_us = np.minimum.reduceat(points["time_us"], starts)
     columns = {
@@ -116,9 +156,10 @@ def read_session(blob: bytes) -> Iterator[tuple[int, int, int, float]]:
 
     Raises StorageDamaged if the blob is not as it was written.
     """
-    content = checked_content_of(Holds.SESSION, blob)
-    if content is None:
-        content = memoryview(blob)
+    if _has_distributions(blob):
+        content, _ = _split(blob)
+    else:
+        content = checked_content_of(Holds.SESSION, blob) or memoryview(blob)
     choice = content[0] if len(content) >= _START_BYTES else -1
     try:
         read = np.frombuffer(content, _TYPE_OF_CHOICE[choice], offset=_START_BYTES)
@@ -128,3 +169,22 @@ def read_session(blob: bytes) -> Iterator[tuple[int, int, int, float]]:
     units = 10.0 ** (choice >> _DECIMALS_FROM_BIT)
     for metric, series, after_us, value in read.tolist():
         yield metric, series, first_us + after_us, value / units
+
+
+def distributions_of_session(blob: bytes) -> Distributions | None:
+    """Return the distributions among the points of one run; None if there are none."""
+    return decode_bare_distributions(_split(blob)[1]) if _has_distributions(blob) else None
+
+
+def _has_distributions(blob: bytes) -> bool:
+    return blob[1:2] == _WITH_DISTRIBUTIONS.value and blob[2:4] == b"vm"
+
+
+def _split(blob: bytes) -> tuple[memoryview, memoryview]:
+    content = checked_content_of(_WITH_DISTRIBUTIONS, blob)
+    if content is None:
+        raise damaged(_WITH_DISTRIBUTIONS, "its header is none that is known")
+    end = _SIZE_BYTES + int.from_bytes(content[:_SIZE_BYTES], "little")
+    if end > len(content):
+        raise damaged(_WITH_DISTRIBUTIONS, "its length does not fit")
+    return content[_SIZE_BYTES:end], content[end:]

@@ -42,18 +42,13 @@ class Recorder:
             earlier = earlier_answer(connection, organization_id, idempotency)
             if earlier is not None:
                 return earlier
-        symbols = self._symbols_of(connection, organization_id)
+        symbols = self.symbols_of(connection, organization_id)
         metrics = symbols.metrics
         known = {name: metrics[name][1] for name in batch.names if name in metrics}
         settled = settle(batch, known, now_us)
-        self._write(connection, symbols, settled)
+        self.write(connection, symbols, settled)
         if idempotency is not None:
-            connection.execute(
-                "INSERT INTO idempotency_keys"
-                " (organization_id, idempotency_key, content_sha256, recorded, created_us)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (organization_id, idempotency.key, idempotency.content_sha256, len(batch), now_us),
-            )
+            keep_idempotency_key(connection, organization_id, idempotency, len(batch), now_us)
         return len(batch)
 
     def forget(self, organization_id: int) -> None:
@@ -66,7 +61,8 @@ class Recorder:
         if known is not None:
             known.sessions.clear()
 
-    def _symbols_of(self, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
+    def symbols_of(self, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
+        """Return the symbol tables of an organization, as the file has them."""
         known = self._organizations.get(organization_id)
         # Commands and sealing change the state too.
         state = read_state(connection, organization_id)
@@ -81,7 +77,8 @@ class Recorder:
         return known
 
     @staticmethod
-    def _write(connection: sqlite3.Connection, symbols: SymbolTables, settled: Settled) -> None:
+    def write(connection: sqlite3.Connection, symbols: SymbolTables, settled: Settled) -> None:
+        """Append a batch to the log."""
         batch, state = settled.batch, symbols.state
         metrics = symbols.metric_codes(connection, batch.names, settled.new_types)
         series = symbols.series_codes(connection, batch.label_sets)
@@ -92,10 +89,17 @@ class Recorder:
         points["session"] = np.append(sessions, np.int32(NO_CODE))[batch.session_indexes]
         points["time_us"] = settled.times_us
         points["value"] = settled.values
+        if batch.distributions is not None:
+            symbols.mark_distributions(connection, points["metric"][batch.distributions.positions])
         connection.execute(
             "INSERT INTO metric_batches (organization_id, batch_number, points, columns)"
             " VALUES (?, ?, ?, ?)",
-            (symbols.organization_id, state.next_batch, len(batch), encode_batch(points)),
+            (
+                symbols.organization_id,
+                state.next_batch,
+                len(batch),
+                encode_batch(points, batch.distributions),
+            ),
         )
         state.next_batch += 1
         write_state(connection, symbols.organization_id, state)
@@ -122,3 +126,19 @@ def earlier_answer(
             ]
         )
     return int(row[1])
+
+
+def keep_idempotency_key(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    idempotency: Idempotency,
+    recorded: int,
+    now_us: int,
+) -> None:
+    """Keep what a call with this key was answered."""
+    connection.execute(
+        "INSERT INTO idempotency_keys"
+        " (organization_id, idempotency_key, content_sha256, recorded, created_us)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (organization_id, idempotency.key, idempotency.content_sha256, recorded, now_us),
+    )

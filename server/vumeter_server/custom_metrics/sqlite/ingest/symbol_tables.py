@@ -44,6 +44,7 @@ class State:
     next_batch: int = 0
     sealed_through: int = -1
     layout: int = 0
+    deleted_through: int = -1
 
 
 STATE_COLUMNS = tuple(State.__dataclass_fields__)
@@ -94,6 +95,8 @@ class SymbolTables:
     """The codes of `label_sets` by their identities."""
     labels_cached: int = 0
     """How many labels `label_sets` have altogether, and how many they are."""
+    distributed: set[int] = field(default_factory=set)
+    """The codes of metrics that have distributions among their points."""
     # By hand: LRUCache of cachetools takes twice as long for each session of a batch (1.9 µs, not
     # 0.9), and the readers' caches are looked into without a lock, which its `get` does not allow.
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
@@ -118,6 +121,11 @@ class SymbolTables:
                 for code, key, value in rows("SELECT label_code, key, value FROM labels")
             },
             series={key: code for code, key in rows("SELECT series_code, label_codes FROM series")},
+            distributed={
+                code
+                for code, marked in rows("SELECT metric_code, has_distributions FROM metrics")
+                if marked
+            },
         )
 
     @property
@@ -142,6 +150,19 @@ class SymbolTables:
             new,
         )
         return np.array([self.metrics[name][0] for name in names], np.int32)
+
+    def mark_distributions(self, connection: sqlite3.Connection, codes: Codes) -> None:
+        """Note that metrics have distributions; whoever knows their symbols reads them again."""
+        new = set(codes.tolist()) - self.distributed
+        if not new:
+            return
+        connection.executemany(
+            "UPDATE metrics SET has_distributions = 1"
+            " WHERE organization_id = ? AND metric_code = ?",
+            [(self.organization_id, code) for code in sorted(new)],
+        )
+        self.distributed |= new
+        self.state.deletions += 1
 
     def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
         """Return the codes of label sets, giving out those of new labels and series."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite_utils
-
-from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.questions import MetricInfo
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
+from vumeter_server.custom_metrics.sqlite.query.labels import read_metric_infos
 from vumeter_server.sqlite import Database
 from vumeter_server.sqlite.library import sqlite3
 
@@ -16,18 +15,14 @@ class SqliteMetricAdministration:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list_metrics(self, organization: str) -> list[tuple[str, MetricType]] | None:
+    def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         """Return the metrics of an organization, by name; None if there is no such organization."""
 
-        def query(connection: sqlite3.Connection) -> list[tuple[str, MetricType]] | None:
+        def query(connection: sqlite3.Connection) -> list[MetricInfo] | None:
             organization_id = _organization_id(connection, organization)
             if organization_id is None:
                 return None
-            metrics = sqlite_utils.Database(connection).table("metrics")
-            rows = metrics.rows_where(
-                "organization_id = ? AND name IS NOT NULL", [organization_id], order_by="name"
-            )
-            return [(row["name"], MetricType(row["type"])) for row in rows]
+            return read_metric_infos(connection, organization_id)
 
         return self._database.read(query)
 

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    EVERY_PART,
+    check_together,
+    read_columns,
+    read_distributions,
+)
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
     delete_day,
+    of_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
@@ -23,11 +32,23 @@ COMPACT_AT_SEGMENTS = 8
 
 
 def days_due(connection: sqlite3.Connection, *, segments: int) -> list[tuple[int, int]]:
-    """Return organizations and days with at least `segments` segments, or without rollups."""
+    """Return organizations and days with at least `segments` segments, or with older rollups.
+
+    Those are of an earlier version, and without minima and maxima.
+    """
     return connection.execute(
         "SELECT organization_id, day FROM metric_days GROUP BY organization_id, day"
-        " HAVING count(*) >= ? OR min(summed) = 0 ORDER BY organization_id, day",
+        " HAVING count(*) >= ? OR min(summed) = 0 OR min(has_extremes) = 0"
+        " ORDER BY organization_id, day",
         (segments,),
+    ).fetchall()
+
+
+def days_without_rollups(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Return organizations and days with a segment that was written before there were rollups."""
+    return connection.execute(
+        "SELECT DISTINCT organization_id, day FROM metric_days WHERE summed = 0"
+        " ORDER BY organization_id, day"
     ).fetchall()
 
 
@@ -41,50 +62,111 @@ class CompactedDay:
     rows: FlushedRows
 
 
-def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay:
-    """Read all segments of a day and join them, without the points of deleted metrics."""
+def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
+    """Read all segments of a day and join them, without the points of deleted metrics.
+
+    None while a deletion is under way, which tells points by the numbers of their segments.
+    """
+    if under_way(snapshot):
+        return None
     part, summed, flushed_us = snapshot.connection.execute(
         "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
         " WHERE organization_id = ? AND day = ?",
         (snapshot.organization_id, day),
     ).fetchone()
-    metrics: list[Array] = []
-    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
-    for metric in sorted(snapshot.metrics.names):
-        joined = _joined(snapshot, metric, day)
-        order = np.argsort(joined[Kind.TIME], kind="stable")
-        metrics.append(np.full(len(order), metric))
-        for kind, column in joined.items():
-            columns[kind].append(column[order])
+    points = join_day(snapshot, day)
     rows = FlushedRows()
-    if sum(map(len, metrics)):
+    if len(points.metrics):
         add_segment(
             rows,
             snapshot,
             day,
             part,
-            metrics=np.concatenate(metrics),
-            columns={kind: np.concatenate(parts) for kind, parts in columns.items()},
+            metrics=points.metrics,
+            columns=points.columns,
             flushed_us=flushed_us,
             summed=summed + 1,
+            distributions=points.distributions,
         )
     return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
 
 
-def _joined(snapshot: Snapshot, metric: int, day: int) -> dict[Kind, Array]:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DayOfPoints:
+    """The points of a day, ordered by metric, then time, then as they were recorded.
+
+    Attributes:
+        metrics: interned ids of metrics, [points].
+        columns: every column, [points].
+        distributions: those of the points that are distributions; None if none is.
+    """
+
+    metrics: Array
+    columns: dict[Kind, Array]
+    distributions: Distributions | None = None
+
+    def taken(self, chosen: Array) -> DayOfPoints:
+        """Return some of the points."""
+        return DayOfPoints(
+            metrics=self.metrics[chosen],
+            columns={kind: column[chosen] for kind, column in self.columns.items()},
+            distributions=self.distributions
+            and self.distributions.taken(chosen, len(self.metrics)),
+        )
+
+
+def join_day(snapshot: Snapshot, day: int, before_part: int = EVERY_PART) -> DayOfPoints:
+    """Read the segments of a day with smaller numbers, without the points of deleted metrics."""
+    metrics: list[Array] = [np.empty(0, np.int64)]
+    columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
+    distributions: list[tuple[Distributions | None, int]] = []
+    for metric in sorted(snapshot.metrics.names):
+        joined, of_metric = _joined(snapshot, metric, day, before_part)
+        order = np.argsort(joined[Kind.TIME], kind="stable")
+        metrics.append(np.full(len(order), metric))
+        distributions.append((of_metric and of_metric.taken(order, len(order)), len(order)))
+        for kind, column in joined.items():
+            columns[kind].append(column[order])
+    none = [np.empty(0, np.int64)]
+    return DayOfPoints(
+        metrics=np.concatenate(metrics),
+        columns={kind: np.concatenate(parts or none) for kind, parts in columns.items()},
+        distributions=join_distributions(distributions),
+    )
+
+
+def _joined(
+    snapshot: Snapshot, metric: int, day: int, before_part: int
+) -> tuple[dict[Kind, Array], Distributions | None]:
     """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
     found = {
         kind: read_columns(
-            snapshot.connection, snapshot.organization_id, metric, kind, (day, day + 1)
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            kind,
+            (day, day + 1),
+            before_part=before_part,
         )
         for kind in Kind
     }
     for column in found.values():
         check_together(found[Kind.VALUE], column)
-    return {
+    distributions: dict[tuple[int, int], Distributions] = {}
+    if metric in snapshot.metrics.distributed:
+        distributions = read_distributions(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            (day, day + 1),
+            before_part=before_part,
+        )
+    columns = {
         kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)
         for kind, of_kind in found.items()
     }
+    parts = [(distributions.get(key), len(each)) for key, each in found[Kind.VALUE].items()]
+    return columns, join_distributions(parts)
 
 
 def apply_day(connection: sqlite3.Connection, compacted_day: CompactedDay) -> None:
@@ -112,8 +194,8 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
         parts = [part for part in read if part is not None]
         for piece in pieces:
             parts += [
-                sum_by(label_sets, values)
-                for label_sets, values in _read_days(snapshot, metric, *piece)
+                sum_by(label_sets, values, **of_distributions(values, distributions))
+                for label_sets, values, distributions in _read_days(snapshot, metric, *piece)
             ]
         if parts:
             sums.append((metric, merge_by_label_set(parts)))
@@ -126,7 +208,7 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
 
 def _read_days(
     snapshot: Snapshot, metric: int, first: int, end: int, after_part: int
-) -> list[tuple[Array, Array]]:
+) -> list[tuple[Array, Array, Distributions | None]]:
     label_sets, values = (
         read_columns(
             snapshot.connection,
@@ -139,4 +221,15 @@ def _read_days(
         for kind in (Kind.SERIES, Kind.VALUE)
     )
     check_together(values, label_sets)
-    return [(label_sets[key], of_segment) for key, of_segment in values.items()]
+    distributions: dict[tuple[int, int], Distributions] = {}
+    if metric in snapshot.metrics.distributed:
+        distributions = read_distributions(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric,
+            (first, end),
+            after_part=after_part,
+        )
+    return [
+        (label_sets[key], of_segment, distributions.get(key)) for key, of_segment in values.items()
+    ]

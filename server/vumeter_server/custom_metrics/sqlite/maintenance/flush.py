@@ -12,9 +12,13 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_codes
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
+from vumeter_server.custom_metrics.sqlite.formats.batches import (
+    decode_batches,
+    decode_distributions_of_batches,
+)
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     rows_of_points,
@@ -64,6 +68,10 @@ def prepare(
     None if there are no such batches.
     """
     last = snapshot.state.next_batch - 1 if through is None else through
+    # What a deletion is of stays in segments of its own.
+    last = min(
+        [last, *(n - 1 for n in under_way(snapshot) if n - 1 > snapshot.state.sealed_through)]
+    )
     part = -1
     blobs: list[bytes] = []
     taken = 0
@@ -81,12 +89,16 @@ def prepare(
         return None
     points = decode_batches(blobs)
     # Nobody sees the points of deleted metrics; they go here.
-    points = points[np.isin(points["metric"], list(snapshot.metrics.names))]
+    seen = np.flatnonzero(np.isin(points["metric"], list(snapshot.metrics.names)))
+    distributions = decode_distributions_of_batches(blobs)
+    if distributions is not None:
+        distributions = distributions.taken(seen, len(points))
+    points = points[seen]
     return PreparedFlush(
         organization_id=snapshot.organization_id,
         part=part,
         through=last,
-        rows=rows_of_points(snapshot, part, points, now_us),
+        rows=rows_of_points(snapshot, part, points, now_us, distributions),
         uses=snapshot.unflushed_uses(points),
     )
 

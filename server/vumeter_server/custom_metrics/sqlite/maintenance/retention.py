@@ -14,7 +14,7 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns_of_day
+from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART, read_columns_of_day
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
     session_hash,
@@ -24,7 +24,6 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import de
 from vumeter_server.sqlite.library import sqlite3
 
 PAGES_AT_ONCE = 500
-EVERY_PART = 2**62
 
 
 def organizations(connection: sqlite3.Connection) -> list[int]:
@@ -62,7 +61,7 @@ def drop_day(
         [(organization_id, code, day) for code in sessions],
     )
     delete_day(connection, organization_id, day, EVERY_PART)
-    _drop_sessions(connection, organization_id, sessions, forget_sessions)
+    drop_sessions(connection, organization_id, sessions, forget_sessions)
     state = read_state(connection, organization_id)
     # The prefix sums of readers hold the day; they are read again.
     state.layout += 1
@@ -78,12 +77,13 @@ def _sessions_of_day(connection: sqlite3.Connection, organization_id: int, day: 
     return sessions
 
 
-def _drop_sessions(
+def drop_sessions(
     connection: sqlite3.Connection,
     organization_id: int,
     sessions: list[int],
     forget_sessions: Callable[[int], None],
 ) -> None:
+    """Drop those of some sessions that have no points; `forget_sessions` as in `drop_day`."""
     in_log = _sessions_of_log(connection, organization_id)
     has_points = "SELECT 1 FROM session_points WHERE organization_id = ? AND session_code = ?"
     dropped = False

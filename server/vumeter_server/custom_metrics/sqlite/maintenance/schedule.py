@@ -12,6 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import compaction, flush, retention
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_work import PointDeletions
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
@@ -26,7 +27,6 @@ CHECK_EVERY_SECONDS = 1.0
 # What changes only with days and with flushes is checked as often as this.
 MAINTAIN_EVERY_US = 600 * 1_000_000
 IDEMPOTENCY_KEYS_AT_ONCE = 10_000
-EVERY_SEGMENT_COUNT = 2**31
 
 # A log that grows fast may become this many times as long as one that is flushed at once: a flush
 # takes time from recording, and less per point the more points it takes together.
@@ -64,6 +64,14 @@ class MetricMaintenance:
         self._flush_at_points = flush_at_points
         self._forget_sessions = forget_sessions
         self._maintained_us = 0
+        self.deletions = PointDeletions(
+            writer,
+            readers,
+            snapshots,
+            flush_log=self._flush_batches,
+            flush_long_logs=self._flush_long_logs,
+            forget_sessions=forget_sessions,
+        )
         self._logs: dict[int, tuple[int, int]] = {}
         self._damage: StorageDamaged | None = None
 
@@ -82,6 +90,7 @@ class MetricMaintenance:
         Raises StorageDamaged at its end if a part of it met damage; the other parts are done.
         """
         now_us = self._clock()
+        await self._past_damage(self.deletions.finish_all())
         # Once a day short logs are flushed too, so that retention can drop what they hold.
         is_new_day = now_us // DAY_US != self._maintained_us // DAY_US
         flushed = await self._flush_logs(everything=is_new_day and self._maintained_us > 0)
@@ -100,6 +109,7 @@ class MetricMaintenance:
         With `everything` all logs are flushed, and every day becomes one segment. Raises
         StorageDamaged at its end, as `do_what_is_due` does.
         """
+        await self._past_damage(self.deletions.finish_all())
         await self._flush_logs(everything=everything)
         await self._compact(everything=everything)
         if everything:
@@ -111,9 +121,7 @@ class MetricMaintenance:
 
         `on_progress` is told how many of how many days are done. What was done is not done again.
         """
-        days = await self._readers.run(
-            partial(compaction.days_due, segments=EVERY_SEGMENT_COUNT), heavy=True
-        )
+        days = await self._readers.run(compaction.days_without_rollups, heavy=True)
         for done, (organization_id, day) in enumerate(days):
             on_progress(done, len(days))
             await self._compact_day(organization_id, day)
@@ -133,14 +141,15 @@ class MetricMaintenance:
                 )
             )
             for day in days:
-                await self._writer.run(
-                    partial(
-                        retention.drop_day,
-                        organization_id=organization_id,
-                        day=day,
-                        forget_sessions=self._forget_sessions,
+                async with self.deletions.lock:
+                    await self._writer.run(
+                        partial(
+                            retention.drop_day,
+                            organization_id=organization_id,
+                            day=day,
+                            forget_sessions=self._forget_sessions,
+                        )
                     )
-                )
             if days:
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
 
@@ -160,6 +169,14 @@ class MetricMaintenance:
             await self._past_damage(self._flush_log(organization_id))
         return bool(due)
 
+    async def _flush_long_logs(self) -> None:
+        """Flush the logs that are so long that they should not wait for anything."""
+        logs = await self._readers.run(
+            partial(flush.due, at_points=LONG_TIMES * self._flush_at_points)
+        )
+        for organization_id in logs:
+            await self._flush_batches(organization_id, None)
+
     def _waits(self, log: tuple[int, int], before: tuple[int, int] | None) -> bool:
         """Whether a log is better flushed when recording has become quiet, or the log very long."""
         points, batches = log
@@ -169,7 +186,11 @@ class MetricMaintenance:
         return points - (before[0] if before else 0) > at_points // 2
 
     async def _flush_log(self, organization_id: int) -> None:
-        through = None
+        async with self.deletions.lock:
+            await self._flush_batches(organization_id, None)
+
+    async def _flush_batches(self, organization_id: int, through: int | None) -> None:
+        """Flush the log up to a batch, or all that is in it now."""
         while prepared := await self._query(
             organization_id, partial(flush.prepare, through=through, now_us=self._clock())
         ):
@@ -187,15 +208,20 @@ class MetricMaintenance:
             await self._past_damage(self._compact_rollups(organization_id, level, block))
 
     async def _compact_rollups(self, organization_id: int, level: int, block: int) -> None:
-        new = await self._query(
-            organization_id, partial(compaction.prepare_rollup, level=level, block=block)
-        )
-        if new is not None:
-            await self._writer.run(partial(compacted.write, new=new))
+        async with self.deletions.lock:
+            new = await self._query(
+                organization_id, partial(compaction.prepare_rollup, level=level, block=block)
+            )
+            if new is not None:
+                await self._writer.run(partial(compacted.write, new=new))
 
     async def _compact_day(self, organization_id: int, day: int) -> None:
-        compacted_day = await self._query(organization_id, partial(compaction.prepare_day, day=day))
-        await self._writer.run(partial(compaction.apply_day, compacted_day=compacted_day))
+        async with self.deletions.lock:
+            compacted_day = await self._query(
+                organization_id, partial(compaction.prepare_day, day=day)
+            )
+            if compacted_day is not None:
+                await self._writer.run(partial(compaction.apply_day, compacted_day=compacted_day))
 
     async def _past_damage(self, work: Coroutine[Any, Any, None]) -> None:
         """Do one part of the work; what is damaged there keeps no other part from being done."""

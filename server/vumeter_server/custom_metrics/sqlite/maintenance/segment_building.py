@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, encode
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    DAY_US,
+    DISTRIBUTION_KIND,
+    Array,
+    Kind,
+    encode,
+)
+from vumeter_server.custom_metrics.sqlite.formats.distributions import encode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     SegmentRows,
     SessionRow,
@@ -35,14 +43,22 @@ class FlushedRows:
 
 
 def rows_of_points(
-    snapshot: Snapshot, part: int, points: npt.NDArray[np.void], now_us: int
+    snapshot: Snapshot,
+    part: int,
+    points: npt.NDArray[np.void],
+    now_us: int,
+    distributions: Distributions | None = None,
 ) -> FlushedRows:
     """Return the rows of points, one segment for each of their days."""
     days = points["time_us"] // DAY_US
     rows = FlushedRows()
-    rows.segments.sessions.extend(_session_rows(snapshot.organization_id, part, points, days))
+    rows.segments.sessions.extend(
+        session_rows(snapshot.organization_id, part, points, days, distributions)
+    )
     order = np.lexsort((points["time_us"], points["metric"], days))
     points, days = points[order], days[order]
+    if distributions is not None:
+        distributions = distributions.taken(order, len(order))
     for day, start, stop in runs_of(days):
         of_day = points[start:stop]
         add_segment(
@@ -58,6 +74,7 @@ def rows_of_points(
                 Kind.SERIES: of_day["series"],
                 Kind.SESSION: of_day["session"].astype(np.int64) + 1,
             },
+            distributions=distributions and distributions.between(start, stop),
         )
     return rows
 
@@ -72,10 +89,12 @@ def add_segment(
     columns: dict[Kind, Array],
     flushed_us: int,
     summed: int = 1,
+    distributions: Distributions | None = None,
 ) -> None:
     """Add the rows of one segment; the points are ordered by metric, then time.
 
-    `summed` counts how often a segment of that number was written: compaction writes it again.
+    `distributions` are those among the points, None if there are none. `summed` counts how often a
+    segment of that number was written: compaction writes it again.
     """
     organization_id = snapshot.organization_id
     for metric, start, stop in runs_of(metrics):
@@ -83,6 +102,12 @@ def add_segment(
             blob = encode(column[start:stop], ascending=kind is Kind.TIME)
             rows.segments.columns.append(
                 (organization_id, metric, int(kind), day, part, stop - start, blob)
+            )
+        of_metric = distributions and distributions.between(start, stop)
+        if of_metric is not None:
+            blob = encode_distributions(of_metric)
+            rows.segments.columns.append(
+                (organization_id, metric, DISTRIBUTION_KIND, day, part, stop - start, blob)
             )
     add_rollups(
         rows.rollups,
@@ -94,23 +119,41 @@ def add_segment(
         times_us=columns[Kind.TIME],
         label_sets=columns[Kind.SERIES],
         values=columns[Kind.VALUE],
+        **of_distributions(columns[Kind.VALUE], distributions),
     )
     rows.segments.days.append((organization_id, day, part, len(metrics), summed, flushed_us))
 
 
-def _session_rows(
-    organization_id: int, part: int, points: npt.NDArray[np.void], days: npt.NDArray[np.int64]
+def of_distributions(values: Array, distributions: Distributions | None) -> dict[str, Array | None]:
+    """Return counts, minima and maxima of points for `add_rollups`; None where all are plain."""
+    if distributions is None:
+        return {"counts": None, "minima": None, "maxima": None}
+    minima, maxima = values.astype(np.float64), values.astype(np.float64)
+    minima[distributions.positions] = distributions.minima
+    maxima[distributions.positions] = distributions.maxima
+    counts = distributions.value_counts(len(values))
+    return {"counts": counts, "minima": minima, "maxima": maxima}
+
+
+def session_rows(
+    organization_id: int,
+    part: int,
+    points: npt.NDArray[np.void],
+    days: npt.NDArray[np.int64],
+    distributions: Distributions | None = None,
 ) -> list[SessionRow]:
-    of_session = points["session"] >= 0
-    points, days = points[of_session], days[of_session]
-    if not len(points):
+    """Return a row for each session and day of points."""
+    of_session = np.flatnonzero(points["session"] >= 0)
+    if not len(of_session):
         return []
-    order = np.lexsort((days, points["session"]))
+    order = of_session[np.lexsort((days[of_session], points["session"][of_session]))]
+    if distributions is not None:
+        distributions = distributions.taken(order, len(points))
     points, days = points[order], days[order]
     sessions = points["session"]
     changes = (sessions[1:] != sessions[:-1]) | (days[1:] != days[:-1])
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    blobs = encode_sessions(points, starts)
+    blobs = encode_sessions(points, starts, distributions)
     return [
         (organization_id, session, part, day, blob)
         for session, day, blob in zip(

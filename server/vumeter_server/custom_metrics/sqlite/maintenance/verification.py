@@ -10,7 +10,9 @@ import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
-from vumeter_server.custom_metrics.sqlite.formats.columns import Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.columns import DISTRIBUTION_KIND, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_all_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state
@@ -101,12 +103,18 @@ class _Check:
         self._metrics: set[int] = set()
         # Points by (day, part, metric); those of deleted metrics count nowhere.
         self._points: Counter[tuple[int, int, int]] = Counter()
+        # The values that these are: a distribution holds several.
+        self._values: Counter[tuple[int, int, int]] = Counter()
         self._in_sessions = 0
+        self._listed: dict[tuple[int, int], int] = {}
+        # Deletions that are under way leave rows that nobody reads.
+        self._is_cleaned_up = True
 
     def parts(self) -> list[Callable[[], Iterator[str]]]:
         """Return what is checked, in the order in which one needs what another has found."""
         return [
             self._metric_names,
+            self._deletions,
             self._log,
             self._codes,
             self._columns,
@@ -121,6 +129,19 @@ class _Check:
         self._metrics.update(code for (code,) in names)
         yield from ()
 
+    def _deletions(self) -> Iterator[str]:
+        self._listed = {
+            (day, part): count
+            for day, part, count in self._rows("SELECT day, part, points FROM metric_days")
+        }
+        state = read_state(self._connection, self._organization_id)
+        for number, deleted in self._rows(
+            "SELECT batch_number, deleted FROM point_deletions WHERE is_done = 0"
+        ):
+            self._is_cleaned_up = False
+            if (deleted is not None) != (number <= state.deleted_through):
+                yield f"deletion {number}: whether it is applied is told differently"
+
     def _log(self) -> Iterator[str]:
         for number, count, columns in self._rows(
             "SELECT batch_number, points, columns FROM metric_batches"
@@ -134,13 +155,21 @@ class _Check:
                 yield f"batch {number} has a wrong length"
 
     def _columns(self) -> Iterator[str]:
-        points = self._points
+        points, values = self._points, self._values
         for metric, kind, day, part, count, column in self._rows(
             "SELECT metric_code, kind, day, part, points, column FROM metric_columns"
         ):
             if metric not in self._metrics:
                 continue
+            if (day, part) not in self._listed:
+                if self._is_cleaned_up:
+                    yield f"day {day}, part {part}: column {kind} of metric {metric} is not listed"
+                continue
             try:
+                if kind == DISTRIBUTION_KIND:
+                    of_metric = decode_distributions(column)
+                    values[day, part, metric] += int(of_metric.counts.sum()) - len(of_metric)
+                    continue
                 decoded = decode(column)
             except StorageDamaged as error:
                 yield f"day {day}, part {part}, column {kind} of metric {metric}: {error.detail}"
@@ -149,6 +178,7 @@ class _Check:
                 yield f"day {day}, part {part}: column {kind} of metric {metric} has a wrong length"
             if kind == Kind.VALUE:
                 points[day, part, metric] += count
+                values[day, part, metric] += count
             elif kind == Kind.SESSION:
                 self._in_sessions += int(np.count_nonzero(decoded))
 
@@ -175,39 +205,37 @@ class _Check:
         by_part: Counter[tuple[int, int]] = Counter()
         for (day, part, _), count in points.items():
             by_part[day, part] += count
-        days = {
-            (day, part): count
-            for day, part, count in self._rows("SELECT day, part, points FROM metric_days")
-        }
-        for key in sorted(by_part.keys() | days.keys()):
+        for key in sorted(self._listed):
             # A metric that was deleted since is counted in the day and has no columns.
-            if by_part[key] > days.get(key, 0):
+            if by_part[key] > self._listed[key]:
                 yield f"day {key[0]}, part {key[1]}: more points than the day counts"
 
     def _sums(self) -> Iterator[str]:
-        points = self._points
+        values = self._values
         cells: Counter[tuple[int, int, int]] = Counter()
         for metric, day, part, blob in self._rows(
             "SELECT metric_code, day, part, sums FROM metric_cells"
         ):
-            if metric in self._metrics:
+            if metric in self._metrics and (day, part) in self._listed:
                 cells[day, part, metric] += int(decode_sums(blob, 1)[1].counts.sum())
-        if cells != points:
+        if cells != values:
             yield "sums by cell do not count the points that the columns have"
         for key, day, part, blob in self._rows("SELECT key, day, part, sums FROM label_sums"):
+            if (day, part) not in self._listed:
+                continue
             (metrics, _), sums = decode_sums(blob, 2)
             for metric in np.unique(metrics).tolist():
                 counted = int(sums.counts[metrics == metric].sum())
-                if metric in self._metrics and counted != points[day, part, metric]:
+                if metric in self._metrics and counted != values[day, part, metric]:
                     yield f"day {day}, part {part}: sums by {key} do not count all points"
 
     def _blocks(self) -> Iterator[str]:
-        points = self._points
+        values = self._values
         for level, block, through in self._rows(
             "SELECT level, block, through FROM series_blocks"
         ).fetchall():
             expected: Counter[int] = Counter()
-            for (day, part, metric), count in points.items():
+            for (day, part, metric), count in values.items():
                 if day // level == block and part <= through:
                     expected[metric] += count
             found: Counter[int] = Counter()
@@ -224,7 +252,7 @@ class _Check:
     def _sessions(self) -> Iterator[str]:
         expected = self._in_sessions
         found = 0
-        for (blob,) in self._rows("SELECT columns FROM session_points"):
+        for _, _, blob in read_all_session_rows(self._connection, self._organization_id):
             found += sum(metric in self._metrics for metric, *_ in read_session(blob))
         if found != expected:
             yield f"sessions have {found} sealed points, where the columns have {expected}"

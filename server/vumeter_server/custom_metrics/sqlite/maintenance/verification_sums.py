@@ -7,16 +7,30 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.distributions import Distributions, joined
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    DAY_US,
+    DISTRIBUTION_KIND,
+    Array,
+    Kind,
+    decode,
+)
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    read_all_session_rows,
+    read_columns,
+    read_distributions,
+)
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums_and_extremes
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import of_distributions
 from vumeter_server.custom_metrics.sqlite.rollups.building import (
     add_rollups,
     merge_by_label_set,
-    read_by_label_set,
     sum_by,
 )
 from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
@@ -25,6 +39,8 @@ from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 RELATIVE = 1e-13
 POINTS_AT_ONCE = 200_000
 Hashes = dict[int, int]
+Rollup = tuple[Sequence[Array], ExactSums, Extremes | None]
+"""Columns of keys, with the sums, minima and maxima of each."""
 
 
 class SumsCheck:
@@ -40,7 +56,11 @@ class SumsCheck:
         self._uses = np.unique(
             use_numbers(
                 *np.array(
-                    self._rows("SELECT metric_code, agent_code, label_code FROM metric_uses"),
+                    self._rows(
+                        "SELECT metric_code, agent_code, label_code FROM metric_uses",
+                        "AND ifnull(deleted_by > ?, 1)",
+                        snapshot.state.deleted_through,
+                    ),
                     np.int64,
                 )
                 .reshape(-1, 3)
@@ -64,7 +84,7 @@ class SumsCheck:
         ).fetchall()
 
     def _part(self, day: int, part: int) -> Iterator[str]:
-        metrics, columns = self._columns(day, part)
+        metrics, columns, distributions = self._columns(day, part)
         if not len(metrics):
             return
         times_us, values, series = columns[Kind.TIME], columns[Kind.VALUE], columns[Kind.SERIES]
@@ -79,6 +99,7 @@ class SumsCheck:
             times_us=times_us,
             label_sets=series,
             values=values,
+            **of_distributions(values, distributions),
         )
         where = f"day {day}, part {part}"
         cells = {row[1]: row[4] for row in expected.intervals}
@@ -115,17 +136,23 @@ class SumsCheck:
         )
         _add(self._of_columns, day, hashes[of_session])
 
-    def _columns(self, day: int, part: int) -> tuple[Array, dict[Kind, Array]]:
+    def _columns(
+        self, day: int, part: int
+    ) -> tuple[Array, dict[Kind, Array], Distributions | None]:
         """Return the metric of each point of a part, and its columns, as a flush orders them."""
         rows = self._snapshot.connection.execute(
             "SELECT metric_code, kind, column FROM metric_columns WHERE organization_id = ?1"
             " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1"
-            " AND name IS NOT NULL) AND kind IN (0, 1, 2, 3) AND day = ?2 AND part = ?3",
+            " AND name IS NOT NULL) AND kind IN (0, 1, 2, 3, 4) AND day = ?2 AND part = ?3",
             (*self._where, day, part),
         )
         found: dict[int, dict[Kind, Array]] = {}
+        distributions: dict[int, Distributions] = {}
         for metric, kind, column in rows:
-            found.setdefault(metric, {})[Kind(kind)] = decode(column)
+            if kind == DISTRIBUTION_KIND:
+                distributions[metric] = decode_distributions(column)
+            else:
+                found.setdefault(metric, {})[Kind(kind)] = decode(column)
         none = [np.empty(0, np.int64)]
         return (
             np.concatenate(
@@ -135,29 +162,51 @@ class SumsCheck:
                 kind: np.concatenate([*none[len(found) :], *(e[kind] for e in found.values())])
                 for kind in Kind
             },
+            joined([(distributions.get(m), len(each[Kind.VALUE])) for m, each in found.items()]),
         )
 
     def _agree(self, expected: bytes, stored: bytes, keys: int) -> bool:
         """Whether sums agree; of two keys the first is the metric, which may be deleted since."""
-        mine, my_sums = decode_sums(expected, keys)
-        theirs, their_sums = decode_sums(stored, keys)
+        mine = decode_sums_and_extremes(expected, keys)
+        theirs = decode_sums_and_extremes(stored, keys)
         if keys > 1:
-            chosen = np.flatnonzero(self._known[theirs[0]])
-            theirs, their_sums = [key[chosen] for key in theirs], their_sums.taken(chosen)
-        return _equal(mine, my_sums, theirs, their_sums)
+            chosen = np.flatnonzero(self._known[theirs[0][0]])
+            of_theirs, sums, extremes = theirs
+            theirs = (
+                [key[chosen] for key in of_theirs],
+                sums.taken(chosen),
+                None if extremes is None else extremes.taken(chosen),
+            )
+        return _equal(mine, theirs)
 
     def _block(self, level: int, block: int, through: int) -> Iterator[str]:
         for metric in sorted(self._snapshot.metrics.names):
             columns: dict[int, dict[tuple[int, int], Array]] = {Kind.SERIES: {}, Kind.VALUE: {}}
             for kind, found in columns.items():
-                rows = self._snapshot.connection.execute(
-                    "SELECT day, part, column FROM metric_columns WHERE organization_id = ?"
-                    " AND metric_code = ? AND kind = ? AND day >= ? AND day < ? AND part <= ?",
-                    (*self._where, metric, kind, block * level, (block + 1) * level, through),
+                days = (block * level, (block + 1) * level)
+                found.update(
+                    read_columns(
+                        self._snapshot.connection,
+                        *self._where,
+                        metric,
+                        Kind(kind),
+                        days,
+                        before_part=through + 1,
+                    )
                 )
-                found.update({(day, part): decode(column) for day, part, column in rows})
+            distributions = read_distributions(
+                self._snapshot.connection,
+                *self._where,
+                metric,
+                (block * level, (block + 1) * level),
+                before_part=through + 1,
+            )
             parts = [
-                sum_by(columns[Kind.SERIES][key], values)
+                sum_by(
+                    columns[Kind.SERIES][key],
+                    values,
+                    **of_distributions(values, distributions.get(key)),
+                )
                 for key, values in columns[Kind.VALUE].items()
             ]
             row = self._snapshot.connection.execute(
@@ -168,8 +217,8 @@ class SumsCheck:
             if (row is None) != (not parts) or (
                 row is not None
                 and not _equal(
-                    *_keyed(read_by_label_set(merge_by_label_set(parts))),
-                    *_keyed(read_by_label_set(row[0])),
+                    decode_sums_and_extremes(merge_by_label_set(parts), 1),
+                    decode_sums_and_extremes(row[0], 1),
                 )
             ):
                 yield (
@@ -181,10 +230,8 @@ class SumsCheck:
         of_sessions: Hashes = {}
         waiting: dict[int, list[tuple[int, int, int, int, float]]] = {}
         count = 0
-        for session, day, blob in self._snapshot.connection.execute(
-            "SELECT session_code, day, columns FROM session_points WHERE organization_id = ?",
-            self._where,
-        ):
+        rows = read_all_session_rows(self._snapshot.connection, *self._where)
+        for session, day, blob in rows:
             points = [(session, *point) for point in read_session(blob) if self._known[point[0]]]
             waiting.setdefault(day, []).extend(points)
             count += len(points)
@@ -197,17 +244,21 @@ class SumsCheck:
                 yield f"day {day}: sessions do not have the points that the columns have"
 
 
-def _keyed(found: tuple[Array, ExactSums]) -> tuple[list[Array], ExactSums]:
-    return [found[0]], found[1]
-
-
-def _equal(
-    mine: Sequence[Array], my_sums: ExactSums, theirs: Sequence[Array], their_sums: ExactSums
-) -> bool:
+def _equal(mine: Rollup, theirs: Rollup) -> bool:
+    """Whether rollups agree; an earlier version stored none of the minima and maxima."""
+    (my_keys, my_sums, my_extremes), (their_keys, their_sums, their_extremes) = mine, theirs
     return (
-        all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+        all(np.array_equal(a, b) for a, b in zip(my_keys, their_keys, strict=True))
         and np.array_equal(my_sums.counts, their_sums.counts)
         and np.allclose(my_sums.totals(), their_sums.totals(), rtol=RELATIVE, atol=1e-20)
+        and (
+            my_extremes is None
+            or their_extremes is None
+            or (
+                np.array_equal(my_extremes.minima, their_extremes.minima)
+                and np.array_equal(my_extremes.maxima, their_extremes.maxima)
+            )
+        )
     )
 
 

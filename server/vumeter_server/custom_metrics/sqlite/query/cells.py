@@ -14,6 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import Function, Statistic, rank_of
+from vumeter_server.custom_metrics.distribution_percentiles import (
+    Elements,
+    elements_of,
+    percentiles,
+)
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 
 Integers = npt.NDArray[np.int64]
@@ -32,6 +38,7 @@ class GatheredPoints:
         values: float64[points].
         times_us: int64[points]; None if no function asks for the last value.
         sessions: int64[points], -1 for none; None if no function asks for sessions.
+        distributions: those of the points that are distributions; None if there are none.
     """
 
     buckets: Integers
@@ -39,6 +46,7 @@ class GatheredPoints:
     values: Floats
     times_us: Integers | None
     sessions: Integers | None
+    distributions: Distributions | None = None
 
     def taken(self, chosen: Integers) -> GatheredPoints:
         """Return some of the points."""
@@ -48,7 +56,25 @@ class GatheredPoints:
             values=self.values[chosen],
             times_us=None if self.times_us is None else self.times_us[chosen],
             sessions=None if self.sessions is None else self.sessions[chosen],
+            distributions=self.distributions and self.distributions.taken(chosen, len(self.values)),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Computed:
+    """A function by cell: `keys` ascend, and all arrays are as long.
+
+    Attributes:
+        keys: int64[cells].
+        values: float64[cells].
+        counts: int64[cells], of how many values, or of how many sessions, each is.
+        errors: float64[cells], how far a percentile may be off; None if all are exact.
+    """
+
+    keys: Integers
+    values: Floats
+    counts: Integers
+    errors: Floats | None = None
 
 
 class Cells:
@@ -67,25 +93,70 @@ class Cells:
         is_small = len(self.keys) <= np.iinfo(np.uint16).max
         self._places: npt.NDArray[Any] = places.astype(np.uint16) if is_small else places
 
-    def compute(self, function: Function) -> tuple[Floats, Integers]:
-        """Return the function's value of each cell, and how many points or sessions it is of."""
-        counts = self._sessions() if function.statistic is Statistic.SESSIONS else self.counts
+    def compute(self, function: Function) -> Computed:
+        """Return a function of each cell; of the last value, of the cells that have one."""
+        distributions = self._points.distributions
+        if distributions is not None and function.statistic is Statistic.LAST:
+            return self._plain(distributions).compute(function)
+        if distributions is not None and function.statistic is Statistic.PERCENTILE:
+            values, errors = percentiles(
+                self._elements, self._places_of_elements, len(self.keys), function.percent
+            )
+            return Computed(keys=self.keys, values=values, counts=self._values, errors=errors)
+        counts = self._sessions() if function.statistic is Statistic.SESSIONS else self._values
         match function.statistic:
             case Statistic.SUM:
                 values = self._totals
             case Statistic.MEAN:
                 values = self._totals / counts
             case Statistic.MIN:
-                values = self._extremes(np.minimum)
+                smallest = self._points.values
+                if distributions is not None:
+                    smallest = smallest.copy()
+                    smallest[distributions.positions] = distributions.minima
+                values = self._extremes(np.minimum, smallest)
             case Statistic.MAX:
-                values = self._extremes(np.maximum)
+                greatest = self._points.values
+                if distributions is not None:
+                    greatest = greatest.copy()
+                    greatest[distributions.positions] = distributions.maxima
+                values = self._extremes(np.maximum, greatest)
             case Statistic.PERCENTILE:
                 values = self._percentiles(function.percent)
             case Statistic.LAST:
                 values = self._last()
             case _:
                 values = counts.astype(np.float64)
-        return values, counts
+        return Computed(keys=self.keys, values=values, counts=counts)
+
+    @cached_property
+    def _values(self) -> Integers:
+        """How many values each cell has: a distribution has several."""
+        distributions = self._points.distributions
+        if distributions is None:
+            return self.counts
+        of_points = distributions.value_counts(len(self._points.values))
+        # Doubles count exactly up to 2^53.
+        return np.bincount(self._places, of_points, len(self.keys)).astype(np.int64)
+
+    @cached_property
+    def _elements(self) -> Elements:
+        if self._points.distributions is None:
+            raise ValueError("points without distributions have no elements")
+        return elements_of(self._points.values, self._points.distributions)
+
+    @cached_property
+    def _places_of_elements(self) -> npt.NDArray[Any]:
+        places: npt.NDArray[Any] = self._places[self._elements.points]
+        return places
+
+    def _plain(self, distributions: Distributions) -> Cells:
+        """Return the cells of the points that are no distributions."""
+        is_plain = np.ones(len(self._points.values), np.bool_)
+        is_plain[distributions.positions] = False
+        chosen = np.flatnonzero(is_plain)
+        space = int(self.keys[-1]) + 1 if len(self.keys) else 1
+        return Cells(self.keys[self._places[chosen]], space, self._points.taken(chosen))
 
     @cached_property
     def _totals(self) -> Floats:
@@ -114,14 +185,14 @@ class Cells:
         return values
 
     @cached_property
-    def _grouped(self) -> Floats:
-        """The values in the order of cells."""
-        return self._points.values[np.argsort(self._places, kind="stable")]
+    def _order(self) -> npt.NDArray[np.intp]:
+        """The order of cells."""
+        return np.argsort(self._places, kind="stable")
 
-    def _extremes(self, reduce: np.ufunc) -> Floats:
+    def _extremes(self, reduce: np.ufunc, values: Floats) -> Floats:
         if not len(self.keys):
-            return self._points.values
-        extremes: Floats = reduce.reduceat(self._grouped, self._starts)
+            return values
+        extremes: Floats = reduce.reduceat(values[self._order], self._starts)
         return extremes
 
     def _percentiles(self, percent: int | Fraction) -> Floats:

@@ -1,123 +1,124 @@
-"""Functions of metrics by group and bucket, computed from the points."""
+"""Functions of metrics by group and bucket: each source as its plan says, then one table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import Statistic, check_cells
-from vumeter_server.custom_metrics.matchers import Matcher
+from vumeter_server.custom_metrics.distributions import Distributions
+from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.questions import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
-from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot, View, with_transaction
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.query.cells import (
     TABLE_BESIDE,
     Cells,
+    Computed,
     GatheredPoints,
     numbered,
 )
+from vumeter_server.custom_metrics.sqlite.query.grouped_plan import SourcePlan, plan_grouped
+from vumeter_server.custom_metrics.sqlite.query.grouped_sums import bucket_of, gather_sums
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
-from vumeter_server.custom_metrics.sqlite.query.plan import Plan
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.plan import Source
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.summed_cells import GatheredSums, SummedCells
 from vumeter_server.sqlite import check_cancelled
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+Gathered = GatheredPoints | GatheredSums
+
 _LEFT_OUT = -2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Column:
-    """Values and counts by row key: `keys` ascend, and all arrays are as long."""
-
-    keys: Integers
-    values: Floats
-    counts: Integers
-
-
-def answer_grouped(query: GroupedQuery, _: Plan, view: View, __: OrganizationCache) -> Grouped:
-    """Answer `query`: each metric's points are read once for all functions of it."""
-    snapshot = with_transaction(view)
+def answer_grouped(query: GroupedQuery, snapshot: Snapshot, cache: OrganizationCache) -> Grouped:
+    """Answer `query`: each source is read once for all functions of it."""
     grouping = Grouping.of(snapshot, query.group_by)
-    sources = [(each.metric_name, tuple(each.filters)) for each in query.columns]
-    gathered = {}
-    for source in dict.fromkeys(sources):
-        statistics = {
-            column.function.statistic
-            for column, of_column in zip(query.columns, sources, strict=True)
-            if of_column == source
-        }
-        gathered[source] = _gather(snapshot, query, grouping, *source, statistics)
-    groups, labels, numbers = _groups(query, grouping, list(gathered.values()))
-    cells = {
-        source: _cells(query, points, grouping.groups, groups, labels, numbers)
-        for source, points in gathered.items()
-    }
-    columns = []
-    for column, source in zip(query.columns, sources, strict=True):
-        check_cancelled()
-        values, counts = cells[source].compute(column.function)
-        columns.append(_Column(keys=cells[source].keys, values=values, counts=counts))
-    return _table(query, snapshot, labels, columns)
-
-
-def _cells(
-    query: GroupedQuery,
-    points: GatheredPoints,
-    space: int,
-    groups: Integers,
-    labels: list[tuple[str, ...]],
-    numbers: Integers,
-) -> Cells:
-    """Divide points by bucket and group; those of groups that are left out are dropped."""
-    if space <= 4 * len(points.groups) + TABLE_BESIDE:
-        table = np.zeros(space, np.int64)
-        table[groups] = numbers
-        of_point = table[points.groups]
-    else:
-        of_point = numbers[np.searchsorted(groups, points.groups)]
-    if query.groups is not None and not query.has_rest:
-        chosen = np.flatnonzero(of_point != _LEFT_OUT)
-        points, of_point = points.taken(chosen), of_point[chosen]
-    width = len(labels) + 1
-    keys = points.buckets * width + of_point + 1
-    return Cells(keys, (len(query.bounds_us) - 1) * width, points)
+    plans = plan_grouped(query, snapshot)
+    gathered = [_gather(snapshot, cache, query, plan, grouping) for plan in plans]
+    groups, labels, numbers = _groups(query, grouping, gathered)
+    columns: dict[int, Computed] = {}
+    for plan, of_source in zip(plans, gathered, strict=True):
+        cells = _cells(query, of_source, grouping.groups, groups, labels, numbers)
+        for index in plan.columns:
+            check_cancelled()
+            columns[index] = cells.compute(query.columns[index].function)
+    return _table(query, snapshot, labels, [columns[index] for index in range(len(columns))])
 
 
 def _gather(
     snapshot: Snapshot,
+    cache: OrganizationCache,
     query: GroupedQuery,
+    plan: SourcePlan,
     grouping: Grouping,
-    metric_name: str,
-    filters: tuple[Matcher, ...],
-    statistics: set[Statistic],
+) -> Gathered:
+    if plan.source not in (Source.POINTS, Source.NOTHING):
+        found = gather_sums(snapshot, cache, query, plan, grouping)
+        if found is not None:
+            return found
+    return _gather_points(snapshot, query, plan, grouping)
+
+
+def _cells(
+    query: GroupedQuery,
+    gathered: Gathered,
+    space: int,
+    groups: Integers,
+    labels: list[tuple[str, ...]],
+    numbers: Integers,
+) -> Cells | SummedCells:
+    """Divide points or sums by bucket and group; those of groups that are left out are dropped."""
+    if space <= 4 * len(gathered.groups) + TABLE_BESIDE:
+        table = np.zeros(space, np.int64)
+        table[groups] = numbers
+        number = table[gathered.groups]
+    else:
+        number = numbers[np.searchsorted(groups, gathered.groups)]
+    if query.groups is not None and not query.has_rest:
+        chosen = np.flatnonzero(number != _LEFT_OUT)
+        gathered, number = gathered.taken(chosen), number[chosen]
+    width = len(labels) + 1
+    keys = gathered.buckets * width + number + 1
+    size = (len(query.bounds_us) - 1) * width
+    if isinstance(gathered, GatheredSums):
+        return SummedCells(keys, size, gathered)
+    return Cells(keys, size, gathered)
+
+
+def _gather_points(
+    snapshot: Snapshot, query: GroupedQuery, plan: SourcePlan, grouping: Grouping
 ) -> GatheredPoints:
     """Read the points of a metric that match."""
     bounds = np.array(query.bounds_us, np.int64)
-    code = snapshot.metrics.codes.get(metric_name)
-    with_times, with_sessions = Statistic.LAST in statistics, Statistic.SESSIONS in statistics
+    with_times = Statistic.LAST in plan.statistics
+    with_sessions = Statistic.SESSIONS in plan.statistics
     wanted = Wanted(
         times=with_times,
         label_sets=grouping.of_label_set is not None,
         sessions=grouping.by_session or with_sessions,
+        distributions=True,
         bounds_us=bounds[1:-1].tolist(),
     )
     parts: list[list[Array | int]] = [[], [], [], [], []]
     counts: list[int] = []
-    if code is not None:
+    distributions: list[tuple[Distributions | None, int]] = []
+    if plan.code is not None:
         selection = Selection(start_us=int(bounds[0]), end_us=int(bounds[-1]))
-        matching = PointFilter(snapshot, (*query.filters, *filters))
-        for points in Scan(snapshot, selection, [code], wanted, matching).all():
+        matching = PointFilter(snapshot, plan.matchers)
+        for points in Scan(snapshot, selection, [plan.code], wanted, matching).all():
             counts.append(len(points.values))
+            distributions.append((points.distributions, len(points.values)))
             columns = (
-                _buckets_of(points, bounds),
+                bucket_of(points, bounds),
                 grouping.group_of(points),
                 points.values,
                 points.times_us if with_times and points.times_us is not None else 0,
@@ -132,6 +133,7 @@ def _gather(
         values=_joined(values, counts, np.float64),
         times_us=_joined(times_us, counts, np.int64) if with_times else None,
         sessions=_joined(sessions, counts, np.int64) if with_sessions else None,
+        distributions=join_distributions(distributions),
     )
 
 
@@ -145,23 +147,15 @@ def _joined(parts: Sequence[Array | int], counts: Sequence[int], dtype: type[Any
     return joined
 
 
-def _buckets_of(points: PointColumns, bounds: Integers) -> Array | int:
-    first, last = np.searchsorted(bounds, points.bounds_us, "right") - 1
-    if first == last or points.times_us is None:
-        return int(min(max(first, 0), len(bounds) - 2))
-    buckets: Array = np.searchsorted(bounds, points.times_us, "right") - 1
-    return buckets
-
-
 def _groups(
-    query: GroupedQuery, grouping: Grouping, gathered: Sequence[GatheredPoints]
+    query: GroupedQuery, grouping: Grouping, gathered: Sequence[Gathered]
 ) -> tuple[Integers, list[tuple[str, ...]], Integers]:
     """Number the groups that occur.
 
     Returns their codes in the grouping, ascending; the label values of those that are listed; and
     for each code its index among these, REST, or _LEFT_OUT.
     """
-    codes, _, _ = numbered(np.concatenate([points.groups for points in gathered]), grouping.groups)
+    codes, _, _ = numbered(np.concatenate([each.groups for each in gathered]), grouping.groups)
     labels = grouping.labels(codes)
     if query.groups is None:
         return codes, labels, np.arange(len(codes))
@@ -175,7 +169,7 @@ def _table(
     query: GroupedQuery,
     snapshot: Snapshot,
     labels: list[tuple[str, ...]],
-    columns: Sequence[_Column],
+    columns: Sequence[Computed],
 ) -> Grouped:
     distinct = {id(column.keys): column.keys for column in columns}.values()
     rows = np.unique(np.concatenate(list(distinct))) if len(distinct) > 1 else columns[0].keys
@@ -183,11 +177,15 @@ def _table(
         check_cells(len(rows), len(columns), query.max_cells)
     values = np.full((len(rows), len(columns)), np.nan)
     counts = np.zeros((len(rows), len(columns)), np.int64)
+    errors = None
     for index, column in enumerate(columns):
         places: Integers | slice = slice(None)
         if column.keys is not rows:
             places = np.searchsorted(rows, column.keys)
         values[places, index], counts[places, index] = column.values, column.counts
+        if column.errors is not None:
+            errors = np.zeros(values.shape) if errors is None else errors
+            errors[places, index] = column.errors
     width = len(labels) + 1
     known = snapshot.metrics
     codes = (known.codes.get(column.metric_name) for column in query.columns)
@@ -198,4 +196,5 @@ def _table(
         groups=rows % width - 1,
         values=values,
         counts=counts,
+        errors=errors,
     )

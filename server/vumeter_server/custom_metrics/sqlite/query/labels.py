@@ -5,28 +5,43 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from vumeter_server.custom_metrics.questions import TagValues, TagValuesQuery
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.questions import MetricInfo, TagValues, TagValuesQuery
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT
 from vumeter_server.custom_metrics.sqlite.query.plan import NamesQuery, Plan, TagsQuery
 from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
 
 SYSTEM_LABELS = (AGENT, "environment_id")
 LABELS_BETWEEN_CHECKS = 10_000
 
 
 def answer_names(query: NamesQuery, _: Plan, view: View, cache: OrganizationCache) -> list[str]:
-    """Return the names of metrics, sorted; with an agent those with a point of that agent."""
-    metrics = view.metrics
-    if query.agent_id is None:
-        return sorted(metrics.codes)
-    agent_code = view.labels.codes.get((AGENT, query.agent_id))
-    if agent_code is None:
-        return []
+    """Return the names of metrics that are used, sorted; with an agent those it uses."""
+    agent_code = None
+    if query.agent_id is not None:
+        agent_code = view.labels.codes.get((AGENT, query.agent_id))
+        if agent_code is None:
+            return []
     used = cache.used(view, None, agent_code).metrics
-    return sorted(metrics.names[code] for code in used)
+    names = view.metrics.names
+    return sorted(names[code] for code in used if code in names)
+
+
+def read_metric_infos(connection: sqlite3.Connection, organization_id: int) -> list[MetricInfo]:
+    """Return the metrics that are not deleted, sorted by name."""
+    rows = connection.execute(
+        "SELECT name, type, unit, description FROM metrics"
+        " WHERE organization_id = ? AND name IS NOT NULL ORDER BY name",
+        (organization_id,),
+    )
+    return [
+        MetricInfo(name=name, type=MetricType(of), unit=unit, description=description)
+        for name, of, unit, description in rows
+    ]
 
 
 def answer_tags(

@@ -17,6 +17,7 @@ from vumeter_server.sqlite import check_cancelled
 VALUES_BETWEEN_CHECKS = 10_000
 
 Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.integer]
 
 
 class PointFilter:
@@ -66,8 +67,14 @@ class PointFilter:
 
 
 def _label_set_mask(snapshot: Snapshot, matcher: Matcher) -> Mask:
-    """Compare interned labels; ask an expression about each distinct value of its label, once."""
-    column = snapshot.labels.column(matcher.label)
+    return matching_labels(snapshot, matcher, snapshot.labels.column(matcher.label))
+
+
+def matching_labels(snapshot: Snapshot, matcher: Matcher, column: Codes) -> Mask:
+    """Return which interned labels of the matcher's key match, NO_CODE for none among them.
+
+    Values are compared by their numbers; an expression is asked about each distinct value, once.
+    """
     if not matcher.operator.is_expression:
         known = snapshot.labels.codes
         wanted = [known.get((matcher.label, each)) if each else NO_CODE for each in matcher.values]

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.questions import (
-    GroupedQuery,
     SumQuery,
     TagValuesQuery,
     TimeseriesQuery,
@@ -50,6 +49,8 @@ MAX_SESSION_POINTS_ON_LOOP = 300
 HEAD_POINTS_AT_ONCE = 1_000
 # A point of a session takes at least so many bytes.
 SESSION_POINT_BYTES = 9
+# Sessions of which more is stored are never answered on the event loop.
+MAX_SESSION_BYTES_ON_LOOP = (MAX_SESSION_POINTS_ON_LOOP + 1) * SESSION_POINT_BYTES - 1
 # A query that reads more days of points than this is a heavy one.
 MAX_QUICK_DAYS = 2
 # With edges on more days, all points are read as well.
@@ -116,15 +117,7 @@ class SessionQuery:
     stored_bytes: int | None
 
 
-Query = (
-    SumQuery
-    | TimeseriesQuery
-    | GroupedQuery
-    | NamesQuery
-    | TagsQuery
-    | TagValuesQuery
-    | SessionQuery
-)
+Query = SumQuery | TimeseriesQuery | NamesQuery | TagsQuery | TagValuesQuery | SessionQuery
 
 
 # One is made per query. It is not frozen, since that would make it three times as slow to make.
@@ -170,8 +163,6 @@ def plan(query: Query, view: View) -> Plan:
             return _plan_sums(query, view)
         case TimeseriesQuery():
             return _plan_timeseries(query, view)
-        case GroupedQuery():
-            return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
         case SessionQuery():
             return _plan_session(query, view)
         case NamesQuery() | TagsQuery():

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import check_together, read_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    check_together,
+    read_columns,
+    read_distributions,
+)
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.sqlite import check_cancelled
 
@@ -27,6 +32,8 @@ class PointColumns:
         label_sets: interned label sets, [points]; None if not asked for.
         sessions: interned sessions, [points], -1 for none; None if not asked for.
         bounds_us: the earliest and latest time that the points can have.
+        distributions: those of the points that are distributions; None if there are none, or if
+            they were not asked for.
     """
 
     metric_codes: int | Array
@@ -35,6 +42,7 @@ class PointColumns:
     label_sets: Array | None
     sessions: Array | None
     bounds_us: tuple[int, int]
+    distributions: Distributions | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,11 +52,16 @@ class Wanted:
     times: bool = False
     label_sets: bool = False
     sessions: bool = False
+    distributions: bool = False
     bounds_us: Sequence[int] = ()
 
 
 def _equalities(selection: Selection) -> list[Matcher]:
     return [Matcher(key, Operator.EQUAL, (value,)) for key, value in selection.filters]
+
+
+def _wide(column: Array) -> Array:
+    return column.astype(np.int64, copy=False)
 
 
 class Scan:
@@ -126,17 +139,27 @@ class Scan:
                 of_day = read(Kind.TIME, day, day)
                 check_together({key: each for key, each in values.items() if key[0] == day}, of_day)
                 times |= of_day
+        distributions: dict[tuple[int, int], Distributions] = {}
+        if wanted.distributions and metric_code in self._snapshot.metrics.distributed:
+            distributions = read_distributions(
+                self._snapshot.connection,
+                self._snapshot.organization_id,
+                metric_code,
+                (first_day, last_day + 1),
+                after_part=after_part,
+            )
         for (day, part), part_values in values.items():
             day_us = day * DAY_US
             part_times = times.get((day, part))
             points = PointColumns(
                 metric_codes=metric_code,
                 values=part_values,
-                times_us=None if part_times is None else part_times.astype(np.int64) + day_us,
+                times_us=None if part_times is None else _wide(part_times) + day_us,
                 label_sets=label_sets.get((day, part)),
                 # Flushed sessions are written plus 1, so that none is 0.
-                sessions=sessions[day, part].astype(np.int64) - 1 if with_sessions else None,
+                sessions=_wide(sessions[day, part]) - 1 if with_sessions else None,
                 bounds_us=(day_us, day_us + DAY_US - 1),
+                distributions=distributions.get((day, part)),
             )
             yield from self._narrowed(points, start_us, end_us)
 
@@ -148,7 +171,10 @@ class Scan:
         asked = np.zeros(self._snapshot.state.metrics, np.bool_)
         asked[list(self._metric_codes)] = True
         chosen = asked[head["metric"]]
+        distributions = self._snapshot.head_distributions if self._wanted.distributions else None
         if not chosen.all():
+            if distributions is not None:
+                distributions = distributions.taken(np.flatnonzero(chosen), len(head))
             head = head[chosen]
         if not len(head):
             return
@@ -160,6 +186,7 @@ class Scan:
             label_sets=head["series"],
             sessions=head["session"],
             bounds_us=(int(times_us.min()), int(times_us.max())),
+            distributions=distributions,
         )
         whole = [(self._selection.start_us, self._selection.end_us)]
         for start_us, end_us in whole if ranges_us is None else ranges_us:
@@ -191,4 +218,6 @@ class Scan:
             label_sets=None if points.label_sets is None else points.label_sets[chosen],
             sessions=None if points.sessions is None else points.sessions[chosen],
             bounds_us=(first_us, last_us),
+            distributions=points.distributions
+            and points.distributions.taken(chosen, len(points.values)),
         )

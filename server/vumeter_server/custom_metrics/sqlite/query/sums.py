@@ -162,7 +162,7 @@ class _Summing:
                 )
                 if found is None:
                     continue
-                label_sets, sums = found
+                label_sets, sums, _ = found
                 if mask is not None:
                     chosen = np.flatnonzero(mask[label_sets])
                     label_sets, sums = label_sets[chosen], sums.taken(chosen)

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import Function, compute_of_sums, nearest_rank
+from vumeter_server.custom_metrics.distributions import joined
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import Timeseries, TimeseriesQuery
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.query.cells import Cells, GatheredPoints
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
 from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups.building import runs_of
@@ -36,7 +38,11 @@ def answer_timeseries(
     if plan.periods is not None:
         sums = of_matrix(cache.sums(view, (code,), plan.periods, plan.found)[0])
         return _of_sums(metric_type, function, sums)
-    scan = Scan(with_transaction(view), query.selection, [code], Wanted(times=True))
+    is_distributed = code in view.metrics.distributed
+    wanted = Wanted(times=True, distributions=is_distributed)
+    scan = Scan(with_transaction(view), query.selection, [code], wanted)
+    if not function.is_of_sums and is_distributed:
+        return _percentiles_of_cells(scan.all(), query, metric_type, function)
     if not function.is_of_sums:
         return _percentiles(scan.all(), query, metric_type, function.percent)
     return _of_sums(metric_type, function, _sums_of_points(scan.all(), query))
@@ -72,6 +78,33 @@ def _percentiles(
         percentiles[index] = nearest_rank(values, percent)
         counts[index] = len(values)
     return _timeseries(metric_type, np.array(buckets, np.int64), percentiles, counts)
+
+
+def _percentiles_of_cells(
+    found: Iterable[PointColumns],
+    query: TimeseriesQuery,
+    metric_type: MetricType,
+    function: Function,
+) -> Timeseries:
+    """Find the percentile of each bucket with a point, where some points are distributions."""
+    each = list(found)
+    buckets = np.concatenate([np.empty(0, np.int64), *(_bucket_of(p, query) for p in each)])
+    points = GatheredPoints(
+        buckets=buckets,
+        groups=np.zeros(len(buckets), np.int64),
+        values=np.concatenate([np.empty(0), *(p.values.astype(np.float64) for p in each)]),
+        times_us=None,
+        sessions=None,
+        distributions=joined([(p.distributions, len(p.values)) for p in each]),
+    )
+    computed = Cells(buckets, int(buckets.max(initial=0)) + 1, points).compute(function)
+    return Timeseries(
+        type=metric_type,
+        buckets=computed.keys,
+        values=computed.values,
+        counts=computed.counts,
+        errors=computed.errors,
+    )
 
 
 def _runs(points: PointColumns, query: TimeseriesQuery) -> Iterator[tuple[int, Array]]:

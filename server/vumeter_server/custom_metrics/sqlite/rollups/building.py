@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_sums
+from vumeter_server.custom_metrics.sqlite.formats.tables import (
+    decode_sums_and_extremes,
+    encode_sums,
+)
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, CELLS_A_DAY
 from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 
 _METRIC_BITS = 31
+
+Summed = tuple[Array, ExactSums, Extremes | None]
+"""Keys, ascending, with the sums, minima and maxima of each; None where these are not known."""
 
 
 class LabelColumns(Protocol):
@@ -40,6 +47,9 @@ def add_rollups(
     times_us: Array,
     label_sets: Array,
     values: Array,
+    counts: Array | None = None,
+    minima: Array | None = None,
+    maxima: Array | None = None,
 ) -> None:
     """Add the rollups of the points of one segment.
 
@@ -53,15 +63,20 @@ def add_rollups(
         times_us: microseconds since the day began, [points].
         label_sets: interned label sets, [points].
         values: [points].
+        counts: how many values each is the sum of, [points]; None for one each.
+        minima: the smallest of these, [points]; None for `values`.
+        maxima: the greatest of these, [points]; None for `values`.
     """
     metrics = metrics.astype(np.int64)
-    keys, sums = sum_by(metrics * CELLS_A_DAY + times_us // CELL_US, values)
+    of_points = (values, counts, minima, maxima)
+    keys, sums, extremes = sum_by(metrics * CELLS_A_DAY + times_us // CELL_US, *of_points)
     for metric, start, stop in runs_of(keys // CELLS_A_DAY):
-        blob = encode_sums([keys[start:stop] % CELLS_A_DAY], sums.taken(np.arange(start, stop)))
+        run = slice(start, stop)
+        blob = encode_sums([keys[run] % CELLS_A_DAY], sums.sliced(run), extremes.taken(run))
         rows.intervals.append((organization_id, metric, day, part, blob))
     # Points of one metric and label set have the same labels: they are summed among themselves
     # first.
-    pairs, sums = sum_by(metrics << 32 | label_sets, values)
+    pairs, sums, extremes = sum_by(metrics << 32 | label_sets, *of_points)
     for key in labels.keys:
         codes = labels.column(key)[pairs & 0xFFFFFFFF].astype(np.int64) + 1
         if not codes.any():
@@ -70,13 +85,28 @@ def add_rollups(
         by_label = ExactSums.zeros(len(merged))
         by_label.merge(places, sums)
         columns = [merged >> _METRIC_BITS, merged & ((1 << _METRIC_BITS) - 1)]
-        rows.labels.append((organization_id, key, day, part, encode_sums(columns, by_label)))
+        blob = encode_sums(columns, by_label, extremes.merged(places, len(merged)))
+        rows.labels.append((organization_id, key, day, part, blob))
 
 
-def sum_by(keys: Array, values: Array) -> tuple[npt.NDArray[np.int64], ExactSums]:
-    """Return the distinct keys, in ascending order, and the sums of their values."""
+def sum_by(
+    keys: Array,
+    values: Array,
+    counts: Array | None = None,
+    minima: Array | None = None,
+    maxima: Array | None = None,
+) -> tuple[npt.NDArray[np.int64], ExactSums, Extremes]:
+    """Return the distinct keys, in ascending order, with the sums and extremes of their values.
+
+    `counts`, `minima` and `maxima` are as those of `add_rollups`.
+    """
     distinct, where = np.unique(keys, return_inverse=True)
-    return distinct, ExactSums.of(where, values, len(distinct))
+    smallest, greatest = (values if each is None else each for each in (minima, maxima))
+    return (
+        distinct,
+        ExactSums.of(where, values, len(distinct), counts),
+        Extremes.of(where, smallest, greatest, len(distinct)),
+    )
 
 
 def runs_of(column: Array) -> Iterator[tuple[int, int, int]]:
@@ -87,19 +117,22 @@ def runs_of(column: Array) -> Iterator[tuple[int, int, int]]:
             yield int(column[start]), start, stop
 
 
-def merge_by_label_set(parts: list[tuple[Array, ExactSums]]) -> bytes:
+def merge_by_label_set(parts: Sequence[Summed]) -> bytes:
     """Sum what each part has of a label set, and encode it."""
-    series = np.concatenate([keys for keys, _ in parts])
+    series = np.concatenate([keys for keys, _, _ in parts])
     distinct, where = np.unique(series, return_inverse=True)
     merged = ExactSums.zeros(len(distinct))
     start = 0
-    for keys, sums in parts:
+    for keys, sums, _ in parts:
         merged.put(where[start : start + len(keys)], sums)
         start += len(keys)
-    return encode_sums([distinct], merged)
+    extremes = Extremes.joined([each for _, _, each in parts])
+    return encode_sums(
+        [distinct], merged, None if extremes is None else extremes.merged(where, len(distinct))
+    )
 
 
-def read_by_label_set(blob: bytes) -> tuple[Array, ExactSums]:
+def read_by_label_set(blob: bytes) -> Summed:
     """Decode what `merge_by_label_set` encoded."""
-    series, counts, *parts = decode_table(blob)
-    return series, ExactSums(counts, parts)
+    (series,), sums, extremes = decode_sums_and_extremes(blob, 1)
+    return series, sums, extremes

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums_and_extremes
 from vumeter_server.sqlite.library import sqlite3
 
 DayPart = tuple[int, int, int]
 """A day, the number of a part, and how often a part of that number was written."""
-Entry = tuple[Array, Array, ExactSums]
-"""Metric codes, label codes plus 1 (0: without the label), and their sums, of one part of a day."""
+Entry = tuple[Array, Array, ExactSums, Extremes | None]
+"""Metric codes, label codes plus 1 (0: without the label), and their sums, minima and maxima, of
+one part of a day; None if it was written without minima and maxima."""
 
 # A label with more entries than this over all days is read anew for each query.
 MAX_ENTRIES = 400_000
@@ -27,24 +29,29 @@ MAX_ENTRIES = 400_000
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LabelSums:
-    """Sums by day, metric and label value, in the order of days."""
+    """Sums by day, metric and label value, in the order of days.
+
+    `extremes` are None if some day was written by an earlier version, which kept none.
+    """
 
     days: Array
     metrics: Array
     labels: Array
     sums: ExactSums
+    extremes: Extremes | None
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, Entry]]) -> LabelSums:
         """Join the entries of parts of days, which are in the order of days."""
         each = list(entries)
-        lengths = [len(sums) for _, (_, _, sums) in each]
+        lengths = [len(sums) for _, (_, _, sums, _) in each]
         none = np.empty(0, np.int64)
         return cls(
             days=np.repeat(np.array([day for day, _ in each], np.int64), lengths),
-            metrics=np.concatenate([none, *(metrics for _, (metrics, _, _) in each)]),
-            labels=np.concatenate([none, *(labels for _, (_, labels, _) in each)]),
-            sums=ExactSums.joined([sums for _, (_, _, sums) in each]),
+            metrics=np.concatenate([none, *(metrics for _, (metrics, _, _, _) in each)]),
+            labels=np.concatenate([none, *(labels for _, (_, labels, _, _) in each)]),
+            sums=ExactSums.joined([sums for _, (_, _, sums, _) in each]),
+            extremes=Extremes.joined([extremes for _, (_, _, _, extremes) in each]),
         )
 
     def between(self, first: int, end: int) -> LabelSums:
@@ -56,6 +63,7 @@ class LabelSums:
             metrics=self.metrics[chosen],
             labels=self.labels[chosen],
             sums=self.sums.sliced(chosen),
+            extremes=None if self.extremes is None else self.extremes.taken(chosen),
         )
 
 
@@ -109,8 +117,8 @@ class LabelTotals:
         entries: dict[DayPart, Entry] = {}
         for day, part, blob in rows:
             if (day, part) in wanted:
-                (metrics, labels), sums = decode_sums(blob, 2)
-                entries[wanted.pop((day, part))] = (metrics, labels, sums)
+                (metrics, labels), sums, extremes = decode_sums_and_extremes(blob, 2)
+                entries[wanted.pop((day, part))] = (metrics, labels, sums, extremes)
         for (day, part), key in wanted.items():
             entries[key] = self._without_label(connection, day, part)
         return entries
@@ -123,13 +131,20 @@ class LabelTotals:
             " AND day = ?2 AND part = ?3",
             (self._organization_id, day, part),
         ).fetchall()
-        cells = [decode_sums(blob, 1)[1] for _, blob in rows]
+        cells = [decode_sums_and_extremes(blob, 1) for _, blob in rows]
         metrics, where = np.unique(
             np.repeat(
-                np.array([metric for metric, _ in rows], np.int64), [len(each) for each in cells]
+                np.array([metric for metric, _ in rows], np.int64),
+                [len(sums) for _, sums, _ in cells],
             ),
             return_inverse=True,
         )
         sums = ExactSums.zeros(len(metrics))
-        sums.merge(where, ExactSums.joined(cells))
-        return metrics, np.zeros(len(metrics), np.int64), sums
+        sums.merge(where, ExactSums.joined([of_metric for _, of_metric, _ in cells]))
+        extremes = Extremes.joined([of_metric for _, _, of_metric in cells])
+        return (
+            metrics,
+            np.zeros(len(metrics), np.int64),
+            sums,
+            None if extremes is None else extremes.merged(where, len(metrics)),
+        )

@@ -10,10 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from vumeter_server.custom_metrics.exact_sums import ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.formats.segments import segments_of
-from vumeter_server.custom_metrics.sqlite.rollups.building import read_by_label_set
+from vumeter_server.custom_metrics.sqlite.rollups.building import Summed, read_by_label_set
 from vumeter_server.sqlite.library import sqlite3
 
 # How many days a rollup has, from the smallest; each level is a multiple of the one before.
@@ -145,8 +143,8 @@ def write(connection: sqlite3.Connection, new: NewRollup) -> None:
 
 def read(
     connection: sqlite3.Connection, organization_id: int, rollup: CompactedRollup, metric: int
-) -> tuple[Array, ExactSums] | None:
-    """Return the label sets of a metric in a rollup, and their sums; None if it has no points."""
+) -> Summed | None:
+    """Return the sums of a metric in a rollup by label set; None if it has no points."""
     row = connection.execute(
         "SELECT sums FROM series_sums WHERE organization_id = ? AND metric_code = ?"
         " AND level = ? AND block = ?",
@@ -157,12 +155,33 @@ def read(
 
 def delete_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
     """Delete the rollups that hold a day, because its segments are no longer what they were."""
-    for level in LEVELS:
-        deleted = connection.execute(
+    for level in unlist_day(connection, organization_id, day):
+        _delete_sums(connection, organization_id, level, day // level)
+
+
+def unlist_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
+    """Take the rollups that hold a day out of the list of those there are; return their levels.
+
+    Their sums, which nobody reads any more, are left to `clean_up`.
+    """
+    return [
+        level
+        for level in LEVELS
+        if connection.execute(
             "DELETE FROM series_blocks WHERE organization_id = ? AND level = ? AND block = ?",
             (organization_id, level, day // level),
-        )
-        if deleted.rowcount:
+        ).rowcount
+    ]
+
+
+def clean_up(connection: sqlite3.Connection, organization_id: int, day: int) -> None:
+    """Delete the sums of rollups that hold a day and are not listed."""
+    for level in LEVELS:
+        listed = connection.execute(
+            "SELECT 1 FROM series_blocks WHERE organization_id = ? AND level = ? AND block = ?",
+            (organization_id, level, day // level),
+        ).fetchone()
+        if listed is None:
             _delete_sums(connection, organization_id, level, day // level)
 
 

@@ -13,8 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.extremes import Extremes
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
+from vumeter_server.custom_metrics.sqlite.formats.tables import (
+    decode_sums,
+    decode_sums_and_extremes,
+)
 from vumeter_server.sqlite.library import sqlite3
 
 CELL_US = 900_000_000
@@ -28,6 +32,29 @@ Points = npt.NDArray[np.void]
 
 Matrix = npt.NDArray[np.float64]
 """Sums as rows of one matrix, added up in one go: the counts, then the parts of ExactSums."""
+
+
+def read_extremes(
+    connection: sqlite3.Connection, organization_id: int, metric_code: int, days: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], Extremes] | None:
+    """Return the cells of a metric's flushed points on days [first, end), each maybe several times.
+
+    With the minima and maxima of each; None if some were written without them.
+    """
+    rows = connection.execute(
+        "SELECT c.day, c.sums FROM metric_cells c CROSS JOIN metric_days d"
+        " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+        " WHERE c.organization_id = ? AND c.metric_code = ? AND c.day >= ? AND c.day < ?",
+        (organization_id, metric_code, *days),
+    )
+    cells = [np.empty(0, np.int64)]
+    each: list[Extremes | None] = []
+    for day, blob in rows:
+        (of_day,), _, extremes = decode_sums_and_extremes(blob, 1)
+        cells.append(of_day + day * CELLS_A_DAY)
+        each.append(extremes)
+    joined = Extremes.joined(each)
+    return None if joined is None else (np.concatenate(cells), joined)
 
 
 class Totals:
@@ -49,8 +76,9 @@ class Totals:
         """Read the sums of the sealed days and add those of the log."""
         totals = cls()
         rows = connection.execute(
-            "SELECT day, sums FROM metric_cells WHERE organization_id = ? AND metric_code = ?"
-            " ORDER BY day, part",
+            "SELECT c.day, c.sums FROM metric_cells c CROSS JOIN metric_days d"
+            " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+            " WHERE c.organization_id = ? AND c.metric_code = ? ORDER BY c.day, c.part",
             (organization_id, metric_code),
         ).fetchall()
         parts = [(day, *decode_sums(sums, 1)) for day, sums in rows]
@@ -115,11 +143,16 @@ def _sums_before(sums: Matrix) -> Matrix | None:
     return before if np.abs(before[:4]).max() < EXACT_BELOW else None
 
 
-def sums_by_metric(points: Points) -> Iterator[tuple[int, npt.NDArray[np.int64], Matrix]]:
-    """Yield the metrics of points, with their cells, in order, and the sums of each cell."""
+def sums_by_metric(
+    points: Points, counts: npt.NDArray[np.int64] | None = None
+) -> Iterator[tuple[int, npt.NDArray[np.int64], Matrix]]:
+    """Yield the metrics of points, with their cells, in order, and the sums of each cell.
+
+    `counts` says how many values each point is the sum of, None for one each.
+    """
     keys = points["metric"].astype(np.int64) << _CELL_BITS | points["time_us"] // CELL_US
     distinct, where = np.unique(keys, return_inverse=True)
-    sums = as_matrix(ExactSums.of(where, points["value"], len(distinct)))
+    sums = as_matrix(ExactSums.of(where, points["value"], len(distinct), counts))
     metrics, cells = distinct >> _CELL_BITS, distinct & ((1 << _CELL_BITS) - 1)
     bounds = [0, *(np.flatnonzero(metrics[1:] != metrics[:-1]) + 1).tolist(), len(metrics)]
     for start, end in itertools.pairwise(bounds if len(metrics) else ()):

@@ -35,18 +35,18 @@ class RollupRows:
 
 
 def delete_rollups(
-    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+    connection: sqlite3.Connection, organization_id: int, day: int, through: int, *, first: int = 0
 ) -> None:
-    """Delete the rollups of the segments of a day up to number `through`.
+    """Delete the rollups of the segments of a day from number `first` up to number `through`.
 
     Naming every metric and key lets the primary keys find the rows. The keys are found one after
     the other, since there may be a million labels.
     """
-    where = (organization_id, day, through)
+    where = (organization_id, day, first, through)
     connection.execute(
         "DELETE FROM metric_cells WHERE organization_id = ?1"
         " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-        " AND day = ?2 AND part <= ?3",
+        " AND day = ?2 AND part BETWEEN ?3 AND ?4",
         where,
     )
     connection.execute(
@@ -55,6 +55,6 @@ def delete_rollups(
         " SELECT (SELECT min(key) FROM label_sums WHERE organization_id = ?1 AND key > keys.key)"
         " FROM keys WHERE key IS NOT NULL)"
         " DELETE FROM label_sums WHERE organization_id = ?1 AND key IN keys"
-        " AND day = ?2 AND part <= ?3",
+        " AND day = ?2 AND part BETWEEN ?3 AND ?4",
         where,
     )

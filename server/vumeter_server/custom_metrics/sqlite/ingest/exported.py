@@ -1,0 +1,160 @@
+"""Records what exporters send, in jobs of the one writer.
+
+Owns the table `exported_series` and the columns `unit` and `description` of `metrics`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, KnownMetric
+from vumeter_server.custom_metrics.increments import SeriesStates
+from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US, settle_exported
+from vumeter_server.custom_metrics.sqlite.formats.series_states import (
+    decode_states,
+    encode_states,
+)
+from vumeter_server.custom_metrics.sqlite.ingest.batches import (
+    Recorder,
+    earlier_answer,
+    keep_idempotency_key,
+)
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import MAX_METRICS, SymbolTables
+from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.sqlite.library import sqlite3
+
+# How many series of all organizations are cached, at about 300 bytes.
+MAX_SERIES_CACHED = 200_000
+
+_Unit = tuple[int, bytes, str]
+
+
+class ExportRecorder:
+    """Records exported batches; everything here runs in the writer's thread."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._states: OrderedDict[_Unit, SeriesStates] = OrderedDict()
+        self._series = 0
+
+    def record(
+        self,
+        connection: sqlite3.Connection,
+        organization_id: int,
+        batch: ExportedBatch,
+        *,
+        idempotency: Idempotency | None,
+        now_us: int,
+    ) -> ExportOutcome:
+        """Store what `settle_exported` makes of a batch; nothing if it was stored before."""
+        if idempotency is not None:
+            earlier = earlier_answer(connection, organization_id, idempotency)
+            if earlier is not None:
+                return ExportOutcome(taken=earlier, is_repeat=True)
+        symbols = self._recorder.symbols_of(connection, organization_id)
+        used: dict[_Unit, SeriesStates] = {}
+
+        def find_states(stream: bytes, metric_name: str) -> SeriesStates:
+            unit = (organization_id, stream, metric_name)
+            if unit not in used:
+                used[unit] = self._read_states(connection, unit)
+            return used[unit]
+
+        export = settle_exported(
+            batch,
+            _known(connection, symbols, batch),
+            find_states,
+            now_us,
+            new_metrics=MAX_METRICS - symbols.state.metrics,
+        )
+        if len(export.settled.values):
+            self._recorder.write(connection, symbols, export.settled)
+        _describe(connection, symbols, export.described)
+        for unit, states in used.items():
+            self._write_states(connection, unit, states, now_us)
+        self._forget_oldest()
+        if idempotency is not None:
+            keep_idempotency_key(connection, organization_id, idempotency, export.taken, now_us)
+        notes = {note.name.lower(): count for note, count in export.notes.items()}
+        return ExportOutcome(
+            taken=export.taken, rejected=export.rejected, notes=notes | {"unit": export.other_units}
+        )
+
+    def forget(self, organization_id: int) -> None:
+        """Throw away what is known of an organization, because the file does not say so."""
+        self._recorder.forget(organization_id)
+        for unit in [each for each in self._states if each[0] == organization_id]:
+            self._series -= len(self._states.pop(unit))
+
+    def drop_old_series(self, connection: sqlite3.Connection, before_us: int, at_most: int) -> int:
+        """Drop the states of series that had no point since; return how many rows."""
+        dropped = connection.execute(
+            "DELETE FROM exported_series WHERE rowid IN ("
+            " SELECT rowid FROM exported_series WHERE updated_us < ? LIMIT ?)"
+            " RETURNING organization_id, stream, metric_name",
+            (before_us, at_most),
+        ).fetchall()
+        for unit in dropped:
+            states = self._states.pop(tuple(unit), None)
+            self._series -= len(states or ())
+        return len(dropped)
+
+    def _read_states(self, connection: sqlite3.Connection, unit: _Unit) -> SeriesStates:
+        known = self._states.pop(unit, None)
+        if known is not None:
+            self._series -= len(known)
+            return known
+        row = connection.execute(
+            "SELECT states FROM exported_series"
+            " WHERE organization_id = ? AND stream = ? AND metric_name = ?",
+            unit,
+        ).fetchone()
+        return SeriesStates() if row is None else decode_states(row[0])
+
+    def _write_states(
+        self, connection: sqlite3.Connection, unit: _Unit, states: SeriesStates, now_us: int
+    ) -> None:
+        states.forget((now_us - STATES_KEPT_US) * 1_000)
+        connection.execute(
+            "INSERT OR REPLACE INTO exported_series"
+            " (organization_id, stream, metric_name, states, updated_us) VALUES (?, ?, ?, ?, ?)",
+            (*unit, encode_states(states), now_us),
+        )
+        self._states[unit] = states
+        self._series += len(states)
+
+    def _forget_oldest(self) -> None:
+        while self._series > MAX_SERIES_CACHED:
+            _, states = self._states.popitem(last=False)
+            self._series -= len(states)
+
+
+def _known(
+    connection: sqlite3.Connection, symbols: SymbolTables, batch: ExportedBatch
+) -> dict[str, KnownMetric]:
+    """Return what is stored of the metrics of a batch."""
+    known = {}
+    for name in {metric.name for metric in batch.metrics}:
+        if name not in symbols.metrics:
+            continue
+        code, metric_type = symbols.metrics[name]
+        unit, description = connection.execute(
+            "SELECT unit, description FROM metrics WHERE organization_id = ? AND metric_code = ?",
+            (symbols.organization_id, code),
+        ).fetchone()
+        known[name] = KnownMetric(metric_type, unit, description)
+    return known
+
+
+def _describe(
+    connection: sqlite3.Connection, symbols: SymbolTables, described: Mapping[str, KnownMetric]
+) -> None:
+    connection.executemany(
+        "UPDATE metrics SET unit = ?, description = ?"
+        " WHERE organization_id = ? AND metric_code = ?",
+        [
+            (each.unit, each.description, symbols.organization_id, symbols.metrics[name][0])
+            for name, each in described.items()
+        ],
+    )

@@ -1,0 +1,293 @@
+"""Deletion of points: the days concerned are written again without them, in steps nobody sees.
+
+Of a deletion with number `n` all points of batches below `n` are in segments. What is left of each
+day concerned becomes a segment with number `n`, which is no segment until it is listed. Listing
+those of all days, in the place of the segments before, is one short transaction: see
+docs/decisions/0005-deletion.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.questions import DeleteQuery, Selection
+from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    DayRow,
+    SegmentRows,
+    SessionRow,
+    delete_days,
+    read_columns,
+    segments_of,
+)
+from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
+from vumeter_server.custom_metrics.sqlite.maintenance import deletion_rows
+from vumeter_server.custom_metrics.sqlite.maintenance.compaction import DayOfPoints, join_day
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
+    FlushedRows,
+    add_segment,
+    session_rows,
+)
+from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
+from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
+
+# So much is written in one transaction, between which others record.
+BYTES_AT_ONCE = 1 << 20
+# So many rows are changed in one transaction, each by its key.
+ROWS_AT_ONCE = 2_000
+DAYS_AT_ONCE = 16
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Condemned:
+    """Which points are to be deleted, by interned ids, and on which days there may be some.
+
+    Attributes:
+        metrics: interned ids of their metrics.
+        matching: what their labels and sessions have to be.
+        count: how many there are, those of the head among them.
+        days: the days since the epoch, in order, on which some of them are flushed.
+    """
+
+    start_us: int
+    end_us: int
+    metrics: Collection[int]
+    matching: PointFilter
+    count: int
+    days: list[int]
+
+    def mask(self, day: int, points: DayOfPoints) -> npt.NDArray[np.bool_]:
+        """Return which points of a day are to be deleted."""
+        mask = np.isin(points.metrics, list(self.metrics))
+        sessions = points.columns[Kind.SESSION].astype(np.int64) - 1
+        matches = self.matching.mask(points.columns[Kind.SERIES], sessions)
+        if matches is not None:
+            mask &= matches
+        start_us, end_us = self.start_us - day * DAY_US, self.end_us - day * DAY_US
+        if start_us > 0 or end_us < DAY_US:
+            times_us = points.columns[Kind.TIME].astype(np.int64)
+            mask &= (times_us >= start_us) & (times_us < end_us)
+        return mask
+
+
+def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
+    """Count the points that a query is about, and find out on which days they are."""
+    known = snapshot.metrics
+    names = known.codes if query.metric_names is None else query.metric_names
+    metrics = sorted({known.codes[name] for name in names if name in known.codes})
+    matching = PointFilter(snapshot, query.filters)
+    count, days = 0, set()
+    selection = Selection(start_us=query.start_us, end_us=query.end_us)
+    scan = Scan(snapshot, selection, metrics, Wanted(), matching)
+    for points in scan.days(query.start_us, query.end_us):
+        count += len(points.values)
+        days.add(points.bounds_us[0] // DAY_US)
+    count += sum(len(points.values) for points in scan.head())
+    return Condemned(
+        start_us=query.start_us,
+        end_us=query.end_us,
+        metrics=metrics,
+        matching=matching,
+        count=count,
+        days=sorted(days),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RewrittenDay:
+    """What a deletion leaves of a day.
+
+    Attributes:
+        day: days since the epoch.
+        deleted: how many points it takes.
+        rows: what is written, but for the row that lists the segment.
+        listed: that row; None if no point is left.
+        lost_uses: label uses of the points that it takes.
+        kept_uses: those of the points that are left.
+    """
+
+    day: int
+    deleted: int
+    rows: FlushedRows
+    listed: DayRow | None
+    lost_uses: Integers
+    kept_uses: Integers
+
+
+def rewrite(snapshot: Snapshot, day: int, condemned: Condemned, number: int) -> RewrittenDay | None:
+    """Make the rows of a day without its condemned points; None if it has none."""
+    organization_id = snapshot.organization_id
+    points = join_day(snapshot, day, before_part=number)
+    mask = condemned.mask(day, points)
+    if not mask.any():
+        return None
+    lost, kept = points.taken(np.flatnonzero(mask)), points.taken(np.flatnonzero(~mask))
+    (flushed_us,) = snapshot.connection.execute(
+        "SELECT max(sealed_us) FROM metric_days WHERE organization_id = ? AND day = ? AND part < ?",
+        (organization_id, day, number),
+    ).fetchone()
+    rows = FlushedRows()
+    if len(kept.metrics):
+        add_segment(
+            rows,
+            snapshot,
+            day,
+            number,
+            metrics=kept.metrics,
+            columns=kept.columns,
+            flushed_us=flushed_us,
+            distributions=kept.distributions,
+        )
+    listed = rows.segments.days.pop() if rows.segments.days else None
+    # Sessions are written plus 1, so that none is 0.
+    sessions = np.unique(lost.columns[Kind.SESSION].astype(np.int64))
+    sessions = sessions[sessions > 0] - 1
+    rows.segments.sessions.extend(_session_rows(snapshot, day, number, kept, sessions))
+    return RewrittenDay(
+        day=day,
+        deleted=len(lost.metrics),
+        rows=rows,
+        listed=listed,
+        lost_uses=_uses_of(snapshot, lost),
+        kept_uses=_uses_of(snapshot, kept),
+    )
+
+
+def _session_rows(
+    snapshot: Snapshot, day: int, number: int, kept: DayOfPoints, sessions: Integers
+) -> list[SessionRow]:
+    """Return a row for each of some sessions: of what is left of it on a day, maybe nothing."""
+    of_session = kept.columns[Kind.SESSION].astype(np.int64) - 1
+    chosen = np.flatnonzero(np.isin(of_session, sessions))
+    points = np.empty(len(chosen), POINT)
+    points["metric"] = kept.metrics[chosen]
+    points["series"] = kept.columns[Kind.SERIES][chosen]
+    points["session"] = of_session[chosen]
+    points["time_us"] = kept.columns[Kind.TIME][chosen].astype(np.int64) + day * DAY_US
+    points["value"] = kept.columns[Kind.VALUE][chosen]
+    organization_id = snapshot.organization_id
+    distributions = kept.taken(chosen).distributions
+    days = np.full(len(points), day)
+    rows = session_rows(organization_id, number, points, days, distributions)
+    emptied = np.setdiff1d(sessions, points["session"])
+    return rows + [(organization_id, code, number, day, NO_POINTS) for code in emptied.tolist()]
+
+
+def _uses_of(snapshot: Snapshot, points: DayOfPoints) -> Integers:
+    columns = {"metric": points.metrics, "series": points.columns[Kind.SERIES]}
+    return snapshot.labels.uses_of(columns)
+
+
+def in_chunks(rows: FlushedRows) -> Iterator[FlushedRows]:
+    """Divide rows into some that are written in one transaction each."""
+    chunk, size = FlushedRows(), 0
+    for of in ("segments", "rollups"):
+        tables: SegmentRows | RollupRows = getattr(rows, of)
+        for table in fields(tables):
+            for row in getattr(tables, table.name):
+                getattr(getattr(chunk, of), table.name).append(row)
+                size += 100 + sum(len(value) for value in row if isinstance(value, bytes))
+                if size >= BYTES_AT_ONCE:
+                    yield chunk
+                    chunk, size = FlushedRows(), 0
+    if size:
+        yield chunk
+
+
+def gone_uses(snapshot: Snapshot, uses: Integers, days: Collection[int], number: int) -> list[int]:
+    """Return the rows of `metric_uses` for those of some uses that no point has any more.
+
+    Args:
+        snapshot: where to look.
+        uses: uses of deleted points that no point left on `days` has.
+        days: the days that are written again: only later segments of them are looked into.
+        number: that of the deletion.
+    """
+    uses = np.setdiff1d(uses, snapshot.labels.uses_of(snapshot.head))
+    by_day: dict[int, list[int]] = {}
+    rewritten = set(days)
+    for day, part in segments_of(snapshot.connection, snapshot.organization_id, 0, 2**62):
+        if day not in rewritten or part > number:
+            by_day.setdefault(day, []).append(part)
+    # What was recorded last is most likely to have the same labels.
+    last_first = sorted(by_day, reverse=True)
+    for metric in np.unique(uses >> 48).tolist():
+        for start in range(0, len(last_first), DAYS_AT_ONCE):
+            if not (uses >> 48 == metric).any():
+                break
+            check_cancelled()
+            chosen = last_first[start : start + DAYS_AT_ONCE]
+            found = read_columns(
+                snapshot.connection,
+                snapshot.organization_id,
+                metric,
+                Kind.SERIES,
+                (chosen[-1], chosen[0] + 1),
+            )
+            parts = [series for (day, part), series in found.items() if part in by_day.get(day, ())]
+            if parts:
+                label_sets = np.unique(np.concatenate(parts)).astype(np.int64)
+                columns = {"metric": np.full(len(label_sets), metric), "series": label_sets}
+                uses = np.setdiff1d(uses, snapshot.labels.uses_of(columns))
+    return _rows_of_uses(snapshot, uses)
+
+
+def _rows_of_uses(snapshot: Snapshot, uses: Integers) -> list[int]:
+    if not len(uses):
+        return []
+    rows = np.array(
+        snapshot.connection.execute(
+            "SELECT use_code, metric_code, agent_code, label_code FROM metric_uses"
+            " WHERE organization_id = ? AND deleted_by IS NULL",
+            (snapshot.organization_id,),
+        ).fetchall(),
+        np.int64,
+    ).reshape(-1, 4)
+    numbers = use_numbers(rows[:, 1], rows[:, 2], rows[:, 3])
+    codes: list[int] = rows[np.isin(numbers, uses), 0].tolist()
+    return codes
+
+
+def mark_uses(
+    connection: sqlite3.Connection, organization_id: int, codes: Sequence[int], number: int
+) -> None:
+    """Say that a deletion takes some uses out, once it is applied."""
+    connection.executemany(
+        "UPDATE metric_uses SET deleted_by = ? WHERE organization_id = ? AND use_code = ?",
+        [(number, organization_id, code) for code in codes],
+    )
+
+
+def apply(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    number: int,
+    days: Sequence[tuple[int, DayRow | None]],
+    deleted: int,
+) -> None:
+    """List the segments that were written again in the place of those before: at once, for all."""
+    for day, listed in days:
+        delete_days(connection, organization_id, day, number - 1)
+        compacted.unlist_day(connection, organization_id, day)
+        if listed is not None:
+            SegmentRows(days=[listed]).insert(connection)
+    state = read_state(connection, organization_id)
+    # The caches of readers hold the points; they are read again.
+    state.layout += 1
+    state.deleted_through = number
+    write_state(connection, organization_id, state)
+    deletion_rows.set_applied(connection, organization_id, number, deleted)

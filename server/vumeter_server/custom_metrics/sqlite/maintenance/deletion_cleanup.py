@@ -1,0 +1,118 @@
+"""What is left of a deletion once it is applied, or of one that is given up: rows nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.segments import SessionRow, delete_columns
+from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
+from vumeter_server.custom_metrics.sqlite.maintenance.retention import drop_sessions
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.custom_metrics.sqlite.rollups.rows import delete_rollups
+from vumeter_server.sqlite.library import sqlite3
+
+SessionDay = tuple[int, int]
+"""The interned id of a session, and a day since the epoch."""
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Written:
+    """What a deletion has written: on which days, and of which sessions' days.
+
+    Attributes:
+        days: the days that it writes again.
+        sessions: what lost points.
+        emptied: those of `sessions` of which nothing is left.
+    """
+
+    days: list[int] = field(default_factory=list)
+    sessions: list[SessionDay] = field(default_factory=list)
+    emptied: list[SessionDay] = field(default_factory=list)
+
+    def add(self, day: int, rows: list[SessionRow]) -> None:
+        """Add a day with what was written of its sessions."""
+        self.days.append(day)
+        for _, code, _, _, blob in rows:
+            self.add_session(code, day, len(blob))
+
+    def add_session(self, code: int, day: int, size_bytes: int) -> None:
+        """Add the row of a session's day."""
+        self.sessions.append((code, day))
+        if size_bytes == len(NO_POINTS):
+            self.emptied.append((code, day))
+
+
+def find_written(snapshot: Snapshot, number: int) -> Written:
+    """Find what a deletion has written that was cut short."""
+    connection, organization_id = snapshot.connection, snapshot.organization_id
+    rows = connection.execute(
+        "SELECT day FROM metric_columns WHERE organization_id = ?1 AND (part = ?2 OR part < ?2 AND"
+        " NOT EXISTS (SELECT 1 FROM metric_days d WHERE d.organization_id = ?1"
+        " AND d.day = metric_columns.day AND d.part = metric_columns.part)) GROUP BY day",
+        (organization_id, number),
+    )
+    written = Written(days=[day for (day,) in rows])
+    for code, day, size in connection.execute(
+        "SELECT session_code, day, length(columns) FROM session_points"
+        " WHERE organization_id = ? AND part = ?",
+        (organization_id, number),
+    ):
+        written.add_session(code, day, size)
+    return written
+
+
+def clean_day(connection: sqlite3.Connection, organization_id: int, day: int, number: int) -> None:
+    """Delete the segments of a day that the deletion of that number has replaced."""
+    delete_columns(connection, organization_id, day, 0, number - 1)
+    delete_rollups(connection, organization_id, day, number - 1)
+    compacted.clean_up(connection, organization_id, day)
+
+
+def clean_sessions(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    number: int,
+    sessions: list[SessionDay],
+    emptied: list[SessionDay],
+    forget_sessions: Callable[[int], None],
+) -> None:
+    """Delete the rows of sessions that were replaced, and the sessions that have no points."""
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?"
+        " AND part < ?",
+        [(organization_id, code, day, number) for code, day in sessions],
+    )
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?"
+        " AND part = ?",
+        [(organization_id, code, day, number) for code, day in emptied],
+    )
+    codes = sorted({code for code, _ in emptied})
+    drop_sessions(connection, organization_id, codes, forget_sessions)
+
+
+def undo_day(connection: sqlite3.Connection, organization_id: int, day: int, number: int) -> None:
+    """Delete what a deletion that is not applied has written of a day."""
+    delete_rollups(connection, organization_id, day, number, first=number)
+    delete_columns(connection, organization_id, day, number, number)
+
+
+def undo_sessions(
+    connection: sqlite3.Connection, organization_id: int, number: int, sessions: list[SessionDay]
+) -> None:
+    """Delete what a deletion that is not applied has written of sessions."""
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?"
+        " AND part = ?",
+        [(organization_id, code, day, number) for code, day in sessions],
+    )
+
+
+def undo_uses(connection: sqlite3.Connection, organization_id: int, number: int) -> None:
+    """Take back which uses a deletion that is not applied takes out."""
+    connection.execute(
+        "UPDATE metric_uses SET deleted_by = NULL WHERE organization_id = ? AND deleted_by = ?",
+        (organization_id, number),
+    )

@@ -1,0 +1,237 @@
+"""Carries deletions of points out, step by step, and those to their end that were cut short."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from vumeter_server.custom_metrics.questions import DeleteQuery
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.segments import DayRow
+from vumeter_server.custom_metrics.sqlite.maintenance import (
+    deletion,
+    deletion_cleanup,
+    deletion_rows,
+)
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
+from vumeter_server.errors import StorageDamaged
+from vumeter_server.sqlite import Readers, Writer
+
+T = TypeVar("T")
+FlushLog = Callable[[int, int | None], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+class PointDeletions:
+    """The deletions of points of a database; one process carries them out.
+
+    Whatever else rearranges segments has `lock`, too, while it prepares and writes them.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        readers: Readers,
+        snapshots: Snapshots,
+        *,
+        flush_log: FlushLog,
+        flush_long_logs: Callable[[], Awaitable[None]],
+        forget_sessions: Callable[[int], None],
+    ) -> None:
+        """Take what the work needs.
+
+        `flush_log` flushes an organization's batches up to a number, `flush_long_logs` all that
+        should not wait for the end of a long deletion; both without taking `lock`.
+        """
+        self.lock = asyncio.Lock()
+        self._writer = writer
+        self._readers = readers
+        self._snapshots = snapshots
+        self._flush_log = flush_log
+        self._flush_long_logs = flush_long_logs
+        self._forget_sessions = forget_sessions
+
+    async def count(self, organization_id: int, query: DeleteQuery) -> int:
+        """Return how many points a query is about."""
+        found = await self._query(organization_id, partial(deletion.find, query=query))
+        return found.count
+
+    async def delete(self, organization_id: int, query: DeleteQuery, now_us: int) -> int:
+        """Delete points and return how many; once begun it goes on if the caller is cancelled."""
+        if not await self.count(organization_id, query):
+            return 0
+        number = await self._writer.run(
+            partial(deletion_rows.add, organization_id=organization_id, query=query, now_us=now_us)
+        )
+        finishing = asyncio.ensure_future(self._finish(organization_id, number, is_new=True))
+        # Without a caller nobody else asks what became of it; the background work goes on with it.
+        finishing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(finishing)
+
+    async def finish_all(self) -> None:
+        """Carry out what was asked for by commands, and what was cut short."""
+        for each in await self._readers.run(deletion_rows.read_all_under_way):
+            await self._finish(each.organization_id, each.number)
+
+    async def _finish(self, organization_id: int, number: int, *, is_new: bool = False) -> int:
+        async with self.lock:
+            found = await self._readers.run(
+                partial(deletion_rows.read, organization_id=organization_id, number=number)
+            )
+            if found is None:
+                return 0
+            if found.is_done:
+                return found.deleted or 0
+            try:
+                return await self._carry_out(found, is_new=is_new)
+            except StorageDamaged:
+                # It would meet the same damage whenever it is tried: nothing of it is done.
+                await self._give_up(found)
+                raise
+
+    async def _carry_out(self, found: PointDeletion, *, is_new: bool) -> int:
+        organization_id, number = found.organization_id, found.number
+        if not is_new:
+            written = await self._query(
+                organization_id, partial(deletion_cleanup.find_written, number=number)
+            )
+            if found.deleted is not None:
+                await self._clean_up(organization_id, number, written)
+                return found.deleted
+            await self._undo(organization_id, number, written)
+        await self._flush_log(organization_id, number - 1)
+        condemned = await self._query(organization_id, partial(deletion.find, query=found.query))
+        written, listed, deleted = Written(), [], 0
+        lost = kept = np.empty(0, np.int64)
+        for day in condemned.days:
+            await self._flush_long_logs()
+            rewritten = await self._query(
+                organization_id,
+                partial(deletion.rewrite, day=day, condemned=condemned, number=number),
+            )
+            if rewritten is None:
+                continue
+            for chunk in deletion.in_chunks(rewritten.rows):
+                await self._writer.run(chunk.insert)
+            deleted += rewritten.deleted
+            listed.append((day, rewritten.listed))
+            written.add(day, rewritten.rows.segments.sessions)
+            lost = np.union1d(lost, rewritten.lost_uses)
+            kept = np.union1d(kept, rewritten.kept_uses)
+        await self._mark_uses(organization_id, number, np.setdiff1d(lost, kept), written.days)
+        await self._apply(organization_id, number, listed, deleted)
+        await self._clean_up(organization_id, number, written)
+        _log.info("points_deleted", organization_id=organization_id, points=deleted)
+        return deleted
+
+    async def _mark_uses(
+        self, organization_id: int, number: int, uses: deletion.Integers, days: list[int]
+    ) -> None:
+        if not len(uses):
+            return
+        codes = await self._query(
+            organization_id, partial(deletion.gone_uses, uses=uses, days=days, number=number)
+        )
+        for start in range(0, len(codes), ROWS_AT_ONCE):
+            await self._writer.run(
+                partial(
+                    deletion.mark_uses,
+                    organization_id=organization_id,
+                    codes=codes[start : start + ROWS_AT_ONCE],
+                    number=number,
+                )
+            )
+
+    async def _apply(
+        self,
+        organization_id: int,
+        number: int,
+        listed: Sequence[tuple[int, DayRow | None]],
+        deleted: int,
+    ) -> None:
+        await self._writer.run(
+            partial(
+                deletion.apply,
+                organization_id=organization_id,
+                number=number,
+                days=listed,
+                deleted=deleted,
+            )
+        )
+
+    async def _clean_up(self, organization_id: int, number: int, written: Written) -> None:
+        for day in written.days:
+            await self._writer.run(
+                partial(
+                    deletion_cleanup.clean_day,
+                    organization_id=organization_id,
+                    day=day,
+                    number=number,
+                )
+            )
+        emptied = set(written.emptied)
+        for start in range(0, len(written.sessions), ROWS_AT_ONCE):
+            sessions = written.sessions[start : start + ROWS_AT_ONCE]
+            await self._writer.run(
+                partial(
+                    deletion_cleanup.clean_sessions,
+                    organization_id=organization_id,
+                    number=number,
+                    sessions=sessions,
+                    emptied=[each for each in sessions if each in emptied],
+                    forget_sessions=self._forget_sessions,
+                )
+            )
+        await self._writer.run(
+            partial(deletion_rows.set_done, organization_id=organization_id, number=number)
+        )
+
+    async def _undo(self, organization_id: int, number: int, written: Written) -> None:
+        for day in written.days:
+            await self._writer.run(
+                partial(
+                    deletion_cleanup.undo_day,
+                    organization_id=organization_id,
+                    day=day,
+                    number=number,
+                )
+            )
+        for start in range(0, len(written.sessions), ROWS_AT_ONCE):
+            await self._writer.run(
+                partial(
+                    deletion_cleanup.undo_sessions,
+                    organization_id=organization_id,
+                    number=number,
+                    sessions=written.sessions[start : start + ROWS_AT_ONCE],
+                )
+            )
+        await self._writer.run(
+            partial(deletion_cleanup.undo_uses, organization_id=organization_id, number=number)
+        )
+
+    async def _give_up(self, found: PointDeletion) -> None:
+        organization_id, number = found.organization_id, found.number
+        if found.deleted is not None:
+            return
+        written = await self._query(
+            organization_id, partial(deletion_cleanup.find_written, number=number)
+        )
+        await self._undo(organization_id, number, written)
+        await self._writer.run(
+            partial(deletion_rows.remove, organization_id=organization_id, number=number)
+        )
+        _log.error("deletion_given_up", organization_id=organization_id)
+
+    async def _query(self, organization_id: int, query: Callable[[Snapshot], T]) -> T:
+        return await self._readers.run(
+            lambda connection: query(self._snapshots.take(connection, organization_id)), heavy=True
+        )

@@ -1,0 +1,1 @@
+"""OpenTelemetry: another way to record custom metrics, in OTLP over gRPC and HTTP."""

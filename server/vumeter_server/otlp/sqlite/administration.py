@@ -1,0 +1,57 @@
+"""Mappings and rejections as the commands read and change them, beside a running server."""
+
+from __future__ import annotations
+
+from vumeter_server.otlp.mapping import AttributeMapping
+from vumeter_server.otlp.sqlite.mappings import delete_mapping, read_mapping, write_mapping
+from vumeter_server.otlp.sqlite.rejections import read_rejections
+from vumeter_server.otlp.store import Rejections
+from vumeter_server.sqlite import Database
+from vumeter_server.sqlite.library import sqlite3
+
+
+class SqliteOtlpAdministration:
+    """Implements OtlpAdministration on a database file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def mapping(self, organization: str) -> AttributeMapping | None:
+        """Return how an organization maps attributes; None if there is no such organization."""
+
+        def query(connection: sqlite3.Connection) -> AttributeMapping | None:
+            organization_id = _organization_id(connection, organization)
+            return None if organization_id is None else read_mapping(connection, organization_id)
+
+        return self._database.read(query)
+
+    def set_mapping(self, organization: str, mapping: AttributeMapping | None) -> bool:
+        """Change a mapping, None for the default; False if there is no such organization."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            organization_id = _organization_id(connection, organization)
+            if organization_id is None:
+                return False
+            if mapping is None:
+                delete_mapping(connection, organization_id)
+            else:
+                write_mapping(connection, organization_id, mapping)
+            return True
+
+        return self._database.write(job)
+
+    def rejections(self, organization: str) -> Rejections | None:
+        """Return what was rejected; None if there is no such organization."""
+
+        def query(connection: sqlite3.Connection) -> Rejections | None:
+            organization_id = _organization_id(connection, organization)
+            return None if organization_id is None else read_rejections(connection, organization_id)
+
+        return self._database.read(query)
+
+
+def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute(
+        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+    ).fetchone()
+    return None if row is None else int(row[0])

@@ -148,7 +148,7 @@ def test_a_server_that_fails_at_one_batch_does_not_hold_up_the_others(
         Recorder(network.url, organization.bearer) as recorder,
     ):
         recorder.count("turns", tags={"number": "1"})
-        assert recorder.flush(30)
+        assert not recorder.flush(30)
         recorder.count("turns", tags={"number": "2"})
         assert recorder.flush(30)
         assert outcome(recorder) == (2, 1, 1, 0, 0)
@@ -229,5 +229,5 @@ def test_a_key_that_is_not_valid_loses_nothing_for_now(organization: Organizatio
         assert not recorder.flush(1)
         assert recorder.stats.last_failure == "Missing or invalid credentials"
         assert outcome(recorder) == (1, 0, 0, 0, 1)
-        recorder.close(0.1)
+        assert not recorder.close(0.1)
     until(lambda: outcome(recorder) == (1, 0, 1, 0, 0))

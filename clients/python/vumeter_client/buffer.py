@@ -50,6 +50,8 @@ class Buffer:
         self._oldest_since = 0.0
         self._bytes = 0
         self._recorded = self._sent = self._dropped = self._rejected = 0
+        self.given_up = 0
+        """How many points were taken and then dropped."""
         self._put = self._taken = self._done = self._wanted = 0
         self._last_rejection: str | None = None
         self._last_failure: str | None = None
@@ -116,6 +118,7 @@ class Buffer:
                 self._last_rejection = rejection
             else:
                 self._dropped += len(points)
+                self.given_up += len(points)
 
     def all_settled(self) -> None:
         """Say that everything that was taken is settled."""
@@ -128,13 +131,17 @@ class Buffer:
         with self.changed:
             self._last_failure = reason
 
-    def wait_settled(self, timeout: float) -> bool:
-        """Wait until every point of now is settled; return whether that came in time."""
+    def wait_settled(self, timeout: float, given_up_before: int) -> bool:
+        """Wait until every point of now is settled.
+
+        Return whether that came in time and no more points were given up than before.
+        """
         with self.changed:
             goal = self._put
             self._wanted = max(self._wanted, goal)
             self.changed.notify_all()
-            return self.changed.wait_for(lambda: self._done >= goal, timeout=timeout)
+            in_time = self.changed.wait_for(lambda: self._done >= goal, timeout=timeout)
+            return in_time and self.given_up == given_up_before
 
     def close(self) -> None:
         """Take no more points; what waits can still be sent."""

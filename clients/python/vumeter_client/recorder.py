@@ -98,11 +98,13 @@ class Recorder(Recording):
         In an event loop call `await asyncio.to_thread(recorder.flush)`.
 
         Returns:
-            Whether everything was settled in time: sent, or rejected by the server.
+            Whether everything was sent in time, or rejected by the server. False also if points
+            were given up.
         """
+        given_up = self._buffer.given_up
         if self.stats.pending:
             self._ensure_running()
-        return self._buffer.wait_settled(timeout)
+        return self._buffer.wait_settled(timeout, given_up)
 
     def close(self, timeout: float = AT_EXIT_SECONDS) -> bool:
         """Send what waits, for `timeout` seconds at most, and stop.
@@ -110,15 +112,16 @@ class Recorder(Recording):
         What is not sent by then is counted as dropped, and so is every later point.
 
         Returns:
-            Whether everything was settled in time.
+            Whether everything was sent in time, or rejected by the server.
         """
+        given_up = self._buffer.given_up
         self._buffer.close()
         self._delivery.end_within(timeout)
         _live.discard(self)
         if self.stats.pending and not self._ensure_running():
             # An interpreter that is shutting down starts no more threads.
             self._delivery.run(BATCH_BYTES)
-        settled = self._buffer.wait_settled(timeout)
+        settled = self._buffer.wait_settled(timeout, given_up)
         self._buffer.drop_waiting()
         return settled
 

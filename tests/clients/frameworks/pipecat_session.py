@@ -132,9 +132,10 @@ async def main() -> None:
         )
         started = asyncio.Event()
 
-        @worker.event_handler("on_pipeline_started")
         async def on_pipeline_started(*_: object) -> None:
             started.set()
+
+        worker.add_event_handler("on_pipeline_started", on_pipeline_started)
 
         async def talk() -> None:
             await started.wait()

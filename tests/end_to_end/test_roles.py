@@ -47,6 +47,7 @@ REQUESTS = {
         **SELECTION["selection"],
         "metrics": [{"as": "n", "metric": "booking_attempt", "function": "QUERY_FUNCTION_COUNT"}],
     },
+    "ExportPoints": {},
     "ListTags": {},
     "GetSessionMetrics": {"session_id": "s1"},
 }

@@ -10,12 +10,13 @@ import asyncio
 import math
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
+from tests.conformance.custom_metrics.memory_export import export
 
 from vumeter_server.custom_metrics.aggregation import (
     OF_SESSIONS,
@@ -23,10 +24,13 @@ from vumeter_server.custom_metrics.aggregation import (
     Statistic,
     check_cells,
 )
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.custom_metrics.questions import (
     REST,
     DeleteQuery,
+    ExportedPoints,
+    ExportQuery,
     Grouped,
     GroupedQuery,
     MetricInfo,
@@ -58,6 +62,7 @@ class Point:
     value: Fraction
     time_us: int
     labels: dict[str, str]
+    distribution: Distributions | None = None
 
     def label(self, key: str) -> str:
         return self.labels.get(key, "")
@@ -156,6 +161,7 @@ class MemoryMetricStore:
                 value=Fraction(float(settled.values[index])),
                 time_us=int(settled.times_us[index]),
                 labels=labels,
+                distribution=batch.distributions and batch.distributions.between(index, index + 1),
             )
             organization.points.append(point)
             organization.uses |= uses_of([point])
@@ -186,6 +192,14 @@ class MemoryMetricStore:
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         points = self._organizations[organization_id].points
         return sum(_is_about(query, point) for point in points)
+
+    async def export_points(
+        self, organization_id: int, query: ExportQuery
+    ) -> AsyncGenerator[ExportedPoints, None]:
+        organization = self._organizations[organization_id]
+        chosen = [point for point in organization.points if _is_about(query, point)]
+        async for exported in export(organization, chosen, query.skip):
+            yield exported
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         uses = self._organizations[organization_id].uses
@@ -406,7 +420,7 @@ def _known(organization: Organization, idempotency: Idempotency | None) -> Key |
     return known
 
 
-def _is_about(query: DeleteQuery, point: Point) -> bool:
+def _is_about(query: DeleteQuery | ExportQuery, point: Point) -> bool:
     return (
         query.start_us <= point.time_us < query.end_us
         and (query.metric_names is None or point.name in query.metric_names)

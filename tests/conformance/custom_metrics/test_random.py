@@ -34,7 +34,12 @@ from vumeter_server.custom_metrics.aggregation import (
     Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
-from vumeter_server.custom_metrics.questions import DeleteQuery, FunctionOfMetric, GroupedQuery
+from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
+    ExportQuery,
+    FunctionOfMetric,
+    GroupedQuery,
+)
 from vumeter_server.errors import VumeterError
 
 Step = tuple[Any, ...]
@@ -204,6 +209,17 @@ def deletions() -> st.SearchStrategy[Step]:
     )
 
 
+def exports() -> st.SearchStrategy[Step]:
+    """Choose points to export, of a range or of any time."""
+    return st.tuples(
+        st.just("export"),
+        st.none() | ranges(),
+        st.none() | st.lists(st.sampled_from((*METRICS, "unknown")), min_size=1, max_size=2),
+        matchers,
+        st.integers(0, 3),
+    )
+
+
 def steps() -> st.SearchStrategy[Step]:
     """Choose something to do."""
     recorded = st.tuples(
@@ -220,6 +236,7 @@ def steps() -> st.SearchStrategy[Step]:
         queries(),
         grouped_queries(),
         deletions(),
+        exports(),
         st.tuples(st.just("flush")),
         st.tuples(st.just("delete"), st.sampled_from(tuple(METRICS))),
         st.tuples(st.just("wait"), st.integers(1, 3 * DAY_US) | st.just(RETENTION_DAYS * DAY_US)),
@@ -280,6 +297,19 @@ class Play:
         practice = self._practices[0]
         # Counted and deleted, and again, which finds nothing.
         return [practice.count_points(query), *(practice.delete_points(query) for _ in range(2))]
+
+    def export(
+        self,
+        ago: tuple[int, int] | None,
+        metrics: Sequence[str] | None,
+        filters: Sequence[Matcher],
+        skip: int,
+    ) -> Any:
+        query = ExportQuery(metric_names=metrics, filters=filters, skip=skip)
+        if ago is not None:
+            start_us, end_us = self._range(ago)
+            query = replace(query, start_us=start_us, end_us=end_us)
+        return self._practices[0].export(query)
 
     def metrics(self) -> Any:
         return self._practices[0].metrics()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tests.conformance.custom_metrics.memory_data import Organization, Point
 
 from vumeter_server.custom_metrics.distributions import joined
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import ExportedPoints
 from vumeter_server.custom_metrics.validation import MAX_POINTS
-
-if TYPE_CHECKING:
-    from tests.conformance.custom_metrics.memory import Organization, Point
 
 
 async def export(

@@ -19,6 +19,8 @@ from vumeter_server.custom_metrics.model import Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 
 MAX_LABEL_SETS_KEPT: Final = 100_000
+# No message begins with it.
+_UNWRITTEN: Final = b"\0"
 TYPES: Mapping[MetricType | None, pb.MetricType] = {
     None: pb.METRIC_TYPE_UNSPECIFIED,
     MetricType.COUNTER: pb.METRIC_TYPE_COUNTER,
@@ -83,16 +85,13 @@ class PieceWriter:
     def _written(self, label_sets: Sequence[LabelSet]) -> list[bytes]:
         """Return label sets as bytes; most were written before."""
         known = self._label_sets
-        written = list(map(known.get, label_sets))
-        if None in written:
+        written = [known.get(each, _UNWRITTEN) for each in label_sets]
+        if _UNWRITTEN in written:
             if len(known) > MAX_LABEL_SETS_KEPT:
                 known.clear()
-            for label_set, found in zip(label_sets, written, strict=True):
-                if found is None:
-                    known[label_set] = _label_set(label_set).SerializeToString()
-            written = [
-                found or known[each] for each, found in zip(label_sets, written, strict=True)
-            ]
+            for place, (label_set, found) in enumerate(zip(label_sets, written, strict=True)):
+                if found is _UNWRITTEN:
+                    written[place] = known[label_set] = _label_set(label_set).SerializeToString()
         return written
 
 

@@ -60,7 +60,7 @@ def test_spans_hold_no_more_than_they_may_unless_a_second_does(
     practice: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     practice.record(*(Point(timestamp=NOON_US - n) for n in range(3_000)))
-    most = []
+    most: list[int] = []
 
     def watched(exporter: export.Exporter, span: export_spans.Span) -> object:
         points = read(exporter, span)

@@ -62,13 +62,13 @@ def test_spans_hold_no_more_than_they_may_unless_a_second_does(
     practice.record(*(Point(timestamp=NOON_US - n) for n in range(3_000)))
     most: list[int] = []
 
-    def watched(exporter: export.Exporter, span: export_spans.Span) -> object:
-        points = read(exporter, span)
+    def watched(reader: export.ExportReader, span: export_spans.ExportSpan) -> object:
+        points = read(reader, span)
         most.append(0 if points is None else len(points))
         return points
 
-    read = export.Exporter._read
-    monkeypatch.setattr(export.Exporter, "_read", watched)
+    read = export.ExportReader._read
+    monkeypatch.setattr(export.ExportReader, "_read", watched)
     monkeypatch.setattr(export_spans, "POINTS_AT_ONCE", 200)
     assert len(practice.export()) == sum(most) == 13_500
     assert sorted(most)[-2] <= 200 < sorted(most)[-1]

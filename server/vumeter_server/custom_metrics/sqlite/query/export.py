@@ -34,7 +34,7 @@ from vumeter_server.custom_metrics.sqlite.query.export_copy import (
     HeadOfExport,
 )
 from vumeter_server.custom_metrics.sqlite.query.export_labels import LabelSetsOfExport
-from vumeter_server.custom_metrics.sqlite.query.export_spans import Span, spans
+from vumeter_server.custom_metrics.sqlite.query.export_spans import ExportSpan, spans
 from vumeter_server.custom_metrics.validation import MAX_POINTS
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite import Readers, check_cancelled
@@ -65,7 +65,7 @@ async def export(
         with copy:
             snapshot = cache.take(connection)
             metrics = metrics_of(snapshot, query)
-            return Exporter(copy.make(snapshot, query, metrics), query, metrics).batches()
+            return ExportReader(copy.make(snapshot, query, metrics), query, metrics).batches()
 
     try:
         batches = await readers.run(begin, heavy=True)
@@ -107,7 +107,7 @@ class _Ordered:
         return len(self.values)
 
 
-class Exporter:
+class ExportReader:
     """Makes batches of what was copied."""
 
     def __init__(self, copied: CopiedPoints, query: ExportQuery, metrics: Sequence[int]) -> None:
@@ -136,7 +136,7 @@ class Exporter:
                 )
             skip, before = max(skip - count, 0), span.points_through
 
-    def _read(self, span: Span) -> _Ordered | None:
+    def _read(self, span: ExportSpan) -> _Ordered | None:
         """Return the points of a span that match, in order; None if there are none."""
         start_us = max(span.start_us, self._query.start_us)
         end_us = min(span.end_us, self._query.end_us)

@@ -18,7 +18,7 @@ _SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ExportSpan:
     """A span of time that is read at once.
 
     `points_through` is how many points there are up to its end, before they are filtered.
@@ -29,7 +29,7 @@ class Span:
     points_through: int
 
 
-def spans(copied: CopiedPoints) -> Iterator[Span]:
+def spans(copied: CopiedPoints) -> Iterator[ExportSpan]:
     """Yield spans that together hold all points, in order of time."""
     by_day: dict[int, int] = dict(copied.copy.days())
     head_days, counts = np.unique(copied.head.times_us // DAY_US, return_counts=True)
@@ -38,7 +38,7 @@ def spans(copied: CopiedPoints) -> Iterator[Span]:
     first, held, through = None, 0, 0
     for day, points in sorted(by_day.items()):
         if first is not None and held + points > POINTS_AT_ONCE:
-            yield Span(first * DAY_US, day * DAY_US, through)
+            yield ExportSpan(first * DAY_US, day * DAY_US, through)
             first, held = None, 0
         through += points
         if points > POINTS_AT_ONCE:
@@ -46,10 +46,10 @@ def spans(copied: CopiedPoints) -> Iterator[Span]:
         else:
             first, held = day if first is None else first, held + points
     if first is not None:
-        yield Span(first * DAY_US, (max(by_day) + 1) * DAY_US, through)
+        yield ExportSpan(first * DAY_US, (max(by_day) + 1) * DAY_US, through)
 
 
-def _spans_of_day(copied: CopiedPoints, day: int, before: int) -> Iterator[Span]:
+def _spans_of_day(copied: CopiedPoints, day: int, before: int) -> Iterator[ExportSpan]:
     """Divide a day at whole seconds, so that no span but of one second has too many points."""
     edges = np.arange(0, DAY_US + 1, _SECOND_US)
     counts = np.zeros(len(edges), np.int64)
@@ -64,5 +64,5 @@ def _spans_of_day(copied: CopiedPoints, day: int, before: int) -> Iterator[Span]
         end = max(int(np.searchsorted(counts, most, side="right")) - 1, start + 1)
         if counts[end] > counts[start]:
             span_us = edges[[start, end]] + day * DAY_US
-            yield Span(int(span_us[0]), int(span_us[1]), before + int(counts[end]))
+            yield ExportSpan(int(span_us[0]), int(span_us[1]), before + int(counts[end]))
         start = end

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "db": "vumeter_server.commands.db:db",
     "clock": "vumeter_server.commands.clock:clock",
     "simulation": "vumeter_server.commands.simulation:simulation",
+    "export": "vumeter_server.commands.exports:export_group",
     "import": "vumeter_server.commands.imports:import_group",
 }
 

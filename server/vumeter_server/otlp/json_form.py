@@ -225,11 +225,12 @@ class _Reader:
 
     def _numbers(self, given: Sequence[_NumberPoint], points: Any) -> None:
         for point in given:
-            added = points.add(**self._common(point))
+            read = wire.NUMBER_POINT(**self._common(point))
             if point.as_int is not None:
-                added.as_int = int(point.as_int)
+                read.as_int = int(point.as_int)
             elif point.as_double is not None:
-                added.as_double = _double(point.as_double)
+                read.as_double = _double(point.as_double)
+            points.append(read.SerializeToString())
 
     def _common(self, point: _NumberPoint | _HistogramPoint | _ExponentialPoint) -> dict[str, Any]:
         return {

@@ -17,6 +17,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
+from vumeter_server.access.store import KeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
@@ -25,9 +26,11 @@ from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
+from vumeter_server.custom_metrics.rejections import Rejections
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
+from vumeter_server.custom_metrics.usage import Usage
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
@@ -71,6 +74,7 @@ class Foundation:
     clock: Clock
     guard: ClockGuard
     """Says whether the clock is trusted with deletion."""
+    keys: KeyLookup
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
@@ -117,23 +121,30 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)
-    queries = Queries(store=store)
-    recording = Recording(store=store, clock=foundation.clock)
-    deletion = Deletion(store=store)
-    recorder, deletion_us = ExportRecorder(store.recorder), foundation.guard.deletion_us
+    clock, rejections = foundation.clock, Rejections(store.usage, foundation.clock)
+    use_cases: dict[str, Any] = {
+        "queries": Queries(store=store),
+        "recording": Recording(store=store, clock=clock, rejections=rejections),
+        "deletion": Deletion(store=store),
+        "usage": Usage(store=store.usage, keys=foundation.keys, clock=clock),
+    }
     export_store = SqliteExportStore(
-        foundation.writer, foundation.readers, recorder, deletion_us=deletion_us
+        foundation.writer,
+        foundation.readers,
+        ExportRecorder(store.recorder),
+        deletion_us=foundation.guard.deletion_us,
     )
-    exports = Exports(store=export_store, clock=foundation.clock, exporters=known_exporters())
+    exporters = known_exporters()
+    exports = Exports(store=export_store, clock=clock, exporters=exporters, counts=rejections)
     return Family(
         servicers=[
-            CustomMetricsService(queries=queries, recording=recording, deletion=deletion),
-            CustomMetricsRestService(queries=queries, recording=recording, deletion=deletion),
+            CustomMetricsService(**use_cases),
+            CustomMetricsRestService(**use_cases),
             OtlpMetricsService(exports=exports),
             OtlpRestService(exports=exports),
             OtlpService(exports=exports),
         ],
-        background=[store.run, export_store.run],
+        background=[store.run, export_store.run, rejections.run],
     )
 
 
@@ -229,11 +240,9 @@ async def running(
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     writer, readers = database.writer(), database.readers()
     try:
-        authenticator = Authenticator(
-            SqliteKeyLookup(readers, writer),
-            settings.admin_token.get_secret_value() if settings.admin_token else "",
-            clock,
-        )
+        keys = SqliteKeyLookup(readers, writer)
+        admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+        authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
         foundation = Foundation(
@@ -241,6 +250,7 @@ async def running(
             epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
             guard=guard,
+            keys=keys,
             writer=writer,
             readers=readers,
             on_progress=on_progress,
@@ -267,9 +277,12 @@ async def running(
         for family in built:
             for work in family.background if foundation.writes else ():
                 background.start(work.__qualname__, work())
-        background.start("save_last_used", _save_last_used(authenticator))
-        if foundation.writes:
-            background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
+        for name, step, seconds in (
+            ("save_last_used", authenticator.save_last_used, LAST_USED_SAVED_EVERY_SECONDS),
+            ("keep_clock", ClockKeeping(guard, clock_records).step, CHECKED_EVERY_SECONDS),
+        ):
+            if foundation.writes or name != "keep_clock":
+                background.start(name, run_periodically(name, step, every_seconds=seconds))
         details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
         background.start("report_health", server.keep_reporting(details))
         try:
@@ -285,15 +298,3 @@ async def running(
             await forwarding.close()
         if claim is not None:
             os.close(claim)
-
-
-async def _save_last_used(authenticator: Authenticator) -> NoReturn:
-    await run_periodically(
-        "save_last_used",
-        authenticator.save_last_used,
-        every_seconds=LAST_USED_SAVED_EVERY_SECONDS,
-    )
-
-
-async def _keep_clock(keeping: ClockKeeping) -> NoReturn:
-    await run_periodically("clock", keeping.step, every_seconds=CHECKED_EVERY_SECONDS)

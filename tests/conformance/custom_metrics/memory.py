@@ -40,6 +40,7 @@ from vumeter_server.custom_metrics.questions import (
     TimeseriesQuery,
 )
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, AskGrouped, Idempotency
+from vumeter_server.custom_metrics.usage_store import RejectionCount
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, LimitExceeded, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
@@ -98,6 +99,8 @@ class Organization:
     uses: set[Use] = field(default_factory=set)
     recorded_on: dict[int, int] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
+    label_sets: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+    """Every label set that was ever recorded."""
 
 
 @dataclass
@@ -106,6 +109,7 @@ class Data:
 
     ids: dict[str, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
+    rejections: list[tuple[int, RejectionCount]] = field(default_factory=list)
     is_unavailable: bool = False
     max_metrics: int | None = None
     max_tag_values: int | None = None
@@ -147,6 +151,7 @@ class MemoryMetricStore:
         settled = settle(batch, organization.types, now_us)
         self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
+        organization.label_sets |= set(batch.label_sets)
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
             if batch.session_indexes[index] >= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.conformance.custom_metrics.memory import Data, Organization
+from tests.conformance.custom_metrics.memory_data import Data, Organization
 
 from vumeter_server.custom_metrics.limits import OTHER
 from vumeter_server.custom_metrics.usage_store import (

@@ -48,7 +48,7 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import (
 )
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
-from vumeter_server.custom_metrics.sqlite.usage import SqliteUsageStore
+from vumeter_server.custom_metrics.sqlite.query.usage import SqliteUsageStore
 from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.runtime.clock import Clock

@@ -45,7 +45,6 @@ class State:
     sealed_through: int = -1
     layout: int = 0
     deleted_through: int = -1
-    unused_through: int = -1
 
 
 STATE_COLUMNS = tuple(State.__dataclass_fields__)

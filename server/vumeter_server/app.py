@@ -13,12 +13,12 @@ from typing import NoReturn
 
 import structlog
 
+from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
-from vumeter_server.families import Foundation, families
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -99,7 +99,7 @@ async def running(
         authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
-        foundation = Foundation(
+        foundation = families.Foundation(
             settings=settings,
             epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
@@ -109,7 +109,7 @@ async def running(
             readers=readers,
             on_progress=on_progress,
         )
-        built = await families(foundation)
+        built = await families.assemble(foundation)
         server = Server(
             Pipeline(
                 authenticator=authenticator,

@@ -14,7 +14,7 @@ from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
-from vumeter_server.custom_metrics.rejections import Rejections
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
@@ -79,7 +79,7 @@ class Family:
     on_stopping: Callable[[], None] = lambda: None
 
 
-async def families(foundation: Foundation) -> list[Family]:
+async def assemble(foundation: Foundation) -> list[Family]:
     """Build every family on the foundation."""
     return [
         await _custom_metrics(foundation),
@@ -99,7 +99,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)
-    clock, rejections = foundation.clock, Rejections(store.usage, foundation.clock)
+    clock, rejections = foundation.clock, RejectionCounter(store.usage, foundation.clock)
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
         "recording": Recording(store=store, clock=clock, rejections=rejections),

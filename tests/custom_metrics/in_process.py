@@ -23,7 +23,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
-from vumeter_server.custom_metrics.rejections import Rejections
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.store import MetricStore
@@ -54,7 +54,9 @@ class RestCalls:
         clock = lambda: NOW_US  # noqa: E731
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
-            recording=Recording(store=store, clock=clock, rejections=Rejections(usage, clock)),
+            recording=Recording(
+                store=store, clock=clock, rejections=RejectionCounter(usage, clock)
+            ),
             deletion=Deletion(store=store),
             usage=Usage(store=usage, keys=MemoryKeyStore(clock), clock=clock),
         )

@@ -9,14 +9,14 @@ from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.access.store import KeyInfo, KeyState
 from vumeter_server.api.times import timestamp
 from vumeter_server.custom_metrics.usage import UsageReport
-from vumeter_server.custom_metrics.usage_store import RejectionReason
+from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.limits import Limits
 
-_REASONS: Final[Mapping[RejectionReason, pb.RecordingRejectionReason]] = {
-    RejectionReason.CLOCK: pb.RECORDING_REJECTION_REASON_CLOCK,
-    RejectionReason.TYPE: pb.RECORDING_REJECTION_REASON_TYPE,
-    RejectionReason.LIMIT: pb.RECORDING_REJECTION_REASON_LIMIT,
-    RejectionReason.MALFORMED: pb.RECORDING_REJECTION_REASON_MALFORMED,
+_REASONS: Final[Mapping[RecordingRejectionReason, pb.RecordingRejectionReason]] = {
+    RecordingRejectionReason.CLOCK: pb.RECORDING_REJECTION_REASON_CLOCK,
+    RecordingRejectionReason.TYPE: pb.RECORDING_REJECTION_REASON_TYPE,
+    RecordingRejectionReason.LIMIT: pb.RECORDING_REJECTION_REASON_LIMIT,
+    RecordingRejectionReason.MALFORMED: pb.RECORDING_REJECTION_REASON_MALFORMED,
 }
 _STATES: Final[Mapping[KeyState, pb.KeyState]] = {
     KeyState.GOOD: pb.KEY_STATE_GOOD,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.model import Batch
-from vumeter_server.custom_metrics.rejections import Rejections
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
 from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.runtime.clock import Clock
@@ -31,7 +31,7 @@ class Recording:
 
     store: MetricStore
     clock: Clock
-    rejections: Rejections
+    rejections: RejectionCounter
     """Where whoever calls this counts what is rejected."""
 
     def check(

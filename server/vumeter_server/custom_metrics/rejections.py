@@ -12,8 +12,8 @@ import structlog
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.exported import Reason, RejectedPoint
 from vumeter_server.custom_metrics.usage_store import (
+    RecordingRejectionReason,
     RejectionCount,
-    RejectionReason,
     UsageStore,
 )
 from vumeter_server.custom_metrics.validation import AHEAD_PROBLEM
@@ -33,9 +33,9 @@ MAX_COUNTS: Final = 10_000
 SAVED_EVERY_SECONDS: Final = 1.0
 
 _OF_EXPORTED: Final = {
-    Reason.TIME: RejectionReason.CLOCK,
-    Reason.TYPE: RejectionReason.TYPE,
-    Reason.LIMIT: RejectionReason.LIMIT,
+    Reason.TIME: RecordingRejectionReason.CLOCK,
+    Reason.TYPE: RecordingRejectionReason.TYPE,
+    Reason.LIMIT: RecordingRejectionReason.LIMIT,
 }
 
 _log = structlog.get_logger(__name__)
@@ -55,13 +55,13 @@ class _Count:
     last_us: int = 0
 
 
-class Rejections:
+class RejectionCounter:
     """What was rejected of all organizations since it was saved last."""
 
     def __init__(self, store: UsageStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._counts: dict[tuple[int, str, RejectionReason], _Count] = {}
+        self._counts: dict[tuple[int, str, RecordingRejectionReason], _Count] = {}
 
     @contextlib.contextmanager
     def counted(self, caller: Caller) -> Iterator[Attempt]:
@@ -75,7 +75,7 @@ class Rejections:
                 self.add(caller, reason, attempt.points)
             raise
 
-    def add(self, caller: Caller, reason: RejectionReason, points: int) -> None:
+    def add(self, caller: Caller, reason: RecordingRejectionReason, points: int) -> None:
         """Count a request that was rejected, or some points of it."""
         key = (caller.organization_id, caller.key_id, reason)
         count = self._counts.get(key)
@@ -89,9 +89,9 @@ class Rejections:
 
     def add_exported(self, caller: Caller, rejected: Iterable[RejectedPoint]) -> None:
         """Count the points that were rejected of an export; the export is one request a reason."""
-        by_reason: dict[RejectionReason, int] = {}
+        by_reason: dict[RecordingRejectionReason, int] = {}
         for each in rejected:
-            reason = _OF_EXPORTED.get(each.reason, RejectionReason.MALFORMED)
+            reason = _OF_EXPORTED.get(each.reason, RecordingRejectionReason.MALFORMED)
             by_reason[reason] = by_reason.get(reason, 0) + 1
         for reason, points in by_reason.items():
             self.add(caller, reason, points)
@@ -136,7 +136,7 @@ class Rejections:
             if not saved:
                 self._put_back(counts)
 
-    def _put_back(self, counts: dict[tuple[int, str, RejectionReason], _Count]) -> None:
+    def _put_back(self, counts: dict[tuple[int, str, RecordingRejectionReason], _Count]) -> None:
         meanwhile, self._counts = self._counts, counts
         for key, count in meanwhile.items():
             earlier = counts.setdefault(key, _Count())
@@ -145,17 +145,17 @@ class Rejections:
             earlier.last_us = count.last_us
 
 
-def reason_of(error: VumeterError) -> RejectionReason | None:
+def reason_of(error: VumeterError) -> RecordingRejectionReason | None:
     """Return why a recording was rejected; None for what is not the fault of what was sent."""
     if isinstance(error, LimitExceeded):
-        return RejectionReason.LIMIT
+        return RecordingRejectionReason.LIMIT
     if isinstance(error, (BodyTooLarge, UnsupportedEncoding)):
-        return RejectionReason.MALFORMED
+        return RecordingRejectionReason.MALFORMED
     if not isinstance(error, InvalidArgument):
         return None
     for violation in error.violations[:1]:
         if violation.problem == AHEAD_PROBLEM:
-            return RejectionReason.CLOCK
+            return RecordingRejectionReason.CLOCK
         if violation.field.endswith(".type"):
-            return RejectionReason.TYPE
-    return RejectionReason.MALFORMED
+            return RecordingRejectionReason.TYPE
+    return RecordingRejectionReason.MALFORMED

@@ -13,7 +13,7 @@ from vumeter_server.times.units import DAY_US, HOUR_US
 REJECTIONS_SHOWN_US: Final = DAY_US
 
 
-class RejectionReason(StrEnum):
+class RecordingRejectionReason(StrEnum):
     """Why a recording was rejected; the values are stored and shown to callers."""
 
     CLOCK = "clock"
@@ -85,7 +85,7 @@ class RejectionCount:
     Points are 0 of requests of which none could be read.
     """
 
-    reason: RejectionReason
+    reason: RecordingRejectionReason
     key_id: str
     requests: int
     points: int

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.exported import ExportOutcome, Reason, RejectedPoint
-from vumeter_server.custom_metrics.rejections import Rejections as RejectionCounts
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import InvalidArgument, RetryableError
 from vumeter_server.otlp import wire
@@ -32,7 +32,7 @@ class Exports:
     store: ExportStore
     clock: Clock
     exporters: KnownExporters
-    counts: RejectionCounts
+    counts: RejectionCounter
     """Where usage finds what is rejected, by hour."""
 
     async def record(

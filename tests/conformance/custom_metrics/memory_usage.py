@@ -9,8 +9,8 @@ from tests.conformance.custom_metrics.memory_data import Data, Organization
 
 from vumeter_server.custom_metrics.limits import OTHER
 from vumeter_server.custom_metrics.usage_store import (
+    RecordingRejectionReason,
     RejectionCount,
-    RejectionReason,
     Stored,
     StoredLabel,
     StoredMetric,
@@ -93,7 +93,7 @@ class MemoryUsageStore:
     async def rejections(
         self, organization_id: int, now_us: int, most: int
     ) -> Sequence[RejectionCount]:
-        found: dict[tuple[RejectionReason, str], list[RejectionCount]] = {}
+        found: dict[tuple[RecordingRejectionReason, str], list[RejectionCount]] = {}
         for of, each in self._data.rejections:
             if of == organization_id and each.last_us // HOUR_US >= first_hour(now_us):
                 found.setdefault((each.reason, each.key_id), []).append(each)

@@ -13,8 +13,8 @@ from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import END_OF_TIME_US, DeleteQuery
 from vumeter_server.custom_metrics.usage_store import (
+    RecordingRejectionReason,
     RejectionCount,
-    RejectionReason,
     Stored,
     StoredLabel,
     StoredMetric,
@@ -142,7 +142,7 @@ def test_what_deletion_left_without_points_is_not_counted(subject: Subject) -> N
 
 
 def rejection(
-    key_id: str, reason: RejectionReason, requests: int, last_us: int = NOON_US
+    key_id: str, reason: RecordingRejectionReason, requests: int, last_us: int = NOON_US
 ) -> RejectionCount:
     return RejectionCount(
         reason=reason, key_id=key_id, requests=requests, points=10 * requests, last_us=last_us
@@ -158,33 +158,33 @@ def test_rejections_are_added_up_by_reason_and_key_for_a_day(subject: Subject) -
 
     save(
         NOON_US,
-        (ours, rejection("vmk_a", RejectionReason.LIMIT, 2)),
-        (ours, rejection("vmk_b", RejectionReason.LIMIT, 1)),
-        (theirs, rejection("vmk_c", RejectionReason.CLOCK, 7)),
+        (ours, rejection("vmk_a", RecordingRejectionReason.LIMIT, 2)),
+        (ours, rejection("vmk_b", RecordingRejectionReason.LIMIT, 1)),
+        (theirs, rejection("vmk_c", RecordingRejectionReason.CLOCK, 7)),
     )
     later = NOON_US + HOUR_US
     save(
         later,
-        (ours, rejection("vmk_a", RejectionReason.LIMIT, 3, later + 5)),
-        (ours, rejection("vmk_a", RejectionReason.LIMIT, 1, later + 3)),
-        (ours, rejection("vmk_a", RejectionReason.TYPE, 1, later)),
+        (ours, rejection("vmk_a", RecordingRejectionReason.LIMIT, 3, later + 5)),
+        (ours, rejection("vmk_a", RecordingRejectionReason.LIMIT, 1, later + 3)),
+        (ours, rejection("vmk_a", RecordingRejectionReason.TYPE, 1, later)),
     )
     both = [
-        rejection("vmk_a", RejectionReason.LIMIT, 6, later + 5),
-        rejection("vmk_b", RejectionReason.LIMIT, 1),
-        rejection("vmk_a", RejectionReason.TYPE, 1, later),
+        rejection("vmk_a", RecordingRejectionReason.LIMIT, 6, later + 5),
+        rejection("vmk_b", RecordingRejectionReason.LIMIT, 1),
+        rejection("vmk_a", RecordingRejectionReason.TYPE, 1, later),
     ]
     assert subject.run(usage.rejections(ours, later, 100)) == both
     assert subject.run(usage.rejections(ours, later, 2)) == both[:2]
     assert subject.run(usage.rejections(theirs, later, 100)) == [
-        rejection("vmk_c", RejectionReason.CLOCK, 7)
+        rejection("vmk_c", RecordingRejectionReason.CLOCK, 7)
     ]
     last_hour = NOON_US + 24 * HOUR_US
     assert subject.run(usage.rejections(ours, last_hour - 1, 100)) == both
     # Those of an hour go together.
     assert subject.run(usage.rejections(ours, last_hour, 100)) == [
-        rejection("vmk_a", RejectionReason.LIMIT, 4, later + 5),
-        rejection("vmk_a", RejectionReason.TYPE, 1, later),
+        rejection("vmk_a", RecordingRejectionReason.LIMIT, 4, later + 5),
+        rejection("vmk_a", RecordingRejectionReason.TYPE, 1, later),
     ]
     save(last_hour + HOUR_US)
     assert subject.run(usage.rejections(ours, last_hour + HOUR_US, 100)) == []
@@ -196,7 +196,7 @@ def test_rejections_that_storage_cannot_take_are_all_left_out(
 ) -> None:
     organization_id = Practice.of(subject).organization_id
     rows = [
-        (organization_id, rejection(f"vmk_{n:0200}", RejectionReason.LIMIT, 1))
+        (organization_id, rejection(f"vmk_{n:0200}", RecordingRejectionReason.LIMIT, 1))
         for n in range(3_000)
     ]
     with subject.failing(failure), pytest.raises(Unavailable):

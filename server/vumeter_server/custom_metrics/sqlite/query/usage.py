@@ -14,8 +14,8 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Kind
 from vumeter_server.custom_metrics.usage_store import (
+    RecordingRejectionReason,
     RejectionCount,
-    RejectionReason,
     Stored,
     StoredLabel,
     StoredMetric,
@@ -93,7 +93,7 @@ class SqliteUsageStore:
         )
         return [
             RejectionCount(
-                reason=RejectionReason(reason),
+                reason=RecordingRejectionReason(reason),
                 key_id=key_id,
                 requests=requests,
                 points=points,

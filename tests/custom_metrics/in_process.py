@@ -52,6 +52,7 @@ class RestCalls:
 
     def __init__(self, store: MetricStore, usage: UsageStore, runner: asyncio.Runner) -> None:
         clock = lambda: NOW_US  # noqa: E731
+        rejections = RejectionCounter(usage, clock)
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
             recording=Recording(

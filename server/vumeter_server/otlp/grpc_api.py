@@ -17,7 +17,7 @@ from vumeter_server.custom_metrics.exported import Reason
 from vumeter_server.otlp import wire
 from vumeter_server.otlp.ingest import Exports, partial_success
 
-_REASONS: Final[Mapping[str, pb.RecordingRejectionReason]] = {
+_REASONS: Final[Mapping[str, pb.RejectionReason]] = {
     Reason.NAME: pb.REJECTION_REASON_NAME,
     Reason.TYPE: pb.REJECTION_REASON_TYPE,
     Reason.VALUE: pb.REJECTION_REASON_VALUE,

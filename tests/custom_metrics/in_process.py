@@ -55,9 +55,7 @@ class RestCalls:
         rejections = RejectionCounter(usage, clock)
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
-            recording=Recording(
-                store=store, clock=clock, rejections=RejectionCounter(usage, clock)
-            ),
+            recording=Recording(store=store, clock=clock, rejections=rejections),
             deletion=Deletion(store=store),
             usage=Usage(store=usage, keys=MemoryKeyStore(clock), clock=clock),
         )

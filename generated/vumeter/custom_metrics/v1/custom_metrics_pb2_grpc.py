@@ -269,7 +269,8 @@ class CustomMetricsServiceServicer(object):
 
     def GetUsage(self, request, context):
         """Reports how much the organization stores, by metric and by label, how near its limits that is, what
-        was rejected of recordings in the last 24 hours, and when its keys were used last.
+        was rejected of recordings in the last 24 hours, and when its keys were used last. Each list has the
+        largest of what there is, at most 10,000 entries; the totals are of all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

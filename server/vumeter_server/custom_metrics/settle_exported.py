@@ -34,7 +34,7 @@ from vumeter_server.custom_metrics.increments import (
 )
 from vumeter_server.custom_metrics.model import MetricType, Settled
 from vumeter_server.custom_metrics.units import time_factor
-from vumeter_server.custom_metrics.validation import MAX_AHEAD_US, MAX_VALUE
+from vumeter_server.custom_metrics.validation import AHEAD_PROBLEM, MAX_AHEAD_US, MAX_VALUE
 from vumeter_server.times.units import DAY_US
 
 STATES_KEPT_US: Final = 7 * DAY_US
@@ -169,8 +169,7 @@ class _Settling:
         if time_ns <= 0:
             return _rejected(metric, Reason.TIME, "must have a time")
         if time_ns > self._last_ns:
-            problem = "must be at most 10 minutes ahead of the server"
-            return _rejected(metric, Reason.TIME, problem)
+            return _rejected(metric, Reason.TIME, AHEAD_PROBLEM)
         value = self._batch.values[number]
         if not math.isfinite(value):
             return _rejected(metric, Reason.VALUE, "must be a finite number")

@@ -152,7 +152,7 @@ def jobs(count: int) -> Iterator[bytes]:
     now_ns = time.time_ns()
     for number in range(count):
         for metric in request.resource_metrics[0].scope_metrics[0].metrics:
-            data = getattr(metric, metric.WhichOneof("data"))
+            data = getattr(metric, metric.WhichOneof("data") or "")
             for point in data.data_points:
                 point.start_time_unix_nano = now_ns - 30_000_000_000
                 point.time_unix_nano = now_ns

@@ -59,7 +59,9 @@ def fields_of(point: Message) -> list[bytes]:
 def body_of_points(encoded: list[bytes]) -> bytes:
     """Return a request of one delta sum, with points that are encoded already."""
     data = b"".join(b"\x0a" + _varint(len(each)) + each for each in encoded)
-    data += metrics_pb2.Sum(aggregation_temporality=1).SerializeToString()
+    data += metrics_pb2.Sum(
+        aggregation_temporality=metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
+    ).SerializeToString()
     metric = metrics_pb2.Metric(name="m").SerializeToString()
     metric += b"\x3a" + _varint(len(data)) + data
     scope = b"\x12" + _varint(len(metric)) + metric

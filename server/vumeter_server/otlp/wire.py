@@ -21,6 +21,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp.attributes import Value
 
+NO_REQUEST: Final = "The body must be an ExportMetricsServiceRequest"
 PACKAGE: Final = "vumeter.otlp.wire"
 _AS_BYTES: Final = frozenset({"attributes", "resource", "scope"})
 _OF_NUMBERS: Final = frozenset({"Gauge", "Sum"})
@@ -118,7 +119,7 @@ def parse(message: type[Any], data: bytes) -> Any:
     try:
         return message.FromString(data)
     except DecodeError:
-        raise InvalidArgument("The body must be an ExportMetricsServiceRequest") from None
+        raise InvalidArgument(NO_REQUEST) from None
 
 
 def value_of(value: Any, depth: int = 0) -> Value:

@@ -16,7 +16,9 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Authenticator
-from vumeter_server.access.sqlite.store import SqliteKeyLookup
+from vumeter_server.access.erasure import Erasure
+from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, SqliteKeyLookup
+from vumeter_server.access.store import OrganizationData
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
@@ -92,6 +94,8 @@ class Family:
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
+    recorded: Sequence[OrganizationData] = field(default=())
+    """Stores that keep what organizations record."""
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
@@ -134,6 +138,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             OtlpService(exports=exports),
         ],
         background=[store.run, export_store.run],
+        recorded=[store, export_store],
     )
 
 
@@ -167,6 +172,7 @@ def _simulation(foundation: Foundation) -> Family:
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
         background=[store.run_maintenance],
+        recorded=[store],
     )
 
 
@@ -269,6 +275,11 @@ async def running(
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
+            erasure = Erasure(
+                SqliteDeletedOrganizations(readers, writer, clock),
+                [store for family in built for store in family.recorded],
+            )
+            background.start("erasure", erasure.run())
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
         details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
         background.start("report_health", server.keep_reporting(details))

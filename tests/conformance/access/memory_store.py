@@ -102,6 +102,11 @@ class MemoryKeyStore:
         stored = key.stored
         return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
 
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization."""
+        found = self._organizations.get(name)
+        return None if found is None else found.organization_id
+
     def list_keys(self) -> list[KeyInfo]:
         """Return every key."""
         return sorted(

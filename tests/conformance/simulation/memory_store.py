@@ -6,7 +6,7 @@ Nothing is kept up to date here: each answer is computed from the calls, by thei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
@@ -22,6 +22,7 @@ from vumeter_server.simulation.model import (
     ExecutionReport,
 )
 from vumeter_server.simulation.store import (
+    Contents,
     ExecutionPosition,
     ExecutionsPage,
     RunTest,
@@ -130,6 +131,36 @@ class MemorySimulationStore:
         stored = self._to_change(organization_id).executions.pop(execution_id, None)
         return None if stored is None else len(stored.calls)
 
+    async def delete_run_tests(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> Contents:
+        """Delete run tests with their executions and calls."""
+        organization = self._to_change(organization_id)
+        deleted = await self.contents(organization_id, names)
+        organization.run_tests = {
+            each for each in organization.run_tests if not _is_among(each, names)
+        }
+        organization.executions = {
+            each: stored
+            for each, stored in organization.executions.items()
+            if not _is_among(stored.report.run_test_name, names)
+        }
+        return deleted
+
+    async def contents(self, organization_id: int, names: Collection[str] | None) -> Contents:
+        """Return what `delete_run_tests` would delete."""
+        organization = self._of(organization_id)
+        executions = [
+            stored
+            for stored in organization.executions.values()
+            if _is_among(stored.report.run_test_name, names)
+        ]
+        return Contents(
+            run_tests=sum(_is_among(each, names) for each in organization.run_tests),
+            executions=len(executions),
+            calls=sum(len(stored.calls) for stored in executions),
+        )
+
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last."""
         organization = self._of(organization_id)
@@ -184,6 +215,10 @@ class MemorySimulationStore:
     async def run_maintenance(self) -> None:
         """Nothing is put off."""
         await asyncio.Event().wait()
+
+
+def _is_among(run_test_name: str, names: Collection[str] | None) -> bool:
+    return names is None or run_test_name in names
 
 
 def _run_test(name: str, executions: Sequence[_Stored]) -> RunTest:

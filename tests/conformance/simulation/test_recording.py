@@ -25,7 +25,7 @@ from tests.simulation import reference
 from vumeter_server.errors import Conflict, NotFound
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES, MEANS, ExecutionMetrics
 from vumeter_server.simulation.model import CALL_STATUSES, NUMBER_NAMES, CallReport
-from vumeter_server.simulation.store import SimulationStore
+from vumeter_server.simulation.store import Contents, SimulationStore
 
 values = st.none() | st.sampled_from([0.0, 0.217, 640.0, 640.5, 1234.0, 1e15, 1.7e308])
 recorded_calls = st.builds(
@@ -183,6 +183,40 @@ async def test_ids_of_a_deleted_execution_can_be_used_again(store: SimulationSto
     await store.record_execution(ACME, execution(1, run_test_name="Another Test"))
     assert (await metrics_of(store)).total_calls == 0
     assert (await metrics_of(store, 2)).total_calls == 2
+
+
+async def test_a_deleted_run_test_is_gone_with_executions_and_calls(
+    store: SimulationStore,
+) -> None:
+    await store.record_execution(ACME, execution(1))
+    await store.record_execution(ACME, execution(2))
+    await store.record_execution(ACME, execution(3, run_test_name="Kept"))
+    await store.record_run_test(RIVAL, RUN_TEST)
+    await store.record_calls(ACME, [call(1), call(2), call(3, of=2), call(4, of=3)])
+    expected = Contents(run_tests=1, executions=2, calls=3)
+    assert await store.contents(ACME, [RUN_TEST, "Unknown"]) == expected
+    assert await store.delete_run_tests(ACME, [RUN_TEST, "Unknown"]) == expected
+    assert await store.delete_run_tests(ACME, [RUN_TEST]) == Contents(
+        run_tests=0, executions=0, calls=0
+    )
+    assert [each.run_test_name for each in await store.run_tests(ACME, after="", limit=9)] == [
+        "Kept"
+    ]
+    assert [each.run_test_name for each in await store.run_tests(RIVAL, after="", limit=9)] == [
+        RUN_TEST
+    ]
+    assert await store.execution(ACME, execution_id(1), DOCUMENTED_PERCENTILES) is None
+    assert await store.call(ACME, call_id(3)) is None
+    assert await store.call(ACME, call_id(4)) == call(4, of=3)
+    with pytest.raises(NotFound):
+        await store.record_calls(ACME, [call(1)])
+    # Name and ids are free again.
+    await store.record_execution(ACME, execution(1))
+    await store.record_calls(ACME, [call(3)])
+    assert (await page(store)).count == 1
+    assert (await metrics_of(store)).total_calls == 1
+    assert await store.delete_run_tests(ACME, None) == Contents(run_tests=2, executions=2, calls=2)
+    assert await store.run_tests(ACME, after="", limit=9) == []
 
 
 async def test_an_empty_batch_changes_nothing(store: SimulationStore) -> None:

@@ -11,8 +11,12 @@ from typing import Protocol
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
-from vumeter_server.access.store import KeyAdministration, KeyLookup
+from vumeter_server.access.sqlite.store import (
+    SqliteDeletedOrganizations,
+    SqliteKeyAdministration,
+    SqliteKeyLookup,
+)
+from vumeter_server.access.store import DeletedOrganizations, KeyAdministration, KeyLookup
 from vumeter_server.sqlite import open_database
 
 STARTED_US = 1_764_490_000_000_000
@@ -35,6 +39,9 @@ class Engine(Protocol):
     def administration(self) -> KeyAdministration:
         """The side of the commands."""
 
+    def deleted(self) -> AbstractAsyncContextManager[DeletedOrganizations]:
+        """Open the side of what is left to do of deleted organizations."""
+
     def lookup(self) -> AbstractAsyncContextManager[KeyLookup]:
         """Open the side of one process of a server."""
 
@@ -51,6 +58,10 @@ class MemoryEngine:
         self.failures = memory_failures(self.administration.set_unavailable)
 
     @contextlib.asynccontextmanager
+    async def deleted(self) -> AsyncIterator[DeletedOrganizations]:
+        yield self.administration
+
+    @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:
         yield self.administration
 
@@ -62,7 +73,17 @@ class SqliteEngine:
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self._database = open_database(directory / "vumeter.db")
+        self._clock = clock
         self.administration = SqliteKeyAdministration(self._database, clock)
+
+    @contextlib.asynccontextmanager
+    async def deleted(self) -> AsyncIterator[DeletedOrganizations]:
+        writer, readers = self._database.writer(), self._database.readers()
+        try:
+            yield SqliteDeletedOrganizations(readers, writer, self._clock)
+        finally:
+            writer.close()
+            readers.close()
 
     @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:

@@ -112,6 +112,9 @@ class MemoryMetricStore:
         points = self._organizations[organization_id].points
         return sum(_is_about(query, point) for point in points)
 
+    async def forget_organization(self, organization_id: int) -> None:
+        self._organizations[organization_id] = Organization()
+
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         uses = self._organizations[organization_id].uses
         return sorted({name for name, agent, _ in uses if agent_id in (None, agent)})

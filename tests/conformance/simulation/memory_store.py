@@ -147,6 +147,11 @@ class MemorySimulationStore:
         }
         return deleted
 
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization."""
+        self._to_change(organization_id)
+        del self._organizations[organization_id]
+
     async def contents(self, organization_id: int, names: Collection[str] | None) -> Contents:
         """Return what `delete_run_tests` would delete."""
         organization = self._of(organization_id)

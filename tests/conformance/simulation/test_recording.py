@@ -219,6 +219,21 @@ async def test_a_deleted_run_test_is_gone_with_executions_and_calls(
     assert await store.run_tests(ACME, after="", limit=9) == []
 
 
+async def test_nothing_is_left_of_an_organization_that_is_forgotten(
+    store: SimulationStore,
+) -> None:
+    for organization_id in (ACME, RIVAL):
+        await store.record_run_test(organization_id, "Empty")
+        await store.record_execution(organization_id, execution(1))
+        await store.record_calls(organization_id, [call(1), call(2)])
+    for _ in range(2):
+        await store.forget_organization(ACME)
+        assert await store.run_tests(ACME, after="", limit=9) == []
+        assert await store.call(ACME, call_id(1)) is None
+        assert await store.contents(ACME, None) == Contents(run_tests=0, executions=0, calls=0)
+    assert await store.contents(RIVAL, None) == Contents(run_tests=2, executions=1, calls=2)
+
+
 async def test_an_empty_batch_changes_nothing(store: SimulationStore) -> None:
     await store.record_execution(ACME, execution())
     await store.record_calls(ACME, [])

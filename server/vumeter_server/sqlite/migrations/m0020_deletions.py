@@ -17,8 +17,8 @@ def migrate(db: Database) -> None:
             deletion_no INTEGER PRIMARY KEY AUTOINCREMENT,
             tenant_id TEXT,
             tenant_no INTEGER,
-            events INTEGER,
-            calls INTEGER,
+            events INTEGER NOT NULL DEFAULT 0,
+            calls INTEGER NOT NULL DEFAULT 0,
             done_us INTEGER
         ) STRICT
     """)

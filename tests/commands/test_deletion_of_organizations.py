@@ -19,8 +19,10 @@ from tests.waiting import until
 from vumeter_server.access.keys import NewKey
 from vumeter_server.sqlite.library import sqlite3
 
+CUMULATIVE = 2
 SIMULATION = "/sdk/api/v1/simulation"
-CONTENTS = "1 key, 2 metrics, 4 points, 2 run tests, 3 executions, 2 simulated calls"
+CONTENTS = "1 key, 2 metrics, 5 points, 2 run tests, 3 executions, 2 simulated calls"
+TOTALS = {"calls": 9, "turns": 2}
 # What stays of an organization: its number, and that of its next batch.
 STAYS = {"organizations", "metric_states"}
 
@@ -67,12 +69,14 @@ class Caller:
             for of in (0, 2)
         ]
         self.post(f"{SIMULATION}/calls", {"calls": calls})
-        # A delta that is no number is rejected, and that is kept.
-        Sender(self.stack, self.key).post_json(exported(counter("calls", "NaN")))
+        # A delta that is no number is rejected, and that is kept; so is how far a counter is.
+        running = counter("calls", 7)
+        running["sum"]["aggregationTemporality"] = CUMULATIVE
+        Sender(self.stack, self.key).post_json(exported(counter("calls", "NaN"), running))
 
     def totals(self) -> Any:
         answer = self.request(
-            "GET", "/v1/custom-metrics/aggregate?startDate=2020-01-01&endDate=2100-01-01"
+            "GET", "/v1/custom-metrics/aggregate?startDate=2020-01-01&endDate=2029-12-31"
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
@@ -80,7 +84,7 @@ class Caller:
     def executions(self, run_test: str) -> int | None:
         """Return how many executions a run test has; None if it is unknown."""
         answer = self.request("GET", f"{SIMULATION}/metrics", params={"run_test_name": run_test})
-        return None if answer.status_code == 404 else int(answer.json()["count"])
+        return None if answer.status_code == 404 else int(answer.json()["result"]["count"])
 
 
 def vumeter(stack: Stack, *arguments: str) -> tuple[int, str, str]:
@@ -143,13 +147,13 @@ def test_a_deleted_organization_is_gone_with_all_it_recorded(stack: Stack) -> No
     assert "acme" not in vumeter(stack, "organizations", "list")[1]
     assert caller.key.key_id not in vumeter(stack, "keys", "list")[1]
     assert rows_of(stack.db_path, number_of(stack.db_path, "rival")) == others
-    assert rival.totals() == {"calls": 2, "turns": 2}
+    assert rival.totals() == TOTALS
     assert vumeter(stack, "db", "check") == (0, "no problem found\n", "")
     # Another organization may have its name, and has nothing of it.
     again = Caller(stack, stack.make_key())
     assert again.totals() == {}
     again.record_everything()
-    assert again.totals() == {"calls": 2, "turns": 2}
+    assert again.totals() == TOTALS
     assert vumeter(stack, "organizations", "delete", "acme", "--yes")[0] == 0
 
 
@@ -159,13 +163,13 @@ def test_deleted_run_tests_are_gone_with_executions_and_calls(stack: Stack) -> N
     of = ("--organization", "simulating")
     assert vumeter(stack, "run-tests", "delete", *of, "Nightly", "Weekly", "--dry-run") == (
         0,
-        "2 run tests, 3 executions, 2 simulated calls of simulating would be deleted\n",
+        "2 run tests, 3 executions and 2 simulated calls of simulating would be deleted\n",
         "",
     )
     assert caller.executions("Nightly") == 2
     assert vumeter(stack, "run-tests", "delete", *of, "Nightly", "--yes") == (
         0,
-        "1 run test, 2 executions, 1 simulated call of simulating deleted\n",
+        "1 run test, 2 executions and 1 simulated call of simulating deleted\n",
         "",
     )
     assert (caller.executions("Nightly"), caller.executions("Weekly")) == (None, 1)
@@ -216,7 +220,7 @@ def test_without_a_server_the_command_erases_by_itself(tmp_path: Path) -> None:
     number = number_of(stack.db_path, "acme")
     assert stack.stop() == 0
     deleted = vumeter(stack, "run-tests", "delete", "--organization", "acme", "Weekly", "--yes")
-    assert deleted[1] == "1 run test, 1 execution, 1 simulated call of acme deleted\n"
+    assert deleted[1] == "1 run test, 1 execution and 1 simulated call of acme deleted\n"
     assert vumeter(stack, "organizations", "delete", "acme", "--yes")[0] == 0
     assert rows_of(stack.db_path, number).keys() == STAYS
     assert vumeter(stack, "db", "check")[0] == 0

@@ -91,9 +91,10 @@ class LiveView:
     def apply(self, change: Change) -> None:
         """Apply what was committed and raise the flags of those who watch it."""
         for tenant_id, limit in change.limits.items():
-            self._limits[tenant_id] = limit
             if limit is None:
-                del self._limits[tenant_id]
+                self._limits.pop(tenant_id, None)
+            else:
+                self._limits[tenant_id] = limit
         active = self._list(change.listings)
         changed = False
         for tenant_id in active.keys() | change.totals.keys():

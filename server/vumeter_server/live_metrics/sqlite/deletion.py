@@ -124,7 +124,7 @@ BEGINNING: Place = (-(2**63), -(2**63), -(2**63))
 
 def drop_marks(connection: sqlite3.Connection, tenant_no: int, after: Place) -> Place | None:
     """Drop a tenant's marks among some that follow; return where these end, None at the end."""
-    end = connection.execute(
+    end: Place | None = connection.execute(
         "SELECT us, call_no, kind FROM live_marks WHERE (us, call_no, kind) > (?, ?, ?)"
         " ORDER BY us, call_no, kind LIMIT 1 OFFSET ?",
         (*after, ROWS_AT_ONCE),

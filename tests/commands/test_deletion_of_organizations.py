@@ -69,10 +69,15 @@ class Caller:
             for of in (0, 2)
         ]
         self.post(f"{SIMULATION}/calls", {"calls": calls})
+        refused = {"points": [{"name": "calls", "type": "gauge", "value": 1}]}
+        assert self.request("POST", "/v1/custom-metrics", json=refused).status_code == 400
         # A delta that is no number is rejected, and that is kept; so is how far a counter is.
         running = counter("calls", 7)
         running["sum"]["aggregationTemporality"] = CUMULATIVE
         Sender(self.stack, self.key).post_json(exported(counter("calls", "NaN"), running))
+        organization_id = number_of_key(self.stack.db_path, self.key)
+        # What was rejected is counted in the background.
+        until(lambda: rows_of(self.stack.db_path, organization_id).get("rejections") == 2)
 
     def totals(self) -> Any:
         answer = self.request(
@@ -108,6 +113,14 @@ def rows_of(path: Path, organization_id: int) -> dict[str, int]:
     return {table: count for table, count in counts.items() if count}
 
 
+def number_of_key(path: Path, key: NewKey) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        row = connection.execute(
+            "SELECT organization_id FROM api_keys WHERE key_id = ?", (key.key_id,)
+        ).fetchone()
+    return int(row[0])
+
+
 def number_of(path: Path, name: str) -> int:
     with closing(sqlite3.connect(path)) as connection:
         row = connection.execute(
@@ -123,13 +136,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     started.stop()
 
 
+@pytest.mark.timeout(300)
 def test_a_deleted_organization_is_gone_with_all_it_recorded(stack: Stack) -> None:
     caller, rival = Caller(stack, stack.make_key()), Caller(stack, stack.make_key("rival"))
     for each in (caller, rival):
         each.record_everything()
     number = number_of(stack.db_path, "acme")
     others = rows_of(stack.db_path, number_of(stack.db_path, "rival"))
-    assert {"exported_series", "rejected_points", "idempotency_keys", "api_keys"} <= others.keys()
+    assert {"exported_series", "rejections", "idempotency_keys", "api_keys"} <= others.keys()
     before = rows_of(stack.db_path, number)
     assert vumeter(stack, "organizations", "delete", "acme", "--dry-run") == (
         0,

@@ -19,7 +19,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.simulation.store import Contents
+from vumeter_server.simulation.store import SimulationContents
 from vumeter_server.sqlite import Database, Readers, Writer
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class OrganizationContents:
     keys: int
     metrics: int
     points: int
-    simulation: Contents
+    simulation: SimulationContents
 
     def __str__(self) -> str:
         """Return the counts in words."""

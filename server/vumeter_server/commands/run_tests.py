@@ -19,7 +19,7 @@ from vumeter_server.commands.deleting import (
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.runtime.logs import configure_command_logs
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.simulation.store import Contents
+from vumeter_server.simulation.store import SimulationContents
 from vumeter_server.sqlite import Database
 
 
@@ -56,7 +56,7 @@ def delete(
         if not is_agreed(f"Delete {what_it_holds(found)} of {organization}?", yes=yes):
             return 1
 
-        async def delete_all(store: SqliteSimulationStore) -> Contents:
+        async def delete_all(store: SqliteSimulationStore) -> SimulationContents:
             deleted = await store.delete_run_tests(organization_id, names)
             # No query finds their calls any more; this gives the space back.
             await store.finish_deletions()
@@ -67,7 +67,7 @@ def delete(
     return 0
 
 
-def what_it_holds(contents: Contents) -> str:
+def what_it_holds(contents: SimulationContents) -> str:
     """Return the counts in words."""
     return (
         f"{counted(contents.run_tests, 'run test')},"
@@ -76,16 +76,17 @@ def what_it_holds(contents: Contents) -> str:
     )
 
 
-def _contents(database: Database, organization_id: int, names: Sequence[str]) -> Contents:
+def _contents(database: Database, organization_id: int, names: Sequence[str]) -> SimulationContents:
     return _with_store(database, lambda store: store.contents(organization_id, names))
 
 
 def _with_store(
-    database: Database, work: Callable[[SqliteSimulationStore], Coroutine[Any, Any, Contents]]
-) -> Contents:
+    database: Database,
+    work: Callable[[SqliteSimulationStore], Coroutine[Any, Any, SimulationContents]],
+) -> SimulationContents:
     writer, readers = database.writer(), database.readers()
 
-    async def run() -> Contents:
+    async def run() -> SimulationContents:
         return await work(SqliteSimulationStore(readers, writer))
 
     try:

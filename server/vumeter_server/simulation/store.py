@@ -54,7 +54,7 @@ class RunTest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contents:
+class SimulationContents:
     """How many run tests there are, or were deleted, with their executions and calls."""
 
     run_tests: int
@@ -121,7 +121,7 @@ class SimulationStore(Protocol):
 
     async def delete_run_tests(
         self, organization_id: int, names: Collection[str] | None
-    ) -> Contents:
+    ) -> SimulationContents:
         """Delete the run tests of some names, all of them if None; return what is deleted.
 
         They go with their executions and calls, all at one moment. A name that is unknown is passed
@@ -137,7 +137,9 @@ class SimulationStore(Protocol):
         be cut short and repeated.
         """
 
-    async def contents(self, organization_id: int, names: Collection[str] | None) -> Contents:
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
         """Return what `delete_run_tests` would delete."""
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:

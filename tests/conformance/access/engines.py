@@ -11,12 +11,18 @@ from typing import Protocol
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
+from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
 from vumeter_server.access.sqlite.store import (
     SqliteDeletedOrganizations,
     SqliteKeyAdministration,
     SqliteKeyLookup,
 )
-from vumeter_server.access.store import DeletedOrganizations, KeyAdministration, KeyLookup
+from vumeter_server.access.store import (
+    DeletedOrganizations,
+    KeyAdministration,
+    KeyLookup,
+    LimitAdministration,
+)
 from vumeter_server.sqlite import open_database
 
 STARTED_US = 1_764_490_000_000_000
@@ -39,6 +45,10 @@ class Engine(Protocol):
     def administration(self) -> KeyAdministration:
         """The side of the commands."""
 
+    @property
+    def limits(self) -> LimitAdministration:
+        """The side of the commands for limits."""
+
     def deleted(self) -> AbstractAsyncContextManager[DeletedOrganizations]:
         """Open the side of what is left to do of deleted organizations."""
 
@@ -54,7 +64,7 @@ class MemoryEngine:
     """Keeps everything in one object."""
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
-        self.administration = MemoryKeyStore(clock)
+        self.administration = self.limits = MemoryKeyStore(clock)
         self.failures = memory_failures(self.administration.set_unavailable)
 
     @contextlib.asynccontextmanager
@@ -75,6 +85,7 @@ class SqliteEngine:
         self._database = open_database(directory / "vumeter.db")
         self._clock = clock
         self.administration = SqliteKeyAdministration(self._database, clock)
+        self.limits = SqliteLimitAdministration(self._database)
 
     @contextlib.asynccontextmanager
     async def deleted(self) -> AsyncIterator[DeletedOrganizations]:

@@ -37,6 +37,7 @@ class MemoryKeyStore:
         self._keys: dict[str, _Key] = {}
         self._unerased: list[int] = []
         self._numbers = count(1)
+        self._limits: dict[int, dict[str, int]] = {}
         self._is_unavailable = False
 
     def set_unavailable(self, is_unavailable: bool) -> None:
@@ -46,7 +47,36 @@ class MemoryKeyStore:
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
         key = self._keys.get(key_id)
-        return None if key is None else key.stored
+        if key is None:
+            return None
+        return replace(key.stored, limits=self._limits.get(key.stored.organization_id, {}))
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return keys of an organization, the one that was used last first."""
+        infos = [
+            info
+            for info in self.list_keys()
+            if self._keys[info.key_id].stored.organization_id == organization_id
+        ]
+        infos.sort(key=lambda info: (-(info.last_used_us or -1), -info.created_us, info.key_id))
+        return infos[:most]
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return an organization's own limits."""
+        if organization not in self._organizations:
+            return None
+        return dict(self._limits.get(self._organizations[organization].organization_id, {}))
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change an organization's own limits."""
+        if organization not in self._organizations:
+            return False
+        own = self._limits.setdefault(self._organizations[organization].organization_id, {})
+        for name, value in changed.items():
+            own.pop(name, None)
+            if value is not None:
+                own[name] = value
+        return True
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
@@ -115,6 +145,7 @@ class MemoryKeyStore:
         if found is None:
             return None
         self._unerased.append(found.organization_id)
+        self._limits.pop(found.organization_id, None)
         self._keys = {key_id: key for key_id, key in self._keys.items() if key.organization != name}
         return found.organization_id
 

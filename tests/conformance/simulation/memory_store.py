@@ -22,10 +22,10 @@ from vumeter_server.simulation.model import (
     ExecutionReport,
 )
 from vumeter_server.simulation.store import (
-    Contents,
     ExecutionPosition,
     ExecutionsPage,
     RunTest,
+    SimulationContents,
     of_another_execution,
     of_another_run_test,
     unknown_executions,
@@ -133,7 +133,7 @@ class MemorySimulationStore:
 
     async def delete_run_tests(
         self, organization_id: int, names: Collection[str] | None
-    ) -> Contents:
+    ) -> SimulationContents:
         """Delete run tests with their executions and calls."""
         organization = self._to_change(organization_id)
         deleted = await self.contents(organization_id, names)
@@ -152,7 +152,9 @@ class MemorySimulationStore:
         self._to_change(organization_id)
         del self._organizations[organization_id]
 
-    async def contents(self, organization_id: int, names: Collection[str] | None) -> Contents:
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
         """Return what `delete_run_tests` would delete."""
         organization = self._of(organization_id)
         executions = [
@@ -160,7 +162,7 @@ class MemorySimulationStore:
             for stored in organization.executions.values()
             if _is_among(stored.report.run_test_name, names)
         ]
-        return Contents(
+        return SimulationContents(
             run_tests=sum(_is_among(each, names) for each in organization.run_tests),
             executions=len(executions),
             calls=sum(len(stored.calls) for stored in executions),

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from vumeter_server.simulation.model import CALL_STATUSES
 from vumeter_server.simulation.sqlite import latencies, totals
 from vumeter_server.simulation.sqlite.ingest import find_execution
-from vumeter_server.simulation.store import Contents
+from vumeter_server.simulation.store import SimulationContents
 from vumeter_server.sqlite.library import sqlite3
 
 # As `executions` and `run_tests`, the keys of what is counted or deleted. Text is ours alone.
@@ -42,7 +42,7 @@ def delete_execution(
 
 def delete_run_tests(
     connection: sqlite3.Connection, organization_id: int, names: Collection[str] | None
-) -> Contents:
+) -> SimulationContents:
     """Delete run tests with their executions, in one transaction; calls as `delete_execution`."""
     found = count_contents(connection, organization_id, names)
     chosen = _chosen(organization_id, names)
@@ -66,7 +66,7 @@ def delete_run_tests(
 
 def count_contents(
     connection: sqlite3.Connection, organization_id: int, names: Collection[str] | None
-) -> Contents:
+) -> SimulationContents:
     """Count what `delete_run_tests` deletes."""
     chosen = _chosen(organization_id, names)
     (run_tests,) = connection.execute(
@@ -78,7 +78,7 @@ def count_contents(
         f" WHERE execution_key IN ({_EXECUTIONS})",
         chosen,
     ).fetchone()
-    return Contents(run_tests=run_tests, executions=executions, calls=calls)
+    return SimulationContents(run_tests=run_tests, executions=executions, calls=calls)
 
 
 def delete_some_calls(connection: sqlite3.Connection, most: int) -> bool:

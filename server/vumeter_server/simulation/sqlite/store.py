@@ -10,7 +10,12 @@ from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import deletion, ingest, percentiles, query
-from vumeter_server.simulation.store import Contents, ExecutionPosition, ExecutionsPage, RunTest
+from vumeter_server.simulation.store import (
+    ExecutionPosition,
+    ExecutionsPage,
+    RunTest,
+    SimulationContents,
+)
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 
@@ -64,7 +69,7 @@ class SqliteSimulationStore:
 
     async def delete_run_tests(
         self, organization_id: int, names: Collection[str] | None
-    ) -> Contents:
+    ) -> SimulationContents:
         """Delete run tests as `delete_execution` deletes an execution."""
         deleted = await self._writer.run(
             lambda connection: deletion.delete_run_tests(connection, organization_id, names)
@@ -77,7 +82,9 @@ class SqliteSimulationStore:
         await self.delete_run_tests(organization_id, None)
         await self.finish_deletions()
 
-    async def contents(self, organization_id: int, names: Collection[str] | None) -> Contents:
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
         """Return what `delete_run_tests` would delete."""
         return await self._readers.run(
             lambda connection: deletion.count_contents(connection, organization_id, names),

@@ -25,6 +25,7 @@ TABLES = (
     "labels",
     "point_deletions",
     "idempotency_keys",
+    "rejections",
 )
 _SESSIONS_AT_ONCE = 1_000
 

@@ -129,7 +129,12 @@ def check_together(
     if values.keys() != others.keys() or [
         key for key, column in values.items() if len(column) != len(others[key])
     ]:
-        raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
+        raise not_together()
+
+
+def not_together() -> StorageDamaged:
+    """Return the error for columns of a segment that do not fit together."""
+    return StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
 def read_columns_of_day(

@@ -261,6 +261,7 @@ def test_methods_without_side_effects_are_those_that_ask() -> None:
                 asks = method.name.startswith(("Get", "List", "Query", "Watch")) or method.name in (
                     "AggregateMetrics",
                     "CompareExecutions",
+                    "ExportPoints",
                 )
                 assert (options.idempotency_level == no_side_effects) == asks, method.full_name
                 if rule := options.Extensions[annotations_pb2.http].get:

@@ -99,6 +99,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "ListDailyMetrics",
             "QueryTimeseries",
             "QueryMetrics",
+            "ExportPoints",
             "ListTags",
             "GetSessionMetrics",
         ),

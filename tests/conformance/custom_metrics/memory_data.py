@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch, MetricType
 from vumeter_server.errors import LimitExceeded
 
@@ -20,6 +21,7 @@ class Point:
     value: Fraction
     time_us: int
     labels: dict[str, str]
+    distribution: Distributions | None = None
 
     def label(self, key: str) -> str:
         return self.labels.get(key, "")

@@ -484,3 +484,27 @@ class SessionMetric(_message.Message):
     sample_count: int
     max_error: float
     def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ..., max_error: _Optional[float] = ...) -> None: ...
+
+class ExportPointsRequest(_message.Message):
+    __slots__ = ("start_time", "end_time", "metric_names", "filters", "resume_token")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    METRIC_NAMES_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    metric_names: _containers.RepeatedScalarFieldContainer[str]
+    filters: _containers.RepeatedCompositeFieldContainer[_query_pb2.LabelFilter]
+    resume_token: str
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[_query_pb2.LabelFilter, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class ExportPointsResponse(_message.Message):
+    __slots__ = ("columns", "resume_token", "progress")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    columns: PointColumns
+    resume_token: str
+    progress: float
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., resume_token: _Optional[str] = ..., progress: _Optional[float] = ...) -> None: ...

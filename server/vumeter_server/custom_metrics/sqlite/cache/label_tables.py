@@ -168,6 +168,13 @@ class Labels:
                 self._of_series.clear()
         return labels
 
+    def members_of(self, series_codes: Codes) -> list[list[int]]:
+        """Return the label codes of each of some series."""
+        with self._lock:
+            members, bounds = self._members.view(), self._bounds.view()
+        each = zip(bounds[series_codes].tolist(), bounds[series_codes + 1].tolist(), strict=True)
+        return [members[first:end].tolist() for first, end in each]
+
     def _read_series(self, series_code: int) -> dict[str, str]:
         with self._lock:
             members = self._members.view()

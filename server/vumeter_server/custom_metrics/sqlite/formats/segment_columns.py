@@ -10,7 +10,7 @@ from collections.abc import Collection
 from operator import itemgetter
 
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
-from vumeter_server.custom_metrics.sqlite.formats.segments import not_together
+from vumeter_server.custom_metrics.sqlite.formats.segments import columns_do_not_fit
 from vumeter_server.sqlite.library import sqlite3
 
 Segments = dict[tuple[int, int], dict[int, Array]]
@@ -54,7 +54,7 @@ def read_segments(
     for segments in found.values():
         for columns in segments.values():
             if len(columns) < len(kinds) or len(set(map(len, columns.values()))) > 1:
-                raise not_together()
+                raise columns_do_not_fit()
     return {
         metric_code: dict(sorted(found[metric_code].items(), key=itemgetter(0)))
         for metric_code in sorted(found)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.aggregation import Function, Statistic
@@ -23,6 +23,7 @@ VALUES = st.one_of(*(st.lists(kind, min_size=1, max_size=80) for kind in (WHOLE,
 PERCENTS: Sequence[Fraction | int] = (1, 50, Fraction(999, 10), 100)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(1, 2**34), st.integers(0, 2**32))
 @example([4294967295.0, 0.0, 4294967295.0], 1, 0)
 @example([0.1, 0.2, 1e300, 0.1], 3, 0)

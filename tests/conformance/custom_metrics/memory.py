@@ -75,6 +75,7 @@ class MemoryMetricStore:
         settled = settle(batch, organization.types, now_us)
         self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
+        organization.label_sets |= set(batch.label_sets)
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
             if batch.session_indexes[index] >= 0:

@@ -116,6 +116,11 @@ class CustomMetricsServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/GetUsage',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
         self.GetSessionMetrics = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/GetSessionMetrics',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetSessionMetricsRequest.SerializeToString,
@@ -262,6 +267,15 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Reports how much the organization stores, by metric and by label, how near its limits that is, what
+        was rejected of recordings in the last 24 hours, and when its keys were used last. Each list has the
+        largest of what there is, at most 10,000 entries; the totals are of all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSessionMetrics(self, request, context):
         """Reads all metrics recorded for one session, in pages. A session without points is an empty
         answer.
@@ -337,6 +351,11 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     servicer.ListTags,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.SerializeToString,
             ),
             'GetSessionMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSessionMetrics,
@@ -710,6 +729,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/GetUsage',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

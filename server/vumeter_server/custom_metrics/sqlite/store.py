@@ -52,6 +52,7 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import (
 )
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
+from vumeter_server.custom_metrics.sqlite.query.usage import SqliteUsageStore
 from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Unavailable
@@ -84,6 +85,7 @@ class SqliteMetricStore:
         self._clock = clock
         self.recorder = Recorder()
         self._snapshots = Snapshots()
+        self.usage = SqliteUsageStore(writer, readers, self._snapshots)
         self._exports = 0
         self.maintenance = MetricMaintenance(
             writer,

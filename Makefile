@@ -35,8 +35,12 @@ run: setup ## start server and Envoy with demo data, print a key and requests to
 	@VUMETER_REST_PORT=$(REST_PORT) VUMETER_GRPC_PORT=$(GRPC_PORT) VUMETER_DB=$(DB) VUMETER_DEMO=$(DEMO) \
 		$(BIN)/python -m vumeter_server.quickstart
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+# The whole suite runs on all cores, one file of tests per process at a time. What ARGS names runs in
+# this process: `make test ARGS="tests/times -k zone"`; WORKERS=2 gives it two.
+WORKERS ?= $(if $(ARGS),0,auto)
+
+test: setup ## run all tests on all cores (ARGS=tests/times: only these, WORKERS=2: in 2 processes)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 lint: setup check-generated ## check style, types, imports, protos and generated files
 	@$(BIN)/ruff check .

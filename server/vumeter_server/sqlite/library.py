@@ -2,9 +2,9 @@
 
 Versions before 3.51.3 (but for 3.50.7 and 3.44.6) can lose a committed transaction in WAL mode when
 a commit of one connection meets the checkpoint of another, and commands write beside the server.
-Everything imports `sqlite3` from here, so that no two copies of SQLite open one file. And
-`sqlite_utils`, because it loads pandas where pandas is installed, to insert data frames: nothing here
-does that, and it costs each command and each server most of a second.
+Everything imports `sqlite3` from here, so that no two copies of SQLite open one file. It imports
+`sqlite_utils` from here too: that loads pandas where pandas is installed, to insert data frames.
+Nothing here does that, and it costs each command and each server most of a second.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.access.engines import ENGINES, STARTED_US, Engine, SteppedClock
+from tests.effort import tries
 
 from vumeter_server.access.keys import NewKey, secret_matches
 from vumeter_server.access.roles import Role
@@ -107,7 +108,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(15, 500), deadline=None)
 @given(steps)
 def test_any_sequence_gives_the_results_of_the_store_in_memory(
     name: str, taken: list[Step]

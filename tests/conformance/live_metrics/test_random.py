@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance.live_metrics.factories import FACTORIES, Factory
+from tests.effort import tries
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, history, live, totals
 
 from vumeter_server.errors import Conflict
@@ -124,7 +125,7 @@ def check(max_examples: int) -> settings:
     )
 
 
-@check(max_examples=80)
+@check(max_examples=tries(30, 2_000))
 @given(received(), st.lists(RANGES, min_size=2, max_size=3), st.data())
 def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
     tested: Factory,
@@ -160,7 +161,7 @@ STEPS = st.sampled_from(
 )
 
 
-@check(max_examples=60)
+@check(max_examples=tries(25, 2_000))
 @given(received(), st.lists(RANGES, min_size=1, max_size=2), st.data())
 def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_brute_force(
     tested: Factory,
@@ -215,7 +216,7 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
         asyncio.run(run(Path(directory)))
 
 
-@check(max_examples=40)
+@check(max_examples=tries(15, 1_000))
 @given(received(), st.data())
 def test_two_orders_of_the_same_events_leave_the_same_answers(
     factory: Factory, batches: list[list[Event]], data: st.DataObject

@@ -20,6 +20,7 @@ from tests.conformance.simulation.reports import (
     execution,
     execution_id,
 )
+from tests.effort import tries
 from tests.simulation import reference
 
 from vumeter_server.errors import Conflict, NotFound
@@ -58,7 +59,7 @@ batches = st.lists(st.lists(recorded_calls, min_size=1, max_size=8), max_size=8)
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(20, 500), deadline=None)
 @given(batches)
 def test_metrics_are_those_of_the_last_report_of_each_call(
     name: str, recorded: list[list[CallReport]]

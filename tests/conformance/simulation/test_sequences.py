@@ -20,6 +20,7 @@ from tests.conformance.simulation.reports import (
     execution_id,
     execution_reports,
 )
+from tests.effort import tries
 
 from vumeter_server.errors import VumeterError
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES
@@ -78,7 +79,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(15, 500), deadline=None)
 @given(steps)
 def test_any_sequence_gives_the_results_of_the_store_in_memory(
     name: str, taken: list[Step]

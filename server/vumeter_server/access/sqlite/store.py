@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-import sqlite_utils
 
 from vumeter_server.access.keys import (
     NewKey,
@@ -18,7 +17,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer
-from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.library import sqlite3, sqlite_utils
 
 
 class SqliteKeyLookup:

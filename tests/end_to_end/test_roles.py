@@ -31,6 +31,7 @@ PATHS = {
     "GetDaily": ("/v1/custom-metrics/daily", RANGE),
     "GetTimeseries": ("/v1/custom-metrics/timeseries", {**RANGE, "metricName": "booking_attempt"}),
     "GetTags": ("/v1/custom-metrics/tags", {}),
+    "QueryUsage": ("/v1/custom-metrics/usage", {}),
     "GetSession": ("/v1/custom-metrics/sessions/s1", {}),
 }
 # A query that is asked with a body.
@@ -49,6 +50,7 @@ REQUESTS = {
     },
     "ExportPoints": {},
     "ListTags": {},
+    "GetUsage": {},
     "GetSessionMetrics": {"session_id": "s1"},
 }
 QUERIES = [method for method in METHODS if method.family == "custom_metrics" and method.is_query]

@@ -46,6 +46,7 @@ OTHER_INTEGERS |= {"distribution_indexes", "scale", "offset"}
 # Answers with a repeated field whose length has a limit of its own, which the comment names.
 BOUNDED = {
     "vumeter.otlp.v1.OtlpService.ListRejectedPoints": "100",
+    "vumeter.custom_metrics.v1.CustomMetricsService.GetUsage": "10,000 entries",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryMetrics": "100,000 cells",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryTimeseries": "11,000 buckets",
     "vumeter.live_metrics.v1.LiveMetricsService.GetHistory": "11,000 buckets",

@@ -14,10 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from vumeter_server.access.keys import NewKey, StoredKey
 from vumeter_server.access.roles import Role
+
+
+class KeyState(StrEnum):
+    """Whether a key is honored."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +41,14 @@ class KeyInfo:
     revoked_us: int | None
     last_used_us: int | None
     tenant_id: str | None = None
+
+    def state_at(self, now_us: int) -> KeyState:
+        """Return whether the key is active, or why it is not."""
+        if self.revoked_us is not None:
+            return KeyState.REVOKED
+        if self.expires_us is not None and self.expires_us <= now_us:
+            return KeyState.EXPIRED
+        return KeyState.GOOD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +74,52 @@ class KeyLookup(Protocol):
         half second for which the authenticator caches answers is all that delays a change.
         """
 
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return up to `most` keys of an organization, whatever their state.
+
+        The one that was used last comes first, those that were never used come last; of those the
+        youngest first, then by id.
+        """
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used: microseconds since the epoch by key id.
 
         An older time never replaces a newer one, so that several processes may save in any order.
         Unknown ids are ignored. All times are saved, or, if it raises, none.
+        """
+
+
+class DeletedOrganizations(Protocol):
+    """What is left to do of the organizations that were deleted."""
+
+    async def unerased(self) -> list[int]:
+        """Return the numbers of deleted organizations of which something may be left, in order."""
+
+    async def set_erased(self, organization_id: int) -> None:
+        """Say that nothing is left of what a deleted organization recorded."""
+
+
+class OrganizationData(Protocol):
+    """A store that keeps what organizations record."""
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything that was recorded for an organization."""
+
+
+class LimitAdministration(Protocol):
+    """What the command for limits asks of storage, as KeyAdministration.
+
+    A limit goes by its name in `runtime.limits.Limits`. What is changed here is in the next answer
+    of `find_key`.
+    """
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return the limits that an organization has of its own; None if there is none so named."""
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change some limits, None for the default; False if there is no such organization.
+
+        The others stay. All are changed, or none.
         """
 
 
@@ -81,8 +139,8 @@ class KeyAdministration(Protocol):
     ) -> NewKey:
         """Create a key, and the organization if there is none of that name.
 
-        An organization exists from its first key on, and for ever; there is no other way to create
-        one. Its name was checked by `organizations.is_organization_name`. Names are compared
+        An organization exists from its first key on, until it is deleted; there is no other way to
+        create one. Its name was checked by `organizations.is_organization_name`. Names are compared
         character by character, with no folding of case. `expires_us` is a time, None for a key that
         does not expire. `tenant_id` binds the key to a tenant, which need not be known; only a role
         of `LIVE_ROLES` takes one.
@@ -100,6 +158,21 @@ class KeyAdministration(Protocol):
         Both happen or none. The lifetime starts again now (`keys.rotated_expiry`). If there is no
         active key of that id, nothing changes and None is returned.
         """
+
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization, None if there is none of that name."""
+
+    def delete_organization(self, name: str) -> int | None:
+        """Delete an organization with its keys; return its number, None if there is none.
+
+        From then on no key of it is found, no list shows it, and nothing is recorded for it, also
+        of what is under way. Its name is free, for another organization that has nothing of it. Its
+        number is never given again. What it recorded is erased later, by way of
+        DeletedOrganizations.
+        """
+
+    def is_erased(self, organization_id: int) -> bool:
+        """Whether nothing is left of what a deleted organization recorded."""
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, also those that are not active.

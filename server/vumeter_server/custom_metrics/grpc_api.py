@@ -48,8 +48,10 @@ from vumeter_server.custom_metrics.grpc_query import (
     sum_request,
     write_rows,
 )
+from vumeter_server.custom_metrics.grpc_usage import write_usage
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries, Rows, TimeseriesRequest
+from vumeter_server.custom_metrics.usage import Usage
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
@@ -68,6 +70,7 @@ class CustomMetricsService:
     queries: Queries
     recording: Recording
     deletion: Deletion
+    usage: Usage
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -109,12 +112,14 @@ class CustomMetricsService:
             yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
-        idempotency_key = check_idempotency_key(request.idempotency_key)
-        checked = await PARSING.run(
-            lambda: self.recording.check(wire.read(request), idempotency_key),
-            size=wire.count(request),
-        )
-        return await self.recording.record(call.organization_id, checked, dry_run=dry_run)
+        with self.recording.rejections.counted(call.caller) as attempt:
+            idempotency_key = check_idempotency_key(request.idempotency_key)
+            attempt.points = wire.count(request)
+            checked = await PARSING.run(
+                lambda: self.recording.check(wire.read(request), idempotency_key),
+                size=attempt.points,
+            )
+            return await self.recording.record(call.caller, checked, dry_run=dry_run)
 
     def _record_each(
         self, requests: AsyncIterator[Any], call: Call
@@ -245,6 +250,10 @@ class CustomMetricsService:
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
         """List tag keys with their values."""
         return await list_tags(self.queries, call.organization_id, request)
+
+    async def GetUsage(self, request: pb.GetUsageRequest, call: Call) -> pb.GetUsageResponse:
+        """Report how much is stored, and how near the limits that is."""
+        return write_usage(await self.usage.report(call.caller, request.limit))
 
     async def GetSessionMetrics(
         self, request: pb.GetSessionMetricsRequest, call: Call

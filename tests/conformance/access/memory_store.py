@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
 from vumeter_server.access.roles import Role
@@ -28,12 +29,15 @@ class _Key:
 
 
 class MemoryKeyStore:
-    """Both sides of the contract over the same dicts."""
+    """All sides of the contract over the same dicts."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._organizations: dict[str, _Organization] = {}
         self._keys: dict[str, _Key] = {}
+        self._unerased: list[int] = []
+        self._numbers = count(1)
+        self._limits: dict[int, dict[str, int]] = {}
         self._is_unavailable = False
 
     def set_unavailable(self, is_unavailable: bool) -> None:
@@ -43,7 +47,36 @@ class MemoryKeyStore:
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
         key = self._keys.get(key_id)
-        return None if key is None else key.stored
+        if key is None:
+            return None
+        return replace(key.stored, limits=self._limits.get(key.stored.organization_id, {}))
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return keys of an organization, the one that was used last first."""
+        infos = [
+            info
+            for info in self.list_keys()
+            if self._keys[info.key_id].stored.organization_id == organization_id
+        ]
+        infos.sort(key=lambda info: (-(info.last_used_us or -1), -info.created_us, info.key_id))
+        return infos[:most]
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return an organization's own limits."""
+        if organization not in self._organizations:
+            return None
+        return dict(self._limits.get(self._organizations[organization].organization_id, {}))
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change an organization's own limits."""
+        if organization not in self._organizations:
+            return False
+        own = self._limits.setdefault(self._organizations[organization].organization_id, {})
+        for name, value in changed.items():
+            own.pop(name, None)
+            if value is not None:
+                own[name] = value
+        return True
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
@@ -63,12 +96,11 @@ class MemoryKeyStore:
     ) -> NewKey:
         """Create a key, and its organization."""
         now_us = self._clock()
-        found = self._organizations.setdefault(
-            organization,
-            _Organization(
-                organization_id=len(self._organizations) + 1, name=organization, created_us=now_us
-            ),
-        )
+        found = self._organizations.get(organization)
+        if found is None:
+            found = self._organizations[organization] = _Organization(
+                organization_id=next(self._numbers), name=organization, created_us=now_us
+            )
         key = new_key()
         stored = StoredKey(
             key_id=key.key_id,
@@ -101,6 +133,33 @@ class MemoryKeyStore:
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
         stored = key.stored
         return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
+
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization."""
+        found = self._organizations.get(name)
+        return None if found is None else found.organization_id
+
+    def delete_organization(self, name: str) -> int | None:
+        """Delete an organization with its keys."""
+        found = self._organizations.pop(name, None)
+        if found is None:
+            return None
+        self._unerased.append(found.organization_id)
+        self._limits.pop(found.organization_id, None)
+        self._keys = {key_id: key for key_id, key in self._keys.items() if key.organization != name}
+        return found.organization_id
+
+    def is_erased(self, organization_id: int) -> bool:
+        """Whether nothing is left of a deleted organization."""
+        return organization_id not in self._unerased
+
+    async def unerased(self) -> list[int]:
+        """Return the deleted organizations of which something may be left."""
+        return sorted(self._unerased)
+
+    async def set_erased(self, organization_id: int) -> None:
+        """Say that nothing is left of a deleted organization."""
+        self._unerased.remove(organization_id)
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key."""

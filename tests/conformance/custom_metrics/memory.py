@@ -75,6 +75,7 @@ class MemoryMetricStore:
         settled = settle(batch, organization.types, now_us)
         self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
+        organization.label_sets |= set(batch.label_sets)
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
             if batch.session_indexes[index] >= 0:
@@ -115,6 +116,9 @@ class MemoryMetricStore:
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         points = self._organizations[organization_id].points
         return sum(_is_about(query, point) for point in points)
+
+    async def forget_organization(self, organization_id: int) -> None:
+        self._organizations[organization_id] = Organization()
 
     async def export_points(
         self, organization_id: int, query: ExportQuery

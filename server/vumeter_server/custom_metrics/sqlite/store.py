@@ -52,6 +52,7 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import (
 )
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
+from vumeter_server.custom_metrics.sqlite.query.usage import SqliteUsageStore
 from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Unavailable
@@ -84,6 +85,7 @@ class SqliteMetricStore:
         self._clock = clock
         self.recorder = Recorder()
         self._snapshots = Snapshots()
+        self.usage = SqliteUsageStore(writer, readers, self._snapshots)
         self._exports = 0
         self.maintenance = MetricMaintenance(
             writer,
@@ -127,11 +129,16 @@ class SqliteMetricStore:
 
     async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Delete points, all of them or none."""
-        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+        return await self.maintenance.deletions.delete(organization_id, query)
 
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete."""
         return await self.maintenance.deletions.count(organization_id, query)
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization that is deleted."""
+        await self.maintenance.erase(organization_id, self.recorder.forget)
+        self._snapshots.forget(organization_id)
 
     async def export_points(
         self, organization_id: int, query: ExportQuery

@@ -17,6 +17,8 @@ from vumeter_server.sqlite.migrations import (
     m0012_outcomes,
     m0013_tenant_of_key,
     m0014_otlp,
+    m0020_limits,
+    m0021_deletions,
 )
 
 _MODULES = (
@@ -34,6 +36,8 @@ _MODULES = (
     m0012_outcomes,
     m0013_tenant_of_key,
     m0014_otlp,
+    m0020_limits,
+    m0021_deletions,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

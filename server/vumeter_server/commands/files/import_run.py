@@ -16,7 +16,7 @@ import click
 import grpc
 
 from vumeter_server.commands.files.formats import STANDARD_STREAM, format_of
-from vumeter_server.commands.files.records import Readable, Record, read_records
+from vumeter_server.commands.files.records import Record, RecordKind, read_records
 from vumeter_server.commands.files.transfers import KeptProgress, Patience, bytes_bar
 from vumeter_server.commands.options import one_line_errors
 from vumeter_server.commands.remote import violations_of
@@ -33,7 +33,7 @@ REJECTIONS = (
 )
 
 
-class Importable(Readable[T]):
+class Importable(RecordKind[T]):
     """A kind of records that a file is imported as."""
 
     noun: str

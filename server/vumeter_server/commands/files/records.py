@@ -41,7 +41,7 @@ class Record(Generic[T]):
     problem: str = ""
 
 
-class Readable(ABC, Generic[T]):
+class RecordKind(ABC, Generic[T]):
     """What the records of a file hold, and how each is read; what is wrong is InvalidArgument."""
 
     columns: Collection[str]
@@ -63,7 +63,7 @@ class Readable(ABC, Generic[T]):
         """Read a row of Parquet, without its nulls."""
 
 
-def read_records(name: str, file_format: str, kind: Readable[T]) -> Iterator[Record[T]]:
+def read_records(name: str, file_format: str, kind: RecordKind[T]) -> Iterator[Record[T]]:
     """Yield each record of a file, or of stdin by `-`; lines without anything are passed over.
 
     Raises click.ClickException if it is a table whose columns cannot be used.
@@ -123,7 +123,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
             yield file
 
 
-def _read_ndjson(file: BinaryIO, kind: Readable[T]) -> Iterator[Record[T]]:
+def _read_ndjson(file: BinaryIO, kind: RecordKind[T]) -> Iterator[Record[T]]:
     end_byte = 0
     for line, data in enumerate(file, start=1):
         end_byte += len(data)
@@ -131,7 +131,7 @@ def _read_ndjson(file: BinaryIO, kind: Readable[T]) -> Iterator[Record[T]]:
             yield _checked(line, end_byte, kind, partial(kind.from_json, data))
 
 
-def _checked(line: int, end_byte: int, kind: Readable[T], read: Callable[[], T]) -> Record[T]:
+def _checked(line: int, end_byte: int, kind: RecordKind[T], read: Callable[[], T]) -> Record[T]:
     try:
         return Record(line=line, end_byte=end_byte, value=read())
     except InvalidArgument as rejected:
@@ -139,7 +139,7 @@ def _checked(line: int, end_byte: int, kind: Readable[T], read: Callable[[], T])
         return Record(line=line, end_byte=end_byte, problem="; ".join(sentences))
 
 
-def _read_csv(name: str, file: BinaryIO, kind: Readable[T]) -> Iterator[Record[T]]:
+def _read_csv(name: str, file: BinaryIO, kind: RecordKind[T]) -> Iterator[Record[T]]:
     end_byte = 0
 
     def lines() -> Iterator[str]:
@@ -168,7 +168,7 @@ def _read_csv(name: str, file: BinaryIO, kind: Readable[T]) -> Iterator[Record[T
             yield _checked(line, end_byte, kind, partial(_read_row, kind, header, row))
 
 
-def _read_row(kind: Readable[T], header: Sequence[str], row: Sequence[str]) -> T:
+def _read_row(kind: RecordKind[T], header: Sequence[str], row: Sequence[str]) -> T:
     return kind.from_cells(_cells_of(header, row))
 
 
@@ -182,7 +182,7 @@ def _cells_of(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     return {name: cell for name, cell in zip(header, row, strict=True) if cell}
 
 
-def _check_columns(header: Sequence[str], where: str, kind: Readable[Any]) -> None:
+def _check_columns(header: Sequence[str], where: str, kind: RecordKind[Any]) -> None:
     if problems := [name for name in header if name not in kind.columns]:
         raise click.ClickException(f"{where}: {problems[0]!r} is not the name of a column")
     if repeated := [name for name in header if header.count(name) > 1]:
@@ -192,7 +192,7 @@ def _check_columns(header: Sequence[str], where: str, kind: Readable[Any]) -> No
             raise click.ClickException(f"{where}: the column {name} is missing")
 
 
-def _read_parquet(name: str, kind: Readable[T]) -> Iterator[Record[T]]:
+def _read_parquet(name: str, kind: RecordKind[T]) -> Iterator[Record[T]]:
     pyarrow, parquet = require_parquet()
     if name == STANDARD_STREAM:
         raise click.ClickException("Parquet cannot be read from stdin: name a file")

@@ -154,7 +154,10 @@ def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
 
 
 STEPS = st.sampled_from(
-    ["on", "on", "restart", "epoch", "close", "drop", "drop all", "conflict", "limit", "peaks"]
+    [
+        *("on", "on", "restart", "epoch", "close", "drop", "drop all", "conflict", "limit"),
+        *("peaks", "delete", "delete"),
+    ]
 )
 
 
@@ -180,6 +183,11 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
             with pytest.raises(Conflict) as raised:
                 await store.record([*batch, other])
             return [violation.field for violation in raised.value.violations]
+        if step == "delete":
+            tenant_id = TENANTS[len(batch) % 2]
+            contents = await store.tenant_contents(tenant_id)
+            assert await store.delete_tenant(tenant_id) == contents
+            return contents
         if step == "peaks":
             await store.compute_peaks()
         return None

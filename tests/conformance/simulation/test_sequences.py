@@ -51,6 +51,15 @@ def _deleted_execution(organization: int, number: int) -> Step:
     return lambda store: store.delete_execution(organization, execution_id(number))
 
 
+def _counted(organization: int, names: list[str] | None) -> Step:
+    return lambda store: store.contents(organization, names)
+
+
+def _deleted_run_tests(organization: int, names: list[str] | None) -> Step:
+    return lambda store: store.delete_run_tests(organization, names)
+
+
+run_tests = st.none() | st.lists(st.sampled_from(RUN_TESTS), max_size=3)
 executions = st.builds(_recorded_execution, organizations, execution_reports)
 calls = st.builds(_recorded_calls, organizations, st.lists(call_reports, max_size=6))
 steps = st.lists(
@@ -62,6 +71,8 @@ steps = st.lists(
         calls,
         calls,
         st.builds(_deleted_execution, organizations, st.integers(0, 3)),
+        st.builds(_counted, organizations, run_tests),
+        st.builds(_deleted_run_tests, organizations, run_tests),
     ),
     max_size=20,
 )

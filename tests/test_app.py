@@ -16,6 +16,7 @@ from vumeter_server import app
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
 from vumeter_server.access.roles import Role
+from vumeter_server.access.store import KeyInfo
 from vumeter_server.api import server as server_module
 from vumeter_server.runtime.periodic import BackgroundEnded
 from vumeter_server.runtime.settings import Settings
@@ -38,6 +39,9 @@ class BrokenOnce:
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return self._key
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        return []
 
     async def save_last_used(self, used: Mapping[str, int]) -> None:
         self.tried += 1

@@ -23,6 +23,7 @@ from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServi
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import StoredKey
 from vumeter_server.access.roles import METHODS, PUBLIC
+from vumeter_server.access.store import KeyInfo
 from vumeter_server.api.call import Call
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import Server
@@ -69,6 +70,9 @@ class NoKeys:
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return None
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        return []
 
     async def save_last_used(self, used: Mapping[str, int]) -> None:
         pass

@@ -86,12 +86,11 @@ def encode_bare(column: Array, *, ascending: bool = False) -> bytes:
         flags = _DIFFERENCES
     type_name = _narrowest(column)
     if type_name == "<f8":
-        for decimals in range(1, MOST_DECIMALS + 1):
-            units = _as_units(column, decimals)
-            if units is not None:
-                column, type_name = units, _narrowest_whole(np.maximum.reduce(units))
-                flags |= decimals << _DECIMALS_FROM_BIT
-                break
+        units = as_units(column, least_decimals=1)
+        if units is not None:
+            column, decimals = units
+            type_name = _narrowest_whole(np.maximum.reduce(column))
+            flags |= decimals << _DECIMALS_FROM_BIT
     start = bytes([_TYPES.index(type_name) | flags]) + first.to_bytes(7, "little")
     return start + column.astype(type_name).tobytes()
 
@@ -110,17 +109,24 @@ def are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
     return whole
 
 
-def _as_units(values: Array, decimals: int) -> Array | None:
-    """Return values as whole numbers of 10^-decimals if `are_whole` holds for all of them."""
-    unit = 10.0**decimals
-    # Most columns of which it does not are found out by a few of their values.
-    for value in values[:4].tolist():
-        if not (0 <= value * unit < 2**32 and round(value * unit) / unit == value):
-            return None
-    units = in_units(values, decimals)
-    if np.minimum.reduce(units) < 0 or np.maximum.reduce(units) >= 2**32:
-        return None
-    return units if (units / unit == values).all() else None
+def as_units(values: Array, least_decimals: int = 0) -> tuple[Array, int] | None:
+    """Return values as whole numbers below 2^32 of so many decimals; None if they are none such."""
+    some = values[:4].tolist()
+    for decimals in range(least_decimals, MOST_DECIMALS + 1):
+        unit = 10.0**decimals
+        # Most columns that have more decimals are found out by a few of their values.
+        if not all(
+            0 <= value * unit < 2**32 and round(value * unit) / unit == value for value in some
+        ):
+            continue
+        units = in_units(values, decimals)
+        if not len(units) or (
+            np.minimum.reduce(units) >= 0
+            and np.maximum.reduce(units) < 2**32
+            and (units / unit == values).all()
+        ):
+            return units, decimals
+    return None
 
 
 def decode_bare(blob: bytes | memoryview) -> Array:

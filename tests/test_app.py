@@ -16,6 +16,7 @@ from vumeter_server import app
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
 from vumeter_server.access.roles import Role
+from vumeter_server.access.store import KeyInfo
 from vumeter_server.api import server as server_module
 from vumeter_server.runtime.periodic import BackgroundEnded
 from vumeter_server.runtime.settings import Settings
@@ -35,6 +36,9 @@ class BrokenOnce:
         self._key = key
         self.tried = 0
         self.saved: asyncio.Queue[Mapping[str, int]] = asyncio.Queue()
+
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return self._key

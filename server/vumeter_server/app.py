@@ -21,6 +21,7 @@ from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
 from vumeter_server.api.servicers import Servicer
+from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
@@ -229,11 +230,9 @@ async def running(
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     writer, readers = database.writer(), database.readers()
     try:
-        authenticator = Authenticator(
-            SqliteKeyLookup(readers, writer),
-            settings.admin_token.get_secret_value() if settings.admin_token else "",
-            clock,
-        )
+        keys = SqliteKeyLookup(readers, writer)
+        admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+        authenticator = Authenticator(keys, admin_token, clock)
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
         foundation = Foundation(
@@ -251,7 +250,10 @@ async def running(
                 authenticator=authenticator,
                 query_timeout_seconds=settings.query_timeout_seconds,
             ),
-            [servicer for family in built for servicer in family.servicers],
+            [
+                *(each for family in built for each in family.servicers),
+                *servicers_beside_families(keys),
+            ],
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],

@@ -23,6 +23,7 @@ from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServi
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import StoredKey
 from vumeter_server.access.roles import METHODS, PUBLIC
+from vumeter_server.access.store import KeyInfo
 from vumeter_server.api.call import Call
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import Server
@@ -66,6 +67,9 @@ class Doing:
 
 class NoKeys:
     """A store of keys without any."""
+
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return None

@@ -12,6 +12,7 @@ from vumeter_server.access import authenticator as authenticator_module
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.keys import Credential, StoredKey, new_key, secret_digest
 from vumeter_server.access.roles import Role
+from vumeter_server.access.store import KeyInfo
 from vumeter_server.errors import Unauthenticated
 
 HOUR_US = 3_600 * 1_000_000
@@ -26,6 +27,9 @@ class Keys:
         self.digest = secret_digest(created.secret)
         self.revoked_us: int | None = None
         self.asked = 0
+
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         self.asked += 1

@@ -67,6 +67,7 @@ READ_ALL_TENANTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.OPERATOR}), 
 RECORD_EVENTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.REPORTER}))
 # For the admin token alone.
 ADMINISTER_LIVE = Access(scheme=Scheme.LIVE)
+ANY_CALLER = Access(scheme=Scheme.LIVE, roles=frozenset(Role))
 RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
@@ -172,6 +173,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         (
             "GetGlobalMetrics",
             "GetCapacityDebug",
+            "GetTenants",
         ),
     ),
     (
@@ -200,6 +202,9 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "PostCalls",
         ),
     ),
+    ("vumeter.access.v1.AccessService", ANY_CALLER, ("GetCaller",)),
+    ("vumeter.access.v1.AccessRestService", ANY_CALLER, ("GetCaller",)),
+    ("vumeter.dashboard.v1.DashboardRestService", PUBLIC, ("GetPage", "GetAsset")),
     (
         "grpc.health.v1.Health",
         PUBLIC,

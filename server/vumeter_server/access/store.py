@@ -57,6 +57,9 @@ class KeyLookup(Protocol):
         half second for which the authenticator caches answers is all that delays a change.
         """
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed, None if there is none."""
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used: microseconds since the epoch by key id.
 

@@ -45,6 +45,10 @@ class MemoryKeyStore:
         key = self._keys.get(key_id)
         return None if key is None else key.stored
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        return next((each for each in self.list_keys() if each.key_id == key_id), None)
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
         if self._is_unavailable:

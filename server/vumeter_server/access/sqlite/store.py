@@ -31,6 +31,11 @@ class SqliteKeyLookup:
         """Return the key of that id."""
         return await self._readers.run(lambda connection: _find(connection, key_id))
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        rows = await self._readers.run(lambda connection: _listed(connection, key_id))
+        return rows[0] if rows else None
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Keep when keys were last used; an older time never replaces a newer one."""
         rows = [(used_us, key_id, used_us) for key_id, used_us in last_used_us.items()]
@@ -109,28 +114,7 @@ class SqliteKeyAdministration:
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of creation."""
-        rows = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us,"
-                " tenant_id FROM api_keys k JOIN organizations USING (organization_id)"
-                " ORDER BY name, k.created_us, key_id"
-            ).fetchall()
-        )
-        return [
-            KeyInfo(
-                key_id=key_id,
-                organization=name,
-                role=Role(role),
-                created_us=created_us,
-                expires_us=expires_us,
-                revoked_us=revoked_us,
-                last_used_us=last_used_us,
-                tenant_id=tenant_id,
-            )
-            for key_id, name, role, created_us, expires_us, revoked_us, last_used_us, tenant_id in (
-                rows
-            )
-        ]
+        return self._database.read(_listed)
 
     def list_organizations(self) -> list[OrganizationInfo]:
         """Return every organization, by name."""
@@ -198,3 +182,26 @@ def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
         revoked_us=revoked_us,
         tenant_id=tenant_id,
     )
+
+
+def _listed(connection: sqlite3.Connection, key_id: str | None = None) -> list[KeyInfo]:
+    """Return one key, every key if `key_id` is None, by organization and time of creation."""
+    rows = connection.execute(
+        "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us, tenant_id"
+        " FROM api_keys k JOIN organizations USING (organization_id)"
+        " WHERE ? IS NULL OR key_id = ? ORDER BY name, k.created_us, key_id",
+        (key_id, key_id),
+    ).fetchall()
+    return [
+        KeyInfo(
+            key_id=key_id,
+            organization=name,
+            role=Role(role),
+            created_us=created_us,
+            expires_us=expires_us,
+            revoked_us=revoked_us,
+            last_used_us=last_used_us,
+            tenant_id=tenant_id,
+        )
+        for key_id, name, role, created_us, expires_us, revoked_us, last_used_us, tenant_id in rows
+    ]

@@ -28,8 +28,13 @@ class Sender:
         return {"authorization": f"Bearer {self.key.key_id}.{self.key.secret}"}
 
     def post(self, body: bytes, kind: str = "application/x-protobuf", **headers: str) -> Any:
+        return self.post_to("/v1/metrics", body, kind, **headers)
+
+    def post_to(
+        self, path: str, body: bytes, kind: str = "application/x-protobuf", **headers: str
+    ) -> Any:
         return requests.post(
-            self.stack.rest_url + "/v1/metrics",
+            self.stack.rest_url + path,
             data=body,
             headers={**self.headers, "content-type": kind, **headers},
             timeout=20,

@@ -52,7 +52,7 @@ def test_keys_become_names_of_labels(key: str, name: str) -> None:
     assert label_name(key) == name
 
 
-@pytest.mark.parametrize("key", [*RESERVED_LABELS, "x" * 500, "7", "-", "日本"])
+@pytest.mark.parametrize("key", [*sorted(RESERVED_LABELS), "x" * 500, "7", "-", "日本"])
 def test_every_key_becomes_a_name_that_a_label_may_have(key: str) -> None:
     name = label_name(key)
     assert is_label_name(name)

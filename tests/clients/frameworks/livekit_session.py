@@ -113,4 +113,5 @@ async def main() -> None:
         hear_a_call(recorder)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import pytest
-from tests.conformance.custom_metrics.memory import (
-    Data,
-    MemoryMetricAdministration,
-    MemoryMetricStore,
-)
+from tests.conformance.custom_metrics.memory import MemoryMetricAdministration, MemoryMetricStore
+from tests.conformance.custom_metrics.memory_data import Data
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore

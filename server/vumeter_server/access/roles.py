@@ -112,6 +112,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         QUERY_CUSTOM_METRICS,
         (
             "GetNames",
+            "GetMetrics",
             "GetAggregate",
             "GetDaily",
             "GetTimeseries",
@@ -197,6 +198,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         SIMULATION,
         (
             "QueryMetrics",
+            "GetRunTests",
             "QueryComparison",
             "PostExecution",
             "PostCalls",

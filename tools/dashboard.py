@@ -3,8 +3,8 @@
 There is no bundler. The modules of `dashboard/` stay what they are, but for the names that they
 import: `preact` and `./chart.js` become `./preact-1a2b3c4d5e.js` and `./chart-6f7a8b9c0d.js`. An
 import map would do the same in the browser, but it would have to stand in the page, and the policy
-of the page allows no script there. Comments and indents of our own modules are left out. Style
-sheets become one.
+of the page allows no script there. Our own modules are minified; the others come so. Style sheets
+become one.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ ICON = "icon.svg"
 PAGE = "index.html"
 
 _IMPORT = re.compile(r"""^(import\b[^"';]*)(["'])([^"']+)\2""", re.MULTILINE)
-# What only readers of the source need: comments on lines of their own, and indents.
-_COMMENTS = re.compile(r"^\s*(?://.*|/\*\*(?:.|\n)*?\*/)\n", re.MULTILINE)
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _HASH_LENGTH = 10
 
 
 def build_dashboard(target: Path, source: Path = SOURCE) -> None:
-    """Write the page to `target`, and below `assets` all that it loads."""
+    """Write the page to `target`, and below `assets` all that it loads.
+
+    Raises ImportError where there is no tdewolff-minify.
+    """
+    # It is installed where `generated/` is written.
+    import minify  # noqa: PLC0415
+
     assets = target / "assets"
     assets.mkdir(parents=True)
     modules = _modules(source)
@@ -44,7 +47,7 @@ def build_dashboard(target: Path, source: Path = SOURCE) -> None:
     for path in TopologicalSorter(modules).static_order():
         text = _linked((source / path).read_text(encoding="utf-8"), path, names)
         if not path.startswith("vendor/"):
-            text = _INDENT.sub("", _COMMENTS.sub("", text))
+            text = minify.string("text/javascript", text)
         names[path] = _write(assets, Path(path).name, text)
     styles = "\n".join((source / each).read_text(encoding="utf-8") for each in STYLES)
     # The entry comes last in the order, and is what the page names itself.

@@ -5,20 +5,28 @@ import { chooseTheme } from "./colours.js";
 import { readCredentials, saveCredentials } from "./credentials.js";
 import { html } from "./html.js";
 import { LivePage } from "./live.js";
+import { MetricsPage } from "./metrics.js";
 import { changed, goTo, placeHref, shared, usePlace } from "./place.js";
+import { SessionPage } from "./session.js";
 import { SignIn } from "./signin.js";
+import { SimulationsPage } from "./simulations.js";
+import { UsagePage } from "./usage.js";
 import { isZone, ownZone, zones } from "./zone.js";
 
 // In the order of the navigation; `needs` is the credential that a page is asked with.
 const PAGES = {
   live: { title: "Live", needs: "live", view: LivePage },
+  metrics: { title: "Metrics", needs: "organization", view: MetricsPage },
+  session: { title: "Session", needs: "organization", view: SessionPage },
+  simulations: { title: "Simulations", needs: "organization", view: SimulationsPage },
+  usage: { title: "Usage", needs: "organization", view: UsagePage },
 };
 
 function App() {
   const { page, state } = usePlace();
   const [credentials, setCredentials] = useState(readCredentials);
   const [refused, setRefused] = useState(null);
-  const named = page in PAGES ? page : credentials.live || !PAGES.metrics ? "live" : "metrics";
+  const named = page in PAGES ? page : credentials.organization ? "metrics" : "live";
   const zone = isZone(state.get("zone")) ? state.get("zone") : ownZone();
   const theme = state.get("theme") ?? "";
 

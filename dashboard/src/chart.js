@@ -9,6 +9,8 @@ import { numberText, shortText } from "./numbers.js";
 import { dayText, localOf, marks, midnight, spanText, timeText } from "./zone.js";
 
 const FONT = "11px system-ui, sans-serif";
+// Distances of the marks of an axis of counts.
+const WHOLE = Array.from({ length: 13 }, (_, n) => [1, 2, 5].map((each) => each * 10 ** n)).flat();
 
 function markTexts(instants, zone) {
   const onlyFirsts = instants.length > 1 && instants.every((each) => localOf(each, zone).day === 1 && midnight(each, zone) === each);
@@ -16,6 +18,15 @@ function markTexts(instants, zone) {
     if (midnight(each, zone) !== each) return timeText(each, zone);
     const text = dayText(each, zone).split(" ");
     return onlyFirsts ? text.slice(2).join(" ") : text.slice(0, 3).join(" ");
+  });
+}
+
+/** Leaves out texts that would not fit at the ends of the axis. */
+function inside(u, splits, texts) {
+  const left = u.bbox.left / devicePixelRatio;
+  return texts.map((text, n) => {
+    const [middle, half] = [left + u.valToPos(splits[n], "x"), text.length * 3.1];
+    return middle < half || middle + half > u.width ? "" : text;
   });
 }
 
@@ -29,8 +40,8 @@ function optionsOf(plot, size, events) {
     scales: { x: { time: false, range: () => [plot().start, plot().end] }, y: { range: () => extent(plot()) } },
     series: [{}, { paths: () => null, points: { show: false } }],
     axes: [
-      { ...axis, splits: (u) => marks(plot().start, plot().end, plot().zone, Math.max(2, Math.floor(u.width / 90))), values: (u, splits) => markTexts(splits, plot().zone), size: 26, gap: 4 },
-      { ...axis, values: (u, splits) => splits.map((each) => (plot().whole && !Number.isInteger(each) ? "" : shortText(each))), size: (u, texts) => 14 + 6.6 * Math.max(2, ...(texts ?? []).map((each) => each.length)), gap: 6 },
+      { ...axis, splits: (u) => plot().marks?.(u) ?? marks(plot().start, plot().end, plot().zone, Math.max(2, Math.floor(u.width / 85))), values: (u, splits) => inside(u, splits, plot().markTexts?.(splits) ?? markTexts(splits, plot().zone)), size: 20, gap: 4 },
+      { ...axis, incrs: plot().whole ? WHOLE : undefined, values: (u, splits) => splits.map(shortText), space: 32, size: (u, texts) => 14 + 6.6 * Math.max(2, ...(texts ?? []).map((each) => each.length)), gap: 6 },
     ],
     hooks: {
       drawClear: [(u) => drawUnfinished(u, plot())],
@@ -43,7 +54,8 @@ function optionsOf(plot, size, events) {
 
 /**
  * `plot`: {buckets [{start, end}], series [{name, label, colour, dashed, values, counts}], mode `line`,
- * `bar` or `stack`, zone, start, end, now, unit, fromZero, whole, pale, onZoom, onPick(series)}.
+ * `bar` or `stack`, zone, start, end, now, unit, fromZero, whole, pale, hint, onZoom, onPick(series)}; for an
+ * x axis that is not time, `marks(u)` and `markTexts(marks)`, and buckets with a `label`.
  */
 export function Chart({ label, plot }) {
   const place = useRef(null);
@@ -64,10 +76,12 @@ export function Chart({ label, plot }) {
         if (chosen.length) onZoom(chosen[0].start, chosen.at(-1).end);
       },
     };
-    const size = () => ({ width: Math.max(place.current.clientWidth, 120), height: Math.max(place.current.clientHeight, 80) });
-    chart.current = new uPlot(optionsOf(() => latest.current, size(), events), [middles, middles.map(() => null)], place.current);
+    // The reference is gone before this is cleaned up.
+    const element = place.current;
+    const size = () => ({ width: Math.max(element.clientWidth, 120), height: Math.max(element.clientHeight, 80) });
+    chart.current = new uPlot(optionsOf(() => latest.current, size(), events), [middles, middles.map(() => null)], element);
     const observer = new ResizeObserver(() => chart.current.setSize(size()));
-    observer.observe(place.current);
+    observer.observe(element);
     const redraw = () => chart.current.redraw(false, true);
     addEventListener("vumeter-theme", redraw);
     return () => {
@@ -103,15 +117,16 @@ function valueText(series, at, { unit, pale }) {
 
 function Legend({ plot, at, onHighlight }) {
   const bucket = at === null ? null : plot.buckets[at];
-  const span = bucket ? spanText(bucket.start, bucket.end, plot.zone) : "";
+  const span = bucket ? bucket.label ?? spanText(bucket.start, bucket.end, plot.zone) : "";
   const name = (each) => (plot.onPick && each.pick
     ? html`<button type="button" title="Only ${each.label}" onClick=${() => plot.onPick(each)}>${each.label}</button>`
     : html`<span>${each.label}</span>`);
+  const single = plot.series.length === 1 && !plot.series[0].pick;
   return html`<div>
-    <p class="readout" aria-live="polite">${bucket ? `${span}${bucket.end > plot.now ? " · so far" : ""}` : plot.hint ?? ""}</p>
-    <ul class="legend">${plot.series.map((each) => html`<li key=${each.name} onMouseEnter=${() => onHighlight(each.name)} onMouseLeave=${() => onHighlight(null)} onFocusIn=${() => onHighlight(each.name)} onFocusOut=${() => onHighlight(null)}>
+    <p class="readout" aria-live="polite">${bucket ? `${span}${bucket.end > plot.now ? " · so far" : ""}` : plot.hint ?? ""}${bucket && single && html` · ${valueText(plot.series[0], at, plot)}`}</p>
+    ${!single && html`<ul class="legend">${plot.series.map((each) => html`<li key=${each.name} onMouseEnter=${() => onHighlight(each.name)} onMouseLeave=${() => onHighlight(null)} onFocusIn=${() => onHighlight(each.name)} onFocusOut=${() => onHighlight(null)}>
       <${Swatch} series=${each} />${name(each)}${at !== null && valueText(each, at, plot)}
-    </li>`)}</ul>
+    </li>`)}</ul>`}
   </div>`;
 }
 

@@ -24,7 +24,7 @@ export function drawSeries(u, plot) {
   const base = plot.buckets.map(() => 0);
   for (const each of plot.series) {
     const shown = !plot.highlight || plot.highlight === each.name;
-    if (plot.mode === "line") drawLine(u, plot, each, shown ? 1 : 0.15);
+    if (plot.mode === "line" || each.line) drawLine(u, plot, each, shown ? 1 : 0.15);
     else drawBars(u, plot, each, base, shown ? 1 : 0.2);
   }
   ctx.restore();
@@ -91,10 +91,10 @@ function drawLine(u, { buckets, now, pale }, series, alpha) {
 export function extent({ buckets, series, mode, fromZero }) {
   let [low, high] = [Infinity, -Infinity];
   const stacked = buckets.map(() => 0);
-  for (const { values } of series) {
+  for (const { values, line } of series) {
     values.forEach((value, index) => {
       if (value === null || value === undefined) return;
-      const shown = mode === "stack" ? (stacked[index] += value) : value;
+      const shown = mode === "stack" && !line ? (stacked[index] += value) : value;
       low = Math.min(low, shown);
       high = Math.max(high, shown);
     });

@@ -3,6 +3,8 @@ import { request } from "./api.js";
 import { useAnswer } from "./asking.js";
 import { Chart } from "./chart.js";
 import { csvOf } from "./copying.js";
+import { Bar } from "./figures.js";
+import { FirstEvent } from "./first.js";
 import { html } from "./html.js";
 import { numberText, shareText } from "./numbers.js";
 import { Choice, Failure, Field, Panel, Table } from "./panel.js";
@@ -118,10 +120,6 @@ function Rejections({ history, plot }) {
     ${({ data, buckets }) => html`<${Chart} label="Rejected calls by reason over time" plot=${{ ...plot, buckets, mode: "stack", series: reasons.map((name, n) => (
       { name, label: `${REJECTIONS[name]} (${numberText(sum(data.map((each) => each[`rejected_calls_${name}`])))})`, colour: ["series-2", "series-7", "series-5"][n], values: data.map((each) => each[`rejected_calls_${name}`]) })) }} />`}
   </${Panel}>`;
-}
-
-function Bar({ share, colour = "series-1" }) {
-  return html`<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="8" fill="var(--sunken)" /><rect width=${100 * Math.min(Math.max(share, 0), 1)} height="8" fill="var(--${colour})" /></svg>`;
 }
 
 function States({ tenants, shown }) {

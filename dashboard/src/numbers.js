@@ -17,6 +17,14 @@ export function numberText(value, unit = "") {
 export const shortText = (value) => (!is(value) ? NOTHING : Math.abs(value) < 10000 ? numberText(value) : short.format(value));
 export const shareText = (value) => (is(value) ? share.format(value) : NOTHING);
 
+const SIZES = ["B", "kB", "MB", "GB", "TB"];
+/** A number of bytes, in thousands. */
+export function sizeText(bytes) {
+  if (!is(bytes)) return NOTHING;
+  const at = Math.min(Math.max(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 0), SIZES.length - 1);
+  return `${new Intl.NumberFormat("en", { maximumSignificantDigits: 3 }).format(bytes / 1000 ** at)} ${SIZES[at]}`;
+}
+
 /** The change from one value to another, as a share of the first. */
 export function changeText(before, after) {
   if (!is(before) || !is(after) || before === 0) return NOTHING;

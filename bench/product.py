@@ -63,14 +63,14 @@ class EmptyService:
 
 
 def _serve_empty_too() -> None:
-    from vumeter_server import app  # noqa: PLC0415 - `up` is measured without a server in it
+    from vumeter_server import families  # noqa: PLC0415 - `up` is measured without a server in it
 
-    of_product = app.families
+    of_product = families.assemble
 
-    async def families(foundation: app.Foundation) -> list[app.Family]:
-        return [*await of_product(foundation), app.Family(servicers=[EmptyService()])]
+    async def assemble(foundation: families.Foundation) -> list[families.Family]:
+        return [*await of_product(foundation), families.Family(servicers=[EmptyService()])]
 
-    app.families = families
+    families.assemble = assemble
     roles.METHODS = {**roles.METHODS, f"{SERVICE}.Get": roles.PUBLIC}
 
 

@@ -74,6 +74,9 @@ class NoKeys:
     async def find_key(self, key_id: str) -> StoredKey | None:
         return None
 
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        return []
+
     async def save_last_used(self, used: Mapping[str, int]) -> None:
         pass
 

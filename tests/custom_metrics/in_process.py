@@ -14,15 +14,21 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.custom_metrics.cases import Ask, canonical
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
+from vumeter_server.access.authenticator import Caller
+from vumeter_server.access.roles import Role
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.custom_metrics.usage import Usage
+from vumeter_server.custom_metrics.usage_store import UsageStore
 from vumeter_server.errors import Conflict, InvalidArgument
 from vumeter_server.sqlite import open_database
 
@@ -44,11 +50,14 @@ class RestCalls:
     Errors come as exceptions, with fields spelled as callers spell them.
     """
 
-    def __init__(self, store: MetricStore, runner: asyncio.Runner) -> None:
+    def __init__(self, store: MetricStore, usage: UsageStore, runner: asyncio.Runner) -> None:
+        clock = lambda: NOW_US  # noqa: E731
+        rejections = RejectionCounter(usage, clock)
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
-            recording=Recording(store=store, clock=lambda: NOW_US),
+            recording=Recording(store=store, clock=clock, rejections=rejections),
             deletion=Deletion(store=store),
+            usage=Usage(store=usage, keys=MemoryKeyStore(clock), clock=clock),
         )
         self.organization_id = 0
         self._runner = runner
@@ -126,7 +135,8 @@ class RestCalls:
         return self._runner.run(work)
 
     async def _call(self, method: str, request: Message, organization_id: int) -> Any:
-        call = SimpleNamespace(organization_id=organization_id, metadata={})
+        caller = Caller(organization_id=organization_id, role=Role.OWNER, key_id="vmk_in_process")
+        call = SimpleNamespace(organization_id=organization_id, caller=caller, metadata={})
         answer = await getattr(self.rest, method)(request, call)
         if isinstance(answer, HttpBody):
             return json.loads(answer.data)
@@ -140,7 +150,7 @@ class InProcess(RestCalls):
         self.database = open_database(path)
         self.writer, self.readers = self.database.writer(), self.database.readers()
         self.store = SqliteMetricStore(self.writer, self.readers, lambda: NOW_US)
-        super().__init__(self.store, asyncio.Runner())
+        super().__init__(self.store, self.store.usage, asyncio.Runner())
 
     def __enter__(self) -> InProcess:
         return self

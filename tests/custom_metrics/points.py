@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.label_sets import KnownLabelSets
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.validation import (
@@ -32,6 +33,7 @@ class Point:
     environment_id: str | None = None
     session_id: str | None = None
     tags: dict[str, str] | None = None
+    distribution: GivenDistribution | None = None
 
 
 def columns_of(points: Sequence[Point]) -> UncheckedPoints:
@@ -50,6 +52,11 @@ def columns_of(points: Sequence[Point]) -> UncheckedPoints:
             for point in points
         ],
         label_sets=KnownLabelSets[Any](lambda key: key, lambda tag: tag),
+        distributions={
+            index: point.distribution
+            for index, point in enumerate(points)
+            if point.distribution is not None
+        },
     )
 
 

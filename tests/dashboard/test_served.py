@@ -68,7 +68,8 @@ def test_other_files_are_not_there(stack: Stack, name: str) -> None:
 def test_the_policy_stops_scripts_from_elsewhere(analyst: Visitor) -> None:
     stopped = analyst.page.evaluate(
         """() => new Promise((done) => {
-            document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
+            const told = (event) => done(event.effectiveDirective);
+            document.addEventListener("securitypolicyviolation", told);
             const script = document.createElement("script");
             script.textContent = "window.wasRun = true";
             document.body.append(script);

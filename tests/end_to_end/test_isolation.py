@@ -17,6 +17,7 @@ import pytest
 from tests.end_to_end.api import BY_NAME, FAMILIES, METHODS, Method, method_at
 from tests.end_to_end.callers import Answer, Caller
 from tests.end_to_end.conftest import new_name, with_key
+from tests.end_to_end.examples import with_any
 
 TABLES = {
     family: json.loads(file.read_text())
@@ -59,7 +60,7 @@ def test_another_organization_sees_nothing_and_changes_nothing(
         assert make(owner, earlier).code == 0
     before = [make(owner, each).body for each in table["view"]]
     stranger = with_key(anybody, new_name())
-    assert make(stranger, ask).body == ask["answer"]
+    assert with_any(make(stranger, ask).body, ask["answer"]) == ask["answer"]
     assert [make(owner, each).body for each in table["view"]] == before
 
 

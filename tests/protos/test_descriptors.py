@@ -52,6 +52,7 @@ OTHER_INTEGERS |= {"distribution_indexes", "scale", "offset"}
 # Answers with a repeated field whose length has a limit of its own, which the comment names.
 BOUNDED = {
     "vumeter.otlp.v1.OtlpService.ListRejectedPoints": "100",
+    "vumeter.custom_metrics.v1.CustomMetricsService.GetUsage": "10,000 entries",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryMetrics": "100,000 cells",
     "vumeter.custom_metrics.v1.CustomMetricsService.QueryTimeseries": "11,000 buckets",
     "vumeter.live_metrics.v1.LiveMetricsService.GetHistory": "11,000 buckets",
@@ -267,6 +268,7 @@ def test_methods_without_side_effects_are_those_that_ask() -> None:
                 asks = method.name.startswith(("Get", "List", "Query", "Watch")) or method.name in (
                     "AggregateMetrics",
                     "CompareExecutions",
+                    "ExportPoints",
                 )
                 assert (options.idempotency_level == no_side_effects) == asks, method.full_name
                 if rule := options.Extensions[annotations_pb2.http].get:

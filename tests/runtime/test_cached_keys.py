@@ -44,6 +44,9 @@ class Keys:
             revoked_us=self.revoked_us,
         )
 
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        return []
+
     async def save_last_used(self, used: Mapping[str, int]) -> None:
         pass
 

@@ -15,6 +15,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyLookup
 from vumeter_server.errors import Unauthenticated, Unavailable
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 # A revoked key is rejected within a second in every process.
 CACHED_FOR_SECONDS: Final = 0.5
@@ -39,13 +40,23 @@ class Caller:
     key_id: str
     tenant_id: str | None = None
     """The only tenant that it may see and report for; None if the key is bound to none."""
+    limits: Limits = DEFAULT_LIMITS
+    """The limits of its organization."""
 
 
 class Authenticator:
     """Turns credentials into callers, and remembers when each key was last used."""
 
-    def __init__(self, keys: KeyLookup, admin_token: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: KeyLookup,
+        admin_token: str,
+        clock: Clock,
+        default_limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Take where keys are, and the limits of organizations that have none of their own."""
         self._keys = keys
+        self._default_limits = default_limits
         self._admin_token = admin_token.encode()
         self._clock = clock
         # By the monotonic clock: a clock that is set back must not prolong a revoked key.
@@ -72,6 +83,7 @@ class Authenticator:
             role=key.role,
             key_id=key.key_id,
             tenant_id=key.tenant_id,
+            limits=self._default_limits.changed_by(key.limits),
         )
 
     def check_admin_token(self, token: str | None) -> None:

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from vumeter_server.access.roles import Role
 
@@ -52,6 +53,8 @@ class StoredKey:
     revoked_us: int | None
     tenant_id: str | None = None
     """The only tenant that the key is for; None if it is bound to none."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """The limits that its organization has of its own, by the names of `Limits`."""
 
     def is_active_at(self, now_us: int) -> bool:
         """Whether the key is neither revoked nor expired."""

@@ -14,10 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from vumeter_server.access.keys import NewKey, StoredKey
 from vumeter_server.access.roles import Role
+
+
+class KeyState(StrEnum):
+    """Whether a key is honored."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +41,14 @@ class KeyInfo:
     revoked_us: int | None
     last_used_us: int | None
     tenant_id: str | None = None
+
+    def state_at(self, now_us: int) -> KeyState:
+        """Return whether the key is active, or why it is not."""
+        if self.revoked_us is not None:
+            return KeyState.REVOKED
+        if self.expires_us is not None and self.expires_us <= now_us:
+            return KeyState.EXPIRED
+        return KeyState.GOOD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +77,35 @@ class KeyLookup(Protocol):
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         """Return the key of that id as it is listed, None if there is none."""
 
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return up to `most` keys of an organization, whatever their state.
+
+        The one that was used last comes first, those that were never used come last; of those the
+        youngest first, then by id.
+        """
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used: microseconds since the epoch by key id.
 
         An older time never replaces a newer one, so that several processes may save in any order.
         Unknown ids are ignored. All times are saved, or, if it raises, none.
+        """
+
+
+class LimitAdministration(Protocol):
+    """What the command for limits asks of storage, as KeyAdministration.
+
+    A limit goes by its name in `runtime.limits.Limits`. What is changed here is in the next answer
+    of `find_key`.
+    """
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return the limits that an organization has of its own; None if there is none so named."""
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change some limits, None for the default; False if there is no such organization.
+
+        The others stay. All are changed, or none.
         """
 
 

@@ -22,6 +22,9 @@ class Call:
     metadata: Metadata
     context: grpc.aio.ServicerContext[Any, Any]
     known_caller: Caller | None = None
+    taken_within_seconds: float | None = None
+    """How long a message of a stream may wait to be taken before the call is cancelled; a handler
+    sets it where a caller that does not read would cost something."""
 
     @property
     def caller(self) -> Caller:

@@ -29,6 +29,7 @@ Kinds = tuple[type | tuple[type, ...] | EllipsisType, ...]
 
 T = TypeVar("T")
 
+RESUME_PROBLEM: Final = "must be the resume_token of a message of the same request"
 PROBLEM: Final = "must be the next_page_token of an answer to the same request"
 
 
@@ -48,7 +49,7 @@ class Page:
 
     def next_token(self, *position: str | int | None) -> str:
         """Return the token of the page that begins behind `position`."""
-        return base64.urlsafe_b64encode(orjson.dumps([self.request, *position])).decode()
+        return _token(self.request, position)
 
     def of(
         self, entries: Sequence[T], position: Callable[[T], Position]
@@ -75,7 +76,7 @@ def asked_page(request: Message, kinds: Kinds, *, most: int, default: int | None
     size, token = message.page_size, message.page_token
     if not 0 <= size <= most:
         raise InvalidArgument.of("page_size", f"must be from 1 to {most:,}")
-    fingerprint = _fingerprint(request)
+    fingerprint = _fingerprint(request, "page_size", "page_token")
     return Page(
         size=size or default,
         after=_position(token, fingerprint, kinds) if token else None,
@@ -83,23 +84,64 @@ def asked_page(request: Message, kinds: Kinds, *, most: int, default: int | None
     )
 
 
-def _fingerprint(request: Message) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeToken:
+    """Where a stream is to go on, and what makes the tokens of its messages.
+
+    Attributes:
+        position: the position behind which it goes on; None for its beginning.
+        request: what tells the request, without its token, from others.
+    """
+
+    position: Position | None
+    request: str
+
+    def behind(self, *position: str | int | None) -> str:
+        """Return the token of a message that ends at `position`."""
+        return _token(self.request, position)
+
+
+def resume_token(request: Message, kinds: Kinds) -> ResumeToken:
+    """Return where a request asks a stream to go on, by its `resume_token`.
+
+    Raises InvalidArgument for a token that no message of this request had.
+    """
+    message: Any = request
+    token = message.resume_token
+    fingerprint = _fingerprint(request, "resume_token")
+    position = None
+    if token:
+        position = _position(token, fingerprint, kinds, "resume_token", RESUME_PROBLEM)
+    return ResumeToken(position=position, request=fingerprint)
+
+
+def _token(fingerprint: str, position: Position) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([fingerprint, *position])).decode()
+
+
+def _fingerprint(request: Message, *without: str) -> str:
     bare = type(request)()
     bare.CopyFrom(request)
-    bare.ClearField("page_size")
-    bare.ClearField("page_token")
+    for field in without:
+        bare.ClearField(field)
     content = bare.SerializeToString(deterministic=True)
     named = bare.DESCRIPTOR.full_name.encode() + b"\0" + content
     return base64.b64encode(hashlib.blake2b(named, digest_size=9).digest()).decode()
 
 
-def _position(token: str, fingerprint: str, kinds: Kinds) -> Position:
+def _position(
+    token: str,
+    fingerprint: str,
+    kinds: Kinds,
+    field: str = "page_token",
+    problem: str = PROBLEM,
+) -> Position:
     try:
         read = orjson.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
         read = None
     if not isinstance(read, list) or read[:1] != [fingerprint] or not _are(read[1:], kinds):
-        raise InvalidArgument.of("page_token", PROBLEM)
+        raise InvalidArgument.of(field, problem)
     return tuple(read[1:])
 
 

@@ -9,6 +9,7 @@ with the decoder's own text.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import (
@@ -16,6 +17,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterator,
     Mapping,
 )
 from dataclasses import dataclass, field
@@ -134,7 +136,8 @@ class _Method:
         try:
             await self._admit(call)
             async for answer in self._answers(request, call):
-                yield answer.SerializeToString()
+                with _taken_in_time(call):
+                    yield answer.SerializeToString()
                 answered = True
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
@@ -239,6 +242,20 @@ class _Method:
                 *trailing_metadata(error),
             ),
         )
+
+
+@contextlib.contextmanager
+def _taken_in_time(call: Call) -> Iterator[None]:
+    """Cancel the call if the message that is sent within is not taken in time."""
+    task = asyncio.current_task()
+    if call.taken_within_seconds is None or task is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(call.taken_within_seconds, task.cancel)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _body_field(method: MethodDescriptor) -> str | None:

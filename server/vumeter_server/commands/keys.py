@@ -145,18 +145,12 @@ def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_form
 
 
 def _row(key: KeyInfo, now_us: int) -> Row:
-    if key.revoked_us is not None:
-        state = "revoked"
-    elif key.expires_us is not None and key.expires_us <= now_us:
-        state = "expired"
-    else:
-        state = "good"
     return {
         "key_id": key.key_id,
         "organization": key.organization,
         "role": key.role.value,
         "tenant": key.tenant_id,
-        "state": state,
+        "state": key.state_at(now_us).value,
         "created_at": time_text(key.created_us),
         "expires_at": time_text(key.expires_us),
         "revoked_at": time_text(key.revoked_us),

@@ -22,6 +22,7 @@ from vumeter_server.custom_metrics.label_sets import (
 from vumeter_server.custom_metrics.labels import MAX_ID, is_metric_name
 from vumeter_server.custom_metrics.model import ABSENT_TIME, Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.validation import (
+    AHEAD_PROBLEM,
     MAX_AHEAD_US,
     MAX_POINTS,
     MAX_VALUE,
@@ -151,8 +152,7 @@ def _distributions(
 
 def _check_times(times_us: Integers, now_us: int) -> None:
     _reject(times_us < 0, "columns.times_us", "must not be before 1970")
-    problem = "must be at most 10 minutes ahead of the server"
-    _reject(times_us > now_us + MAX_AHEAD_US, "columns.times_us", problem)
+    _reject(times_us > now_us + MAX_AHEAD_US, "columns.times_us", AHEAD_PROBLEM)
 
 
 def _reject(wrong: npt.NDArray[np.bool_], field: str, problem: str) -> None:

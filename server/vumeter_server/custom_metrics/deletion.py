@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vumeter_server.custom_metrics.labels import check_metric_names
-from vumeter_server.custom_metrics.matchers import Matcher, check_matchers
-from vumeter_server.custom_metrics.questions import END_OF_TIME_US, DeleteQuery
+from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points
+from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DeleteRequest:
-    """Which points to delete, as it was asked.
+class DeleteRequest(AskedPoints):
+    """Which points to delete, as it was asked; `dry_run` says that they are just counted."""
 
-    Attributes:
-        start_us: the first instant, in microseconds since the epoch; None for no bound.
-        end_us: the first instant after the range; None for no bound.
-        metric_names: of which metrics; none for all.
-        filters: what points have to match.
-        dry_run: whether they are just counted.
-    """
-
-    start_us: int | None = None
-    end_us: int | None = None
-    metric_names: Sequence[str] = ()
-    filters: Sequence[Matcher] = ()
     dry_run: bool = False
 
 
@@ -37,19 +23,11 @@ def delete_query(request: DeleteRequest) -> DeleteQuery:
     Raises InvalidArgument naming `filters` if it does not narrow at all what is deleted, and
     naming the field of whatever else is wrong.
     """
-    start_us, end_us = request.start_us, request.end_us
-    names = check_metric_names(request.metric_names)
-    filters = check_matchers(request.filters, "filters")
-    if start_us is None and end_us is None and not names and not filters:
+    checked = check_points(request)
+    is_bounded = request.start_us is not None or request.end_us is not None
+    if not is_bounded and checked.metric_names is None and not checked.filters:
         raise InvalidArgument.of("filters", "must be given where no range and no metrics are")
-    if start_us is not None and end_us is not None and end_us < start_us:
-        raise InvalidArgument.of("end_date", "must not be before the start of the range")
-    return DeleteQuery(
-        start_us=start_us or 0,
-        end_us=END_OF_TIME_US if end_us is None else end_us,
-        metric_names=names or None,
-        filters=filters,
-    )
+    return DeleteQuery(**checked._asdict())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

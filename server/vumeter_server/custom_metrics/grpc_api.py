@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import functools
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,19 @@ from google.type import date_pb2
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import deletion_pb2, query_pb2
 from vumeter_server.api.call import Call
-from vumeter_server.api.page_tokens import asked_page
+from vumeter_server.api.page_tokens import asked_page, resume_token
 from vumeter_server.api.streams import answer_in_order
-from vumeter_server.api.times import duration_us, timestamp
+from vumeter_server.api.times import duration_us
 from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.deletion import Deletion
+from vumeter_server.custom_metrics.export import Export
+from vumeter_server.custom_metrics.grpc_messages import (
+    TYPES,
+    PieceWriter,
+    read_export,
+    timeseries_buckets,
+    write_session_metric,
+)
 from vumeter_server.custom_metrics.grpc_pages import (
     MAX_ENTRIES,
     list_metrics,
@@ -39,10 +48,10 @@ from vumeter_server.custom_metrics.grpc_query import (
     sum_request,
     write_rows,
 )
+from vumeter_server.custom_metrics.grpc_usage import write_usage
 from vumeter_server.custom_metrics.ingest import Recording
-from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.query import Queries, Rows, TimeseriesRequest
-from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
+from vumeter_server.custom_metrics.usage import Usage
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
@@ -51,6 +60,7 @@ from vumeter_server.times.zones import find_zone
 
 RECORDINGS = ("RecordPoints", "StreamPoints", "RecordColumns", "StreamColumns")
 MAX_BATCHES_IN_FLIGHT = 64
+EXPORT_TAKEN_WITHIN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +70,7 @@ class CustomMetricsService:
     queries: Queries
     recording: Recording
     deletion: Deletion
+    usage: Usage
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -101,12 +112,14 @@ class CustomMetricsService:
             yield pb.StreamColumnsResponse(sequence=sequence, recorded=recorded, error=error)
 
     async def _record(self, request: Any, call: Call, *, dry_run: bool = False) -> int:
-        idempotency_key = check_idempotency_key(request.idempotency_key)
-        checked = await PARSING.run(
-            lambda: self.recording.check(wire.read(request), idempotency_key),
-            size=wire.count(request),
-        )
-        return await self.recording.record(call.organization_id, checked, dry_run=dry_run)
+        with self.recording.rejections.counted(call.caller) as attempt:
+            idempotency_key = check_idempotency_key(request.idempotency_key)
+            attempt.points = wire.count(request)
+            checked = await PARSING.run(
+                lambda: self.recording.check(wire.read(request), idempotency_key),
+                size=attempt.points,
+            )
+            return await self.recording.record(call.caller, checked, dry_run=dry_run)
 
     def _record_each(
         self, requests: AsyncIterator[Any], call: Call
@@ -192,7 +205,7 @@ class CustomMetricsService:
         starts_us = asked.time_range.start_us + found.buckets * asked.step_us
         return await RENDERING.run(
             lambda: pb.QueryTimeseriesResponse(
-                type=TYPES[found.type], buckets=_buckets(starts_us.tolist(), found)
+                type=TYPES[found.type], buckets=timeseries_buckets(starts_us.tolist(), found)
             ),
             size=len(found.values),
         )
@@ -217,9 +230,30 @@ class CustomMetricsService:
             raise error.respelled(QUERY_FIELD_NAMES) from None
         return deletion_pb2.DeletePointsResponse(deleted=deleted)
 
+    async def ExportPoints(
+        self, request: pb.ExportPointsRequest, call: Call
+    ) -> AsyncIterator[pb.ExportPointsResponse]:
+        """Stream points in order of time."""
+        token = resume_token(request, (int, int))
+        call.taken_within_seconds = EXPORT_TAKEN_WITHIN_SECONDS
+        try:
+            export = Export(store=self.queries.store)
+            exporting = export.pieces(call.organization_id, read_export(request, token))
+            async with contextlib.aclosing(exporting):
+                writer = PieceWriter(token)
+                async for piece in exporting:
+                    writing = functools.partial(writer.write, piece)
+                    yield await RENDERING.run(writing, size=len(piece.batch))
+        except InvalidArgument as error:
+            raise error.respelled(QUERY_FIELD_NAMES) from None
+
     async def ListTags(self, request: pb.ListTagsRequest, call: Call) -> pb.ListTagsResponse:
         """List tag keys with their values."""
         return await list_tags(self.queries, call.organization_id, request)
+
+    async def GetUsage(self, request: pb.GetUsageRequest, call: Call) -> pb.GetUsageResponse:
+        """Report how much is stored, and how near the limits that is."""
+        return write_usage(await self.usage.report(call.caller, request.limit))
 
     async def GetSessionMetrics(
         self, request: pb.GetSessionMetricsRequest, call: Call
@@ -229,7 +263,7 @@ class CustomMetricsService:
         metrics = await self.queries.session(call.organization_id, request.session_id)
         shown, next_page_token = page.of(metrics, position_of_session_metric)
         return pb.GetSessionMetricsResponse(
-            metrics=[_session_metric(each) for each in shown], next_page_token=next_page_token
+            metrics=[write_session_metric(each) for each in shown], next_page_token=next_page_token
         )
 
 
@@ -247,43 +281,9 @@ def _fill_zero(fill: pb.Fill) -> bool:
     return fill == pb.FILL_ZERO
 
 
-TYPES: Mapping[MetricType | None, pb.MetricType] = {
-    None: pb.METRIC_TYPE_UNSPECIFIED,
-    MetricType.COUNTER: pb.METRIC_TYPE_COUNTER,
-    MetricType.GAUGE: pb.METRIC_TYPE_GAUGE,
-    MetricType.HISTOGRAM: pb.METRIC_TYPE_HISTOGRAM,
-}
-
-
 def _each_row(rows: Rows, shown: slice) -> Iterable[tuple[int, dict[str, str], dict[str, float]]]:
     for day, group, sums in zip(
         rows.days[shown], rows.groups[shown], rows.sums[shown].tolist(), strict=True
     ):
         labels = dict(zip(rows.group_by, group, strict=True))
         yield day, labels, dict(zip(rows.metric_names, sums, strict=True))
-
-
-def _buckets(starts_us: list[int], found: Timeseries) -> list[pb.TimeseriesBucket]:
-    errors = itertools.repeat(0.0) if found.errors is None else found.errors.tolist()
-    columns = zip(starts_us, found.values.tolist(), found.counts.tolist(), strict=True)
-    return [
-        pb.TimeseriesBucket(
-            start_time=timestamp(start_us), value=value, sample_count=count, max_error=error
-        )
-        for (start_us, value, count), error in zip(columns, errors, strict=False)
-    ]
-
-
-def _session_metric(metric: SessionMetric) -> pb.SessionMetric:
-    tags = dict(metric.labels)
-    return pb.SessionMetric(
-        metric_name=metric.metric_name,
-        type=TYPES[metric.type],
-        agent_id=tags.pop("agent_id", ""),
-        environment_id=tags.pop("environment_id", ""),
-        tags=tags,
-        last_occur_time=timestamp(metric.last_time_us),
-        value=metric.value,
-        sample_count=metric.count,
-        max_error=metric.error,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Final, TypeVar
@@ -103,17 +103,25 @@ def read_query(request: pb.QueryMetricsRequest) -> QueryRequest:
 
 def read_deletion(request: deletion_pb2.DeletePointsRequest) -> DeleteRequest:
     """Return what to delete; raises InvalidArgument naming what cannot be read."""
-    bounds = [
-        instant_us(getattr(request, field), field) if request.HasField(field) else None
-        for field in ("start_time", "end_time")
-    ]
+    start_us, end_us, metric_names, filters = asked_points(request)
     return DeleteRequest(
-        start_us=bounds[0],
-        end_us=bounds[1],
-        metric_names=request.metric_names,
-        filters=_matchers(request.filters, "filters"),
+        start_us=start_us,
+        end_us=end_us,
+        metric_names=metric_names,
+        filters=filters,
         dry_run=request.dry_run,
     )
+
+
+def asked_points(
+    request: deletion_pb2.DeletePointsRequest | custom_metrics_pb2.ExportPointsRequest,
+) -> tuple[int | None, int | None, Sequence[str], list[Matcher]]:
+    """Return the start, the end, the metrics and the filters of a request."""
+    start_us, end_us = (
+        instant_us(getattr(request, field), field) if request.HasField(field) else None
+        for field in ("start_time", "end_time")
+    )
+    return start_us, end_us, request.metric_names, _matchers(request.filters, "filters")
 
 
 def write_rows(rows: QueryRows) -> pb.QueryMetricsResponse:

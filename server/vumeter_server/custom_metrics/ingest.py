@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
 from vumeter_server.custom_metrics.validation import UncheckedPoints, validate
 from vumeter_server.runtime.clock import Clock
@@ -29,6 +31,8 @@ class Recording:
 
     store: MetricStore
     clock: Clock
+    rejections: RejectionCounter
+    """Where whoever calls this counts what is rejected."""
 
     def check(
         self, points: UncheckedPoints | UncheckedColumns, idempotency_key: str | None = None
@@ -50,16 +54,14 @@ class Recording:
         )
         return CheckedBatch(batch=batch, idempotency=idempotency, received_us=received_us)
 
-    async def record(
-        self, organization_id: int, checked: CheckedBatch, *, dry_run: bool = False
-    ) -> int:
+    async def record(self, caller: Caller, checked: CheckedBatch, *, dry_run: bool = False) -> int:
         """Record a batch, all of it or nothing, and return how many points it held.
 
         A dry run answers alike and stores nothing. For the errors see MetricStore.record.
         """
         act = self.store.check if dry_run else self.store.record
         return await act(
-            organization_id,
+            caller.organization_id,
             checked.batch,
             idempotency=checked.idempotency,
             now_us=checked.received_us,

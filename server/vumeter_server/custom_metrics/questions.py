@@ -20,7 +20,7 @@ from vumeter_server.custom_metrics.aggregation import (
     Statistic,
 )
 from vumeter_server.custom_metrics.matchers import Matcher
-from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.custom_metrics.model import Batch, MetricType
 
 END_OF_TIME_US: Final = 2**62
 """Later than any point."""
@@ -125,6 +125,31 @@ class DeleteQuery:
     end_us: int = END_OF_TIME_US
     metric_names: Sequence[str] | None = None
     filters: Sequence[Matcher] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportQuery:
+    """Says which points to export, as `DeleteQuery` does which to delete.
+
+    The first `skip` of them are left out.
+    """
+
+    start_us: int = 0
+    end_us: int = END_OF_TIME_US
+    metric_names: Sequence[str] | None = None
+    filters: Sequence[Matcher] = ()
+    skip: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ExportedPoints:
+    """Some points of an export, at least one: each with its type, value and time.
+
+    `progress` says about how much of what has to be read is read, above 0, at most 1.
+    """
+
+    batch: Batch
+    progress: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,6 +39,8 @@ from vumeter_server.custom_metrics.rendering import (
     render_tags,
     render_timeseries,
 )
+from vumeter_server.custom_metrics.usage import Usage, parse_limit
+from vumeter_server.custom_metrics.usage_rendering import render_usage
 from vumeter_server.custom_metrics.validation import check_idempotency_key
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.offload import PARSING, RENDERING
@@ -59,6 +61,7 @@ class CustomMetricsRestService:
     queries: Queries
     recording: Recording
     deletion: Deletion
+    usage: Usage
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -72,18 +75,20 @@ class CustomMetricsRestService:
 
     async def Record(self, request: pb.RecordRequest, call: Call) -> pb.RecordResponse:
         """Record points, all of them or none."""
-        body = await PARSING.run(
-            lambda: json_body.decode(request.body, RecordBody),
-            size=len(request.body.data) // BYTES_PER_POINT,
-        )
-        idempotency_key = check_idempotency_key(body.idempotency_key or None)
-        checked = await PARSING.run(
-            lambda: self.recording.check(points_of(body.points), idempotency_key),
-            size=len(body.points),
-        )
-        recorded = await self.recording.record(
-            call.organization_id, checked, dry_run=body.dry_run is True
-        )
+        with self.recording.rejections.counted(call.caller) as attempt:
+            body = await PARSING.run(
+                lambda: json_body.decode(request.body, RecordBody),
+                size=len(request.body.data) // BYTES_PER_POINT,
+            )
+            attempt.points = len(body.points)
+            idempotency_key = check_idempotency_key(body.idempotency_key or None)
+            checked = await PARSING.run(
+                lambda: self.recording.check(points_of(body.points), idempotency_key),
+                size=attempt.points,
+            )
+            recorded = await self.recording.record(
+                call.caller, checked, dry_run=body.dry_run is True
+            )
         return pb.RecordResponse(data=pb.RecordResponse.Data(recorded=recorded))
 
     async def GetNames(self, request: pb.GetNamesRequest, call: Call) -> pb.GetNamesResponse:
@@ -153,6 +158,11 @@ class CustomMetricsRestService:
         """List tag keys with their values."""
         tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
         return _json(render_tags(tags))
+
+    async def ReportUsage(self, request: pb.ReportUsageRequest, call: Call) -> HttpBody:
+        """Report how much is stored, and how near the limits that is."""
+        report = await self.usage.report(call.caller, parse_limit(request.limit))
+        return _json(render_usage(report))
 
     async def GetSession(self, request: pb.GetSessionRequest, call: Call) -> HttpBody:
         """Read all metrics of one session."""

@@ -32,7 +32,7 @@ from vumeter_server.custom_metrics.increments import (
 )
 from vumeter_server.custom_metrics.model import Batch, LabelSet, MetricType, Settled
 from vumeter_server.custom_metrics.units import time_factor
-from vumeter_server.custom_metrics.validation import MAX_AHEAD_US, MAX_VALUE
+from vumeter_server.custom_metrics.validation import AHEAD_PROBLEM, MAX_AHEAD_US, MAX_VALUE
 from vumeter_server.times.units import DAY_US
 
 T = TypeVar("T", str, int)
@@ -159,7 +159,7 @@ class _Settling:
         if time_ns <= 0:
             return "must have a time"
         if time_ns > self._last_ns:
-            return "must be at most 10 minutes ahead of the server"
+            return AHEAD_PROBLEM
         return ""
 
     def _describe(self, metric: ExportedMetric) -> float:

@@ -7,13 +7,15 @@ Times are microseconds since the epoch; ranges are half-open.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     DeleteQuery,
+    ExportedPoints,
+    ExportQuery,
     Grouped,
     GroupedQuery,
     MetricInfo,
@@ -129,6 +131,25 @@ class MetricStore(Protocol):
 
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete; change nothing."""
+
+    def export_points(
+        self, organization_id: int, query: ExportQuery
+    ) -> AsyncGenerator[ExportedPoints, None]:
+        """Yield the points that a query is about, at most `validation.MAX_POINTS` at a time.
+
+        They come in order of time; those of one time by name of their metric, by code point; those
+        of one metric and time in the order of recording. All are of one moment, at or after that at
+        which the first is asked for: whatever is recorded, deleted or rearranged meanwhile, and
+        however long it takes, none is missing and none is new. A distribution comes with what it
+        is, its value being its sum.
+
+        Its memory does not grow with how many there are; nor does it, however slowly it is read,
+        hold up what others do or keep what storage would give back, but for a copy of its own. That
+        goes when it is closed, or with the process.
+
+        Raises:
+            Unavailable: too many are under way.
+        """
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted by code point.

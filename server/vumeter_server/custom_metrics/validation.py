@@ -33,6 +33,7 @@ MAX_POINTS: Final = 10_000
 MAX_VALUE: Final = 1e15
 MAX_IDEMPOTENCY_KEY: Final = 128
 MAX_AHEAD_US: Final = 10 * MINUTE_US
+AHEAD_PROBLEM: Final = "must be at most 10 minutes ahead of the server"
 
 TYPE_CODES: Final[Mapping[str, int]] = {each.name.lower(): int(each) for each in MetricType}
 UNKNOWN_TYPE: Final = -1
@@ -191,7 +192,7 @@ def _read_timestamps(
         elif instant < 0:
             findings.add(index, "timestamp", "must not be before 1970")
         elif instant > last_us:
-            findings.add(index, "timestamp", "must be at most 10 minutes ahead of the server")
+            findings.add(index, "timestamp", AHEAD_PROBLEM)
     return np.array([ABSENT_TIME if each is None else each for each in read], np.int64)
 
 

@@ -71,8 +71,14 @@ def _derive(message: descriptor_pb2.DescriptorProto) -> None:
         if (message.name, field.name) in AS_BYTES:
             field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
             field.ClearField("type_name")
-        elif field.HasField("type_name"):
+        elif field.HasField("type_name") and _is_own(field.type_name):
             field.type_name = field.type_name.replace(f".{pb.DESCRIPTOR.package}.", f".{PACKAGE}.")
+
+
+def _is_own(type_name: str) -> bool:
+    """Whether a type is defined by the file that is derived, and not by another of its package."""
+    name = type_name.removeprefix(f".{pb.DESCRIPTOR.package}.").partition(".")[0]
+    return name in pb.DESCRIPTOR.message_types_by_name or name in pb.DESCRIPTOR.enum_types_by_name
 
 
 _POOL: Final = _derived_pool()
@@ -91,6 +97,10 @@ REQUEST_TYPES: Final = {
     for method in pb.DESCRIPTOR.services_by_name["CustomMetricsService"].methods
 }
 """By method of CustomMetricsService, the type that its requests can be read as."""
+
+EXPORTED: Final[Any] = _derived("ExportPointsResponse")
+COLUMNS: Final[Any] = _derived("PointColumns")
+"""ExportPointsResponse and its PointColumns, whose label sets are bytes."""
 
 
 def count(request: Any) -> int:

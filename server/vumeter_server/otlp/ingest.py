@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.exported import ExportOutcome, Reason, RejectedPoint
+from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import InvalidArgument, RetryableError
 from vumeter_server.otlp import wire
@@ -31,6 +32,8 @@ class Exports:
     store: ExportStore
     clock: Clock
     exporters: KnownExporters
+    counts: RejectionCounter
+    """Where usage finds what is rejected, by hour."""
 
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
@@ -44,6 +47,15 @@ class Exports:
             InvalidArgument: the body is no request; it is counted as a rejection.
             RetryableError: nothing was stored.
         """
+        with self.counts.counted(caller):
+            outcome = await self._record(caller, body, read)
+        if not outcome.is_repeat:
+            self.counts.add_exported(caller, outcome.rejected)
+        return outcome
+
+    async def _record(
+        self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
+    ) -> ExportOutcome:
         now_us = self.clock()
         mapping = await self.store.mapping(caller.organization_id)
         try:

@@ -12,6 +12,7 @@ import structlog
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, RANGES, Limits
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
 
@@ -27,6 +28,11 @@ RENAMED: Mapping[str, str] = {
 _log = structlog.get_logger(__name__)
 
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z")
+
+
+def _limit(name: str) -> Any:
+    least, most = RANGES[name]
+    return Field(default=getattr(DEFAULT_LIMITS, name), ge=least, le=most)
 
 
 class Settings(BaseSettings):
@@ -61,6 +67,12 @@ class Settings(BaseSettings):
     """How many of an organization's newest custom metric points stay in the write-ahead log of
     batches; beyond that they are flushed into columns."""
     query_timeout_seconds: float = Field(default=10, gt=0)
+    limit_requests_per_second: int = _limit("requests_per_second")
+    """The limits of organizations that have none of their own; a rate of 0 is no limit."""
+    limit_points_per_second: int = _limit("points_per_second")
+    limit_metrics: int = _limit("metrics")
+    limit_label_sets: int = _limit("label_sets")
+    limit_label_values: int = _limit("label_values")
     writer_address: str = ""
     """host:port of the process that writes, for a process that only answers queries; set by
     `vumeter up`."""
@@ -68,6 +80,11 @@ class Settings(BaseSettings):
     """The id of this start of the service, the same in all of its processes; the live totals since
     the start are counted under it. `vumeter up` creates one."""
     demo: bool = False
+
+    @property
+    def default_limits(self) -> Limits:
+        """The limits of organizations that have none of their own."""
+        return Limits(**{name: getattr(self, f"limit_{name}") for name in RANGES})
 
     @field_validator("call_ttl")
     @classmethod

@@ -11,8 +11,9 @@ from typing import Protocol
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
+from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
-from vumeter_server.access.store import KeyAdministration, KeyLookup
+from vumeter_server.access.store import KeyAdministration, KeyLookup, LimitAdministration
 from vumeter_server.sqlite import open_database
 
 STARTED_US = 1_764_490_000_000_000
@@ -35,6 +36,10 @@ class Engine(Protocol):
     def administration(self) -> KeyAdministration:
         """The side of the commands."""
 
+    @property
+    def limits(self) -> LimitAdministration:
+        """The side of the commands for limits."""
+
     def lookup(self) -> AbstractAsyncContextManager[KeyLookup]:
         """Open the side of one process of a server."""
 
@@ -47,7 +52,7 @@ class MemoryEngine:
     """Keeps everything in one object."""
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
-        self.administration = MemoryKeyStore(clock)
+        self.administration = self.limits = MemoryKeyStore(clock)
         self.failures = memory_failures(self.administration.set_unavailable)
 
     @contextlib.asynccontextmanager
@@ -63,6 +68,7 @@ class SqliteEngine:
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self._database = open_database(directory / "vumeter.db")
         self.administration = SqliteKeyAdministration(self._database, clock)
+        self.limits = SqliteLimitAdministration(self._database)
 
     @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:

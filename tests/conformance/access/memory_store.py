@@ -34,6 +34,7 @@ class MemoryKeyStore:
         self._clock = clock
         self._organizations: dict[str, _Organization] = {}
         self._keys: dict[str, _Key] = {}
+        self._limits: dict[int, dict[str, int]] = {}
         self._is_unavailable = False
 
     def set_unavailable(self, is_unavailable: bool) -> None:
@@ -43,7 +44,36 @@ class MemoryKeyStore:
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
         key = self._keys.get(key_id)
-        return None if key is None else key.stored
+        if key is None:
+            return None
+        return replace(key.stored, limits=self._limits.get(key.stored.organization_id, {}))
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return keys of an organization, the one that was used last first."""
+        infos = [
+            info
+            for info in self.list_keys()
+            if self._keys[info.key_id].stored.organization_id == organization_id
+        ]
+        infos.sort(key=lambda info: (-(info.last_used_us or -1), -info.created_us, info.key_id))
+        return infos[:most]
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return an organization's own limits."""
+        if organization not in self._organizations:
+            return None
+        return dict(self._limits.get(self._organizations[organization].organization_id, {}))
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change an organization's own limits."""
+        if organization not in self._organizations:
+            return False
+        own = self._limits.setdefault(self._organizations[organization].organization_id, {})
+        for name, value in changed.items():
+            own.pop(name, None)
+            if value is not None:
+                own[name] = value
+        return True
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         """Return the key of that id as it is listed."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, TypeVar
 
 from tests.conformance.custom_metrics.factories import NOON_US, Subject
-from tests.custom_metrics.points import Point, checked
+from tests.custom_metrics.points import Point, checked, opened
 
 from vumeter_server.custom_metrics.aggregation import OF_BUCKETS, Functions
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     REST,
     DeleteQuery,
+    ExportedPoints,
+    ExportQuery,
     Grouped,
     GroupedQuery,
     Selection,
@@ -88,6 +91,21 @@ class Practice:
     def count_points(self, query: DeleteQuery) -> int:
         """Ask how many points would be deleted."""
         return self.subject.run(self.subject.store.count_points(self.organization_id, query))
+
+    def export(self, query: ExportQuery | None = None) -> list[tuple[Any, ...]]:
+        """Export points, see `plain`."""
+
+        async def all_points() -> list[tuple[Any, ...]]:
+            found = []
+            async for exported in self.exporting(query):
+                found += plain(exported.batch)
+            return found
+
+        return self.subject.run(all_points())
+
+    def exporting(self, query: ExportQuery | None = None) -> AsyncGenerator[ExportedPoints, None]:
+        """Export points, as a stream."""
+        return self.subject.store.export_points(self.organization_id, query or ExportQuery())
 
     def delete(self, metric: str) -> bool:
         """Delete a metric."""
@@ -223,6 +241,22 @@ class Practice:
                 name: self.timeseries(name, 400 * DAY_US, (0, 40_000 * DAY_US)) for name in names
             },
         }
+
+
+def plain(batch: Batch) -> list[tuple[Any, ...]]:
+    """Return points as values that `==` compares wholly, with what their distributions are."""
+    laid_out = opened(batch)
+    columns = ("names", "types", "values", "times_us", "label_sets", "sessions")
+    points = list(zip(*(laid_out[name] for name in columns), strict=True))
+    if batch.distributions is None:
+        return points
+    of_points: list[Any] = [()] * len(points)
+    for index in batch.distributions.positions.tolist():
+        own = batch.distributions.between(index, index + 1)
+        of_points[index] = tuple(getattr(own, name).tolist() for name in Distributions.__slots__)
+    return [
+        (*point, *([each] if each else [])) for point, each in zip(points, of_points, strict=True)
+    ]
 
 
 async def outcome(work: Awaitable[T]) -> T | str:

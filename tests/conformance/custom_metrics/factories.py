@@ -13,12 +13,14 @@ from typing import Any, Final, Protocol, TypeVar
 import pytest
 from tests.conformance.custom_metrics.memory import MemoryMetricAdministration, MemoryMetricStore
 from tests.conformance.custom_metrics.memory_data import Data
+from tests.conformance.custom_metrics.memory_usage import MemoryUsageStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest import symbol_tables
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
+from vumeter_server.custom_metrics.usage_store import UsageStore
 from vumeter_server.sqlite import open_database
 
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class Subject:
     """
 
     store: MetricStore
+    usage: UsageStore
     administration: MetricAdministration
     add_organization: Callable[[str], int]
     flush: Callable[[], Coroutine[Any, Any, None]]
@@ -118,6 +121,7 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
 
     subject = Subject(
         store=store,
+        usage=store.usage,
         administration=SqliteMetricAdministration(database),
         add_organization=add_organization,
         flush=flush,
@@ -160,6 +164,7 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
 
     subject = Subject(
         store=store,
+        usage=MemoryUsageStore(data),
         administration=MemoryMetricAdministration(data),
         add_organization=data.add_organization,
         flush=flush,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
@@ -27,10 +27,13 @@ from tests.conformance.custom_metrics.memory_data import (
     Point,
     uses_of,
 )
+from tests.conformance.custom_metrics.memory_export import export
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     DeleteQuery,
+    ExportedPoints,
+    ExportQuery,
     MetricInfo,
     Selection,
     SessionMetric,
@@ -72,6 +75,7 @@ class MemoryMetricStore:
         settled = settle(batch, organization.types, now_us)
         self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
+        organization.label_sets |= set(batch.label_sets)
         for index in range(len(batch)):
             labels = dict(batch.label_sets[batch.label_set_indexes[index]])
             if batch.session_indexes[index] >= 0:
@@ -81,6 +85,7 @@ class MemoryMetricStore:
                 value=Fraction(float(settled.values[index])),
                 time_us=int(settled.times_us[index]),
                 labels=labels,
+                distribution=batch.distributions and batch.distributions.between(index, index + 1),
             )
             organization.points.append(point)
             organization.uses |= uses_of([point])
@@ -111,6 +116,14 @@ class MemoryMetricStore:
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         points = self._organizations[organization_id].points
         return sum(_is_about(query, point) for point in points)
+
+    async def export_points(
+        self, organization_id: int, query: ExportQuery
+    ) -> AsyncGenerator[ExportedPoints, None]:
+        organization = self._organizations[organization_id]
+        chosen = [point for point in organization.points if _is_about(query, point)]
+        async for exported in export(organization, chosen, query.skip):
+            yield exported
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         uses = self._organizations[organization_id].uses
@@ -232,7 +245,7 @@ def _known(organization: Organization, idempotency: Idempotency | None) -> Key |
     return known
 
 
-def _is_about(query: DeleteQuery, point: Point) -> bool:
+def _is_about(query: DeleteQuery | ExportQuery, point: Point) -> bool:
     return (
         query.start_us <= point.time_us < query.end_us
         and (query.metric_names is None or point.name in query.metric_names)

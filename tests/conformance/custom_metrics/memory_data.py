@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch, MetricType
+from vumeter_server.custom_metrics.usage_store import RejectionCount
 from vumeter_server.errors import LimitExceeded
 
 DAY_US = 86_400_000_000
@@ -20,6 +22,7 @@ class Point:
     value: Fraction
     time_us: int
     labels: dict[str, str]
+    distribution: Distributions | None = None
 
     def label(self, key: str) -> str:
         return self.labels.get(key, "")
@@ -60,6 +63,8 @@ class Organization:
     uses: set[Use] = field(default_factory=set)
     recorded_on: dict[int, int] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
+    label_sets: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+    """Every label set that was ever recorded."""
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Data:
 
     ids: dict[str, int] = field(default_factory=dict)
     organizations: dict[int, Organization] = field(default_factory=dict)
+    rejections: list[tuple[int, RejectionCount]] = field(default_factory=list)
     is_unavailable: bool = False
     max_metrics: int | None = None
     max_tag_values: int | None = None

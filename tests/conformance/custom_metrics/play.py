@@ -15,7 +15,12 @@ from tests.custom_metrics.points import Point
 
 from vumeter_server.custom_metrics.aggregation import Functions
 from vumeter_server.custom_metrics.matchers import Matcher
-from vumeter_server.custom_metrics.questions import DeleteQuery, FunctionOfMetric, GroupedQuery
+from vumeter_server.custom_metrics.questions import (
+    DeleteQuery,
+    ExportQuery,
+    FunctionOfMetric,
+    GroupedQuery,
+)
 from vumeter_server.errors import VumeterError
 
 
@@ -73,6 +78,19 @@ class Play:
         practice = self._practices[0]
         # Counted and deleted, and again, which finds nothing.
         return [practice.count_points(query), *(practice.delete_points(query) for _ in range(2))]
+
+    def export(
+        self,
+        ago: tuple[int, int] | None,
+        metrics: Sequence[str] | None,
+        filters: Sequence[Matcher],
+        skip: int,
+    ) -> Any:
+        query = ExportQuery(metric_names=metrics, filters=filters, skip=skip)
+        if ago is not None:
+            start_us, end_us = self._range(ago)
+            query = replace(query, start_us=start_us, end_us=end_us)
+        return self._practices[0].export(query)
 
     def metrics(self) -> Any:
         return self._practices[0].metrics()

@@ -190,6 +190,17 @@ def deletions() -> st.SearchStrategy[Step]:
     )
 
 
+def exports() -> st.SearchStrategy[Step]:
+    """Choose points to export, of a range or of any time."""
+    return st.tuples(
+        st.just("export"),
+        st.none() | ranges(),
+        st.none() | st.lists(st.sampled_from((*METRICS, "unknown")), min_size=1, max_size=2),
+        matchers,
+        st.integers(0, 3),
+    )
+
+
 def steps() -> st.SearchStrategy[Step]:
     """Choose something to do."""
     recorded = st.tuples(
@@ -206,6 +217,7 @@ def steps() -> st.SearchStrategy[Step]:
         queries(),
         grouped_queries(),
         deletions(),
+        exports(),
         st.tuples(st.just("flush")),
         st.tuples(st.just("delete"), st.sampled_from(tuple(METRICS))),
         st.tuples(st.just("wait"), st.integers(1, 3 * DAY_US) | st.just(RETENTION_DAYS * DAY_US)),

@@ -17,7 +17,7 @@ def clock() -> SteppedClock:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_cases_are_answered_word_for_word(subject: Subject, case: Case) -> None:
-    calls = RestCalls(subject.store, subject.runner)
+    calls = RestCalls(subject.store, subject.usage, subject.runner)
     calls.organization_id = subject.add_organization("Dr. Weber")
     calls.record(case.load)
     for ask in case.asks:

@@ -27,12 +27,36 @@ class Fill(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FILL_UNSPECIFIED: _ClassVar[Fill]
     FILL_ZERO: _ClassVar[Fill]
+
+class RecordingRejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RECORDING_REJECTION_REASON_UNSPECIFIED: _ClassVar[RecordingRejectionReason]
+    RECORDING_REJECTION_REASON_CLOCK: _ClassVar[RecordingRejectionReason]
+    RECORDING_REJECTION_REASON_TYPE: _ClassVar[RecordingRejectionReason]
+    RECORDING_REJECTION_REASON_LIMIT: _ClassVar[RecordingRejectionReason]
+    RECORDING_REJECTION_REASON_MALFORMED: _ClassVar[RecordingRejectionReason]
+
+class KeyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KEY_STATE_UNSPECIFIED: _ClassVar[KeyState]
+    KEY_STATE_GOOD: _ClassVar[KeyState]
+    KEY_STATE_EXPIRED: _ClassVar[KeyState]
+    KEY_STATE_REVOKED: _ClassVar[KeyState]
 METRIC_TYPE_UNSPECIFIED: MetricType
 METRIC_TYPE_COUNTER: MetricType
 METRIC_TYPE_GAUGE: MetricType
 METRIC_TYPE_HISTOGRAM: MetricType
 FILL_UNSPECIFIED: Fill
 FILL_ZERO: Fill
+RECORDING_REJECTION_REASON_UNSPECIFIED: RecordingRejectionReason
+RECORDING_REJECTION_REASON_CLOCK: RecordingRejectionReason
+RECORDING_REJECTION_REASON_TYPE: RecordingRejectionReason
+RECORDING_REJECTION_REASON_LIMIT: RecordingRejectionReason
+RECORDING_REJECTION_REASON_MALFORMED: RecordingRejectionReason
+KEY_STATE_UNSPECIFIED: KeyState
+KEY_STATE_GOOD: KeyState
+KEY_STATE_EXPIRED: KeyState
+KEY_STATE_REVOKED: KeyState
 
 class Point(_message.Message):
     __slots__ = ("name", "type", "value", "distribution", "occur_time", "agent_id", "environment_id", "session_id", "tags")
@@ -484,3 +508,127 @@ class SessionMetric(_message.Message):
     sample_count: int
     max_error: float
     def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., agent_id: _Optional[str] = ..., environment_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., last_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., value: _Optional[float] = ..., sample_count: _Optional[int] = ..., max_error: _Optional[float] = ...) -> None: ...
+
+class GetUsageRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class GetUsageResponse(_message.Message):
+    __slots__ = ("points", "bytes", "metrics", "labels", "label_sets", "limits", "by_metric", "by_label", "rejected", "keys")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SETS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    BY_METRIC_FIELD_NUMBER: _ClassVar[int]
+    BY_LABEL_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    points: int
+    bytes: int
+    metrics: int
+    labels: int
+    label_sets: int
+    limits: Limits
+    by_metric: _containers.RepeatedCompositeFieldContainer[MetricUsage]
+    by_label: _containers.RepeatedCompositeFieldContainer[LabelUsage]
+    rejected: _containers.RepeatedCompositeFieldContainer[RejectionCount]
+    keys: _containers.RepeatedCompositeFieldContainer[KeyUsage]
+    def __init__(self, points: _Optional[int] = ..., bytes: _Optional[int] = ..., metrics: _Optional[int] = ..., labels: _Optional[int] = ..., label_sets: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., by_metric: _Optional[_Iterable[_Union[MetricUsage, _Mapping]]] = ..., by_label: _Optional[_Iterable[_Union[LabelUsage, _Mapping]]] = ..., rejected: _Optional[_Iterable[_Union[RejectionCount, _Mapping]]] = ..., keys: _Optional[_Iterable[_Union[KeyUsage, _Mapping]]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("requests_per_second", "points_per_second", "metrics", "label_sets", "label_values")
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SETS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VALUES_FIELD_NUMBER: _ClassVar[int]
+    requests_per_second: int
+    points_per_second: int
+    metrics: int
+    label_sets: int
+    label_values: int
+    def __init__(self, requests_per_second: _Optional[int] = ..., points_per_second: _Optional[int] = ..., metrics: _Optional[int] = ..., label_sets: _Optional[int] = ..., label_values: _Optional[int] = ...) -> None: ...
+
+class MetricUsage(_message.Message):
+    __slots__ = ("metric_name", "type", "points", "bytes", "label_values")
+    METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VALUES_FIELD_NUMBER: _ClassVar[int]
+    metric_name: str
+    type: MetricType
+    points: int
+    bytes: int
+    label_values: int
+    def __init__(self, metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., points: _Optional[int] = ..., bytes: _Optional[int] = ..., label_values: _Optional[int] = ...) -> None: ...
+
+class LabelUsage(_message.Message):
+    __slots__ = ("label", "values", "label_sets", "has_other")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SETS_FIELD_NUMBER: _ClassVar[int]
+    HAS_OTHER_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    values: int
+    label_sets: int
+    has_other: bool
+    def __init__(self, label: _Optional[str] = ..., values: _Optional[int] = ..., label_sets: _Optional[int] = ..., has_other: bool = ...) -> None: ...
+
+class RejectionCount(_message.Message):
+    __slots__ = ("reason", "key_id", "requests", "points", "last_time")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    reason: RecordingRejectionReason
+    key_id: str
+    requests: int
+    points: int
+    last_time: _timestamp_pb2.Timestamp
+    def __init__(self, reason: _Optional[_Union[RecordingRejectionReason, str]] = ..., key_id: _Optional[str] = ..., requests: _Optional[int] = ..., points: _Optional[int] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class KeyUsage(_message.Message):
+    __slots__ = ("key_id", "role", "state", "create_time", "expire_time", "last_use_time")
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_USE_TIME_FIELD_NUMBER: _ClassVar[int]
+    key_id: str
+    role: str
+    state: KeyState
+    create_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    last_use_time: _timestamp_pb2.Timestamp
+    def __init__(self, key_id: _Optional[str] = ..., role: _Optional[str] = ..., state: _Optional[_Union[KeyState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ExportPointsRequest(_message.Message):
+    __slots__ = ("start_time", "end_time", "metric_names", "filters", "resume_token")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    METRIC_NAMES_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    metric_names: _containers.RepeatedScalarFieldContainer[str]
+    filters: _containers.RepeatedCompositeFieldContainer[_query_pb2.LabelFilter]
+    resume_token: str
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metric_names: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[_query_pb2.LabelFilter, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class ExportPointsResponse(_message.Message):
+    __slots__ = ("columns", "resume_token", "progress")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    columns: PointColumns
+    resume_token: str
+    progress: float
+    def __init__(self, columns: _Optional[_Union[PointColumns, _Mapping]] = ..., resume_token: _Optional[str] = ..., progress: _Optional[float] = ...) -> None: ...

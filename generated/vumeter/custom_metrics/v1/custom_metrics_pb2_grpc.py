@@ -106,10 +106,20 @@ class CustomMetricsServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.FromString,
                 _registered_method=True)
+        self.ExportPoints = channel.unary_stream(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/ExportPoints',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsResponse.FromString,
+                _registered_method=True)
         self.ListTags = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsService/GetUsage',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
         self.GetSessionMetrics = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsService/GetSessionMetrics',
@@ -236,10 +246,31 @@ class CustomMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportPoints(self, request, context):
+        """Exports points in order of time, in messages of up to 10,000, whose columns can be recorded by
+        RecordColumns as they are. It is of the moment at which it was called: what is recorded, deleted
+        or rearranged meanwhile does not show. A stream that broke is taken up again with the
+        `resume_token` of its last message; what follows is of the moment of that call. There is no time
+        limit but the caller's. UNAVAILABLE: eight exports are under way already, or there is no room for
+        a copy of what is exported beside the database. CANCELLED: no message was taken for 10 minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTags(self, request, context):
         """Lists the keys of user-defined tags and their values, in pages. System labels (agent_id,
         environment_id, session_id) are not among them. To have more than the first 1,000 values of a
         key, name it in `key` and follow `next_page_token`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """Reports how much the organization stores, by metric and by label, how near its limits that is, what
+        was rejected of recordings in the last 24 hours, and when its keys were used last. Each list has the
+        largest of what there is, at most 10,000 entries; the totals are of all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -311,10 +342,20 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_deletion__pb2.DeletePointsResponse.SerializeToString,
             ),
+            'ExportPoints': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportPoints,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsResponse.SerializeToString,
+            ),
             'ListTags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTags,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.FromString,
+                    response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.SerializeToString,
             ),
             'GetSessionMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSessionMetrics,
@@ -645,6 +686,33 @@ class CustomMetricsService(object):
             _registered_method=True)
 
     @staticmethod
+    def ExportPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/ExportPoints',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ExportPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListTags(request,
             target,
             options=(),
@@ -661,6 +729,33 @@ class CustomMetricsService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsService/ListTags',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.ListTagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsService/GetUsage',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageRequest.SerializeToString,
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -137,6 +137,12 @@ class GetTagsRequest(_message.Message):
     agent_id: str
     def __init__(self, metric_name: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
 
+class ReportUsageRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: str
+    def __init__(self, limit: _Optional[str] = ...) -> None: ...
+
 class GetSessionRequest(_message.Message):
     __slots__ = ("session_id",)
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -91,6 +91,11 @@ class CustomMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.ReportUsage = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/ReportUsage',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetSession = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetSession',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetSessionRequest.SerializeToString,
@@ -247,6 +252,28 @@ class CustomMetricsRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportUsage(self, request, context):
+        """Reports how much the organization stores, by metric and by label, the largest first; its limits,
+        null for none; what was rejected of recordings in the last 24 hours; and its keys, the one that
+        was used last first. The fields are those of GetUsageResponse:
+
+        {"data": {"points": 1200, "bytes": 9340, "metrics": 2, "labels": 3, "labelSets": 41,
+        "limits": {"requestsPerSecond": null, "pointsPerSecond": null, "metrics": 5000,
+        "labelSets": 1000000, "labelValues": 100000},
+        "byMetric": [{"metric": "booking_attempt", "type": "counter", "points": 1000,
+        "bytes": 7010, "labelValues": 43}],
+        "byLabel": [{"label": "company_id", "values": 40, "labelSets": 41,
+        "hasOther": false}],
+        "rejected": [{"reason": "limit", "keyId": "vmk_...", "requests": 2, "points": 20,
+        "lastTime": "2025-04-01T10:00:00Z"}],
+        "keys": [{"keyId": "vmk_...", "role": "member", "state": "good",
+        "createTime": "2025-03-01T09:00:00Z", "expireTime": null,
+        "lastUseTime": "2025-04-01T10:00:00Z"}]}}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSession(self, request, context):
         """Reads all metrics of one session: an entry per metric and label set with
         [time of the last point in epoch seconds, text]: the sum of a counter, the last value of a gauge,
@@ -308,6 +335,11 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
             'GetTags': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTags,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'ReportUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportUsage,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetSession': grpc.unary_unary_rpc_method_handler(
@@ -569,6 +601,33 @@ class CustomMetricsRestService(object):
             target,
             '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetTags',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/ReportUsage',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

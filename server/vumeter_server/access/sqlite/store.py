@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import sqlite_utils
 
 from vumeter_server.access.keys import (
@@ -33,8 +34,21 @@ class SqliteKeyLookup:
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         """Return the key of that id as it is listed."""
-        rows = await self._readers.run(lambda connection: _listed(connection, key_id))
+        rows = await self._readers.run(
+            lambda connection: _key_infos(connection, " WHERE key_id = ?", (key_id,))
+        )
         return rows[0] if rows else None
+
+    async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
+        """Return up to `most` keys of an organization, the one that was used last first."""
+        return await self._readers.run(
+            lambda connection: _key_infos(
+                connection,
+                " WHERE k.organization_id = ?"
+                " ORDER BY last_used_us DESC NULLS LAST, k.created_us DESC, key_id LIMIT ?",
+                (organization_id, most),
+            )
+        )
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Keep when keys were last used; an older time never replaces a newer one."""
@@ -114,7 +128,9 @@ class SqliteKeyAdministration:
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of creation."""
-        return self._database.read(_listed)
+        return self._database.read(
+            lambda connection: _key_infos(connection, " ORDER BY name, k.created_us, key_id", ())
+        )
 
     def list_organizations(self) -> list[OrganizationInfo]:
         """Return every organization, by name."""
@@ -164,34 +180,16 @@ class SqliteKeyAdministration:
         )
 
 
-def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
-    row = connection.execute(
-        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id"
-        " FROM api_keys WHERE key_id = ?",
-        (key_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id = row
-    return StoredKey(
-        key_id=key_id,
-        organization_id=organization_id,
-        role=Role(role),
-        secret_sha256=secret_sha256,
-        expires_us=expires_us,
-        revoked_us=revoked_us,
-        tenant_id=tenant_id,
-    )
+_SELECT_KEYS = (
+    "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us, tenant_id"
+    " FROM api_keys k JOIN organizations USING (organization_id)"
+)
 
 
-def _listed(connection: sqlite3.Connection, key_id: str | None = None) -> list[KeyInfo]:
-    """Return one key, every key if `key_id` is None, by organization and time of creation."""
-    rows = connection.execute(
-        "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us, tenant_id"
-        " FROM api_keys k JOIN organizations USING (organization_id)"
-        " WHERE ? IS NULL OR key_id = ? ORDER BY name, k.created_us, key_id",
-        (key_id, key_id),
-    ).fetchall()
+def _key_infos(
+    connection: sqlite3.Connection, condition: str, parameters: tuple[int | str, ...]
+) -> list[KeyInfo]:
+    rows = connection.execute(_SELECT_KEYS + condition, parameters).fetchall()
     return [
         KeyInfo(
             key_id=key_id,
@@ -205,3 +203,25 @@ def _listed(connection: sqlite3.Connection, key_id: str | None = None) -> list[K
         )
         for key_id, name, role, created_us, expires_us, revoked_us, last_used_us, tenant_id in rows
     ]
+
+
+def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
+    row = connection.execute(
+        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id,"
+        " (SELECT json_group_object(name, value) FROM organization_limits l"
+        " WHERE l.organization_id = k.organization_id) FROM api_keys k WHERE key_id = ?",
+        (key_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id, limits = row
+    return StoredKey(
+        key_id=key_id,
+        organization_id=organization_id,
+        role=Role(role),
+        secret_sha256=secret_sha256,
+        expires_us=expires_us,
+        revoked_us=revoked_us,
+        tenant_id=tenant_id,
+        limits=msgspec.json.decode(limits, type=dict[str, int]),
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from typing import NoReturn, TypeVar
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
     DeleteQuery,
+    ExportedPoints,
+    ExportQuery,
     MetricInfo,
     SessionMetric,
     SumQuery,
@@ -24,6 +27,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlie
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import FLUSH_AT_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
+from vumeter_server.custom_metrics.sqlite.query.export import export
 from vumeter_server.custom_metrics.sqlite.query.grouped import answer_grouped
 from vumeter_server.custom_metrics.sqlite.query.labels import (
     answer_names,
@@ -48,14 +52,18 @@ from vumeter_server.custom_metrics.sqlite.query.sessions import (
 )
 from vumeter_server.custom_metrics.sqlite.query.sums import answer_sums
 from vumeter_server.custom_metrics.sqlite.query.timeseries import answer_timeseries
+from vumeter_server.custom_metrics.sqlite.query.usage import SqliteUsageStore
 from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
+from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 
 Q = TypeVar("Q", bound=Query)
 T = TypeVar("T")
+MAX_EXPORTS = 8
+"""Each has a copy of what it reads."""
 Answer = Callable[[Q, Plan, View, OrganizationCache], T]
 
 
@@ -77,6 +85,8 @@ class SqliteMetricStore:
         self._clock = clock
         self.recorder = Recorder()
         self._snapshots = Snapshots()
+        self.usage = SqliteUsageStore(writer, readers, self._snapshots)
+        self._exports = 0
         self.maintenance = MetricMaintenance(
             writer,
             readers,
@@ -124,6 +134,21 @@ class SqliteMetricStore:
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete."""
         return await self.maintenance.deletions.count(organization_id, query)
+
+    async def export_points(
+        self, organization_id: int, query: ExportQuery
+    ) -> AsyncGenerator[ExportedPoints, None]:
+        """Yield points in order of time, from a copy."""
+        if self._exports >= MAX_EXPORTS:
+            raise Unavailable("Too many exports are under way")
+        self._exports += 1
+        try:
+            cache = self._snapshots.organization(organization_id)
+            async with contextlib.aclosing(export(self._readers, cache, query)) as exported:
+                async for points in exported:
+                    yield points
+        finally:
+            self._exports -= 1
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""

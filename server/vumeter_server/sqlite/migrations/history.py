@@ -17,6 +17,7 @@ from vumeter_server.sqlite.migrations import (
     m0012_outcomes,
     m0013_tenant_of_key,
     m0014_otlp,
+    m0020_limits,
 )
 
 _MODULES = (
@@ -34,6 +35,7 @@ _MODULES = (
     m0012_outcomes,
     m0013_tenant_of_key,
     m0014_otlp,
+    m0020_limits,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

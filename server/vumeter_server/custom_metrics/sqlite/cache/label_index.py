@@ -112,6 +112,14 @@ class LabelIndex:
         """Return those of distinct uses that are not in the table."""
         return numbers[np.isin(numbers, self._unflushed, assume_unique=True)]
 
+    def labels_by_metric(self, metrics: int) -> Integers:
+        """Return how many labels the points of each metric have, of `metrics` in all."""
+        numbers = self._numbers
+        pairs = np.unique((numbers >> 48) << 24 | numbers & 0xFFFFFF)
+        of_labels = pairs[pairs & 0xFFFFFF != 0] >> 24
+        counts: Integers = np.bincount(of_labels, minlength=metrics)
+        return counts
+
     def _add(self, numbers: Integers) -> Integers:
         """Add what is not known, and return it."""
         at = self._numbers.searchsorted(numbers)

@@ -168,11 +168,41 @@ class Labels:
                 self._of_series.clear()
         return labels
 
+    def members_of(self, series_codes: Codes) -> list[list[int]]:
+        """Return the label codes of each of some series."""
+        with self._lock:
+            members, bounds = self._members.view(), self._bounds.view()
+        each = zip(bounds[series_codes].tolist(), bounds[series_codes + 1].tolist(), strict=True)
+        return [members[first:end].tolist() for first, end in each]
+
     def _read_series(self, series_code: int) -> dict[str, str]:
         with self._lock:
             members = self._members.view()
             first, last = self._bounds.view()[series_code : series_code + 2].tolist()
             return dict(self.name(code) for code in members[first:last].tolist())
+
+    def count_by_key(
+        self, used: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+        """Count labels in use, and the label sets that have nothing but these.
+
+        Returns how many labels and how many label sets have each key, by the keys' numbers, and how
+        many label sets there are.
+        """
+        with self._lock:
+            key_codes, keys, series = self._key_codes.view(), len(self.keys), self.series
+            members, owners = self._members.view(), self._owners.view()
+        used = used[used < len(key_codes)]
+        is_used = np.zeros(len(key_codes), np.bool_)
+        is_used[used] = True
+        has_unused = np.zeros(series, np.bool_)
+        has_unused[owners[~is_used[members]]] = True
+        of_counted = members[~has_unused[owners]]
+        return (
+            np.bincount(key_codes[used], minlength=keys),
+            np.bincount(key_codes[of_counted], minlength=keys),
+            series - int(has_unused.sum()),
+        )
 
     def name(self, label_code: int) -> tuple[str, str]:
         """Return the key and the value of a label."""

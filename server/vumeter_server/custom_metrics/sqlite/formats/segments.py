@@ -102,6 +102,23 @@ def read_columns(
     return {(day, part): decode(column) for day, part, column in rows}
 
 
+def read_blobs(
+    connection: sqlite3.Connection,
+    organization_id: int,
+    metric_code: int,
+    kind: int,
+    days: tuple[int, int],
+) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield one column of a metric as it lies there: day, part, points and blob, in that order.
+
+    `kind` is a Kind or DISTRIBUTION_KIND; `days` are as in `read_columns`.
+    """
+    return connection.execute(
+        _SELECT_COLUMNS.replace("c.column", "c.points, c.column"),
+        (organization_id, metric_code, kind, *days, -1, EVERY_PART),
+    )
+
+
 def read_distributions(
     connection: sqlite3.Connection,
     organization_id: int,
@@ -129,7 +146,12 @@ def check_together(
     if values.keys() != others.keys() or [
         key for key, column in values.items() if len(column) != len(others[key])
     ]:
-        raise StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
+        raise columns_do_not_fit()
+
+
+def columns_do_not_fit() -> StorageDamaged:
+    """Return the error for columns of one segment that do not fit together."""
+    return StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
 def read_columns_of_day(

@@ -1,0 +1,60 @@
+"""Limits of organizations in SQLite, changed by the command beside a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vumeter_server.sqlite import Database
+from vumeter_server.sqlite.library import sqlite3
+
+
+class SqliteLimitAdministration:
+    """Implements LimitAdministration on a database file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def limits(self, organization: str) -> Mapping[str, int] | None:
+        """Return the limits that an organization has of its own; None if there is none so named."""
+
+        def query(connection: sqlite3.Connection) -> Mapping[str, int] | None:
+            organization_id = _organization_id(connection, organization)
+            if organization_id is None:
+                return None
+            rows = connection.execute(
+                "SELECT name, value FROM organization_limits WHERE organization_id = ?",
+                (organization_id,),
+            )
+            return dict(rows.fetchall())
+
+        return self._database.read(query)
+
+    def change_limits(self, organization: str, changed: Mapping[str, int | None]) -> bool:
+        """Change some limits, None for the default; False if there is no such organization."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            organization_id = _organization_id(connection, organization)
+            if organization_id is None:
+                return False
+            connection.executemany(
+                "DELETE FROM organization_limits WHERE organization_id = ? AND name = ?",
+                [(organization_id, name) for name in changed],
+            )
+            connection.executemany(
+                "INSERT INTO organization_limits (organization_id, name, value) VALUES (?, ?, ?)",
+                [
+                    (organization_id, name, value)
+                    for name, value in changed.items()
+                    if value is not None
+                ],
+            )
+            return True
+
+        return self._database.write(job)
+
+
+def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute(
+        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+    ).fetchone()
+    return None if row is None else int(row[0])

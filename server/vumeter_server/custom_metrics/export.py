@@ -1,0 +1,74 @@
+"""The use case of export: check what an API parsed, then stream points, from any place on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points
+from vumeter_server.custom_metrics.model import Batch
+from vumeter_server.custom_metrics.questions import ExportQuery
+from vumeter_server.custom_metrics.store import MetricStore
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPosition:
+    """A place in an export: behind the first `points` points of `time_us`, and all before it."""
+
+    time_us: int
+    points: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportRequest(AskedPoints):
+    """Which points to export; with `after` only those behind it."""
+
+    after: ExportPosition | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ExportPiece:
+    """Some points of an export, and where they end.
+
+    `progress` says about how much of what has to be read is read, above 0, at most 1.
+    """
+
+    batch: Batch
+    position: ExportPosition
+    progress: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """Exports points of one organization at a time."""
+
+    store: MetricStore
+
+    async def pieces(
+        self, organization_id: int, request: ExportRequest
+    ) -> AsyncGenerator[ExportPiece, None]:
+        """Yield points in order of time; see MetricStore.export_points."""
+        start_us, end_us, metric_names, filters = check_points(request)
+        after = request.after or ExportPosition(start_us, 0)
+        query = ExportQuery(
+            start_us=max(start_us, after.time_us),
+            end_us=end_us,
+            metric_names=metric_names,
+            filters=filters,
+            skip=after.points if after.time_us >= start_us else 0,
+        )
+        exporting = self.store.export_points(organization_id, query)
+        async with contextlib.aclosing(exporting):
+            async for exported in exporting:
+                after = _end_of(exported.batch, after)
+                yield ExportPiece(batch=exported.batch, position=after, progress=exported.progress)
+
+
+def _end_of(batch: Batch, after: ExportPosition) -> ExportPosition:
+    """Return where a batch ends that begins at `after`."""
+    last_us = int(batch.times_us[-1])
+    points = len(batch) - int(np.searchsorted(batch.times_us, last_us))
+    return ExportPosition(last_us, points + (after.points if last_us == after.time_us else 0))

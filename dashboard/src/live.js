@@ -127,7 +127,7 @@ function States({ tenants, shown }) {
   const most = Math.max(1, ...Object.values(counts));
   const csv = () => csvOf(["state", "calls"], Object.entries(counts));
   return html`<${Panel} title="Calls by state" note="Now" answer=${tenants} csv=${csv}>
-    <${Table} caption="Calls by state" columns=${["State", { title: "Calls", n: true }, { title: "" }]} rows=${Object.entries(STATES).map(([name, label]) => html`<tr key=${name}>
+    <${Table} caption="Calls by state" columns=${["State", { title: "Calls", n: true }, { quiet: "Share" }]} rows=${Object.entries(STATES).map(([name, label]) => html`<tr key=${name}>
       <th scope="row">${label}</th><td class="n">${numberText(counts[name])}</td><td class="bar-cell"><${Bar} share=${counts[name] / most} colour=${{ pending: "series-5", unstarted: "series-6", active: "series-1" }[name]} /></td></tr>`)} />
   </${Panel}>`;
 }
@@ -137,7 +137,7 @@ function Capacity({ tenants, shown, zone, set }) {
   const inOrder = [...shown].sort((one, other) => other.active_calls - one.active_calls);
   const csv = () => csvOf(["tenant_id", "active_calls", "max_concurrent_calls", "last_event_at"], inOrder.map((each) => [each.tenant_id, each.active_calls, each.max_concurrent_calls, each.last_event_at]));
   return html`<${Panel} title="Capacity by tenant" note="Active calls, and the limit where one is set" answer=${tenants} csv=${csv} isEmpty=${() => !shown.length} empty="No tenant has sent an event yet.">
-    <${Table} tall caption="Capacity by tenant" columns=${["Tenant", { title: "Active", n: true }, { title: "Limit", n: true }, { title: "" }, { title: "Last event", n: true }]} rows=${inOrder.map((each) => {
+    <${Table} tall caption="Capacity by tenant" columns=${["Tenant", { title: "Active", n: true }, { title: "Limit", n: true }, { quiet: "Share" }, { title: "Last event", n: true }]} rows=${inOrder.map((each) => {
       const limit = each.max_concurrent_calls;
       const share = limit === null ? each.active_calls / most : limit === 0 ? Number(each.active_calls > 0) : each.active_calls / limit;
       return html`<tr key=${each.tenant_id}><th scope="row"><button class="plain swatch-text" onClick=${() => set({ tenant: each.tenant_id })}>${each.tenant_id}</button></th>

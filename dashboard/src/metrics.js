@@ -84,7 +84,7 @@ function Whole({ answer, names, only }) {
   const query = answer.data?.query;
   return html`<${Panel} title="The whole range" answer=${answer} csv=${() => askCsv(answer.asked)} isEmpty=${({ groups }) => !groups.length}>
     ${({ groups }) => html`<${Table} tall caption="The whole range" columns=${[
-      ...(query.group.length ? query.group : [""]),
+      ...(query.group.length ? query.group : ["Group"]),
       ...query.metrics.flatMap((metric) => [{ title: headingOf(metric), n: true }, ...(query.compare ? [{ title: "before", n: true }, { title: "change", n: true }] : [])]),
     ]} rows=${groups.map(({ key, labels, isRest, rows: [row] }) => html`<tr key=${key}>
       ${query.group.length ? query.group.map((name, n) => html`<th scope="row">${groupCell(labels, name, n, isRest, only)}</th>`) : html`<th scope="row">Everything</th>`}

@@ -15,7 +15,7 @@ export function numberText(value, unit = "") {
 
 /** For axes and narrow places. */
 export const shortText = (value) => (!is(value) ? NOTHING : Math.abs(value) < 10000 ? numberText(value) : short.format(value));
-export const shareText = (value) => (is(value) ? share.format(value) : NOTHING);
+export const shareText = (value) => (!is(value) ? NOTHING : value > 0 && value < 0.0005 ? "<0.1%" : share.format(value));
 
 const SIZES = ["B", "kB", "MB", "GB", "TB"];
 /** A number of bytes, in thousands. */

@@ -83,7 +83,7 @@ export function Segments({ label, value, options, onChange }) {
 export function Table({ caption, columns, rows, tall }) {
   return html`<div class="scroll ${tall ? "tall" : ""}" tabindex="0" role="group" aria-label=${caption}><table>
     <caption class="hidden">${caption}</caption>
-    <thead><tr>${columns.map((each) => html`<th scope="col" class=${each.n ? "n" : ""}>${each.title ?? each}</th>`)}</tr></thead>
+    <thead><tr>${columns.map((each) => html`<th scope="col" class=${each.n ? "n" : ""}>${each.quiet ? html`<span class="hidden">${each.quiet}</span>` : each.title ?? each}</th>`)}</tr></thead>
     <tbody>${rows}</tbody>
   </table></div>`;
 }

@@ -36,7 +36,7 @@ function Limits({ found }) {
   const used = (data) => ({ metrics: data.metrics, labelSets: data.labelSets, labelValues: Math.max(0, ...data.byLabel.map((each) => each.values)) });
   const rate = (value) => (value === null ? "no limit" : `${numberText(value)} a second`);
   return html`<${Panel} title="Limits" answer=${found} csv=${() => csvOf(["limit", "used", "most"], Object.keys(LIMITS).map((name) => [name, used(found.data)[name], found.data.limits[name]]))}>
-    ${(data) => html`<${Table} caption="Limits" columns=${["Of", { title: "Used", n: true }, { title: "Limit", n: true }, { title: "" }, { title: "Share", n: true }]} rows=${[...Object.entries(LIMITS).map(([name, label]) => {
+    ${(data) => html`<${Table} caption="Limits" columns=${["Of", { title: "Used", n: true }, { title: "Limit", n: true }, { quiet: "Bar" }, { title: "Share", n: true }]} rows=${[...Object.entries(LIMITS).map(([name, label]) => {
       const [value, limit] = [used(data)[name], data.limits[name]];
       return html`<tr key=${name}><th scope="row">${label}</th><td class="n">${numberText(value)}</td><td class="n">${limit === null ? "none" : numberText(limit)}</td>
         <td class="bar-cell"><${Bar} share=${limit ? value / limit : 0} colour=${limit && value / limit >= 0.8 ? "series-2" : "series-1"} /></td><td class="n">${limit ? shareText(value / limit) : NOTHING}</td></tr>`;

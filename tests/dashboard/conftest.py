@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 import requests
 from playwright.sync_api import Browser
-from tests.dashboard.browser import ZONE, Visitor, chromium
+from tests.dashboard.browser import ZONE, Visitor, chromium, chromium_path
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
@@ -21,16 +21,18 @@ Visit: TypeAlias = Callable[..., Visitor]
 _numbers = count(1)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. It ends with the tests of this folder: beside its event loop no other one runs."""
+    """Chromium. It ends with its tests: while its event loop is there, no other test has one."""
     with chromium() as started:
         yield started
 
 
-@pytest.fixture(scope="package")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A product with demo data."""
+    # No product is started for tests that are skipped.
+    chromium_path()
     started = start_stack(tmp_path_factory.mktemp("demo"), "--demo", VUMETER_ACCESS_LOG="false")
     output = started.log.with_name("stdout.log")
     until(lambda: "simulated calls" in output.read_text(), seconds=120)
@@ -38,7 +40,7 @@ def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     started.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def demo_key(demo: Stack) -> NewKey:
     """A key of the organization that has the demo data."""
     return demo.make_key("demo", Role.ADMIN)

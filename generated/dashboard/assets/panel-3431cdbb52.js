@@ -16,6 +16,6 @@ import{useEffect,useState}from"./preact-hooks-e81b3a5fe4.js";import{curlOf}from"
     ${Object.entries(n).map(([e,n])=>html`<button key=${e} type="button" aria-pressed=${e===t} onClick=${()=>s(e)}>${n}</button>`)}
   </div>`}export function Table({caption:e,columns:t,rows:n,tall:s}){return html`<div class="scroll ${s?"tall":""}" tabindex="0" role="group" aria-label=${e}><table>
     <caption class="hidden">${e}</caption>
-    <thead><tr>${t.map(e=>html`<th scope="col" class=${e.n?"n":""}>${e.title??e}</th>`)}</tr></thead>
+    <thead><tr>${t.map(e=>html`<th scope="col" class=${e.n?"n":""}>${e.quiet?html`<span class="hidden">${e.quiet}</span>`:e.title??e}</th>`)}</tr></thead>
     <tbody>${n}</tbody>
   </table></div>`}

@@ -27,7 +27,9 @@ from vumeter_server.runtime.settings import Settings
 
 SETTINGS = Settings.model_fields
 FAMILY_PAGES = {
+    "vumeter.access.v1": "docs/credentials.md",
     "vumeter.custom_metrics.v1": "docs/custom-metrics.md",
+    "vumeter.dashboard.v1": "docs/dashboard.md",
     "vumeter.live_metrics.v1": "docs/live-metrics.md",
     "vumeter.otlp.v1": "docs/opentelemetry.md",
     "vumeter.simulation.v1": "docs/simulation.md",

@@ -31,7 +31,7 @@ PATHS = {
     "GetDaily": ("/v1/custom-metrics/daily", RANGE),
     "GetTimeseries": ("/v1/custom-metrics/timeseries", {**RANGE, "metricName": "booking_attempt"}),
     "GetTags": ("/v1/custom-metrics/tags", {}),
-    "ReportUsage": ("/v1/custom-metrics/usage", {}),
+    "QueryUsage": ("/v1/custom-metrics/usage", {}),
     "GetSession": ("/v1/custom-metrics/sessions/s1", {}),
 }
 # A query that is asked with a body.

@@ -120,7 +120,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetTimeseries",
             "Query",
             "GetTags",
-            "ReportUsage",
+            "QueryUsage",
             "GetSession",
         ),
     ),

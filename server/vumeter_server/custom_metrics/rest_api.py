@@ -159,7 +159,7 @@ class CustomMetricsRestService:
         tags = await self.queries.tags(call.organization_id, request.metric_name, request.agent_id)
         return _json(render_tags(tags))
 
-    async def ReportUsage(self, request: pb.ReportUsageRequest, call: Call) -> HttpBody:
+    async def QueryUsage(self, request: pb.QueryUsageRequest, call: Call) -> HttpBody:
         """Report how much is stored, and how near the limits that is."""
         report = await self.usage.report(call.caller, parse_limit(request.limit))
         return _json(render_usage(report))

@@ -137,7 +137,7 @@ class GetTagsRequest(_message.Message):
     agent_id: str
     def __init__(self, metric_name: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
 
-class ReportUsageRequest(_message.Message):
+class QueryUsageRequest(_message.Message):
     __slots__ = ("limit",)
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     limit: str

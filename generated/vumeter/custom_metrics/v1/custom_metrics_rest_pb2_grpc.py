@@ -91,9 +91,9 @@ class CustomMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
-        self.ReportUsage = channel.unary_unary(
-                '/vumeter.custom_metrics.v1.CustomMetricsRestService/ReportUsage',
-                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.SerializeToString,
+        self.QueryUsage = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/QueryUsage',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryUsageRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.GetSession = channel.unary_unary(
@@ -252,7 +252,7 @@ class CustomMetricsRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ReportUsage(self, request, context):
+    def QueryUsage(self, request, context):
         """Reports how much the organization stores, by metric and by label, the largest first; its limits,
         null for none; what was rejected of recordings in the last 24 hours; and its keys, the one that
         was used last first. The fields are those of GetUsageResponse:
@@ -337,9 +337,9 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetTagsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
-            'ReportUsage': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReportUsage,
-                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.FromString,
+            'QueryUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryUsage,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryUsageRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'GetSession': grpc.unary_unary_rpc_method_handler(
@@ -613,7 +613,7 @@ class CustomMetricsRestService(object):
             _registered_method=True)
 
     @staticmethod
-    def ReportUsage(request,
+    def QueryUsage(request,
             target,
             options=(),
             channel_credentials=None,
@@ -626,8 +626,8 @@ class CustomMetricsRestService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/vumeter.custom_metrics.v1.CustomMetricsRestService/ReportUsage',
-            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.ReportUsageRequest.SerializeToString,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/QueryUsage',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.QueryUsageRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -111,6 +111,14 @@ def are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
     return whole
 
 
+def as_units(values: Array) -> tuple[Array, int] | None:
+    """Return values as whole numbers below 2^32 of so many decimals; None if they are none such."""
+    for decimals in range(MOST_DECIMALS + 1):
+        if are_whole(values[:16], decimals).all() and are_whole(values, decimals).all():
+            return in_units(values, decimals), decimals
+    return None
+
+
 def decode_bare(blob: bytes | memoryview) -> Array:
     """Read what `encode_bare` wrote."""
     flags = blob[0] if len(blob) >= _START_BYTES else _OF_TYPE

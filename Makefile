@@ -27,7 +27,7 @@ setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
 		{ echo "vumeter needs Python 3.11 to 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -35,8 +35,16 @@ run: setup ## start server and Envoy with demo data, print a key and requests to
 	@VUMETER_REST_PORT=$(REST_PORT) VUMETER_GRPC_PORT=$(GRPC_PORT) VUMETER_DB=$(DB) VUMETER_DEMO=$(DEMO) \
 		$(BIN)/python -m vumeter_server.quickstart
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+# The whole suite runs in up to four processes, one file of tests per process at a time. What ARGS
+# names runs in this process: `make test ARGS="tests/times -k zone"`; WORKERS=2 gives it two.
+WORKERS ?= $(if $(ARGS),0,auto)
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4
+
+test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 processes)
+	@$(PYTEST) $(ARGS)
+
+test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
+	@TEST_LONG=1 $(PYTEST) $(ARGS)
 
 lint: setup check-generated ## check style, types, imports, protos and generated files
 	@$(BIN)/ruff check .
@@ -61,7 +69,7 @@ build/generate-venv/ready: tools/requirements.lock
 	@echo "setting up build/generate-venv"
 	@rm -rf build/generate-venv
 	@$(PYTHON) -m venv build/generate-venv
-	@$(GENERATE_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(GENERATE_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
 bench: setup build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
@@ -72,7 +80,7 @@ build/bench-venv/ready: bench/requirements.lock
 	@echo "setting up build/bench-venv"
 	@rm -rf build/bench-venv
 	@$(PYTHON) -m venv build/bench-venv
-	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@printf '%s\n' "$(CURDIR)/server" "$(CURDIR)/generated" > \
 		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
 	@touch $@

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from vumeter_server.access.store import KeyLookup
+from vumeter_server.access.store import KeyLookup, OrganizationData
 from vumeter_server.api.servicers import Servicer
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
@@ -74,6 +74,8 @@ class Family:
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
+    recorded: Sequence[OrganizationData] = field(default=())
+    """Stores that keep what organizations record."""
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
@@ -123,6 +125,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             OtlpService(exports=exports),
         ],
         background=[store.run, export_store.run, rejections.run],
+        recorded=[store, export_store],
     )
 
 
@@ -156,4 +159,5 @@ def _simulation(foundation: Foundation) -> Family:
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
         background=[store.run_maintenance],
+        recorded=[store],
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 from tests.clients.faults import (
     Fault,
@@ -19,7 +20,6 @@ from tests.clients.faults import (
     lose_the_request,
     network_to,
 )
-from tests.clients.test_recorder import outcome
 from tests.waiting import until
 
 from vumeter_client import Recorder

@@ -20,6 +20,7 @@ from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, Sqlit
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -116,7 +117,10 @@ async def running(
                 authenticator=authenticator,
                 query_timeout_seconds=settings.query_timeout_seconds,
             ),
-            [servicer for family in built for servicer in family.servicers],
+            [
+                *(each for family in built for each in family.servicers),
+                *servicers_beside_families(keys),
+            ],
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],

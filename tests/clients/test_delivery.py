@@ -77,20 +77,6 @@ def test_a_lost_keep_alive_connection_is_no_failure(organization: Organization) 
     assert organization.totals() == {"turns": 2}
 
 
-def test_retry_after_is_honored_by_flush_too(organization: Organization) -> None:
-    busy = answering(429, SHUTTING_DOWN, retry_after="3600")
-    with network_to(organization.url, busy) as network:
-        with Recorder(network.url, organization.bearer) as recorder:
-            recorder.count("turns")
-            assert not recorder.flush(2)
-            assert len(network.seen) == 1
-            assert recorder.stats.last_failure == "Service unavailable"
-            # There may be no later: closing tries once more.
-            assert recorder.close(30)
-        assert len(network.seen) == 2
-    assert organization.totals() == {"turns": 1}
-
-
 def test_recording_goes_on_while_a_slow_server_answers(organization: Organization) -> None:
     gate = threading.Event()
     with (

@@ -12,6 +12,7 @@ import pytest
 from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 from tests.clients.faults import (
+    SHUTTING_DOWN,
     Fault,
     answering,
     forward,
@@ -24,7 +25,6 @@ from tests.waiting import until
 
 from vumeter_client import Recorder
 
-SHUTTING_DOWN = json.dumps({"code": 14, "message": "Service unavailable", "details": []}).encode()
 PAGE = b"<html>Sign in to this network</html>"
 
 FAULTS: dict[str, list[Fault]] = {

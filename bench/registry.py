@@ -11,6 +11,7 @@ MODULES = (
     "bench.over_rest",
     "bench.recording",
     "bench.otlp",
+    "bench.export",
     "bench.resources",
     "bench.live_metrics",
     "bench.simulation",

@@ -15,6 +15,7 @@ import structlog
 
 from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
@@ -97,6 +98,7 @@ async def running(
         keys = SqliteKeyLookup(readers, writer)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
         authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
+        rates = RateLimits()
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
         foundation = families.Foundation(
@@ -105,6 +107,7 @@ async def running(
             clock=clock,
             guard=guard,
             keys=keys,
+            rates=rates,
             writer=writer,
             readers=readers,
             on_progress=on_progress,
@@ -114,6 +117,8 @@ async def running(
             Pipeline(
                 authenticator=authenticator,
                 query_timeout_seconds=settings.query_timeout_seconds,
+                rates=rates,
+                on_limited=[family.on_limited for family in built],
             ),
             [servicer for family in built for servicer in family.servicers],
             reflection=settings.reflection,
@@ -129,7 +134,7 @@ async def running(
 
         background = Background(on_end)
         for family in built:
-            for work in family.background if foundation.writes else ():
+            for work in family.background:
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:

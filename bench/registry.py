@@ -10,6 +10,7 @@ MODULES = (
     "bench.in_process",
     "bench.over_rest",
     "bench.recording",
+    "bench.otlp",
     "bench.resources",
     "bench.live_metrics",
     "bench.simulation",

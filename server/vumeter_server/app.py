@@ -15,8 +15,9 @@ import structlog
 
 from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.rates import RateLimits
-from vumeter_server.access.sqlite.store import SqliteKeyLookup
+from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
@@ -138,6 +139,11 @@ async def running(
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
+            erasure = Erasure(
+                SqliteDeletedOrganizations(readers, writer, clock),
+                [store for family in built for store in family.recorded],
+            )
+            background.start("erasure", erasure.run())
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
         details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
         background.start("report_health", server.keep_reporting(details))

@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "otlp": "vumeter_server.commands.otlp:otlp",
     "db": "vumeter_server.commands.db:db",
     "clock": "vumeter_server.commands.clock:clock",
+    "tenants": "vumeter_server.commands.tenants:tenants",
+    "run-tests": "vumeter_server.commands.run_tests:run_tests",
     "simulation": "vumeter_server.commands.simulation:simulation",
     "import": "vumeter_server.commands.imports:import_group",
 }

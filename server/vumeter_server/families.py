@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.access.rates import RateLimits
-from vumeter_server.access.store import KeyLookup
+from vumeter_server.access.store import KeyLookup, OrganizationData
 from vumeter_server.api.servicers import Servicer
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
@@ -78,6 +78,8 @@ class Family:
 
     servicers: Sequence[Servicer]
     background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
+    recorded: Sequence[OrganizationData] = field(default=())
+    """Stores that keep what organizations record."""
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
@@ -141,6 +143,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             *((store.run, export_store.run) if foundation.writes else ()),
         ],
         on_limited=lambda caller: rejections.add(caller, RecordingRejectionReason.LIMIT, points=0),
+        recorded=[store, export_store],
     )
 
 
@@ -174,4 +177,5 @@ def _simulation(foundation: Foundation) -> Family:
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
         background=[store.run_maintenance] if foundation.writes else [],
+        recorded=[store],
     )

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.effort import tries
 from tests.end_to_end.callers import Caller, bearer
 from tests.end_to_end.conftest import connected
 from tests.end_to_end.recorders import (
@@ -99,7 +100,7 @@ def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path:
 def test_kill_9_while_points_are_sealed_loses_and_doubles_nothing(tmp_path: Path) -> None:
     clients: list[Recorder] = []
     key: NewKey | None = None
-    for run in range(3):
+    for run in range(tries(2, 10)):
         with running(tmp_path, VUMETER_FLUSH_AT_POINTS="500") as stack:
             key = key or stack.make_key()
             # A seal is followed at once by the next one, or by merging the days that it has filled.

@@ -18,6 +18,8 @@ from tests.simulation.conftest import PATHS, Organization
 
 from vumeter_server import cli
 
+# More than a few requests are.
+RECORDS = 8_000
 EXECUTION = "5819e158-0000-4000-8000-000000000001"
 OTHER = "5819e158-0000-4000-8000-000000000002"
 
@@ -256,7 +258,7 @@ def test_a_server_that_cannot_be_reached_is_2(
 def test_an_interrupted_import_goes_on_where_it_was(
     acme: Organization, import_file: Import, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    lines = [call(number, duration_seconds=1) for number in range(20_000)]
+    lines = [call(number, duration_seconds=1) for number in range(RECORDS)]
     path = ndjson(tmp_path / "calls.ndjson", "{", *lines)
     progress = tmp_path / "calls.ndjson.progress"
     with subprocess.Popen(
@@ -273,11 +275,11 @@ def test_an_interrupted_import_goes_on_where_it_was(
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     done = json.loads(progress.read_text())["records"]
-    assert 0 < done < 20_000
+    assert 0 < done < RECORDS
     status, printed, told = import_file(path)
-    assert (status, printed) == (1, "recorded 20000 calls, refused 1\n")
+    assert (status, printed) == (1, f"recorded {RECORDS} calls, refused 1\n")
     assert told == f"going on after {done} records\n"
     answer = acme.get(f"{PATHS}/metrics", execution_id=EXECUTION).json()["result"]["metrics"]
-    assert answer["calls"]["total"] == 20_000
-    assert answer["cost"]["total_duration_seconds"] == 20_000
+    assert answer["calls"]["total"] == RECORDS
+    assert answer["cost"]["total_duration_seconds"] == RECORDS
     assert not progress.exists()

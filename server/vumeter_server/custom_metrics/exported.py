@@ -80,7 +80,7 @@ class ExportedBatch:
         label_sets, label_set_indexes: sets of labels, and the index of each point's.
         session_ids: "" for none.
         streams: 16 bytes that tell exporters apart: a hash of their resource and scope.
-        series: 16 bytes that tell apart the series of a metric and exporter.
+        series: 16 bytes that tell apart the series of a metric and exporter; empty for deltas.
         rejected: points that broke a rule before they came here.
     """
 

@@ -148,6 +148,14 @@ class MetricStore(Protocol):
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete; change nothing."""
 
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything that was recorded for an organization, idempotency keys too.
+
+        Called when the organization is deleted and no caller can reach it any more; a recording
+        that is under way is refused with Unauthenticated. Queries see all of it or nothing. It can
+        be cut short and repeated. Recording of others goes on meanwhile, and does not wait long.
+        """
+
     def export_points(
         self, organization_id: int, query: ExportQuery
     ) -> AsyncGenerator[ExportedPoints, None]:

@@ -50,7 +50,7 @@ class LiveView:
         self._all = _Watched()
         self._tenants: dict[str, _Watched] = {}
         self._listings: dict[str, Listing] = {}
-        self._limits: dict[str, int | None] = {}
+        self._limits: dict[str, int] = {}
         self._capacity: Capacity | None = None
         self.closing = asyncio.Event()
         """Set when the server shuts down: streams that callers hold open end then."""
@@ -90,7 +90,11 @@ class LiveView:
 
     def apply(self, change: Change) -> None:
         """Apply what was committed and raise the flags of those who watch it."""
-        self._limits |= change.limits
+        for tenant_id, limit in change.limits.items():
+            if limit is None:
+                self._limits.pop(tenant_id, None)
+            else:
+                self._limits[tenant_id] = limit
         active = self._list(change.listings)
         changed = False
         for tenant_id in active.keys() | change.totals.keys():
@@ -105,6 +109,7 @@ class LiveView:
                     plus(watched.values.totals, difference[1]),
                 )
             _raise(self._tenants[tenant_id])
+            self._forget_if_empty(tenant_id, self._tenants[tenant_id])
             changed = True
         if changed:
             _raise(self._all)
@@ -136,7 +141,7 @@ class LiveView:
             yield flag
         finally:
             watched.flags.discard(flag)
-            if tenant_id is not None and not watched.flags and watched.values.totals == ZERO:
+            if tenant_id is not None:
                 self._forget_if_empty(tenant_id, watched)
 
     def close(self) -> None:
@@ -149,7 +154,8 @@ class LiveView:
         return self._all if tenant_id is None else self._tenants.get(tenant_id) or _Watched()
 
     def _forget_if_empty(self, tenant_id: str, watched: _Watched) -> None:
-        if watched.values.active_calls == 0:
+        values = watched.values
+        if not watched.flags and values.active_calls == 0 and values.totals == ZERO:
             self._tenants.pop(tenant_id, None)
 
 

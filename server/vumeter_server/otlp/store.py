@@ -89,6 +89,13 @@ class ExportStore(Protocol):
     async def rejections(self, organization_id: int) -> Rejections:
         """Return what was rejected, up to LATEST_REJECTIONS of them one by one."""
 
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase what is kept of an organization's exporters, and how it maps attributes.
+
+        Called when the organization is deleted and no caller can reach it any more; what is under
+        way is refused with Unauthenticated.
+        """
+
     async def mapping(self, organization_id: int) -> AttributeMapping:
         """Return how an organization maps attributes; the default if it has no mapping of its own.
 

@@ -127,6 +127,9 @@ class MemoryMetricStore:
         points = self._organizations[organization_id].points
         return sum(_is_about(query, point) for point in points)
 
+    async def forget_organization(self, organization_id: int) -> None:
+        self._organizations[organization_id] = Organization()
+
     async def export_points(
         self, organization_id: int, query: ExportQuery
     ) -> AsyncGenerator[ExportedPoints, None]:

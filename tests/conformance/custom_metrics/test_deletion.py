@@ -93,6 +93,40 @@ def test_a_range_may_begin_and_end_within_a_day(subject: Subject) -> None:
         practice.delete_points(DeleteQuery())
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+def test_nothing_is_left_of_an_organization_that_is_forgotten(
+    subject: Subject, flushed: bool
+) -> None:
+    practice, rival = Practice.of(subject), Practice.of(subject, "rival")
+    nothing = practice.everything()
+    points = [
+        *spread(300),
+        booked(session_id="session_1", agent_id="agent_1", tags={"origin": "phone"}),
+    ]
+    for each in (practice, rival):
+        each.record(*points, key="call-17")
+    if flushed:
+        subject.maintain()
+    expected = rival.everything()
+    for _ in range(2):
+        subject.run(subject.store.forget_organization(practice.organization_id))
+        for _ in range(2):
+            assert practice.everything() == nothing
+            assert practice.session("session_1") == []
+            subject.maintain()
+    # Types and idempotency keys are forgotten too.
+    practice.record(
+        booked(session_id="session_1", type="gauge", value=1, tags={"x": "y"}), key="call-17"
+    )
+    for _ in range(2):
+        assert practice.metrics() == [("booking_attempt", "gauge")]
+        assert practice.tags() == {"x": (["y"], False)}
+        assert [entry[-1] for entry in practice.session("session_1")] == [1]
+        assert rival.everything() == expected
+        assert subject.problems() == []
+        subject.maintain()
+
+
 def test_nothing_is_deleted_of_another_organization(subject: Subject) -> None:
     practice, other = Practice.of(subject), Practice.of(subject, "Dr. Okafor")
     for each in (practice, other):

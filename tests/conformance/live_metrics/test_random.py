@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance.live_metrics.factories import FACTORIES, Factory
+from tests.effort import tries
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, SECOND, history, live, totals
 
 from vumeter_server.errors import Conflict
@@ -124,7 +125,7 @@ def check(max_examples: int) -> settings:
     )
 
 
-@check(max_examples=80)
+@check(max_examples=tries(30, 2_000))
 @given(received(), st.lists(RANGES, min_size=2, max_size=3), st.data())
 def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
     tested: Factory,
@@ -153,11 +154,14 @@ def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
 
 
 STEPS = st.sampled_from(
-    ["on", "on", "restart", "epoch", "close", "drop", "drop all", "conflict", "limit", "peaks"]
+    [
+        *("on", "on", "restart", "epoch", "close", "drop", "drop all", "conflict", "limit"),
+        *("peaks", "delete", "delete"),
+    ]
 )
 
 
-@check(max_examples=60)
+@check(max_examples=tries(25, 2_000))
 @given(received(), st.lists(RANGES, min_size=1, max_size=2), st.data())
 def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_brute_force(
     tested: Factory,
@@ -179,6 +183,11 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
             with pytest.raises(Conflict) as raised:
                 await store.record([*batch, other])
             return [violation.field for violation in raised.value.violations]
+        if step == "delete":
+            tenant_id = TENANTS[len(batch) % 2]
+            contents = await store.tenant_contents(tenant_id)
+            assert await store.delete_tenant(tenant_id) == contents
+            return contents
         if step == "peaks":
             await store.compute_peaks()
         return None
@@ -207,7 +216,7 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
         asyncio.run(run(Path(directory)))
 
 
-@check(max_examples=40)
+@check(max_examples=tries(15, 1_000))
 @given(received(), st.data())
 def test_two_orders_of_the_same_events_leave_the_same_answers(
     factory: Factory, batches: list[list[Event]], data: st.DataObject

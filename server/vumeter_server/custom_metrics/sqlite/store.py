@@ -136,11 +136,16 @@ class SqliteMetricStore:
 
     async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Delete points, all of them or none."""
-        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+        return await self.maintenance.deletions.delete(organization_id, query)
 
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete."""
         return await self.maintenance.deletions.count(organization_id, query)
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization that is deleted."""
+        await self.maintenance.erase(organization_id, self.recorder.forget)
+        self._snapshots.forget(organization_id)
 
     async def export_points(
         self, organization_id: int, query: ExportQuery

@@ -11,7 +11,6 @@ entry without a value that ends it.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
@@ -22,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import FRACTIONS, SCALE, ExactSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind, decode
-from vumeter_server.custom_metrics.sqlite.formats.segments import check_together
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segment_columns import read_segments
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, EXACT_BELOW
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
@@ -192,30 +191,14 @@ def read_point_sums(
 ) -> PointSums:
     """Read the points of some metrics on the days of a unit: one statement for all metrics."""
     check_cancelled()
-    rows = connection.execute(
-        "SELECT c.metric_code, c.day, c.part, c.kind, c.column FROM metric_columns c"
-        " CROSS JOIN metric_days d"
-        " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
-        " WHERE c.organization_id = ? AND c.metric_code IN (SELECT value FROM json_each(?))"
-        " AND c.kind IN (?, ?) AND c.day >= ? AND c.day < ?",
-        (
-            organization_id,
-            json.dumps(sorted(codes)),
-            int(Kind.TIME),
-            int(Kind.VALUE),
-            unit.first,
-            unit.end,
-        ),
+    found = read_segments(
+        connection, organization_id, codes, (Kind.TIME, Kind.VALUE), (unit.first, unit.end)
     )
-    columns: dict[tuple[int, int, int], dict[int, Array]] = {}
-    for code, day, part, kind, column in rows:
-        columns.setdefault((code, day, part), {})[kind] = decode(column)
     keys, values = [np.empty(0, np.int64)], [np.empty(0)]
-    for (code, day, part), of_part in sorted(columns.items(), key=lambda each: each[0]):
-        by_kind = [{(day, part): column} for column in of_part.values()]
-        check_together(by_kind[0], by_kind[1] if len(by_kind) > 1 else {})
-        keys.append(keys_of(unit, code, day, of_part[Kind.TIME].astype(np.int64)))
-        values.append(of_part[Kind.VALUE].astype(np.float64))
+    for code, segments in found.items():
+        for (day, _), columns in segments.items():
+            keys.append(keys_of(unit, code, day, columns[Kind.TIME].astype(np.int64)))
+            values.append(columns[Kind.VALUE].astype(np.float64))
     return PointSums(unit, codes, np.concatenate(keys), np.concatenate(values))
 
 

@@ -19,6 +19,7 @@ from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import check_not_deleted
 
 # What the symbols of all organizations may hold together, in entries of about 200 bytes.
 MAX_ENTRIES = 2_000_000
@@ -65,7 +66,11 @@ class Recorder:
             known.sessions.clear()
 
     def symbols_of(self, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
-        """Return the symbol tables of an organization, as the file has them."""
+        """Return the symbol tables of an organization, as the file has them.
+
+        Raises Unauthenticated if the organization is deleted.
+        """
+        check_not_deleted(connection, organization_id)
         known = self._organizations.get(organization_id)
         # Commands and sealing change the state too.
         state = read_state(connection, organization_id)

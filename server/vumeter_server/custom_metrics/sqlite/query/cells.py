@@ -21,43 +21,17 @@ from vumeter_server.custom_metrics.distribution_percentiles import (
 )
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.exact_sums import ExactSums
+from vumeter_server.custom_metrics.sqlite.formats.columns import as_units
+from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # Up to so many numbers beside those of the points, a table is faster than a sort.
 TABLE_BESIDE = 65_536
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class GatheredPoints:
-    """The points of one metric that match, in the order of recording where times are equal.
-
-    Attributes:
-        buckets, groups: int64[points].
-        values: float64[points].
-        times_us: int64[points]; None if no function asks for the last value.
-        sessions: int64[points], -1 for none; None if no function asks for sessions.
-        distributions: those of the points that are distributions; None if there are none.
-    """
-
-    buckets: Integers
-    groups: Integers
-    values: Floats
-    times_us: Integers | None
-    sessions: Integers | None
-    distributions: Distributions | None = None
-
-    def taken(self, chosen: Integers) -> GatheredPoints:
-        """Return some of the points."""
-        return GatheredPoints(
-            buckets=self.buckets[chosen],
-            groups=self.groups[chosen],
-            values=self.values[chosen],
-            times_us=None if self.times_us is None else self.times_us[chosen],
-            sessions=None if self.sessions is None else self.sessions[chosen],
-            distributions=self.distributions and self.distributions.taken(chosen, len(self.values)),
-        )
+# Where values are whole numbers of few decimals, each is sorted as one number with its cell.
+UNIT_BITS = 32
+MAX_CELLS_SORTED_WITH_UNITS = 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -171,18 +145,25 @@ class Cells:
     @cached_property
     def _distinct_counts(self) -> tuple[Integers, Integers]:
         """The distinct counts, ascending, and for each cell the number of its own."""
-        distinct, places = np.unique(self.counts, return_inverse=True)
-        return distinct, places
+        distinct, numbers, _ = numbered(self.counts, int(self.counts.max(initial=0)) + 1)
+        return distinct, numbers
 
     @cached_property
     def _ascending(self) -> Floats:
         """The values in the order of cells, and in each ascending."""
-        values = np.sort(self._points.values) if len(self.keys) == 1 else self._points.values
-        if len(self.keys) > 1:
-            # Equal values are the same in any order, so the first sort need not be stable.
-            order = np.argsort(values)
-            values = values[order[np.argsort(self._places[order], kind="stable")]]
-        return values
+        values = self._points.values
+        if len(self.keys) <= 1:
+            return np.sort(values)
+        units = as_units(values)
+        if units is not None and len(self.keys) < MAX_CELLS_SORTED_WITH_UNITS:
+            # One sort of numbers takes a fifth of what the order of doubles and of cells takes.
+            of_points, decimals = units
+            pairs = (self._places.astype(np.int64) << UNIT_BITS) + of_points.astype(np.int64)
+            pairs.sort()
+            return (pairs & ((1 << UNIT_BITS) - 1)) / 10.0**decimals
+        # Equal values are the same in any order, so the first sort need not be stable.
+        order = np.argsort(values)
+        return values[order[np.argsort(self._places[order], kind="stable")]]
 
     @cached_property
     def _order(self) -> npt.NDArray[np.intp]:

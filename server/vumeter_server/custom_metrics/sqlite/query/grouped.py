@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.aggregation import Statistic, check_cells
-from vumeter_server.custom_metrics.distributions import Distributions
-from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.questions import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.query.cells import (
     TABLE_BESIDE,
     Cells,
     Computed,
-    GatheredPoints,
     numbered,
 )
+from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints, gather
 from vumeter_server.custom_metrics.sqlite.query.grouped_plan import SourcePlan, plan_grouped
-from vumeter_server.custom_metrics.sqlite.query.grouped_sums import bucket_of, gather_sums
+from vumeter_server.custom_metrics.sqlite.query.grouped_sums import gather_sums
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.custom_metrics.sqlite.query.plan import Source
-from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.query.summed_cells import GatheredSums, SummedCells
 from vumeter_server.sqlite import check_cancelled
 
@@ -108,43 +104,18 @@ def _gather_points(
         distributions=True,
         bounds_us=bounds[1:-1].tolist(),
     )
-    parts: list[list[Array | int]] = [[], [], [], [], []]
-    counts: list[int] = []
-    distributions: list[tuple[Distributions | None, int]] = []
+    found: Iterable[PointColumns] = ()
     if plan.code is not None:
         selection = Selection(start_us=int(bounds[0]), end_us=int(bounds[-1]))
         matching = PointFilter(snapshot, plan.matchers)
-        for points in Scan(snapshot, selection, [plan.code], wanted, matching).all():
-            counts.append(len(points.values))
-            distributions.append((points.distributions, len(points.values)))
-            columns = (
-                bucket_of(points, bounds),
-                grouping.group_of(points),
-                points.values,
-                points.times_us if with_times and points.times_us is not None else 0,
-                points.sessions if with_sessions and points.sessions is not None else 0,
-            )
-            for part, column in zip(parts, columns, strict=True):
-                part.append(column)
-    buckets, groups, values, times_us, sessions = parts
-    return GatheredPoints(
-        buckets=_joined(buckets, counts, np.int64),
-        groups=_joined(groups, counts, np.int64),
-        values=_joined(values, counts, np.float64),
-        times_us=_joined(times_us, counts, np.int64) if with_times else None,
-        sessions=_joined(sessions, counts, np.int64) if with_sessions else None,
-        distributions=join_distributions(distributions),
+        found = Scan(snapshot, selection, [plan.code], wanted, matching).all()
+    return gather(
+        found,
+        bounds,
+        grouping.group_of,
+        with_times=with_times,
+        with_sessions=with_sessions,
     )
-
-
-def _joined(parts: Sequence[Array | int], counts: Sequence[int], dtype: type[Any]) -> Array:
-    """Return one column of parts, each an array or a number that stands for as many as counted."""
-    joined: Array = np.empty(sum(counts), dtype)
-    end = 0
-    for part, count in zip(parts, counts, strict=True):
-        begin, end = end, end + count
-        joined[begin:end] = part
-    return joined
 
 
 def _groups(

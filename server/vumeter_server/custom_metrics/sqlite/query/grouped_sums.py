@@ -15,6 +15,7 @@ from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.query.day_spans import DaySpan
+from vumeter_server.custom_metrics.sqlite.query.gathered_points import bucket_of
 from vumeter_server.custom_metrics.sqlite.query.grouped_plan import SourcePlan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter, matching_labels
@@ -54,15 +55,6 @@ def gather_sums(
         return gathering.run()
     except _NoExtremes:
         return None
-
-
-def bucket_of(points: PointColumns, bounds_us: Integers) -> Array | int:
-    """Return the bucket of each point, or of all."""
-    first, last = np.searchsorted(bounds_us, points.bounds_us, "right") - 1
-    if first == last or points.times_us is None:
-        return int(min(max(first, 0), len(bounds_us) - 2))
-    buckets: Array = np.searchsorted(bounds_us, points.times_us, "right") - 1
-    return buckets
 
 
 class _Gathering:

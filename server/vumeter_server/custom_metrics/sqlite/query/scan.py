@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,16 @@ from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segment_columns import Segments, read_segments
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     check_together,
-    read_columns,
     read_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.sqlite import check_cancelled
+
+# The points of so many metrics are read together, of one day.
+METRICS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -44,6 +47,9 @@ class PointColumns:
     bounds_us: tuple[int, int]
     distributions: Distributions | None = None
 
+    def __len__(self) -> int:
+        return len(self.values)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
@@ -62,6 +68,56 @@ def _equalities(selection: Selection) -> list[Matcher]:
 
 def _wide(column: Array) -> Array:
     return column.astype(np.int64, copy=False)
+
+
+def _add_times(segments: Segments, day: int, times: Segments) -> None:
+    """Add the column of times to what was read of the segments of a day."""
+    of_day = {key: columns for key, columns in segments.items() if key[0] == day}
+    check_together(
+        {key: columns[Kind.VALUE] for key, columns in of_day.items()},
+        {key: columns[Kind.TIME] for key, columns in times.items()},
+    )
+    for key, columns in of_day.items():
+        columns[Kind.TIME] = times[key][Kind.TIME]
+
+
+def _flushed_points(
+    metric_code: int,
+    day: int,
+    columns: Mapping[int, Array],
+    distributions: Distributions | None,
+) -> PointColumns:
+    times, sessions = columns.get(Kind.TIME), columns.get(Kind.SESSION)
+    return PointColumns(
+        metric_codes=metric_code,
+        values=columns[Kind.VALUE],
+        times_us=None if times is None else _wide(times) + day * DAY_US,
+        label_sets=columns.get(Kind.SERIES),
+        # Flushed sessions are written plus 1, so that none is 0.
+        sessions=None if sessions is None else _wide(sessions) - 1,
+        bounds_us=(day * DAY_US, (day + 1) * DAY_US - 1),
+        distributions=distributions,
+    )
+
+
+def _between(points: PointColumns, start_us: int, end_us: int) -> PointColumns:
+    """Return those of flushed points that are in a range, without a copy if they have times."""
+    first_us, last_us = points.bounds_us
+    times_us = points.times_us
+    if times_us is None or (start_us <= first_us and last_us < end_us):
+        return points
+    # Flushed points are in the order of time.
+    start, stop = times_us.searchsorted((start_us, end_us)).tolist()
+    chosen = slice(start, stop)
+    return PointColumns(
+        metric_codes=points.metric_codes,
+        values=points.values[chosen],
+        times_us=times_us[chosen],
+        label_sets=None if points.label_sets is None else points.label_sets[chosen],
+        sessions=None if points.sessions is None else points.sessions[chosen],
+        bounds_us=(max(first_us, start_us), min(last_us, end_us - 1)),
+        distributions=points.distributions and points.distributions.between(start, stop),
+    )
 
 
 class Scan:
@@ -95,73 +151,81 @@ class Scan:
         """Yield the flushed points of a range, of the parts of days after that number."""
         if self.matcher.matches_nothing or start_us >= end_us:
             return
-        for metric_code in self._metric_codes:
+        first, last = start_us // DAY_US, (end_us - 1) // DAY_US
+        # Of one day few points are read, so that several metrics are read by one statement.
+        at_once = METRICS_AT_ONCE if first == last else 1
+        for start in range(0, len(self._metric_codes), at_once):
             check_cancelled()
-            yield from self._days_of(metric_code, start_us, end_us, after_part)
+            codes = self._metric_codes[start : start + at_once]
+            yield from self._days_of(codes, start_us, end_us, after_part)
 
     def _days_of(
-        self, metric_code: int, start_us: int, end_us: int, after_part: int
+        self, metric_codes: Sequence[int], start_us: int, end_us: int, after_part: int
     ) -> Iterator[PointColumns]:
-        wanted, matcher = self._wanted, self.matcher
-        first_day, last_day = start_us // DAY_US, (end_us - 1) // DAY_US
+        days = start_us // DAY_US, (end_us - 1) // DAY_US
+        cut_days = self._cut_days(start_us, end_us)
+        # Times are read with all else, or if few days are cut, of these alone.
+        with_times = self._wanted.times or len(cut_days) > (days[1] - days[0]) // 2
+        found = self._read(metric_codes, self._kinds(with_times), days, after_part)
+        for day in () if with_times else cut_days:
+            times = self._read(metric_codes, (Kind.TIME,), (day, day), after_part)
+            for code, segments in found.items():
+                _add_times(segments, day, times.get(code, {}))
+        for code, segments in found.items():
+            distributions = self._distributions(code, days, after_part)
+            for key, columns in segments.items():
+                points = _flushed_points(code, key[0], columns, distributions.get(key))
+                if len(points := _between(points, start_us, end_us)):
+                    yield from self._narrowed(points, start_us, end_us)
 
-        def read(
-            kind: Kind, first: int = first_day, last: int = last_day
-        ) -> dict[tuple[int, int], Array]:
-            return read_columns(
-                self._snapshot.connection,
-                self._snapshot.organization_id,
-                metric_code,
-                kind,
-                (first, last + 1),
-                after_part=after_part,
-            )
+    def _cut_days(self, start_us: int, end_us: int) -> list[int]:
+        """Return the days that an end of the range or a bound lies within."""
+        cuts = np.array([start_us, end_us, *self._wanted.bounds_us], np.int64)
+        days = cuts[cuts % DAY_US != 0] // DAY_US
+        in_range = (days >= start_us // DAY_US) & (days <= (end_us - 1) // DAY_US)
+        return sorted(set(days[in_range].tolist()))
 
-        values = read(Kind.VALUE)
-        if not values:
-            return
-        with_label_sets = wanted.label_sets or matcher.reads_label_sets
-        label_sets = read(Kind.SERIES) if with_label_sets else {}
-        with_sessions = wanted.sessions or matcher.reads_sessions
-        sessions = read(Kind.SESSION) if with_sessions else {}
-        times = read(Kind.TIME) if wanted.times else {}
-        for is_read, column in (
-            (with_label_sets, label_sets),
-            (with_sessions, sessions),
-            (wanted.times, times),
-        ):
-            if is_read:
-                check_together(values, column)
-        if not wanted.times:
-            cuts = np.array([start_us, end_us, *wanted.bounds_us], np.int64)
-            cut_days = set((cuts[cuts % DAY_US != 0] // DAY_US).tolist())
-            for day in sorted(cut_days & {day for day, _ in values}):
-                of_day = read(Kind.TIME, day, day)
-                check_together({key: each for key, each in values.items() if key[0] == day}, of_day)
-                times |= of_day
-        distributions: dict[tuple[int, int], Distributions] = {}
-        if wanted.distributions and metric_code in self._snapshot.metrics.distributed:
-            distributions = read_distributions(
-                self._snapshot.connection,
-                self._snapshot.organization_id,
-                metric_code,
-                (first_day, last_day + 1),
-                after_part=after_part,
-            )
-        for (day, part), part_values in values.items():
-            day_us = day * DAY_US
-            part_times = times.get((day, part))
-            points = PointColumns(
-                metric_codes=metric_code,
-                values=part_values,
-                times_us=None if part_times is None else _wide(part_times) + day_us,
-                label_sets=label_sets.get((day, part)),
-                # Flushed sessions are written plus 1, so that none is 0.
-                sessions=_wide(sessions[day, part]) - 1 if with_sessions else None,
-                bounds_us=(day_us, day_us + DAY_US - 1),
-                distributions=distributions.get((day, part)),
-            )
-            yield from self._narrowed(points, start_us, end_us)
+    def _kinds(self, with_times: bool) -> tuple[Kind, ...]:
+        matcher, wanted = self.matcher, self._wanted
+        is_read = {
+            Kind.TIME: with_times,
+            Kind.VALUE: True,
+            Kind.SERIES: wanted.label_sets or matcher.reads_label_sets,
+            Kind.SESSION: wanted.sessions or matcher.reads_sessions,
+        }
+        return tuple(kind for kind in Kind if is_read[kind])
+
+    def _read(
+        self,
+        metric_codes: Sequence[int],
+        kinds: Sequence[Kind],
+        days: tuple[int, int],
+        after_part: int,
+    ) -> dict[int, Segments]:
+        """Read columns of the first to the last of these days."""
+        snapshot, (first, last) = self._snapshot, days
+        return read_segments(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric_codes,
+            kinds,
+            (first, last + 1),
+            after_part=after_part,
+        )
+
+    def _distributions(
+        self, metric_code: int, days: tuple[int, int], after_part: int
+    ) -> dict[tuple[int, int], Distributions]:
+        snapshot, (first, last) = self._snapshot, days
+        if not self._wanted.distributions or metric_code not in snapshot.metrics.distributed:
+            return {}
+        return read_distributions(
+            snapshot.connection,
+            snapshot.organization_id,
+            metric_code,
+            (first, last + 1),
+            after_part=after_part,
+        )
 
     def head(self, ranges_us: Sequence[tuple[int, int]] | None = None) -> Iterator[PointColumns]:
         """Yield the points of the head, of the whole selection or of these ranges alone."""

@@ -1,0 +1,118 @@
+"""The points that a query computes functions of, each with its bucket and its group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.distributions import Distributions, joined
+from vumeter_server.custom_metrics.sqlite.formats.columns import Array
+from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GatheredPoints:
+    """The points of one metric that match, in the order of recording where times are equal.
+
+    Attributes:
+        buckets, groups: int64[points].
+        values: float64[points].
+        times_us: int64[points]; None if no function asks for the last value.
+        sessions: int64[points], -1 for none; None if no function asks for sessions.
+        distributions: those of the points that are distributions; None if there are none.
+    """
+
+    buckets: Integers
+    groups: Integers
+    values: Floats
+    times_us: Integers | None
+    sessions: Integers | None
+    distributions: Distributions | None = None
+
+    def taken(self, chosen: Integers) -> GatheredPoints:
+        """Return some of the points."""
+        return GatheredPoints(
+            buckets=self.buckets[chosen],
+            groups=self.groups[chosen],
+            values=self.values[chosen],
+            times_us=None if self.times_us is None else self.times_us[chosen],
+            sessions=None if self.sessions is None else self.sessions[chosen],
+            distributions=self.distributions and self.distributions.taken(chosen, len(self.values)),
+        )
+
+
+def bucket_of(points: PointColumns, bounds_us: Integers) -> Array | int:
+    """Return the bucket of each point, or of all.
+
+    `bounds_us` are the instants between which the buckets are, in ascending order.
+    """
+    first, last = (int(each) - 1 for each in bounds_us.searchsorted(points.bounds_us, "right"))
+    if first == last or points.times_us is None:
+        return min(max(first, 0), len(bounds_us) - 2)
+    return _buckets_at(points.times_us, bounds_us)
+
+
+def _buckets_at(times_us: Array, bounds_us: Integers) -> Array:
+    """Return the bucket of each instant, all of which are in one."""
+    is_ascending = len(bounds_us) < len(times_us) and (times_us[1:] >= times_us[:-1]).all()
+    if not is_ascending:
+        buckets: Array = bounds_us.searchsorted(times_us, "right") - 1
+        return buckets
+    # Flushed points are in the order of time: as many instants are searched for as there are
+    # buckets, and not as there are points.
+    ends = times_us.searchsorted(bounds_us[1:-1])
+    lengths = np.diff(ends, prepend=0, append=len(times_us))
+    return np.arange(len(lengths)).repeat(lengths)
+
+
+def gather(
+    found: Iterable[PointColumns],
+    bounds_us: Integers,
+    group_of: Callable[[PointColumns], Array | int],
+    *,
+    with_times: bool = False,
+    with_sessions: bool = False,
+) -> GatheredPoints:
+    """Join points of buckets, with the columns that functions ask for."""
+    each = list(found)
+    counts = [len(points) for points in each]
+    times_us, sessions = None, None
+    if each and all(points.times_us is not None for points in each):
+        times_us = np.concatenate(
+            [points.times_us for points in each if points.times_us is not None]
+        )
+        buckets = _buckets_at(times_us, bounds_us)
+    else:
+        buckets = _joined([bucket_of(points, bounds_us) for points in each], counts, np.int64)
+    if with_times and times_us is None:
+        times_us = np.empty(0, np.int64)
+    if with_sessions:
+        known = [points.sessions for points in each if points.sessions is not None]
+        sessions = np.concatenate([np.empty(0, np.int64), *known])
+    return GatheredPoints(
+        buckets=buckets,
+        groups=_joined([group_of(points) for points in each], counts, np.int64),
+        values=_joined([points.values for points in each], counts, np.float64),
+        times_us=times_us if with_times else None,
+        sessions=sessions,
+        distributions=joined(
+            [(points.distributions, count) for points, count in zip(each, counts, strict=True)]
+        ),
+    )
+
+
+def _joined(parts: Sequence[Array | int], counts: Sequence[int], dtype: type[Any]) -> Array:
+    """Return one column of parts, each an array or a number that stands for as many as counted."""
+    column: Array = np.empty(sum(counts), dtype)
+    end = 0
+    for part, count in zip(parts, counts, strict=True):
+        begin, end = end, end + count
+        column[begin:end] = part
+    return column

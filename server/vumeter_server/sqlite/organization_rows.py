@@ -1,0 +1,42 @@
+"""The rows of an organization that is deleted: no new ones are written, those there are erased.
+
+Whatever belongs to an organization has its number in a column `organization_id`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from vumeter_server.errors import Unauthenticated
+from vumeter_server.sqlite.library import sqlite3
+
+# Others write between transactions that take about so long.
+SECONDS_AT_ONCE = 0.02
+_ROWS_AT_ONCE = 50
+
+
+def check_not_deleted(connection: sqlite3.Connection, organization_id: int) -> None:
+    """Raise Unauthenticated, as for its keys from now on, if an organization is deleted."""
+    if connection.execute(
+        "SELECT 1 FROM organizations WHERE organization_id = ? AND deleted_us IS NOT NULL",
+        (organization_id,),
+    ).fetchone():
+        raise Unauthenticated
+
+
+def erase_some(connection: sqlite3.Connection, table: str, organization_id: int) -> bool:
+    """Erase some rows that an organization has in a table; False if none is left."""
+    by_place = connection.execute(
+        "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)
+    ).fetchall()
+    key = ", ".join(name for (name,) in by_place)
+    # Names of the schema, nothing from outside.
+    erase = (
+        f"DELETE FROM {table} WHERE ({key}) IN"  # noqa: S608
+        f" (SELECT {key} FROM {table} WHERE organization_id = ? LIMIT ?)"
+    )
+    end = time.monotonic() + SECONDS_AT_ONCE
+    while connection.execute(erase, (organization_id, _ROWS_AT_ONCE)).rowcount == _ROWS_AT_ONCE:
+        if time.monotonic() > end:
+            return True
+    return False

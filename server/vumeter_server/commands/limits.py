@@ -23,7 +23,7 @@ _organization_option = click.option(
 )
 
 
-class LimitType(click.ParamType[int | str]):
+class OrganizationLimitType(click.ParamType[int | str]):
     """A whole number, `default`, or for a rate `none`."""
 
     def __init__(self, name: str) -> None:
@@ -67,7 +67,7 @@ def limits() -> None:
 def show(db: Path | None, organization: str, output_format: str) -> None:
     """Show the limits of an organization, and which of them are its own.
 
-    Defaults are those of VUMETER_LIMIT_* in this command's environment.
+    Defaults are those of this command's environment, such as VUMETER_LIMIT_METRICS.
     """
     with opened(db) as database:
         own = SqliteLimitAdministration(database).limits(organization)
@@ -90,20 +90,26 @@ def show(db: Path | None, organization: str, output_format: str) -> None:
 @_organization_option
 @click.option(
     "--requests-per-second",
-    type=LimitType("requests_per_second"),
+    type=OrganizationLimitType("requests_per_second"),
     help="How many calls each key may make a second.",
 )
 @click.option(
     "--points-per-second",
-    type=LimitType("points_per_second"),
+    type=OrganizationLimitType("points_per_second"),
     help="How many points of custom metrics each key may record a second.",
 )
-@click.option("--metrics", type=LimitType("metrics"), help="How many custom metrics it has.")
 @click.option(
-    "--label-sets", type=LimitType("label_sets"), help="How many label sets its points have."
+    "--metrics", type=OrganizationLimitType("metrics"), help="How many custom metrics it has."
 )
 @click.option(
-    "--label-values", type=LimitType("label_values"), help="How many values each label has."
+    "--label-sets",
+    type=OrganizationLimitType("label_sets"),
+    help="How many label sets its points have.",
+)
+@click.option(
+    "--label-values",
+    type=OrganizationLimitType("label_values"),
+    help="How many values each label has.",
 )
 def set_limits(db: Path | None, organization: str, **given: int | str | None) -> None:
     """Change limits of an organization; those that are not given stay.

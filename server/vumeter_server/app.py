@@ -21,6 +21,7 @@ from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, Sqlit
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -121,7 +122,10 @@ async def running(
                 rates=rates,
                 on_limited=[family.on_limited for family in built],
             ),
-            [servicer for family in built for servicer in family.servicers],
+            [
+                *(each for family in built for each in family.servicers),
+                *servicers_beside_families(keys),
+            ],
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "tenants": "vumeter_server.commands.tenants:tenants",
     "run-tests": "vumeter_server.commands.run_tests:run_tests",
     "simulation": "vumeter_server.commands.simulation:simulation",
+    "export": "vumeter_server.commands.exports:export_group",
     "import": "vumeter_server.commands.imports:import_group",
 }
 

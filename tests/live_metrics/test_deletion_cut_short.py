@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.live_metrics.factories import Memory
-from tests.conformance.live_metrics.test_random import RANGES, TENANTS, answers, check, received
+from tests.conformance.live_metrics.random_events import RANGES, TENANTS, answers, check, received
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground
 
 from vumeter_server.errors import Unavailable

@@ -18,8 +18,7 @@ from tests.conformance.custom_metrics.factories import (
     memory,
     sqlite,
 )
-from tests.conformance.custom_metrics.test_background_work import spread
-from tests.conformance.custom_metrics.test_deletion import OF_COMPANY
+from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
 from tests.effort import tries
 

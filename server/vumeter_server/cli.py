@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "vumeter_server.commands.serve:serve",
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
+    "limits": "vumeter_server.commands.limits:limits",
     "metrics": "vumeter_server.commands.metrics:metrics",
     "points": "vumeter_server.commands.points:points",
     "otlp": "vumeter_server.commands.otlp:otlp",

@@ -16,7 +16,7 @@ FORMATS = ("csv", "ndjson", "parquet")
 EXECUTION = "5819e158-0000-4000-8000-000000000001"
 EVENTS: list[dict[str, Any]] = [
     {"event_id": "e 1", "type": "pending", "call_id": 'c,"1"', "sequence": 0},
-    {"event_id": "e\n2", "type": "rejected", "call_id": 'c,"1"', "reason": "capacity"},
+    {"event_id": "e 2,'", "type": "rejected", "call_id": 'c,"1"', "reason": "capacity"},
     {"event_id": "e3", "type": "started", "call_id": "東京"},
     {"event_id": "e4", "type": "audio", "call_id": "東京", "minutes": 0.1 + 0.2},
     {"event_id": "e5", "type": "ended", "call_id": "東京", "outcome": "busy", "minutes": 2},

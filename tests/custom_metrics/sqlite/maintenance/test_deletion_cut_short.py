@@ -49,6 +49,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many transactions of little."""
     monkeypatch.setattr(deletion, "BYTES_AT_ONCE", 40_000)
     monkeypatch.setattr(deletion_work, "ROWS_AT_ONCE", 40)
+    monkeypatch.setattr(deletion_work, "SESSIONS_AT_ONCE", 40)
 
 
 @contextlib.contextmanager

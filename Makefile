@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test lint fix generate check-generated bench lock
+.PHONY: help setup run test test-long test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
 		{ echo "vumeter needs Python 3.11 to 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -35,16 +35,45 @@ run: setup ## start server and Envoy with demo data, print a key and requests to
 	@VUMETER_REST_PORT=$(REST_PORT) VUMETER_GRPC_PORT=$(GRPC_PORT) VUMETER_DB=$(DB) VUMETER_DEMO=$(DEMO) \
 		$(BIN)/python -m vumeter_server.quickstart
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+# The whole suite runs in up to four processes, one file of tests per process at a time. What ARGS
+# names runs in this process: `make test ARGS="tests/times -k zone"`; WORKERS=2 gives it two.
+WORKERS ?= $(if $(ARGS),0,auto)
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4
 
-lint: setup check-generated ## check style, types, imports, protos and generated files
+test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 processes)
+	@$(PYTEST) $(ARGS)
+
+test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
+	@TEST_LONG=1 $(PYTEST) $(ARGS)
+
+KILLS ?= 1000
+test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)
+	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest tests/end_to_end/test_random_kills.py $(ARGS)
+
+test-damage: setup ## damage every page and many blobs of a database file: about an hour
+	@TEST_DAMAGE=all $(BIN)/python -m pytest tests/sqlite/test_damage.py $(ARGS)
+
+MINUTES ?= 60
+test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
+	@until [ $$SECONDS -ge $$(( $(MINUTES) * 60 )) ]; do \
+		$(BIN)/python -m pytest -m hypothesis --hypothesis-seed $$RANDOM --exitfirst $(ARGS) || exit; done
+
+# `make --jobs 2 lint` checks types beside the rest.
+lint: lint-style lint-imports lint-protos lint-types ## check style, imports, protos, generated files and types
+
+lint-style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+
+lint-imports: setup
 	@$(BIN)/lint-imports --no-logo
+
+lint-protos: setup check-generated
 	@$(GENERATE_BIN)/python tools/generate.py --lint-image build/protos.binpb
 	@$(BIN)/buf lint build/protos.binpb --path vumeter
+
+lint-types: setup
+	@$(BIN)/mypy
 
 fix: setup ## repair what lint can repair
 	@$(BIN)/ruff check --fix .
@@ -61,7 +90,7 @@ build/generate-venv/ready: tools/requirements.lock
 	@echo "setting up build/generate-venv"
 	@rm -rf build/generate-venv
 	@$(PYTHON) -m venv build/generate-venv
-	@$(GENERATE_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(GENERATE_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
 bench: setup build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
@@ -72,7 +101,7 @@ build/bench-venv/ready: bench/requirements.lock
 	@echo "setting up build/bench-venv"
 	@rm -rf build/bench-venv
 	@$(PYTHON) -m venv build/bench-venv
-	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(BENCH_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
 	@printf '%s\n' "$(CURDIR)/server" "$(CURDIR)/generated" > \
 		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
 	@touch $@

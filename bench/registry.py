@@ -10,6 +10,8 @@ MODULES = (
     "bench.in_process",
     "bench.over_rest",
     "bench.recording",
+    "bench.otlp",
+    "bench.deletion",
     "bench.resources",
     "bench.live_metrics",
     "bench.simulation",

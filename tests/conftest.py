@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+from tests.effort import LONG
 from tests.stack import Stack, start_stack
+
+# No test fails because it was slow on a busy machine.
+settings.register_profile("short", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=1_000)
+settings.load_profile("long" if LONG else "short")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests take as long as they need where they try much."""
+    if LONG:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -22,6 +23,15 @@ def python_with(framework: str) -> Path:
     It is made once for each content of the lock file. Where no registry can be reached, the test
     that asks for it is skipped.
     """
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with (build / f"{framework}.claim").open("w") as claim:
+        # One process of tests makes it, the others wait.
+        fcntl.flock(claim, fcntl.LOCK_EX)
+        return _made(framework)
+
+
+def _made(framework: str) -> Path:
     lock = FRAMEWORKS / f"{framework}.lock"
     made_of = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
     venv = ROOT / "build" / f"{framework}-venv"
@@ -29,7 +39,8 @@ def python_with(framework: str) -> Path:
     if ready.exists() and ready.read_text() == made_of:
         return python
     shutil.rmtree(venv, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
+    make = [sys.executable, "-m", "venv", "--without-pip", str(venv)]
+    subprocess.run(make, check=True, timeout=120)
     # Without dependencies: the lock file has what is needed, and leaves out what is only large.
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python)]
     done = subprocess.run(

@@ -93,11 +93,14 @@ def test_it_records_and_queries_on_every_python_that_is_named(
     version: str, wheel: Path, organization: Organization, tmp_path: Path
 ) -> None:
     venv = tmp_path / "venv"
-    subprocess.run([python_of(version), "-m", "venv", str(venv)], check=True, timeout=120)
+    uv = [sys.executable, "-m", "uv", "--quiet", "--offline", "--no-config"]
+    subprocess.run(
+        [*uv, "venv", "--python", python_of(version), str(venv)], check=True, timeout=120
+    )
     python = venv / "bin" / "python"
     # Without an index: there is nothing else to install.
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
-    subprocess.run([python, *install, str(wheel)], check=True, timeout=120)
+    install = ["pip", "install", "--no-index", "--python", str(python), str(wheel)]
+    subprocess.run([*uv, *install], check=True, timeout=120)
     program = """
 import sys
 from vumeter_client import Client, Filter, Metric, Recorder

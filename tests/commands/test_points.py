@@ -65,9 +65,10 @@ def test_what_is_deleted_beside_a_server_is_gone_for_the_next_query(clinic: Clin
     number = counted.split()[0]
     assert counted == f"{number} points of acme would be deleted\n"
     status, deleted, _ = clinic.delete(*of_a, "--yes")
-    assert (status, deleted) == (0, f"{number} points of acme are deleted\n")
+    assert (status, deleted) == (0, f"{number} points of acme deleted\n")
     assert clinic.totals() == {**before, "calls": before["calls"] - int(number)}
-    assert clinic.delete(*of_a, "--yes")[1] == "0 points of acme would be deleted\n"
+    assert clinic.delete(*of_a, "--yes")[1] == "0 points of acme deleted\n"
+    assert clinic.delete(*of_a, "--dry-run")[1] == "0 points of acme would be deleted\n"
 
 
 def test_without_a_terminal_it_asks_for_yes(clinic: Clinic) -> None:
@@ -103,7 +104,7 @@ def test_without_a_server_the_command_does_the_work(tmp_path: Path) -> None:
     clinic = Clinic(stack, stack.make_key())
     assert clinic.request("", points=POINTS).status_code == 200
     assert stack.stop() == 0
-    assert clinic.delete("--filter", "agent_id!=b", "--yes")[1] == "6 points of acme are deleted\n"
+    assert clinic.delete("--filter", "agent_id!=b", "--yes")[1] == "6 points of acme deleted\n"
     again = Clinic(start_stack(tmp_path), clinic.key)
     assert again.totals() == {"calls": 3, "turns": 3}
     assert again.stack.stop() == 0

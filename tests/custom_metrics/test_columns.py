@@ -54,6 +54,13 @@ def test_numbers_take_as_little_room_as_they_can(largest: int, width: int) -> No
         ([-0.5, 0.5], 8),
         ([0.1 + 0.2], 8),
         ([0.1, 429_496_729.6], 8),
+        # What does not fit comes behind some that do.
+        ([0.5] * 4 + [1 / 3], 8),
+        ([0.5] * 4 + [-0.5], 8),
+        ([0.5] * 4 + [429_496_729.6], 8),
+        ([0.5] * 4 + [0.25], 1),
+        ([7.0] * 4 + [0.5], 1),
+        ([7.0] * 5, 1),
     ],
 )
 def test_few_decimals_take_less_room_and_stay_the_same_doubles(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.custom_metrics.in_process import InProcess
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 
@@ -122,7 +123,7 @@ def check_row(row: dict[str, Any], values: list[float], *, extremes_are_exact: b
 @given(st.lists(st.lists(points(), min_size=1, max_size=5), min_size=1, max_size=4))
 @settings(
     deadline=None,
-    max_examples=20,
+    max_examples=tries(10, 300),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_answers_keep_to_the_values_in_every_state(

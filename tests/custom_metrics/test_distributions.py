@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.custom_metrics.distribution_strategies import (
     recorded,
 )
 from tests.custom_metrics.in_process import InProcess
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 
@@ -100,25 +103,24 @@ def is_bounded(chosen: Sequence[Recorded]) -> bool:
     )
 
 
-@pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
-    with InProcess(tmp_path_factory.mktemp("distributions") / "vumeter.db") as opened:
-        yield opened
-
-
 lists = st.lists(recorded(), min_size=1, max_size=8)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=tries(20, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batches=st.lists(st.tuples(lists, st.booleans()), min_size=1, max_size=3))
 def test_answers_are_those_of_the_values_in_every_layout(
-    calls: InProcess, batches: list[tuple[list[Recorded], bool]]
+    batches: list[tuple[list[Recorded], bool]],
 ) -> None:
-    calls.new_organization()
+    # Each in a database of its own, since all of it is verified.
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        InProcess(Path(directory) / "vumeter.db") as calls,
+    ):
+        calls.new_organization()
+        check_in_every_layout(calls, batches)
+
+
+def check_in_every_layout(calls: InProcess, batches: list[tuple[list[Recorded], bool]]) -> None:
     checking = Checking(calls)
     for points, flushes in batches:
         checking.record(points)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.given_distributions import (
     ExponentialBuckets,
@@ -89,7 +90,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Life], list[tuple[Life, int, int]]
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(100, 3_000), deadline=None)
 @given(deliveries(), st.booleans())
 def test_increments_are_never_above_what_was_counted_and_equal_at_the_end(
     given: tuple[list[Life], list[tuple[Life, int, int]]], restarts: bool
@@ -109,7 +110,7 @@ def test_increments_are_never_above_what_was_counted_and_equal_at_the_end(
     assert total == sum(life.counted for life in processes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(80, 3_000), deadline=None)
 @given(deliveries(), st.integers(-2, 3))
 def test_increments_of_histograms_add_up_bucket_by_bucket(
     given: tuple[list[Life], list[tuple[Life, int, int]]], scale: int
@@ -197,7 +198,7 @@ def test_series_without_points_for_long_are_forgotten() -> None:
     increment(states, SERIES, START_NS, START_NS + 10, 5.0, oldest_ns=OLDEST_NS)
     increment(states, b"f" * 16, START_NS, START_NS + 20, 5.0, oldest_ns=OLDEST_NS)
     states.forget(START_NS + 15)
-    assert [series for series, _, _ in states.rows()] == [b"f" * 16]
+    assert list(states.lasts) == [b"f" * 16]
 
 
 def test_changes_of_a_gauge_add_up() -> None:

@@ -13,6 +13,7 @@ from tests.custom_metrics.cases import canonical
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.strategies import Point, Query, recordings_with_queries
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite.maintenance import flush
 
@@ -104,7 +105,7 @@ def test_nobody_sees_that_points_are_sealed_while_they_ask(
     server: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flush, "FLUSH_AT_MOST", 60)
-    points = spread(3_000, 1)
+    points = spread(tries(1_200, 3_000), 1)
     for start in range(0, len(points), 50):
         server.record(points[start : start + 50])
     expected = ask(server)
@@ -133,7 +134,7 @@ def test_nobody_sees_that_points_are_sealed_while_they_ask(
 @given(recordings_with_queries())
 @settings(
     deadline=None,
-    max_examples=25,
+    max_examples=tries(15, 300),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_log_that_is_sealed_batch_by_batch_answers_as_the_oracle(

@@ -17,6 +17,7 @@ from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.query_strategies import metric_queries
 from tests.custom_metrics.strategies import SCENES, Point, points
+from tests.effort import tries
 
 from vumeter_server.errors import InvalidArgument
 
@@ -38,7 +39,9 @@ def recordings_with_queries(draw: st.DrawFn) -> tuple[list[list[Point]], list[di
 
 @given(recordings_with_queries())
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=tries(40, 1_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_answers_are_the_oracles(
     server: InProcess, chosen: tuple[list[list[Point]], list[dict[str, Any]]]
@@ -65,7 +68,11 @@ def busy_week(server: InProcess) -> tuple[int, Oracle]:
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=tries(40, 1_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_answers_about_more_points_are_the_oracles(
     server: InProcess, busy_week: tuple[int, Oracle], data: st.DataObject
 ) -> None:

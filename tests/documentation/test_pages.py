@@ -63,7 +63,9 @@ def commands_in(text: str) -> list[tuple[str, str]]:
     """Return what follows `vumeter` wherever a page names a command: two words."""
     code = "\n".join([*spans(text), *re.findall(r"^ {4}vumeter .*$", text, re.MULTILINE)])
     code += "\n".join(re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL))
-    return re.findall(r"(?:^|[ /(])vumeter ([a-z]+)\b(?: ([a-z]+)\b)?", code, re.MULTILINE)
+    return re.findall(
+        r"(?:^|[ /(])vumeter ([a-z][a-z-]*)\b(?: ([a-z][a-z-]*)\b)?", code, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -16,7 +16,12 @@ from tests.simulation import reference
 from tests.waiting import comes_to_hold
 
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES
-from vumeter_server.simulation.sqlite import SqliteSimulationStore, ingest, latencies, query
+from vumeter_server.simulation.sqlite import (
+    SqliteSimulationStore,
+    deletion,
+    latencies,
+    query,
+)
 from vumeter_server.simulation.sqlite import store as sqlite_store
 from vumeter_server.sqlite import Database
 
@@ -55,7 +60,7 @@ async def test_calls_left_by_a_deletion_that_was_cut_short_are_out_of_sight(
 
 
 def _delete_all_but_the_calls(connection: Any) -> None:
-    assert ingest.delete_execution(connection, ACME, execution_id(1)) == 5
+    assert deletion.delete_execution(connection, ACME, execution_id(1)) == 5
 
 
 def _count_calls(database: Database) -> int:

@@ -74,6 +74,9 @@ class KeyLookup(Protocol):
         half second for which the authenticator caches answers is all that delays a change.
         """
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed, None if there is none."""
+
     async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
         """Return up to `most` keys of an organization, whatever their state.
 
@@ -87,6 +90,23 @@ class KeyLookup(Protocol):
         An older time never replaces a newer one, so that several processes may save in any order.
         Unknown ids are ignored. All times are saved, or, if it raises, none.
         """
+
+
+class DeletedOrganizations(Protocol):
+    """What is left to do of the organizations that were deleted."""
+
+    async def unerased(self) -> list[int]:
+        """Return the numbers of deleted organizations of which something may be left, in order."""
+
+    async def set_erased(self, organization_id: int) -> None:
+        """Say that nothing is left of what a deleted organization recorded."""
+
+
+class OrganizationData(Protocol):
+    """A store that keeps what organizations record."""
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything that was recorded for an organization."""
 
 
 class LimitAdministration(Protocol):
@@ -122,8 +142,8 @@ class KeyAdministration(Protocol):
     ) -> NewKey:
         """Create a key, and the organization if there is none of that name.
 
-        An organization exists from its first key on, and for ever; there is no other way to create
-        one. Its name was checked by `organizations.is_organization_name`. Names are compared
+        An organization exists from its first key on, until it is deleted; there is no other way to
+        create one. Its name was checked by `organizations.is_organization_name`. Names are compared
         character by character, with no folding of case. `expires_us` is a time, None for a key that
         does not expire. `tenant_id` binds the key to a tenant, which need not be known; only a role
         of `LIVE_ROLES` takes one.
@@ -141,6 +161,21 @@ class KeyAdministration(Protocol):
         Both happen or none. The lifetime starts again now (`keys.rotated_expiry`). If there is no
         active key of that id, nothing changes and None is returned.
         """
+
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization, None if there is none of that name."""
+
+    def delete_organization(self, name: str) -> int | None:
+        """Delete an organization with its keys; return its number, None if there is none.
+
+        From then on no key of it is found, no list shows it, and nothing is recorded for it, also
+        of what is under way. Its name is free, for another organization that has nothing of it. Its
+        number is never given again. What it recorded is erased later, by way of
+        DeletedOrganizations.
+        """
+
+    def is_erased(self, organization_id: int) -> bool:
+        """Whether nothing is left of what a deleted organization recorded."""
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, also those that are not active.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, open_database
@@ -29,3 +30,11 @@ def opened(db: Path | None, *, create: bool = False) -> Iterator[Database]:
         raise click.ClickException(str(error)) from error
     except StorageDamaged as error:
         raise click.ClickException(str(damaged_file(path, error))) from error
+
+
+def known_organization(database: Database, name: str) -> int:
+    """Return the number of an organization; that there is none is one line and status 2."""
+    organization_id = SqliteKeyAdministration(database).organization_id(name)
+    if organization_id is None:
+        raise click.ClickException(f"there is no organization {name}")
+    return organization_id

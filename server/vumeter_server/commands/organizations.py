@@ -1,4 +1,4 @@
-"""`vumeter organizations`: who has keys here."""
+"""`vumeter organizations`: who has keys here, listed and deleted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
-from vumeter_server.commands.database import opened
-from vumeter_server.commands.options import db_option
+from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.deleting import check_can_ask, deletion_options, is_agreed
+from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows, time_text
+from vumeter_server.runtime.logs import configure_command_logs
 
 
 @click.group()
@@ -33,3 +35,34 @@ def list_organizations(db: Path | None, output_format: str) -> None:
         for each in found
     ]
     print_rows(rows, ("name", "created_at", "good_keys"), output_format)
+
+
+@organizations.command()
+@db_option
+@click.argument("name", type=organization_name)
+@deletion_options
+def delete(db: Path | None, name: str, dry_run: bool, yes: bool) -> int:
+    """Delete an organization with its keys and everything that it recorded.
+
+    Its keys are refused within a second. A running server goes on recording for others. Live
+    metrics belong to tenants: `vumeter tenants delete` deletes those.
+    """
+    # Loads the stores, which `list` need not wait for.
+    from vumeter_server.commands.organization_deletion import (  # noqa: PLC0415
+        OrganizationDeletion,
+    )
+
+    check_can_ask(dry_run=dry_run, yes=yes)
+    configure_command_logs()
+    with opened(db) as database:
+        deletion = OrganizationDeletion(database)
+        contents = deletion.count(name, known_organization(database, name))
+        if dry_run:
+            click.echo(f"{name} with {contents} would be deleted")
+            return 0
+        if not is_agreed(f"Delete {name} with {contents}?", yes=yes):
+            return 1
+        if not deletion.delete(name):
+            raise click.ClickException(f"there is no organization {name}")
+    click.echo(f"{name} with {contents} deleted")
+    return 0

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.deleting import (
+    check_can_ask,
+    counted,
+    deletion_options,
+    is_agreed,
+)
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
@@ -58,8 +63,7 @@ def points() -> None:
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only of this metric.")
 @click.option("--filter", "filters", multiple=True, type=FilterType(), help="Only with this label.")
-@click.option("--dry-run", is_flag=True, help="Count the points and delete nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@deletion_options
 def delete(
     db: Path | None,
     organization: str,
@@ -88,20 +92,19 @@ def delete(
         )
     except VumeterError as error:
         raise click.UsageError(error.message) from error
+    check_can_ask(dry_run=dry_run, yes=yes)
     configure_command_logs()
     with opened(db) as database:
+        organization_id = known_organization(database, organization)
         administration = SqlitePointAdministration(database)
-        count = administration.count_points(organization, query)
-        if count is None:
-            raise click.ClickException(f"there is no organization {organization}")
-        if dry_run or not count:
-            click.echo(f"{count:,} points of {organization} would be deleted")
+        count = administration.count_points(organization_id, query)
+        if dry_run:
+            click.echo(f"{counted(count, 'point')} of {organization} would be deleted")
             return 0
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError("give --yes: there is no terminal to ask at")
-            if not click.confirm(f"Delete {count:,} points of {organization}?", err=True):
+        if count:
+            question = f"Delete {counted(count, 'point')} of {organization}?"
+            if not is_agreed(question, yes=yes):
                 return 1
-        deleted = administration.delete_points(organization, query)
-    click.echo(f"{deleted or 0:,} points of {organization} are deleted")
+            count = administration.delete_points(organization_id, query)
+    click.echo(f"{counted(count, 'point')} of {organization} deleted")
     return 0

@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -80,7 +80,7 @@ class ExportedBatch:
         label_sets, label_set_indexes: sets of labels, and the index of each point's.
         session_ids: "" for none.
         streams: 16 bytes that tell exporters apart: a hash of their resource and scope.
-        series: 16 bytes that tell apart the series of a metric and exporter.
+        series: 16 bytes that tell apart the series of a metric and exporter; empty for deltas.
         rejected: points that broke a rule before they came here.
     """
 
@@ -124,3 +124,28 @@ class KnownMetric:
     type: MetricType
     unit: str = ""
     description: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class RoomForMetrics:
+    """How many metrics a batch may add to an organization's.
+
+    Attributes:
+        left: how many more.
+        pointless: known metrics that have no point, and so count as added.
+    """
+
+    left: int
+    pointless: set[str] = field(default_factory=set)
+
+    def has(self, name: str, known: Container[str]) -> bool:
+        """Whether a metric may be recorded."""
+        return self.left > 0 or not self._adds(name, known)
+
+    def take(self, name: str, known: Container[str]) -> None:
+        """Count a metric that is recorded; it is known from now on."""
+        self.left -= self._adds(name, known)
+        self.pointless.discard(name)
+
+    def _adds(self, name: str, known: Container[str]) -> bool:
+        return name not in known or name in self.pointless

@@ -42,6 +42,14 @@ class Extremes:
         return extremes
 
     @classmethod
+    def of_runs(cls, starts: Cells, minima: Values, maxima: Values) -> Extremes:
+        """Return those of cells whose values are neighbours; each has some, from its start on."""
+        return cls(
+            np.minimum.reduceat(minima, starts).astype(np.float64, copy=False),
+            np.maximum.reduceat(maxima, starts).astype(np.float64, copy=False),
+        )
+
+    @classmethod
     def joined(cls, each: Sequence[Extremes | None]) -> Extremes | None:
         """Return the cells of several one after another; None if some are not known."""
         known = [extremes for extremes in each if extremes is not None]

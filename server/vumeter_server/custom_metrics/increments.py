@@ -18,7 +18,8 @@ The sum of the increments is never above what was counted; see tests/custom_metr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
@@ -32,6 +33,7 @@ from vumeter_server.custom_metrics.given_distributions import (
 
 MAX_STARTS: Final = 20
 START_UNKNOWN: Final = 0
+_FORGOTTEN_EVERY_NS: Final = 3_600 * 10**9
 
 
 class Note(Enum):
@@ -62,18 +64,16 @@ class SeriesStates:
     """
 
     lasts: dict[bytes, dict[int, Last]] = field(default_factory=dict)
+    _forgotten_before_ns: int = 0
 
     def __len__(self) -> int:
         return sum(map(len, self.lasts.values()))
 
-    def rows(self) -> Iterator[tuple[bytes, int, Last]]:
-        """Yield series, start and last value."""
-        for series, starts in self.lasts.items():
-            for start_ns, last in starts.items():
-                yield series, start_ns, last
-
     def forget(self, before_ns: int) -> None:
-        """Forget what had no point since `before_ns`."""
+        """Forget what had no point since `before_ns`; some of it up to an hour later."""
+        if before_ns < self._forgotten_before_ns + _FORGOTTEN_EVERY_NS:
+            return
+        self._forgotten_before_ns = before_ns
         for series, starts in list(self.lasts.items()):
             for start_ns in [each for each, last in starts.items() if last.time_ns < before_ns]:
                 del starts[start_ns]
@@ -112,6 +112,28 @@ def increment(
     if value >= before:
         return value - before, None
     return (value if key_ns == START_UNKNOWN else 0.0), Note.RESET_GUESSED
+
+
+def increments(
+    states: SeriesStates, points: Iterable[tuple[bytes, int, int, float]], *, oldest_ns: int
+) -> tuple[list[float], Counter[Note]]:
+    """Return what each point adds, as `increment` does; points are series, start, time, value."""
+    found: list[float] = []
+    notes: Counter[Note] = Counter()
+    lasts = states.lasts
+    for series, start_ns, time_ns, value in points:
+        starts = lasts.get(series)
+        last = None if starts is None else starts.get(start_ns)
+        if last is not None and time_ns > last.time_ns and value >= last.value:
+            # Nearly all are of a series that is known, and later.
+            found.append(value - last.value)
+            last.time_ns, last.value = time_ns, value
+            continue
+        added, note = increment(states, series, start_ns, time_ns, value, oldest_ns=oldest_ns)
+        found.append(added)
+        if note is not None:
+            notes[note] += 1
+    return found, notes
 
 
 def running_sum(states: SeriesStates, series: bytes, time_ns: int, change: float) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +20,23 @@ from vumeter_server.custom_metrics.exported import (
     KnownMetric,
     Reason,
     RejectedPoint,
+    RoomForMetrics,
     Temporality,
 )
+from vumeter_server.custom_metrics.exported_batches import StoredPoints
 from vumeter_server.custom_metrics.exported_histograms import in_other_unit, within_buckets
-from vumeter_server.custom_metrics.given_distributions import GivenDistribution, collect
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.increments import (
     Note,
     SeriesStates,
     histogram_increment,
-    increment,
+    increments,
     running_sum,
 )
-from vumeter_server.custom_metrics.model import Batch, LabelSet, MetricType, Settled
+from vumeter_server.custom_metrics.model import MetricType, Settled
 from vumeter_server.custom_metrics.units import time_factor
 from vumeter_server.custom_metrics.validation import AHEAD_PROBLEM, MAX_AHEAD_US, MAX_VALUE
 from vumeter_server.times.units import DAY_US
-
-T = TypeVar("T", str, int)
 
 STATES_KEPT_US: Final = 7 * DAY_US
 """A series is forgotten when it had no point for so long."""
@@ -66,34 +67,21 @@ class SettledExport:
     other_units: int
 
 
-@dataclass(kw_only=True, slots=True)
-class _Points:
-    """The points that are stored, a list element per point."""
-
-    names: list[str] = field(default_factory=list)
-    types: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    histograms: list[GivenDistribution | None] = field(default_factory=list)
-    times_us: list[int] = field(default_factory=list)
-    label_sets: list[int] = field(default_factory=list)
-    sessions: list[str] = field(default_factory=list)
-
-
 def settle_exported(
     batch: ExportedBatch,
     known: Mapping[str, KnownMetric],
     find_states: FindStates,
     now_us: int,
     *,
-    new_metrics: int,
+    room: RoomForMetrics,
 ) -> SettledExport:
     """Decide each point of a request.
 
-    `known` holds those of the batch's metrics that the organization has; it can have `new_metrics`
-    more. A metric keeps the type of its first point, and the first unit that is told; a value in
-    another unit of time is converted.
+    `known` holds those of the batch's metrics that the organization has; it can have as many more
+    as there is `room` for. A metric keeps the type of its first point, and the first unit that is
+    told; a value in another unit of time is converted.
     """
-    return _Settling(batch, known, find_states, now_us, new_metrics).run()
+    return _Settling(batch, known, find_states, now_us, room).run()
 
 
 class _Settling:
@@ -103,37 +91,32 @@ class _Settling:
         known: Mapping[str, KnownMetric],
         find_states: FindStates,
         now_us: int,
-        new_metrics: int,
+        room: RoomForMetrics,
     ) -> None:
         self._batch = batch
-        self._room = new_metrics
+        self._room = room
         self._known = dict(known)
         self._new: set[str] = set()
         self._find_states = find_states
         self._last_ns = (now_us + MAX_AHEAD_US) * 1_000
         self._oldest_ns = (now_us - STATES_KEPT_US) * 1_000
-        self._points = _Points()
+        self._points = StoredPoints()
         self._rejected = list(batch.rejected)
         self._notes: Counter[Note] = Counter()
         self._other_units = 0
         self._described: dict[str, KnownMetric] = {}
 
     def run(self) -> SettledExport:
-        factors: dict[int, float] = {}
+        batch = self._batch
+        wrong = self._wrong()
         taken = 0
-        for index, metric_index in enumerate(self._batch.metric_indexes):
-            metric = self._batch.metrics[metric_index]
-            rejected = self._problem(metric, index)
-            if rejected is not None:
-                self._rejected.append(rejected)
-                continue
-            taken += 1
-            if metric_index not in factors:
-                factors[metric_index] = self._describe(metric)
-            self._take(metric, index, factors[metric_index])
-        settled = self._settled()
+        start = 0
+        for metric_index, points in itertools.groupby(batch.metric_indexes):
+            stop = start + sum(1 for _ in points)
+            taken += self._take_metric(batch.metrics[metric_index], start, stop, wrong)
+            start = stop
         return SettledExport(
-            settled=settled,
+            settled=self._settled(),
             taken=taken,
             rejected=self._rejected,
             described=self._described,
@@ -141,30 +124,64 @@ class _Settling:
             other_units=self._other_units,
         )
 
-    def _problem(self, metric: ExportedMetric, index: int) -> RejectedPoint | None:
-        """Return why a point cannot be taken; None if it can."""
+    def _wrong(self) -> npt.NDArray[np.bool_]:
+        """Return which points have a time or value that no metric takes."""
+        values = np.array(self._batch.values, np.float64)
+        times_ns = np.array(self._batch.times_ns, np.int64)
+        # What is no number is not less either.
+        in_range = np.abs(values) <= MAX_VALUE
+        return ~(in_range & (times_ns > 0) & (times_ns <= self._last_ns))
+
+    def _take_metric(
+        self, metric: ExportedMetric, start: int, stop: int, wrong: npt.NDArray[np.bool_]
+    ) -> int:
+        """Decide the points of a metric, from `start` to `stop`; return how many were taken."""
+        rejected = self._problem_of_metric(metric)
+        if rejected is not None:
+            self._rejected += [rejected] * (stop - start)
+            return 0
+        numbers: Sequence[int] = range(start, stop)
+        of_metric = wrong[start:stop]
+        if metric.type is MetricType.COUNTER:
+            of_metric = of_metric | (np.array(self._batch.values[start:stop]) < 0)
+        if of_metric.any():
+            self._rejected += [
+                self._problem(metric, start + number)
+                for number in np.flatnonzero(of_metric).tolist()
+            ]
+            numbers = (start + np.flatnonzero(~of_metric)).tolist()
+        if numbers:
+            self._take(metric, numbers, self._describe(metric))
+        return len(numbers)
+
+    def _problem_of_metric(self, metric: ExportedMetric) -> RejectedPoint | None:
+        """Return why no point of a metric can be taken; None if they can."""
         own = self._known.get(metric.name)
         if own is not None and own.type is not metric.type:
             problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
             return _rejected(metric, Reason.TYPE, problem)
-        if own is None and len(self._new) >= self._room:
+        if not self._room.has(metric.name, self._known):
             return _rejected(metric, Reason.LIMIT, "must not be a new metric: there are too many")
-        problem = self._problem_of_time(self._batch.times_ns[index])
-        if problem:
-            return _rejected(metric, Reason.TIME, problem)
-        problem = _problem_of_value(metric.type, self._batch.values[index])
-        return _rejected(metric, Reason.VALUE, problem) if problem else None
+        return None
 
-    def _problem_of_time(self, time_ns: int) -> str:
+    def _problem(self, metric: ExportedMetric, number: int) -> RejectedPoint:
+        """Return why a point cannot be taken."""
+        time_ns = self._batch.times_ns[number]
         if time_ns <= 0:
-            return "must have a time"
+            return _rejected(metric, Reason.TIME, "must have a time")
         if time_ns > self._last_ns:
-            return AHEAD_PROBLEM
-        return ""
+            return _rejected(metric, Reason.TIME, AHEAD_PROBLEM)
+        value = self._batch.values[number]
+        if not math.isfinite(value):
+            return _rejected(metric, Reason.VALUE, "must be a finite number")
+        if abs(value) > MAX_VALUE:
+            return _rejected(metric, Reason.VALUE, "must be from -1e15 to 1e15")
+        return _rejected(metric, Reason.VALUE, "must not be negative for a counter")
 
     def _describe(self, metric: ExportedMetric) -> float:
         """Note what is told of a metric for the first time; return the factor of its values."""
         own = self._known.get(metric.name)
+        self._room.take(metric.name, self._known)
         unit, description = metric.unit[:MAX_UNIT], metric.description[:MAX_DESCRIPTION]
         if own is None:
             self._new.add(metric.name)
@@ -178,44 +195,63 @@ class _Settling:
         factor = time_factor(unit, described.unit)
         return 0.0 if factor is None else factor
 
-    def _take(self, metric: ExportedMetric, index: int, factor: float) -> None:
-        batch = self._batch
+    def _take(self, metric: ExportedMetric, numbers: Sequence[int], factor: float) -> None:
+        """Store what points of one metric say; all of them were exported in one way."""
         if not factor:
-            self._other_units += 1
+            self._other_units += len(numbers)
             factor = 1.0
-        histogram = batch.histograms[index]
-        if histogram is not None:
-            found = self._increment_of_histogram(metric, index, histogram)
-            if found is not None:
-                found = within_buckets(found if factor == 1.0 else in_other_unit(found, factor))
-                self._add(metric, index, found.sum, found)
-            return
-        value = self._increment(metric, index)
-        if value is not None:
-            self._add(metric, index, value * factor, None)
+        batch, points = self._batch, self._points
+        temporality = batch.temporalities[numbers[0]]
+        if batch.histograms[numbers[0]] is not None:
+            self._take_histograms(metric, numbers, factor)
+        elif temporality is Temporality.CUMULATIVE:
+            for number, added in zip(numbers, self._increments(metric, numbers), strict=True):
+                if added:
+                    points.add(number, added * factor)
+        elif temporality is Temporality.CHANGE:
+            for number in numbers:
+                states = self._find_states(batch.streams[number], metric.name)
+                series, time_ns = batch.series[number], batch.times_ns[number]
+                state = running_sum(states, series, time_ns, batch.values[number])
+                points.add(number, state * factor)
+        else:
+            # What did not change is stored of a state, but not of a count.
+            zeros = temporality is Temporality.STATE
+            kept = [number for number in numbers if zeros or batch.values[number]]
+            points.numbers += kept
+            points.values += [batch.values[number] * factor for number in kept]
 
-    def _increment(self, metric: ExportedMetric, index: int) -> float | None:
-        """Return the value that is stored of a number; None for nothing."""
+    def _increments(self, metric: ExportedMetric, numbers: Sequence[int]) -> list[float]:
+        """Return what numbers add to their series."""
         batch = self._batch
-        value, temporality = batch.values[index], batch.temporalities[index]
-        if temporality is Temporality.STATE:
-            return value
-        if temporality is Temporality.DELTA:
-            return value or None
-        states = self._find_states(batch.streams[index], metric.name)
-        series, time_ns = batch.series[index], batch.times_ns[index]
-        if temporality is Temporality.CHANGE:
-            return running_sum(states, series, time_ns, value)
-        added, note = increment(
-            states, series, batch.starts_ns[index], time_ns, value, oldest_ns=self._oldest_ns
-        )
-        if note is not None:
-            self._notes[note] += 1
-        return added or None
+        columns = (batch.series, batch.starts_ns, batch.times_ns, batch.values)
+        chosen = [[column[number] for number in numbers] for column in columns]
+        # The points of a metric come from one exporter.
+        states = self._find_states(batch.streams[numbers[0]], metric.name)
+        found, notes = increments(states, zip(*chosen, strict=True), oldest_ns=self._oldest_ns)
+        self._notes += notes
+        return found
 
-    def _increment_of_histogram(
+    def _take_histograms(
+        self, metric: ExportedMetric, numbers: Sequence[int], factor: float
+    ) -> None:
+        points = self._points
+        for number in numbers:
+            histogram = self._batch.histograms[number]
+            found = None if histogram is None else self._added(metric, number, histogram)
+            if found is not None:
+                if factor != 1.0:
+                    found = in_other_unit(found, factor)
+                # As it came it keeps the rules.
+                if found is not histogram:
+                    found = within_buckets(found)
+                points.histograms.append((len(points.values), found))
+                points.add(number, found.sum)
+
+    def _added(
         self, metric: ExportedMetric, index: int, histogram: GivenDistribution
     ) -> GivenDistribution | None:
+        """Return what a histogram adds to its series; None for nothing."""
         batch = self._batch
         if batch.temporalities[index] is Temporality.DELTA:
             return histogram if histogram.count else None
@@ -232,64 +268,16 @@ class _Settling:
             self._notes[note] += 1
         return added
 
-    def _add(
-        self, metric: ExportedMetric, index: int, value: float, histogram: GivenDistribution | None
-    ) -> None:
-        points, batch = self._points, self._batch
-        points.names.append(metric.name)
-        points.types.append(metric.type)
-        points.values.append(value + 0.0)
-        points.histograms.append(histogram)
-        points.times_us.append(batch.times_ns[index] // 1_000)
-        points.label_sets.append(batch.label_set_indexes[index])
-        points.sessions.append(batch.session_ids[index])
-
     def _settled(self) -> Settled:
-        points = self._points
-        names, name_indexes = _numbered(points.names)
-        sessions, session_indexes = _numbered([each for each in points.sessions if each])
-        of_session = np.full(len(points.values), -1, np.int32)
-        of_session[[bool(each) for each in points.sessions]] = session_indexes
-        used, label_set_indexes = _numbered(points.label_sets)
-        label_sets: list[LabelSet] = [self._batch.label_sets[each] for each in used]
-        values = np.array(points.values, np.float64)
-        times_us = np.array(points.times_us, np.int64)
-        batch = Batch(
-            names=names,
-            name_indexes=name_indexes,
-            types=np.array(points.types, np.uint8),
-            values=values,
-            times_us=times_us,
-            label_sets=label_sets,
-            label_set_indexes=label_set_indexes,
-            sessions=sessions,
-            session_indexes=of_session,
-            distributions=collect(
-                (index, each) for index, each in enumerate(points.histograms) if each is not None
-            ),
-        )
+        batch = self._points.batch(self._batch)
+        names = batch.names
         new_types = {name: self._known[name].type for name in names if name in self._new}
         # A metric of which nothing is stored yet is described by the request that brings a point.
         for name in self._new - new_types.keys():
             self._described.pop(name, None)
-        return Settled(batch=batch, values=values, times_us=times_us, new_types=new_types)
-
-
-def _numbered(items: list[T]) -> tuple[list[T], npt.NDArray[np.int32]]:
-    numbers: dict[T, int] = {}
-    for item in items:
-        numbers.setdefault(item, len(numbers))
-    return list(numbers), np.fromiter(map(numbers.__getitem__, items), np.int32, len(items))
-
-
-def _problem_of_value(metric_type: MetricType, value: float) -> str:
-    if not math.isfinite(value):
-        return "must be a finite number"
-    if abs(value) > MAX_VALUE:
-        return "must be from -1e15 to 1e15"
-    if metric_type is MetricType.COUNTER and value < 0:
-        return "must not be negative for a counter"
-    return ""
+        return Settled(
+            batch=batch, values=batch.values, times_us=batch.times_us, new_types=new_types
+        )
 
 
 def _rejected(metric: ExportedMetric, reason: Reason, problem: str) -> RejectedPoint:

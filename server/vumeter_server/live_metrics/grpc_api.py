@@ -170,12 +170,15 @@ class LiveMetricsService:
         return pb.LiveRates(**{name: getattr(rates, name) for name in rates.__slots__})
 
     def _tenant(self, tenant: Tenant) -> pb.Tenant:
+        waiting = self._queries.waiting(tenant.tenant_id)
         return pb.Tenant(
             tenant_id=tenant.tenant_id,
             last_event_occur_time=timestamp(tenant.last_occurred_us),
             last_event_receive_time=timestamp(tenant.last_received_us),
             max_concurrent_calls=tenant.max_concurrent_calls,
             active_calls=self._queries.values(tenant.tenant_id).active_calls,
+            pending_calls=waiting.pending,
+            unstarted_calls=waiting.unstarted,
         )
 
 

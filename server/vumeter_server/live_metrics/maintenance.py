@@ -14,6 +14,7 @@ from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.times.units import DAY_US
 
 CLOSE_STUCK_EVERY_SECONDS: Final = 1.0
+DELETE_TENANTS_EVERY_SECONDS: Final = 1.0
 COMPUTE_PEAKS_EVERY_SECONDS: Final = 5.0
 DROP_OLD_EVERY_SECONDS: Final = 600.0
 
@@ -70,6 +71,11 @@ class LiveMaintenance:
                 name="close_stuck_calls",
                 step=self.close_stuck_calls,
                 every_seconds=CLOSE_STUCK_EVERY_SECONDS,
+            ),
+            PeriodicStep(
+                name="delete_live_tenants",
+                step=self.store.finish_deletions,
+                every_seconds=DELETE_TENANTS_EVERY_SECONDS,
             ),
             PeriodicStep(
                 name="drop_old_live_events",

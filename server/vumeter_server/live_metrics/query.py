@@ -9,7 +9,7 @@ from typing import Any, Final
 from vumeter_server.errors import InvalidArgument, PermissionDenied
 from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
-from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView
+from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView, Waiting
 from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE, CallOutcome
 from vumeter_server.live_metrics.store import LiveStore, Tenant
 from vumeter_server.live_metrics.validation import MAX_ID, id_problem
@@ -59,6 +59,10 @@ class LiveQueries:
     async def tenants(self, after: str, size: int) -> Sequence[Tenant]:
         """Return up to `size` tenants whose ids come after `after`, sorted by id."""
         return await self.store.tenants(after, size)
+
+    def waiting(self, tenant_id: str) -> Waiting:
+        """Return how many calls of a tenant wait, in which way."""
+        return self.view.waiting(tenant_id)
 
     async def set_limit(self, tenant_id: str, limit: int | None) -> Tenant:
         """Set or remove a tenant's limit; raises InvalidArgument."""

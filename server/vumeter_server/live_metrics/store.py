@@ -43,6 +43,14 @@ class Tenant:
     max_concurrent_calls: int | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TenantContents:
+    """How many events and calls of a tenant are kept, or were deleted."""
+
+    events: int
+    calls: int
+
+
 class LiveStore(Protocol):
     """Events, and everything that follows from them."""
 
@@ -94,6 +102,29 @@ class LiveStore(Protocol):
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
         """Set a tenant's limit, or remove it with None, and return the tenant, known or new."""
+
+    async def delete_tenant(self, tenant_id: str) -> TenantContents | None:
+        """Delete a tenant; return how many events and calls it had, None if it is not known.
+
+        Its calls go with everything received of them, its events, its limit, and its part in lists,
+        totals and history, also in those of all tenants together. A call belongs to the tenant of
+        its earliest event. Of an event that the tenant sent for a call of another one, the record
+        goes; the call stays as it is.
+
+        All or nothing: queries and followers see all of it until, at one moment, none of it. When
+        it returns, nothing is left, and no crash brings it back. If it is cut short, or raises, it
+        is open whether the tenant is deleted now, later or not at all, but never a part of it;
+        calling it again makes sure, and `finish_deletions` does the rest.
+
+        What is received before that moment is deleted, what is received after it is recorded, as of
+        a tenant that was not known. The ids of what was deleted are free again.
+        """
+
+    async def tenant_contents(self, tenant_id: str) -> TenantContents | None:
+        """Return what `delete_tenant` would delete, None if the tenant is not known."""
+
+    async def finish_deletions(self) -> None:
+        """Carry out the deletions that a command asked for, and those that were cut short."""
 
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events that were received before `before_us`, and the calls that need none of them.

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vumeter_server.custom_metrics.distribution_rules import MAX_SCALE, problem_of
+import numpy as np
+
 from vumeter_server.custom_metrics.exported import (
-    SERIES_BYTES,
     ExportedBatch,
     ExportedMetric,
     Reason,
     RejectedPoint,
     Temporality,
 )
-from vumeter_server.custom_metrics.given_distributions import (
-    ExponentialBuckets,
-    GivenDistribution,
-    at_scale,
-)
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.labels import MAX_METRIC_NAME, is_metric_name
-from vumeter_server.custom_metrics.model import LabelSet, MetricType
+from vumeter_server.custom_metrics.model import MetricType
+from vumeter_server.otlp import wire
+from vumeter_server.otlp.histogram_points import READERS, Rejected
 from vumeter_server.otlp.mapping import AttributeMapping
-from vumeter_server.otlp.series import Exporter, KnownExporters
+from vumeter_server.otlp.number_points import NotAttributes, NumberColumns, read_columns, read_each
+from vumeter_server.otlp.series import (
+    NO_RECORDED_VALUE,
+    Exporter,
+    KnownAttributes,
+    KnownExporters,
+    KnownPoint,
+)
 
-NO_RECORDED_VALUE: Final = 1
-"""The flag of a point that says only that there is none."""
 _DELTA: Final = 1
 _CUMULATIVE: Final = 2
 _NOT_OF_NAMES: Final = re.compile(r"[-/]")
 _MOST_NANOSECONDS: Final = 2**63 - 1
 
 
-class _Rejected(Exception):
-    """A point breaks a rule."""
-
-    def __init__(self, reason: Reason, problem: str) -> None:
-        super().__init__(problem)
-        self.reason = reason
-        self.problem = problem
+_TOO_LATE: Final = "must be a time before 2262"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,39 +50,66 @@ class Notes:
 
 @dataclass(kw_only=True, slots=True)
 class _Collector:
-    mapping: AttributeMapping
     exporters: KnownExporters
     batch: ExportedBatch = field(default_factory=ExportedBatch)
-    label_sets: dict[LabelSet, int] = field(default_factory=dict)
-    sessions: dict[tuple[bytes, ...], str] = field(default_factory=dict)
-    cut_values: int = 0
-    dropped_labels: int = 0
+    label_sets: dict[KnownAttributes, int] = field(default_factory=dict)
+
+    def add(
+        self,
+        exporter: Exporter,
+        temporality: Temporality,
+        known: Sequence[KnownPoint],
+        values: Sequence[float],
+        starts_ns: Sequence[int],
+        times_ns: Sequence[int],
+        histograms: Sequence[GivenDistribution | None],
+    ) -> None:
+        """Add points of the last metric."""
+        batch, label_sets, count = self.batch, self.label_sets, len(known)
+        batch.metric_indexes += [len(batch.metrics) - 1] * count
+        batch.temporalities += [temporality] * count
+        batch.values += values
+        batch.histograms += histograms
+        batch.starts_ns += starts_ns
+        batch.times_ns += times_ns
+        batch.label_set_indexes += [
+            label_sets.setdefault(each.attributes, len(label_sets)) for each in known
+        ]
+        batch.session_ids += [each.session_id for each in known]
+        batch.streams += [exporter.stream] * count
+        is_delta = temporality is Temporality.DELTA
+        batch.series += [b"" if is_delta else each.series for each in known]
+
+    def reject(self, name: str, rejected: Rejected, points: int = 1) -> None:
+        """Note points that break a rule."""
+        self.batch.rejected += [
+            RejectedPoint(
+                metric_name=name[:MAX_METRIC_NAME], reason=rejected.reason, problem=rejected.problem
+            )
+        ] * points
+
+    def notes(self) -> Notes:
+        """Return what the mapping left out, of all points."""
+        points = np.bincount(self.batch.label_set_indexes, minlength=len(self.label_sets))
+        each = list(zip(points.tolist(), self.label_sets, strict=True))
+        return Notes(
+            cut_values=sum(count * known.labels.cut_values for count, known in each),
+            dropped_labels=sum(count * known.labels.dropped_labels for count, known in each),
+        )
 
 
 def decode(
     request: Any, mapping: AttributeMapping, exporters: KnownExporters
 ) -> tuple[ExportedBatch, Notes]:
     """Return the points of a request whose messages are those of `wire`."""
-    collector = _Collector(mapping=mapping, exporters=exporters)
+    collector = _Collector(exporters=exporters)
     for of_resource in request.resource_metrics:
         for of_scope in of_resource.scope_metrics:
             exporter = exporters.exporter(mapping, of_resource.resource, of_scope.scope)
             for metric in of_scope.metrics:
                 _metric(collector, exporter, metric)
-    collector.batch.label_sets = list(collector.label_sets)
-    notes = Notes(cut_values=collector.cut_values, dropped_labels=collector.dropped_labels)
-    return collector.batch, notes
-
-
-def count_points(request: Any) -> int:
-    """Return how many points a request holds."""
-    return sum(
-        len(getattr(metric, kind).data_points)
-        for of_resource in request.resource_metrics
-        for of_scope in of_resource.scope_metrics
-        for metric in of_scope.metrics
-        if (kind := metric.WhichOneof("data")) is not None
-    )
+    collector.batch.label_sets = [known.labels.label_set for known in collector.label_sets]
+    return collector.batch, collector.notes()
 
 
 def metric_name(name: str) -> str:
@@ -103,32 +126,32 @@ def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
     try:
         _check_name(name)
         metric_type, temporality = _meaning(kind, data)
-    except _Rejected as rejected:
-        _reject(collector, name, rejected, (point for point in data.data_points if _counts(point)))
+    except Rejected as rejected:
+        collector.reject(name, rejected, _count(data.data_points))
         return
     collector.batch.metrics.append(
         ExportedMetric(
             name=name, type=metric_type, unit=metric.unit, description=metric.description
         )
     )
-    read = _READERS[kind]
-    for point in data.data_points:
-        if not _counts(point):
-            continue
-        try:
-            _point(collector, exporter, point, temporality, *read(point))
-        except _Rejected as rejected:
-            _reject(collector, name, rejected, (point,))
+    if kind in READERS:
+        _histograms(collector, exporter, name, temporality, data.data_points, READERS[kind])
+    elif data.data_points:
+        _numbers(collector, exporter, name, temporality, data.data_points)
+
+
+def _count(points: Sequence[Any]) -> int:
+    """Return how many points say more than that there is no value."""
+    read = (
+        wire.parse(wire.NUMBER_POINT, each) if isinstance(each, bytes) else each for each in points
+    )
+    return sum(not each.flags & NO_RECORDED_VALUE for each in read)
 
 
 def _check_name(name: str) -> None:
     if not is_metric_name(name):
         problem = f"must match [a-zA-Z_][a-zA-Z0-9_.:]* in at most {MAX_METRIC_NAME} characters"
-        raise _Rejected(Reason.NAME, f"{problem}: it is no name of a metric")
-
-
-def _counts(point: Any) -> bool:
-    return not point.flags & NO_RECORDED_VALUE
+        raise Rejected(Reason.NAME, f"{problem}: it is no name of a metric")
 
 
 def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
@@ -136,9 +159,9 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     if kind == "gauge":
         return MetricType.GAUGE, Temporality.STATE
     if kind == "summary":
-        raise _Rejected(Reason.UNSUPPORTED, "must not be a summary: use a histogram")
+        raise Rejected(Reason.UNSUPPORTED, "must not be a summary: use a histogram")
     if data.aggregation_temporality not in (_DELTA, _CUMULATIVE):
-        raise _Rejected(Reason.UNSUPPORTED, "must have a temporality, delta or cumulative")
+        raise Rejected(Reason.UNSUPPORTED, "must have a temporality, delta or cumulative")
     is_delta = data.aggregation_temporality == _DELTA
     temporality = Temporality.DELTA if is_delta else Temporality.CUMULATIVE
     if kind != "sum":
@@ -148,114 +171,71 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     return MetricType.GAUGE, Temporality.CHANGE if is_delta else Temporality.STATE
 
 
-def _reject(collector: _Collector, name: str, rejected: _Rejected, points: Iterable[Any]) -> None:
-    collector.batch.rejected += [
-        RejectedPoint(
-            metric_name=name[:MAX_METRIC_NAME], reason=rejected.reason, problem=rejected.problem
-        )
-        for _ in points
-    ]
-
-
-def _point(
+def _numbers(
     collector: _Collector,
     exporter: Exporter,
-    point: Any,
+    name: str,
     temporality: Temporality,
-    value: float,
-    histogram: GivenDistribution | None,
+    points: Sequence[bytes],
 ) -> None:
-    if max(point.time_unix_nano, point.start_time_unix_nano) > _MOST_NANOSECONDS:
-        raise _Rejected(Reason.TIME, "must be a time before 2262")
-    attributes, of_sessions = exporter.split(point.attributes)
-    known = exporter.known.get(attributes) or collector.exporters.labels(exporter, attributes)
-    session = known.labels.session_id
-    if of_sessions:
-        key = tuple(of_sessions)
-        if key not in collector.sessions:
-            collector.sessions[key] = collector.exporters.session(of_sessions)
-        session = collector.sessions[key] or session
-    labels = known.labels
-    if labels.cut_values or labels.dropped_labels:
-        collector.cut_values += labels.cut_values
-        collector.dropped_labels += labels.dropped_labels
-    series = known.digest
-    if of_sessions and temporality is not Temporality.DELTA:
-        series = hashlib.blake2b(
-            series + b"".join(sorted(of_sessions)), digest_size=SERIES_BYTES
-        ).digest()
-    batch, label_sets = collector.batch, collector.label_sets
-    batch.metric_indexes.append(len(batch.metrics) - 1)
-    batch.temporalities.append(temporality)
-    batch.values.append(value)
-    batch.histograms.append(histogram)
-    batch.starts_ns.append(point.start_time_unix_nano)
-    batch.times_ns.append(point.time_unix_nano)
-    batch.label_set_indexes.append(label_sets.setdefault(labels.label_set, len(label_sets)))
-    batch.session_ids.append(session)
-    batch.streams.append(exporter.stream)
-    batch.series.append(series)
-
-
-def _number(point: Any) -> tuple[float, None]:
-    kind = point.WhichOneof("value")
-    if kind is None:
-        raise _Rejected(Reason.VALUE, "must have a value")
-    return (point.as_double if kind == "as_double" else float(point.as_int)), None
-
-
-def _histogram(point: Any) -> tuple[float, GivenDistribution]:
-    bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts)
-    if not bounds:
-        # One bucket of everything says no more than the count.
-        counts = () if len(counts) <= 1 else counts
-    return _checked(
-        point,
-        GivenDistribution(
-            **_summary_of(point),
-            bounds=bounds,
-            counts=counts,
-        ),
+    try:
+        columns = read_columns(points)
+        known = _known(collector, exporter, columns)
+    except NotAttributes:
+        columns = read_each(points)
+        known = _known(collector, exporter, columns)
+    too_late = np.maximum(columns.starts_ns, columns.times_ns) > _MOST_NANOSECONDS
+    taken = columns.has_value & ~too_late
+    is_empty = [each.is_empty for each in known]
+    if True in is_empty or not taken.all():
+        for empty, late, has_value in zip(
+            is_empty, too_late.tolist(), columns.has_value.tolist(), strict=True
+        ):
+            if not empty and not has_value:
+                collector.reject(name, Rejected(Reason.VALUE, "must have a value"))
+            elif not empty and late:
+                collector.reject(name, Rejected(Reason.TIME, _TOO_LATE))
+        taken &= ~np.array(is_empty)
+        known = [known[index] for index in np.flatnonzero(taken).tolist()]
+    collector.add(
+        exporter,
+        temporality,
+        known,
+        columns.values[taken].tolist(),
+        columns.starts_ns[taken].tolist(),
+        columns.times_ns[taken].tolist(),
+        [None] * len(known),
     )
 
 
-def _exponential_histogram(point: Any) -> tuple[float, GivenDistribution]:
-    positive, negative = (
-        ExponentialBuckets(side.offset, tuple(side.bucket_counts))
-        for side in (point.positive, point.negative)
-    )
-    given = GivenDistribution(
-        **_summary_of(point),
-        scale=point.scale,
-        zero_count=point.zero_count,
-        positive=positive,
-        negative=negative,
-    )
-    return _checked(point, at_scale(given, MAX_SCALE))
+def _known(
+    collector: _Collector, exporter: Exporter, columns: NumberColumns
+) -> Sequence[KnownPoint]:
+    find, read = exporter.points.get, collector.exporters.point
+    return [find(rest) or read(exporter, rest) for rest in columns.rests]
 
 
-def _summary_of(point: Any) -> dict[str, Any]:
-    if point.count and not point.HasField("sum"):
-        raise _Rejected(Reason.DISTRIBUTION, "must have a sum")
-    return {
-        "count": point.count,
-        "sum": point.sum,
-        "min": point.min if point.HasField("min") else None,
-        "max": point.max if point.HasField("max") else None,
-    }
-
-
-def _checked(point: Any, given: GivenDistribution) -> tuple[float, GivenDistribution]:
-    problem = problem_of(given) if point.count else None
-    if problem is not None:
-        field, text = problem
-        raise _Rejected(Reason.DISTRIBUTION, f"{field} {text}")
-    return point.sum, given
-
-
-_READERS: Final[Mapping[str, Callable[[Any], tuple[float, GivenDistribution | None]]]] = {
-    "gauge": _number,
-    "sum": _number,
-    "histogram": _histogram,
-    "exponential_histogram": _exponential_histogram,
-}
+def _histograms(
+    collector: _Collector,
+    exporter: Exporter,
+    name: str,
+    temporality: Temporality,
+    points: Sequence[Any],
+    read: Callable[[Any], GivenDistribution],
+) -> None:
+    for point in points:
+        known = collector.exporters.of_attributes(exporter, point.attributes, point.flags)
+        if known.is_empty:
+            continue
+        start_ns, time_ns = point.start_time_unix_nano, point.time_unix_nano
+        if max(start_ns, time_ns) > _MOST_NANOSECONDS:
+            collector.reject(name, Rejected(Reason.TIME, _TOO_LATE))
+            continue
+        try:
+            histogram = read(point)
+        except Rejected as rejected:
+            collector.reject(name, rejected)
+            continue
+        collector.add(
+            exporter, temporality, (known,), (histogram.sum,), (start_ns,), (time_ns,), (histogram,)
+        )

@@ -92,15 +92,9 @@ class _ExponentialPoint(_Camel):
     max: Double | None = None
 
 
-class _SummaryPoint(_Camel):
-    flags: int = 0
+class _Numbers(_Camel):
+    """A gauge or a sum, or what is read of a summary."""
 
-
-class _Gauge(_Camel):
-    data_points: list[_NumberPoint] = []
-
-
-class _Sum(_Camel):
     data_points: list[_NumberPoint] = []
     aggregation_temporality: int = 0
     is_monotonic: bool = False
@@ -116,19 +110,15 @@ class _ExponentialHistogram(_Camel):
     aggregation_temporality: int = 0
 
 
-class _Summary(_Camel):
-    data_points: list[_SummaryPoint] = []
-
-
 class _Metric(_Camel):
     name: str = ""
     description: str = ""
     unit: str = ""
-    gauge: _Gauge | None = None
-    sum: _Sum | None = None
+    gauge: _Numbers | None = None
+    sum: _Numbers | None = None
     histogram: _Histogram | None = None
     exponential_histogram: _ExponentialHistogram | None = None
-    summary: _Summary | None = None
+    summary: _Numbers | None = None
 
 
 class _ScopeMetrics(_Camel):
@@ -142,7 +132,9 @@ class _ResourceMetrics(_Camel):
 
 
 class _Request(_Camel):
-    resource_metrics: list[_ResourceMetrics] = []
+    resource_metrics: list[_ResourceMetrics] | None = None
+    resource_spans: Any = None
+    resource_logs: Any = None
 
 
 _decode = msgspec.json.Decoder(_Request).decode
@@ -157,9 +149,13 @@ def read_request(data: bytes) -> Any:
         raise InvalidArgument.of("body", "must be a JSON object, not empty", as_sent=True)
     try:
         request = _decode(data)
-        return _Reader().request(request)
+        read = _Reader().request(request.resource_metrics or ())
     except (msgspec.DecodeError, ValueError, TypeError, AttributeError, RecursionError):
-        raise InvalidArgument("The body must be an ExportMetricsServiceRequest") from None
+        raise InvalidArgument(wire.NO_REQUEST) from None
+    # Unknown fields are ignored, but traces or logs would be lost in silence.
+    if request.resource_metrics is None and (request.resource_spans or request.resource_logs):
+        raise InvalidArgument(wire.NO_REQUEST)
+    return read
 
 
 class _Reader:
@@ -168,9 +164,9 @@ class _Reader:
     def __init__(self) -> None:
         self._attributes: dict[tuple[str, str, object], bytes] = {}
 
-    def request(self, given: _Request) -> Any:
+    def request(self, given: Sequence[_ResourceMetrics]) -> Any:
         request = wire.REQUEST()
-        for of_resource in given.resource_metrics:
+        for of_resource in given:
             resource_metrics = request.resource_metrics.add()
             if of_resource.resource is not None:
                 attributes = self._each(of_resource.resource.attributes)
@@ -225,11 +221,12 @@ class _Reader:
 
     def _numbers(self, given: Sequence[_NumberPoint], points: Any) -> None:
         for point in given:
-            added = points.add(**self._common(point))
+            read = wire.NUMBER_POINT(**self._common(point))
             if point.as_int is not None:
-                added.as_int = int(point.as_int)
+                read.as_int = int(point.as_int)
             elif point.as_double is not None:
-                added.as_double = _double(point.as_double)
+                read.as_double = _double(point.as_double)
+            points.append(read.SerializeToString())
 
     def _common(self, point: _NumberPoint | _HistogramPoint | _ExponentialPoint) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from vumeter_server.custom_metrics.label_sets import MAX_TAGS
@@ -24,9 +25,9 @@ from vumeter_server.otlp.attributes import Value, cut, joined, label_name, text_
 Attributes = Mapping[str, Value]
 
 # What SDKs and LiveKit call a service that nobody named.
-_NO_AGENTS: Final = ("livekit-agents",)
-_NO_AGENT_PREFIX: Final = "unknown_service"
-_NOT_SIMULATED: Final = "lk.simulation.enabled"
+NO_AGENTS: Final = ("livekit-agents",)
+NO_AGENT_PREFIX: Final = "unknown_service"
+NOT_SIMULATED: Final = "lk.simulation.enabled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,18 +97,13 @@ def map_attributes(
     _, session = _first(mapping.session, places)
     used = {agent_key, environment_key, *mapping.session}
     labels = _Labels()
-    of_point = _texts(mapping, used, point)
-    of_resource = _texts(
-        mapping,
-        used,
-        {key: value for key, value in resource.items() if matches(key, mapping.kept)},
-    )
-    names = _named(of_point)
+    kept = {key: value for key, value in resource.items() if matches(key, mapping.kept)}
+    names, of_resource = (_named(_texts(mapping, used, place)) for place in (point, kept))
     # What the point says has priority.
     chosen = sorted(names)[:MAX_TAGS]
-    rest = sorted(name for name in _named(of_resource) if name not in names)
+    rest = sorted(of_resource.keys() - names.keys())
     dropped = len(names) - len(chosen) + max(0, len(chosen) + len(rest) - MAX_TAGS)
-    names |= {name: texts for name, texts in _named(of_resource).items() if name in rest}
+    names |= {name: of_resource[name] for name in rest}
     for name in (chosen + rest)[:MAX_TAGS]:
         labels.values[name] = labels.text(joined(names[name]), 256)
     if agent:
@@ -124,7 +120,15 @@ def map_attributes(
 
 def matches(key: str, items: Sequence[str]) -> bool:
     """Whether a key is one of these items."""
-    return any(key.startswith(item[:-1]) if item.endswith("*") else key == item for item in items)
+    keys, prefixes = _split(tuple(items))
+    return key in keys or key.startswith(prefixes)
+
+
+@lru_cache(maxsize=1_000)
+def _split(items: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return keys, and what keys may begin with."""
+    prefixes = tuple(item[:-1] for item in items if item.endswith("*"))
+    return frozenset(item for item in items if not item.endswith("*")), prefixes
 
 
 def _first(
@@ -140,7 +144,7 @@ def _first(
 
 
 def _names_no_agent(key: str, text: str) -> bool:
-    return key == "service.name" and (text in _NO_AGENTS or text.startswith(_NO_AGENT_PREFIX))
+    return key == "service.name" and (text in NO_AGENTS or text.startswith(NO_AGENT_PREFIX))
 
 
 def _texts(mapping: AttributeMapping, used: set[str], attributes: Attributes) -> dict[str, str]:
@@ -150,7 +154,7 @@ def _texts(mapping: AttributeMapping, used: set[str], attributes: Attributes) ->
         if key in used or matches(key, mapping.dropped):
             continue
         text = text_of(value)
-        if text and not (key == _NOT_SIMULATED and text == "false"):
+        if text and not (key == NOT_SIMULATED and text == "false"):
             texts[key] = text
     return texts
 

@@ -1,8 +1,8 @@
 """Attributes as exporters send them, mapped once and then cached.
 
 An exporter sends the same attributes again and again, so nearly all were seen before: they are
-known by their bytes. The attribute that names the session is taken out of them first, since every
-call has another one.
+known by their bytes. Those that name the session, and those that are dropped by their key, such as
+the id of a job, are taken out of them first, since every call has others.
 """
 
 from __future__ import annotations
@@ -14,30 +14,58 @@ from typing import Final
 
 from vumeter_server.custom_metrics.exported import SERIES_BYTES
 from vumeter_server.custom_metrics.labels import MAX_ID
-from vumeter_server.custom_metrics.model import LabelSet
 from vumeter_server.otlp.attributes import Value, cut, text_of
 from vumeter_server.otlp.mapping import AttributeMapping, Attributes, MappedLabels, map_attributes
+from vumeter_server.otlp.number_points import read_rest
 
-# The size of the cache, in about bytes: room for 100,000 usual label sets.
+NO_RECORDED_VALUE: Final = 1
+"""The flag of a point that says only that there is none."""
+
+# The size of the cache of label sets and of that of points, in about bytes each: room for some
+# 40,000 label sets and 80,000 points.
 MAX_BYTES: Final = 50_000_000
 _OBJECT_BYTES: Final = 60
 _ENTRY_BYTES: Final = 1_000
+_POINT_BYTES: Final = 400
 
 ReadAttribute = Callable[[bytes], tuple[str, Value]]
 ReadAttributes = Callable[[bytes], Attributes]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class KnownAttributes:
-    """What the attributes of a point became; `digest` tells them apart from others."""
+    """What attributes became, but for those that are apart; `digest` tells them from others."""
 
     labels: MappedLabels
     digest: bytes
 
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class KnownPoint:
+    """What all attributes of a point became, and its flags.
+
+    Attributes:
+        attributes: most of them.
+        apart: those that every call has another of, as they came.
+        session_id: "" for none.
+        is_empty: whether a point with these flags says only that there is no value.
+    """
+
+    attributes: KnownAttributes
+    apart: Sequence[bytes]
+    session_id: str
+    is_empty: bool
+    _series: bytes = b""
+
     @property
-    def label_set(self) -> LabelSet:
-        """The labels without the session."""
-        return self.labels.label_set
+    def series(self) -> bytes:
+        """Tells the series apart from others of its metric and exporter."""
+        if not self._series:
+            self._series = self.attributes.digest
+            if self.apart:
+                whole = self._series + b"".join(sorted(self.apart))
+                self._series = hashlib.blake2b(whole, digest_size=SERIES_BYTES).digest()
+        return self._series
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -47,6 +75,9 @@ class Exporter:
     Attributes:
         stream: 16 bytes that tell it apart.
         session_keys: what an attribute that may name a session begins with, by priority.
+        apart_keys: the same of all attributes that are not looked up with the others.
+        known: label sets by those others.
+        points: what all attributes became, by what comes behind the numbers of a point.
     """
 
     mapping: AttributeMapping
@@ -54,16 +85,18 @@ class Exporter:
     scope: Attributes
     stream: bytes
     session_keys: tuple[bytes, ...]
+    apart_keys: tuple[bytes, ...]
     known: dict[tuple[bytes, ...], KnownAttributes] = field(default_factory=dict)
+    points: dict[bytes, KnownPoint] = field(default_factory=dict)
 
     def split(self, attributes: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
-        """Return the attributes without those that may name a session, and these by priority."""
-        keys = self.session_keys
-        of_sessions = [each for each in attributes if each.startswith(keys)]
-        if not of_sessions:
-            return tuple(attributes), ()
-        others = tuple(each for each in attributes if not each.startswith(keys))
-        return others, [each for key in keys for each in of_sessions if each.startswith(key)]
+        """Return the attributes that come again and again, and the others."""
+        keys = self.apart_keys
+        others: list[bytes] = []
+        apart: list[bytes] = []
+        for each in attributes:
+            (apart if each.startswith(keys) else others).append(each)
+        return tuple(others), apart
 
 
 class KnownExporters:
@@ -83,6 +116,7 @@ class KnownExporters:
         self._exporters: dict[tuple[AttributeMapping, bytes, bytes], Exporter] = {}
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._bytes_of_points = 0
 
     def exporter(self, mapping: AttributeMapping, resource: bytes, scope: bytes) -> Exporter:
         """Return who sends a resource and a scope."""
@@ -99,35 +133,59 @@ class KnownExporters:
                 scope=self._read_scope(scope),
                 stream=digest.digest(),
                 session_keys=tuple(map(key_prefix, mapping.session)),
+                apart_keys=tuple(map(key_prefix, _apart(mapping))),
             )
             self._make_room(len(resource) + len(scope) + _ENTRY_BYTES)
             self._exporters[key] = found
         return found
 
-    def labels(self, exporter: Exporter, attributes: tuple[bytes, ...]) -> KnownAttributes:
-        """Return what attributes without those of sessions became."""
-        found = exporter.known.get(attributes)
+    def point(self, exporter: Exporter, rest: bytes) -> KnownPoint:
+        """Return what is behind the numbers of a point; see `number_points.read_rest`."""
+        found = exporter.points.get(rest)
         if found is None:
-            point = dict(map(self._read_attribute, attributes))
-            digest = hashlib.blake2b(digest_size=SERIES_BYTES)
-            for each in sorted(attributes):
-                digest.update(len(each).to_bytes(4, "little"))
-                digest.update(each)
-            found = KnownAttributes(
-                labels=map_attributes(exporter.mapping, point, exporter.scope, exporter.resource),
-                digest=digest.digest(),
-            )
-            self._make_room(_ENTRY_BYTES + sum(len(each) + _OBJECT_BYTES for each in attributes))
-            exporter.known[attributes] = found
+            attributes, flags = read_rest(rest)
+            found = self.of_attributes(exporter, attributes, flags)
+            self._make_room_for_point(len(rest) + _POINT_BYTES)
+            exporter.points[rest] = found
         return found
 
-    def session(self, candidates: Sequence[bytes]) -> str:
-        """Return the session that the first attribute with a value names; "" if none does."""
-        for attribute in candidates:
-            _, value = self._read_attribute(attribute)
-            text = text_of(value)
-            if text:
-                return cut(text, MAX_ID)
+    def of_attributes(
+        self, exporter: Exporter, attributes: Sequence[bytes], flags: int
+    ) -> KnownPoint:
+        """Return what attributes became."""
+        others, apart = exporter.split(attributes)
+        known = exporter.known.get(others) or self._labels(exporter, others)
+        session = known.labels.session_id
+        return KnownPoint(
+            attributes=known,
+            apart=apart,
+            session_id=(self._session(exporter, apart) if apart else "") or session,
+            is_empty=bool(flags & NO_RECORDED_VALUE),
+        )
+
+    def _labels(self, exporter: Exporter, attributes: tuple[bytes, ...]) -> KnownAttributes:
+        point = dict(map(self._read_attribute, attributes))
+        digest = hashlib.blake2b(digest_size=SERIES_BYTES)
+        for each in sorted(attributes):
+            digest.update(len(each).to_bytes(4, "little"))
+            digest.update(each)
+        found = KnownAttributes(
+            labels=map_attributes(exporter.mapping, point, exporter.scope, exporter.resource),
+            digest=digest.digest(),
+        )
+        self._make_room(_ENTRY_BYTES + sum(len(each) + _OBJECT_BYTES for each in attributes))
+        exporter.known[attributes] = found
+        return found
+
+    def _session(self, exporter: Exporter, apart: Sequence[bytes]) -> str:
+        """Return the session that the first key with a value names; "" if none does."""
+        for key in exporter.session_keys:
+            for attribute in apart:
+                if attribute.startswith(key):
+                    _, value = self._read_attribute(attribute)
+                    text = text_of(value)
+                    if text:
+                        return cut(text, MAX_ID)
         return ""
 
     def _make_room(self, added_bytes: int) -> None:
@@ -136,6 +194,25 @@ class KnownExporters:
         if self._bytes > self._max_bytes:
             self._exporters.clear()
             self._bytes = added_bytes
+            self._bytes_of_points = 0
+
+    def _make_room_for_point(self, added_bytes: int) -> None:
+        """Forget the points if there would be too many: every call brings others."""
+        self._bytes_of_points += added_bytes
+        if self._bytes_of_points > self._max_bytes:
+            for exporter in list(self._exporters.values()):
+                exporter.points.clear()
+            self._bytes_of_points = added_bytes
+
+
+def _apart(mapping: AttributeMapping) -> list[str]:
+    """Return the keys of attributes that are no labels, but for what names agents as well."""
+    dropped = [key for key in mapping.dropped if not key.endswith("*")]
+    return [
+        key
+        for key in (*mapping.session, *dropped)
+        if key not in mapping.agent and key not in mapping.environment
+    ]
 
 
 def key_prefix(key: str) -> bytes:

@@ -2,7 +2,8 @@
 
 Reading attributes is most of the work of reading a request, and nearly all were seen before. So
 requests are read as messages of another type, derived from OTLP's own, which differs in what the
-wire does not show: attributes, resources and scopes are bytes, and exemplars are left out.
+wire does not show: attributes, resources, scopes and points of numbers are bytes, and exemplars are
+left out. `number_points` reads the points.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp.attributes import Value
 
+NO_REQUEST: Final = "The body must be an ExportMetricsServiceRequest"
 PACKAGE: Final = "vumeter.otlp.wire"
 _AS_BYTES: Final = frozenset({"attributes", "resource", "scope"})
+_OF_NUMBERS: Final = frozenset({"Gauge", "Sum"})
 _LEFT_OUT: Final = frozenset({"exemplars", "metadata", "schema_url"})
 # Values are nested no deeper than this; what is deeper is left out.
 MAX_DEPTH: Final = 16
 
 
-def _derived_type() -> type[Message]:
+def _derived_types() -> tuple[type[Message], type[Message]]:
     pool = descriptor_pool.DescriptorPool()
     for file in (common_pb2.DESCRIPTOR, resource_pb2.DESCRIPTOR):
         pool.AddSerializedFile(file.serialized_pb)
     for file in (metrics_pb2.DESCRIPTOR, metrics_service_pb2.DESCRIPTOR):
         pool.Add(_derived_file(file))
-    name = f"{PACKAGE}.ExportMetricsServiceRequest"
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    request, number_point = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+        for name in ("ExportMetricsServiceRequest", "NumberDataPoint")
+    )
+    return request, number_point
 
 
 def _derived_file(file: FileDescriptor) -> descriptor_pb2.FileDescriptorProto:
@@ -68,48 +74,52 @@ def _derive(message: descriptor_pb2.DescriptorProto) -> None:
         ):
             for package in (metrics_pb2.DESCRIPTOR.package, metrics_service_pb2.DESCRIPTOR.package):
                 each.type_name = each.type_name.replace(f".{package}.", f".{PACKAGE}.")
+        if message.name in _OF_NUMBERS and each.name == "data_points":
+            each.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            each.ClearField("type_name")
     fields = [descriptor_pb2.FieldDescriptorProto.FromString(e.SerializeToString()) for e in kept]
     del message.field[:]
     message.field.extend(fields)
 
 
-REQUEST: Final[Any] = _derived_type()
+_TYPES: Final = _derived_types()
+REQUEST: Final[Any] = _TYPES[0]
 """The type that requests are read as."""
+NUMBER_POINT: Final[Any] = _TYPES[1]
+"""The type that the points of gauges and sums are read as."""
 
 
 def read_request(data: bytes) -> Any:
     """Return the request that `data` holds; raises InvalidArgument if it is none."""
-    try:
-        return REQUEST.FromString(data)
-    except DecodeError:
-        raise InvalidArgument("The body must be an ExportMetricsServiceRequest") from None
+    return parse(REQUEST, data)
 
 
 def read_attribute(data: bytes) -> tuple[str, Value]:
     """Return key and value of an attribute."""
-    read = _parse(common_pb2.KeyValue, data)
+    read = parse(common_pb2.KeyValue, data)
     return read.key, value_of(read.value)
 
 
 def read_resource(data: bytes) -> dict[str, Value]:
     """Return the attributes of a resource."""
-    return _attributes_of(_parse(resource_pb2.Resource, data).attributes)
+    return _attributes_of(parse(resource_pb2.Resource, data).attributes)
 
 
 def read_scope(data: bytes) -> dict[str, Value]:
     """Return the attributes of a scope."""
-    return _attributes_of(_parse(common_pb2.InstrumentationScope, data).attributes)
+    return _attributes_of(parse(common_pb2.InstrumentationScope, data).attributes)
 
 
 def _attributes_of(given: Any) -> dict[str, Value]:
     return {each.key: value_of(each.value) for each in given}
 
 
-def _parse(message: type[Any], data: bytes) -> Any:
+def parse(message: type[Any], data: bytes) -> Any:
+    """Return the message of a type that a request holds; raises InvalidArgument if it is none."""
     try:
         return message.FromString(data)
     except DecodeError:
-        raise InvalidArgument("The body must be an ExportMetricsServiceRequest") from None
+        raise InvalidArgument(NO_REQUEST) from None
 
 
 def value_of(value: Any, depth: int = 0) -> Value:

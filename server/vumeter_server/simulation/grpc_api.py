@@ -17,8 +17,6 @@ from vumeter_server.simulation.model import CallReport
 from vumeter_server.simulation.store import ExecutionPosition, SimulationStore
 
 MAX_BATCHES_IN_FLIGHT = 16
-DEFAULT_RUN_TESTS = 100
-MAX_RUN_TESTS = 1_000
 
 # Where a message spells a field otherwise than the documented JSON, and so the core, does.
 FIELD_NAMES: Mapping[str, str] = {"started_at": "start_time", "completed_at": "end_time"}
@@ -125,8 +123,10 @@ class SimulationService:
         self, request: pb.ListRunTestsRequest, call: Call
     ) -> pb.ListRunTestsResponse:
         """Answer with a page of the organization's run tests."""
-        page = asked_page(request, (str,), default=DEFAULT_RUN_TESTS, most=MAX_RUN_TESTS)
-        size = page.size or DEFAULT_RUN_TESTS
+        page = asked_page(
+            request, (str,), default=pages.DEFAULT_RUN_TESTS, most=pages.MAX_RUN_TESTS
+        )
+        size = page.size or pages.DEFAULT_RUN_TESTS
         after = page.after[0] if page.after else ""
         # One more than the page holds says whether there is a next one.
         found = await self._store.run_tests(call.organization_id, after=after, limit=size + 1)

@@ -5,7 +5,7 @@ A conformance suite holds every store to these words (`tests/conformance/simulat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,15 @@ class RunTest:
     run_test_name: str
     execution_count: int
     last_started_at: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimulationContents:
+    """How many run tests there are, or were deleted, with their executions and calls."""
+
+    run_tests: int
+    executions: int
+    calls: int
 
 
 class SimulationStore(Protocol):
@@ -109,6 +118,29 @@ class SimulationStore(Protocol):
         Their ids may be used again at once, also for another run test or execution. The run test
         stays, even without executions.
         """
+
+    async def delete_run_tests(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Delete the run tests of some names, all of them if None; return what is deleted.
+
+        They go with their executions and calls, all at one moment. A name that is unknown is passed
+        over. Names and ids may be used again at once: what is reported afterwards is recorded as
+        new, and calls of a deleted execution are refused as those of an unknown one.
+        """
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything that was recorded for an organization.
+
+        Called when the organization is deleted and no caller can reach it any more; a recording
+        that is under way is refused with Unauthenticated. Queries see all of it or nothing. It can
+        be cut short and repeated.
+        """
+
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Return what `delete_run_tests` would delete."""
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last, None if it is unknown or its execution is deleted."""

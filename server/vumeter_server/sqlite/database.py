@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import sqlite_utils
-
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
 from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import is_damage
-from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.library import sqlite3, sqlite_utils
 from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer, in_transaction

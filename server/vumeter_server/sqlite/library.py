@@ -2,11 +2,16 @@
 
 Versions before 3.51.3 (but for 3.50.7 and 3.44.6) can lose a committed transaction in WAL mode when
 a commit of one connection meets the checkpoint of another, and commands write beside the server.
-Everything imports `sqlite3` from here, so that no two copies of SQLite open one file.
+Everything imports `sqlite3` from here, so that no two copies of SQLite open one file. It imports
+`sqlite_utils` from here too: that loads pandas where pandas is installed, to insert data frames.
+Nothing here does that, and it costs each command and each server most of a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +20,23 @@ if TYPE_CHECKING:
 else:
     from pysqlite3 import dbapi2 as sqlite3
 
+
+@contextlib.contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Let imports find no pandas, unless the process has loaded it already."""
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
+with _without_pandas():
+    import sqlite_utils
+
 SQLITE_VERSION = sqlite3.sqlite_version
 
-__all__ = ["SQLITE_VERSION", "sqlite3"]
+__all__ = ["SQLITE_VERSION", "sqlite3", "sqlite_utils"]

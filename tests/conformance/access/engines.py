@@ -12,8 +12,17 @@ from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
-from vumeter_server.access.store import KeyAdministration, KeyLookup, LimitAdministration
+from vumeter_server.access.sqlite.store import (
+    SqliteDeletedOrganizations,
+    SqliteKeyAdministration,
+    SqliteKeyLookup,
+)
+from vumeter_server.access.store import (
+    DeletedOrganizations,
+    KeyAdministration,
+    KeyLookup,
+    LimitAdministration,
+)
 from vumeter_server.sqlite import open_database
 
 STARTED_US = 1_764_490_000_000_000
@@ -40,6 +49,9 @@ class Engine(Protocol):
     def limits(self) -> LimitAdministration:
         """The side of the commands for limits."""
 
+    def deleted(self) -> AbstractAsyncContextManager[DeletedOrganizations]:
+        """Open the side of what is left to do of deleted organizations."""
+
     def lookup(self) -> AbstractAsyncContextManager[KeyLookup]:
         """Open the side of one process of a server."""
 
@@ -56,6 +68,10 @@ class MemoryEngine:
         self.failures = memory_failures(self.administration.set_unavailable)
 
     @contextlib.asynccontextmanager
+    async def deleted(self) -> AsyncIterator[DeletedOrganizations]:
+        yield self.administration
+
+    @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:
         yield self.administration
 
@@ -67,8 +83,18 @@ class SqliteEngine:
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self._database = open_database(directory / "vumeter.db")
+        self._clock = clock
         self.administration = SqliteKeyAdministration(self._database, clock)
         self.limits = SqliteLimitAdministration(self._database)
+
+    @contextlib.asynccontextmanager
+    async def deleted(self) -> AsyncIterator[DeletedOrganizations]:
+        writer, readers = self._database.writer(), self._database.readers()
+        try:
+            yield SqliteDeletedOrganizations(readers, writer, self._clock)
+        finally:
+            writer.close()
+            readers.close()
 
     @contextlib.asynccontextmanager
     async def lookup(self) -> AsyncIterator[KeyLookup]:

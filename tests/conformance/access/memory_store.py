@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 
 from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
 from vumeter_server.access.roles import Role
@@ -28,12 +29,14 @@ class _Key:
 
 
 class MemoryKeyStore:
-    """Both sides of the contract over the same dicts."""
+    """All sides of the contract over the same dicts."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._organizations: dict[str, _Organization] = {}
         self._keys: dict[str, _Key] = {}
+        self._unerased: list[int] = []
+        self._numbers = count(1)
         self._limits: dict[int, dict[str, int]] = {}
         self._is_unavailable = False
 
@@ -75,6 +78,10 @@ class MemoryKeyStore:
                 own[name] = value
         return True
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        return next((each for each in self.list_keys() if each.key_id == key_id), None)
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
         if self._is_unavailable:
@@ -93,12 +100,11 @@ class MemoryKeyStore:
     ) -> NewKey:
         """Create a key, and its organization."""
         now_us = self._clock()
-        found = self._organizations.setdefault(
-            organization,
-            _Organization(
-                organization_id=len(self._organizations) + 1, name=organization, created_us=now_us
-            ),
-        )
+        found = self._organizations.get(organization)
+        if found is None:
+            found = self._organizations[organization] = _Organization(
+                organization_id=next(self._numbers), name=organization, created_us=now_us
+            )
         key = new_key()
         stored = StoredKey(
             key_id=key.key_id,
@@ -131,6 +137,33 @@ class MemoryKeyStore:
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
         stored = key.stored
         return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
+
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization."""
+        found = self._organizations.get(name)
+        return None if found is None else found.organization_id
+
+    def delete_organization(self, name: str) -> int | None:
+        """Delete an organization with its keys."""
+        found = self._organizations.pop(name, None)
+        if found is None:
+            return None
+        self._unerased.append(found.organization_id)
+        self._limits.pop(found.organization_id, None)
+        self._keys = {key_id: key for key_id, key in self._keys.items() if key.organization != name}
+        return found.organization_id
+
+    def is_erased(self, organization_id: int) -> bool:
+        """Whether nothing is left of a deleted organization."""
+        return organization_id not in self._unerased
+
+    async def unerased(self) -> list[int]:
+        """Return the deleted organizations of which something may be left."""
+        return sorted(self._unerased)
+
+    async def set_erased(self, organization_id: int) -> None:
+        """Say that nothing is left of a deleted organization."""
+        self._unerased.remove(organization_id)
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key."""

@@ -244,3 +244,55 @@ async def test_a_lookup_whose_caller_has_gone_leaves_all_others_their_answers(
         assert (await found(lookup, key)).key_id == key.key_id
     await lookup.save_last_used({key.key_id: STARTED_US})
     assert administration.list_keys()[0].last_used_us == STARTED_US
+
+
+async def test_a_key_is_found_as_it_is_listed(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    key = administration.create_key("acme", Role.OPERATOR, STARTED_US + DAY_US, "tenant_1")
+    administration.create_key("globex", Role.OWNER, None)
+    (listed,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
+    assert await lookup.find_key_info(key.key_id) == listed
+    assert (listed.organization, listed.tenant_id) == ("acme", "tenant_1")
+    assert await lookup.find_key_info(UNKNOWN) is None
+
+
+async def test_a_deleted_organization_is_gone_with_its_keys_and_its_name_is_free(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    key = administration.create_key("acme", Role.OWNER, None)
+    other = administration.create_key("rival", Role.OWNER, None)
+    before = (await found(lookup, key)).organization_id
+    assert administration.organization_id("acme") == before
+    assert administration.delete_organization("acme") == before
+    assert administration.delete_organization("acme") is None
+    assert administration.organization_id("acme") is None
+    assert await lookup.find_key(key.key_id) is None
+    assert await lookup.find_key(other.key_id) is not None
+    assert not administration.revoke_key(key.key_id)
+    assert administration.rotate_key(key.key_id) is None
+    assert [each.organization for each in administration.list_keys()] == ["rival"]
+    assert [each.name for each in administration.list_organizations()] == ["rival"]
+    await lookup.save_last_used({key.key_id: STARTED_US})
+    again = administration.create_key("acme", Role.OWNER, None)
+    after = (await found(lookup, again)).organization_id
+    # Also where it was the last one, a number is never given again.
+    administration.delete_organization("acme")
+    last = administration.create_key("acme", Role.OWNER, None)
+    assert len({before, after, (await found(lookup, last)).organization_id}) == 3
+
+
+async def test_what_a_deleted_organization_recorded_is_left_to_be_erased(engine: Engine) -> None:
+    administration = engine.administration
+    for name in ("b", "a", "kept"):
+        administration.create_key(name, Role.OWNER, None)
+    numbers = [administration.delete_organization(name) for name in ("a", "b")]
+    assert None not in numbers
+    first, second = sorted(number for number in numbers if number is not None)
+    async with engine.deleted() as deleted:
+        assert await deleted.unerased() == [first, second]
+        assert not administration.is_erased(first)
+        await deleted.set_erased(first)
+        assert await deleted.unerased() == [second]
+    assert administration.is_erased(first)
+    assert not administration.is_erased(second)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.access.engines import ENGINES, STARTED_US, Engine, SteppedClock
+from tests.effort import tries
 
 from vumeter_server.access.keys import NewKey, secret_matches
 from vumeter_server.access.roles import Role
@@ -68,6 +69,10 @@ def _rotate(number: int) -> Step:
     return lambda side, lookup: side.take(side.engine.administration.rotate_key(side.id_of(number)))
 
 
+def _delete_organization(name: str) -> Step:
+    return lambda side, lookup: side.engine.administration.delete_organization(name)
+
+
 def _pass_time(days: int) -> Step:
     def step(side: Side, lookup: KeyLookup) -> object:
         side.clock.now_us += days * DAY_US + 1
@@ -93,6 +98,7 @@ steps = st.lists(
         st.builds(_revoke, numbers),
         st.builds(_rotate, numbers),
         st.builds(_rotate, numbers),
+        st.builds(_delete_organization, st.sampled_from(NAMES)),
         # Backwards too: clocks are set.
         st.builds(_pass_time, st.integers(-1, 2)),
         st.builds(_use, st.dictionaries(numbers, st.integers(0, 9), max_size=4)),
@@ -102,7 +108,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(15, 500), deadline=None)
 @given(steps)
 def test_any_sequence_gives_the_results_of_the_store_in_memory(
     name: str, taken: list[Step]
@@ -143,10 +149,15 @@ async def _everything(side: Side, lookup: KeyLookup) -> list[object]:
         sorted(_by_number(side, each) for each in listed),
         administration.list_organizations(),
         await lookup.find_key(UNKNOWN),
+        [administration.organization_id(name) for name in NAMES],
+        [administration.is_erased(number) for number in range(1, 9)],
     ]
     for number, key in enumerate(side.made):
         stored = await lookup.find_key(key.key_id)
-        assert stored is not None
+        if stored is None:
+            # Its organization is deleted.
+            answers.append(None)
+            continue
         assert secret_matches(key.secret, stored)
         answers.append(replace(stored, key_id=str(number), secret_sha256=b""))
     return answers

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Practice, outcome
 from tests.conformance.custom_metrics.factories import NOON_US, Factory, SteppedClock, Subject
-from tests.conformance.custom_metrics.test_background_work import spread
+from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
 
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import DeleteQuery, Selection, SumQuery
 
 OF_SESSION = DeleteQuery(filters=(Matcher("session_id", Operator.EQUAL, ("session_1",)),))
-OF_COMPANY = DeleteQuery(filters=(Matcher("company_id", Operator.EQUAL, ("c1",)),))
 
 
 def booked(day: int = 0, **point: object) -> Point:
@@ -91,6 +90,40 @@ def test_a_range_may_begin_and_end_within_a_day(subject: Subject) -> None:
             assert len(practice.session(f"s{n}")) == (n < 3 or n > 30)
         subject.maintain()
         practice.delete_points(DeleteQuery())
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_nothing_is_left_of_an_organization_that_is_forgotten(
+    subject: Subject, flushed: bool
+) -> None:
+    practice, rival = Practice.of(subject), Practice.of(subject, "rival")
+    nothing = practice.everything()
+    points = [
+        *spread(300),
+        booked(session_id="session_1", agent_id="agent_1", tags={"origin": "phone"}),
+    ]
+    for each in (practice, rival):
+        each.record(*points, key="call-17")
+    if flushed:
+        subject.maintain()
+    expected = rival.everything()
+    for _ in range(2):
+        subject.run(subject.store.forget_organization(practice.organization_id))
+        for _ in range(2):
+            assert practice.everything() == nothing
+            assert practice.session("session_1") == []
+            subject.maintain()
+    # Types and idempotency keys are forgotten too.
+    practice.record(
+        booked(session_id="session_1", type="gauge", value=1, tags={"x": "y"}), key="call-17"
+    )
+    for _ in range(2):
+        assert practice.metrics() == [("booking_attempt", "gauge")]
+        assert practice.tags() == {"x": (["y"], False)}
+        assert [entry[-1] for entry in practice.session("session_1")] == [1]
+        assert rival.everything() == expected
+        assert subject.problems() == []
+        subject.maintain()
 
 
 def test_nothing_is_deleted_of_another_organization(subject: Subject) -> None:

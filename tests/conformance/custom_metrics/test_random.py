@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from tests.conformance.custom_metrics.factories import FACTORIES, Factory, memory
 from tests.conformance.custom_metrics.play import Play
 from tests.conformance.custom_metrics.steps import Step, steps
+from tests.effort import tries
 
 OTHERS = {name: factory for name, factory in FACTORIES.items() if factory is not memory}
 
 
 @pytest.mark.parametrize("factory", OTHERS.values(), ids=OTHERS.keys())
 @given(st.lists(steps(), min_size=3, max_size=25))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(20, 2_000))
 def test_every_answer_is_the_oracles(factory: Factory, chosen: list[Step]) -> None:
     with contextlib.ExitStack() as stack:
         path = Path(stack.enter_context(tempfile.TemporaryDirectory()))

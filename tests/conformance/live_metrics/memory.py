@@ -16,7 +16,7 @@ from vumeter_server.errors import PermissionDenied
 from vumeter_server.live_metrics.fold import Change, Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.model import Event
-from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.live_metrics.store import Tenant, TenantContents
 from vumeter_server.runtime.clock import Clock
 
 
@@ -68,6 +68,19 @@ class MemoryLiveStore:
         self._publish()
         return tenant
 
+    async def delete_tenant(self, tenant_id: str) -> TenantContents | None:
+        self._records.check_available()
+        deleted = await self.tenant_contents(tenant_id)
+        self._records.delete(tenant_id)
+        self._publish()
+        return deleted
+
+    async def tenant_contents(self, tenant_id: str) -> TenantContents | None:
+        return self._records.contents(tenant_id)
+
+    async def finish_deletions(self) -> None:
+        """Nothing is cut short."""
+
     async def drop_received_before(self, before_us: int) -> None:
         self._records.check_available()
         self._records.drop(before_us)
@@ -85,7 +98,7 @@ class MemoryLiveStore:
         )
 
     def _publish(self) -> None:
-        (lists, totals, limits), (old_lists, old_totals, _) = self._live(), self._shown
+        (lists, totals, limits), (old_lists, old_totals, old_limits) = self._live(), self._shown
         self._shown = lists, totals, limits
         zero = (0,) * len(METRICS)
         change = Change(
@@ -103,7 +116,7 @@ class MemoryLiveStore:
                 )
                 for each in totals.keys() | old_totals.keys()
             },
-            limits=limits,
+            limits=dict.fromkeys(old_limits) | limits,
         )
         for listener in self._listeners:
             listener(change)

@@ -14,7 +14,7 @@ from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.fold import Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.model import Event
-from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.live_metrics.store import Tenant, TenantContents
 
 
 class CallKey(NamedTuple):
@@ -108,6 +108,39 @@ class Records:
         for key in self.calls(self.epoch).keys() - self.lists().keys():
             if self._last_received(key) < before_us:
                 self.dropped.add(key)
+
+    def contents(self, tenant_id: str) -> TenantContents | None:
+        """How many events and calls of a tenant are kept."""
+        if tenant_id not in self.tenants:
+            return None
+        calls = self._calls_of(tenant_id)
+        return TenantContents(
+            events=sum(
+                not each.dropped and (each.event.tenant_id == tenant_id or each.call in calls)
+                for each in self.received
+            ),
+            calls=len(calls - self.dropped),
+        )
+
+    def delete(self, tenant_id: str) -> None:
+        """Forget a tenant, its calls, and what it sent."""
+        calls = self._calls_of(tenant_id)
+        self.tenants.pop(tenant_id, None)
+        self.received = [
+            each
+            for each in self.received
+            if each.call not in calls and (each.call or each.event.tenant_id != tenant_id)
+        ]
+        for each in self.received:
+            # The call of another tenant stays as it is.
+            each.dropped |= each.event.tenant_id == tenant_id
+        self.lapsed -= calls
+        for key in calls:
+            self.closings.pop(key, None)
+
+    def _calls_of(self, tenant_id: str) -> set[CallKey]:
+        calls = self.calls(self.epoch)
+        return {key for key, call in calls.items() if call.tenant_id == tenant_id}
 
     def _last_received(self, key: CallKey) -> int:
         return max(each.received_us for each in self.received if each.call == key)

@@ -6,7 +6,7 @@ Nothing is kept up to date here: each answer is computed from the calls, by thei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
@@ -25,6 +25,7 @@ from vumeter_server.simulation.store import (
     ExecutionPosition,
     ExecutionsPage,
     RunTest,
+    SimulationContents,
     of_another_execution,
     of_another_run_test,
     unknown_executions,
@@ -130,6 +131,43 @@ class MemorySimulationStore:
         stored = self._to_change(organization_id).executions.pop(execution_id, None)
         return None if stored is None else len(stored.calls)
 
+    async def delete_run_tests(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Delete run tests with their executions and calls."""
+        organization = self._to_change(organization_id)
+        deleted = await self.contents(organization_id, names)
+        organization.run_tests = {
+            each for each in organization.run_tests if not _is_among(each, names)
+        }
+        organization.executions = {
+            each: stored
+            for each, stored in organization.executions.items()
+            if not _is_among(stored.report.run_test_name, names)
+        }
+        return deleted
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization."""
+        self._to_change(organization_id)
+        del self._organizations[organization_id]
+
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Return what `delete_run_tests` would delete."""
+        organization = self._of(organization_id)
+        executions = [
+            stored
+            for stored in organization.executions.values()
+            if _is_among(stored.report.run_test_name, names)
+        ]
+        return SimulationContents(
+            run_tests=sum(_is_among(each, names) for each in organization.run_tests),
+            executions=len(executions),
+            calls=sum(len(stored.calls) for stored in executions),
+        )
+
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last."""
         organization = self._of(organization_id)
@@ -184,6 +222,10 @@ class MemorySimulationStore:
     async def run_maintenance(self) -> None:
         """Nothing is put off."""
         await asyncio.Event().wait()
+
+
+def _is_among(run_test_name: str, names: Collection[str] | None) -> bool:
+    return names is None or run_test_name in names
 
 
 def _run_test(name: str, executions: Sequence[_Stored]) -> RunTest:

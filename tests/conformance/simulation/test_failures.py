@@ -58,6 +58,7 @@ async def test_what_storage_cannot_take_is_unavailable_and_changes_nothing(
                     store.record_execution(ACME, execution(7, run_test_name="Another")),
                     store.record_execution(ACME, execution(status="failed")),
                     store.delete_execution(ACME, execution_id(1)),
+                    store.delete_run_tests(ACME, None),
                 ):
                     with pytest.raises(Unavailable):
                         await small

@@ -20,6 +20,7 @@ from tests.conformance.simulation.reports import (
     execution_id,
     execution_reports,
 )
+from tests.effort import tries
 
 from vumeter_server.errors import VumeterError
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES
@@ -50,6 +51,15 @@ def _deleted_execution(organization: int, number: int) -> Step:
     return lambda store: store.delete_execution(organization, execution_id(number))
 
 
+def _counted(organization: int, names: list[str] | None) -> Step:
+    return lambda store: store.contents(organization, names)
+
+
+def _deleted_run_tests(organization: int, names: list[str] | None) -> Step:
+    return lambda store: store.delete_run_tests(organization, names)
+
+
+run_tests = st.none() | st.lists(st.sampled_from(RUN_TESTS), max_size=3)
 executions = st.builds(_recorded_execution, organizations, execution_reports)
 calls = st.builds(_recorded_calls, organizations, st.lists(call_reports, max_size=6))
 steps = st.lists(
@@ -61,13 +71,15 @@ steps = st.lists(
         calls,
         calls,
         st.builds(_deleted_execution, organizations, st.integers(0, 3)),
+        st.builds(_counted, organizations, run_tests),
+        st.builds(_deleted_run_tests, organizations, run_tests),
     ),
     max_size=20,
 )
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(15, 500), deadline=None)
 @given(steps)
 def test_any_sequence_gives_the_results_of_the_store_in_memory(
     name: str, taken: list[Step]

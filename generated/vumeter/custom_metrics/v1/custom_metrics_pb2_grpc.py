@@ -28,21 +28,22 @@ if _version_not_supported:
 
 
 class CustomMetricsServiceStub(object):
-    """Custom metrics: what an organization's voice agents count and measure, recorded as points and
-    queried as totals, daily totals, time series, label values and the metrics of one session.
+    """Custom metrics: what the voice agents of an organization count and measure. Agents record points;
+    queries answer totals, daily totals, time series, label values and the metrics of one session.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
-    organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
+    organization; no request names one. Keys of the roles `member`, `admin` and `owner` may record.
+    Queries need a key of the role `admin` or `owner`; others are PERMISSION_DENIED.
 
-    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by CustomMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with google.rpc.BadRequest
+    details that name the fields, UNAVAILABLE (the server is shutting down, or the storage is busy or
+    full: a batch is stored as a whole or not at all; try again) and DEADLINE_EXCEEDED (the caller's
+    deadline, or 10 seconds for a query). The documented REST paths are served by
+    CustomMetricsRestService.
     """
 
     def __init__(self, channel):
@@ -129,45 +130,46 @@ class CustomMetricsServiceStub(object):
 
 
 class CustomMetricsServiceServicer(object):
-    """Custom metrics: what an organization's voice agents count and measure, recorded as points and
-    queried as totals, daily totals, time series, label values and the metrics of one session.
+    """Custom metrics: what the voice agents of an organization count and measure. Agents record points;
+    queries answer totals, daily totals, time series, label values and the metrics of one session.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
-    organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
+    organization; no request names one. Keys of the roles `member`, `admin` and `owner` may record.
+    Queries need a key of the role `admin` or `owner`; others are PERMISSION_DENIED.
 
-    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by CustomMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with google.rpc.BadRequest
+    details that name the fields, UNAVAILABLE (the server is shutting down, or the storage is busy or
+    full: a batch is stored as a whole or not at all; try again) and DEADLINE_EXCEEDED (the caller's
+    deadline, or 10 seconds for a query). The documented REST paths are served by
+    CustomMetricsRestService.
     """
 
     def RecordPoints(self, request, context):
-        """Records up to 10,000 points, all of them or none. When it answers OK the points are on disk and
-        the next query sees them. ALREADY_EXISTS: the idempotency key was used with other content.
+        """Records up to 10,000 points, all of them or none. After OK the points are on disk and the next
+        query sees them. ALREADY_EXISTS: the idempotency key was used with other content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamPoints(self, request_iterator, context):
-        """Records many batches over one stream, as every stream of this API does. Each request is one
-        batch, recorded whole or not at all. Batches are answered in order, once their points are on
-        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
-        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 64 batches are
-        worked on at a time; then no more are read until one is answered.
+        """Records many batches over one stream. Each request is one batch, recorded as a whole or not at
+        all. The server answers batches in order, by `sequence`, once their points are on disk. Batches
+        that were recorded together may share an answer. A rejected batch stores nothing and has an
+        answer of its own with `error`; the stream goes on. The server works on up to 64 batches at a
+        time and reads no more until one is answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordColumns(self, request, context):
-        """Records up to 10,000 points given as columns, all of them or none: for bulk writers, at a
-        fraction of the cost of RecordPoints, and otherwise the same.
+        """Records up to 10,000 points given as columns, all of them or none. It does the same as
+        RecordPoints at a fraction of the cost, for high-volume writers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,28 +190,28 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListMetrics(self, request, context):
-        """Lists the organization's metrics with type, unit and description, sorted by name by code point, in
-        pages. Units and descriptions are what OpenTelemetry exporters told first.
+        """Lists the organization's metrics with type, unit and description, sorted by name by code point,
+        in pages. Units and descriptions are the first that an OpenTelemetry exporter sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AggregateMetrics(self, request, context):
-        """Sums the recorded values of metrics over a range, in total or by label. Values are summed
-        whatever the type of the metric, latencies too: the sum of a histogram is of use only divided
-        by how many there were. For percentiles, means and all else ask QueryMetrics. INVALID_ARGUMENT if
-        the answer on all pages would hold more than 100,000 cells (rows times metrics).
+        """Sums the recorded values of metrics over a range, in total or by label. It sums metrics of
+        every type, latencies too; the sum of a histogram is of use only when it is divided by the
+        number of values. For percentiles, means and other functions use QueryMetrics. INVALID_ARGUMENT
+        if the answer on all pages would hold more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDailyMetrics(self, request, context):
-        """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; as in
-        AggregateMetrics, whatever the type of the metric. For percentiles and means by day ask
-        QueryMetrics with CALENDAR_UNIT_DAY. INVALID_ARGUMENT if the answer on all pages would hold more
-        than 100,000 cells (rows times metrics).
+        """Sums the recorded values of metrics by calendar day of a time zone, in total or by label; like
+        AggregateMetrics it sums metrics of every type. For percentiles and means by day use
+        QueryMetrics with CALENDAR_UNIT_DAY. INVALID_ARGUMENT if the answer on all pages would hold
+        more than 100,000 cells (rows times metrics).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,30 +219,30 @@ class CustomMetricsServiceServicer(object):
 
     def QueryTimeseries(self, request, context):
         """Reads one metric in buckets of equal length: the sum of a counter, the mean of a gauge, the
-        95th percentile of a histogram. At most 11,000 buckets. Beside each value stands of how many
-        points it is made; the documented JSON has the value alone.
+        95th percentile of a histogram. At most 11,000 buckets. Each value comes with the number of
+        values behind it; the documented JSON has the value alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def QueryMetrics(self, request, context):
-        """Asks anything: any function of any metrics, by any labels and buckets, with formulas, the first
-        groups and the rest, and a comparison with an earlier range. INVALID_ARGUMENT if the answer would
-        hold more than 100,000 cells (rows times columns).
+        """Computes functions of metrics by label and time bucket, with formulas, a limit of groups with
+        the rest as one group, and a comparison with an earlier range. INVALID_ARGUMENT if the answer
+        would hold more than 100,000 cells (rows times columns).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePoints(self, request, context):
-        """Deletes points, all of them or none: of a range, of metrics, with labels, of sessions. It takes
-        a key of the role owner. When it answers OK no query sees the points any more, and nothing
-        brings them back: idempotency keys stay used, so that a late repeat of a recording records
-        nothing. Metrics keep their types; names and label values without points are no longer listed.
-        What is recorded while it goes on may stay. It takes longer the more days are concerned, and
-        goes on if the caller goes away: call again, which deletes what is left, to make sure. INTERNAL:
-        stored data is damaged, and nothing was deleted.
+        """Deletes points, all of them or none, by range, metric, label and session. It needs a key with
+        the role `owner`. After OK no query sees the points, and nothing brings them back: idempotency
+        keys stay used, so that a late repeat of a recording records nothing. Metrics keep their types.
+        Names and label values without points are no longer listed. Points recorded during the deletion
+        may stay. The more days the points are spread over, the longer it takes. It goes on if the
+        caller disconnects; to be sure, call it again, which deletes what is left. INTERNAL: stored
+        data is damaged; nothing was deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,8 +262,8 @@ class CustomMetricsServiceServicer(object):
 
     def ListTags(self, request, context):
         """Lists the keys of user-defined tags and their values, in pages. System labels (agent_id,
-        environment_id, session_id) are not among them. To have more than the first 1,000 values of a
-        key, name it in `key` and follow `next_page_token`.
+        environment_id, session_id) are not among them. To read more than the first 1,000 values of a
+        key, set `key` and follow `next_page_token`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -277,7 +279,7 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSessionMetrics(self, request, context):
-        """Reads all metrics recorded for one session, in pages. A session without points is an empty
+        """Reads all metrics recorded for one session, in pages. A session without points gives an empty
         answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -371,21 +373,22 @@ def add_CustomMetricsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CustomMetricsService(object):
-    """Custom metrics: what an organization's voice agents count and measure, recorded as points and
-    queried as totals, daily totals, time series, label values and the metrics of one session.
+    """Custom metrics: what the voice agents of an organization count and measure. Agents record points;
+    queries answer totals, daily totals, time series, label values and the metrics of one session.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`. The key decides the
-    organization; no request names one. Recording takes a key of any role; every query takes a key
-    with the role `admin` or `owner` and is otherwise rejected with PERMISSION_DENIED.
+    organization; no request names one. Keys of the roles `member`, `admin` and `owner` may record.
+    Queries need a key of the role `admin` or `owner`; others are PERMISSION_DENIED.
 
-    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with
-    google.rpc.BadRequest details that name the fields, UNAVAILABLE (shutting down, or storage busy or
-    full; nothing was half stored, try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10
-    seconds for a query). The documented REST paths are served by CustomMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid key), INVALID_ARGUMENT with google.rpc.BadRequest
+    details that name the fields, UNAVAILABLE (the server is shutting down, or the storage is busy or
+    full: a batch is stored as a whole or not at all; try again) and DEADLINE_EXCEEDED (the caller's
+    deadline, or 10 seconds for a query). The documented REST paths are served by
+    CustomMetricsRestService.
     """
 
     @staticmethod

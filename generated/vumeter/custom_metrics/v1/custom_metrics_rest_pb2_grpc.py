@@ -30,14 +30,14 @@ class CustomMetricsRestServiceStub(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
-    Credential: `Authorization: Bearer <key id>.<secret>`. Recording takes a key of any role, the
-    queries one with the role `admin` or `owner` (else 403 `Insufficient permissions`).
+    Credential: `Authorization: Bearer <key id>.<secret>`. Keys of the roles `member`, `admin` and
+    `owner` may record. Queries need a key of the role `admin` or `owner`; others get 403
+    `Insufficient permissions`.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault. The range of a query is [startDate, endDate): a date is the day's first
-    instant in `timezone`, a date-time without an offset is read in `timezone`, one with an offset is
-    an instant.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
+    The range of a query is [startDate, endDate): a date is the day's first instant in `timezone`, a
+    date-time without an offset is read in `timezone`, one with an offset is an instant.
     """
 
     def __init__(self, channel):
@@ -55,6 +55,11 @@ class CustomMetricsRestServiceStub(object):
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetNames',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.FromString,
+                _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.GetAggregate = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetAggregate',
@@ -102,14 +107,14 @@ class CustomMetricsRestServiceServicer(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
-    Credential: `Authorization: Bearer <key id>.<secret>`. Recording takes a key of any role, the
-    queries one with the role `admin` or `owner` (else 403 `Insufficient permissions`).
+    Credential: `Authorization: Bearer <key id>.<secret>`. Keys of the roles `member`, `admin` and
+    `owner` may record. Queries need a key of the role `admin` or `owner`; others get 403
+    `Insufficient permissions`.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault. The range of a query is [startDate, endDate): a date is the day's first
-    instant in `timezone`, a date-time without an offset is read in `timezone`, one with an offset is
-    an instant.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
+    The range of a query is [startDate, endDate): a date is the day's first instant in `timezone`, a
+    date-time without an offset is read in `timezone`, one with an offset is an instant.
     """
 
     def Record(self, request, context):
@@ -131,6 +136,18 @@ class CustomMetricsRestServiceServicer(object):
 
     def GetNames(self, request, context):
         """Lists the distinct metric names: `{"data": ["booking_attempt", "booking_completed"]}`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMetrics(self, request, context):
+        """Lists metrics with what is known of them, sorted by name by code point:
+
+        {"data": [{"name": "e2e_latency_ms", "type": "histogram", "unit": "ms", "description": ""}]}
+
+        `type` is `counter`, `gauge` or `histogram`. `unit` (UCUM, such as `ms` or `{call}`) and
+        `description` are as an exporter told them first, "" if none did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,17 +186,17 @@ class CustomMetricsRestServiceServicer(object):
         {"data": {"resultType": "matrix", "result": [
         {"metric": {"metric_name": "booking_attempt"}, "values": [[1743465600, "2"]]}]}}
 
-        A metric without points has `"result": []`. More than 11,000 buckets is 400. Of how many points
-        a value is made is not told here: QueryTimeseries answers it as `sample_count`.
+        A metric without points has `"result": []`. More than 11,000 buckets is 400. The JSON does not
+        have the number of values behind each value; QueryTimeseries has it as `sample_count`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Query(self, request, context):
-        """Asks anything: functions of metrics by group and bucket, with formulas, order, the first groups
-        and the rest, and a comparison. The body is JSON, read as strictly as that of a recording; only
-        startDate, endDate and metrics are required:
+        """Computes functions of metrics by group and time bucket, with formulas, order, a limit of groups
+        with the rest as one group, and a comparison. The body is JSON, checked as strictly as a
+        recording. Only startDate, endDate and metrics are required:
 
         {"startDate": "2025-04-01", "endDate": "2025-04-08", "timezone": "Asia/Singapore",
         "step": "day",
@@ -191,7 +208,7 @@ class CustomMetricsRestServiceServicer(object):
         "groupBy": ["company_id"], "orderBy": "-share", "limit": 10, "other": true,
         "fill": "null", "compareTo": "previous"}
 
-        The answer, where a value that is not there is null, and labels are null for the rest:
+        The answer. A missing value is null; for the rest of the groups, all labels are null:
 
         {"data": {"rows": [{"start": "2025-04-01T00:00:00+08:00", "end": "2025-04-02T00:00:00+08:00",
         "labels": {"company_id": "abc"}, "values": {"attempts": 3, "p99": 815,
@@ -199,8 +216,8 @@ class CustomMetricsRestServiceServicer(object):
         "previous": {"attempts": 1, "p99": null, "share": null}}],
         "groups": 37}}
 
-        `Accept` naming text/csv answers CSV (RFC 4180). More than 100,000 cells (rows times columns) is
-        400 `Narrow the range or the grouping`.
+        With `Accept: text/csv` the answer is CSV (RFC 4180). More than 100,000 cells (rows times
+        columns) is 400 `Narrow the range or the grouping`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,19 +225,20 @@ class CustomMetricsRestServiceServicer(object):
 
     def Delete(self, request, context):
         """Deletes points, all of them or none: those in the range, of one of the metrics, that match all
-        filters. It takes a key with the role `owner`. The body is JSON, read as strictly as that of a
-        recording. At least one of startDate, endDate, metricNames and filters is required, where an
-        empty list is none; with one date alone the range has no other bound. `timezone` is for dates
-        without an offset, UTC by default, and filters are those of Query:
+        filters. It needs a key with the role `owner`. The body is JSON, checked as strictly as a
+        recording. At least one of startDate, endDate, metricNames and filters is required; an empty
+        list counts as absent. A range with one date is open at the other end. `timezone` applies to
+        dates without an offset (default: UTC). Filters are as in Query:
 
         {"startDate": "2025-04-01", "endDate": "2025-04-02", "timezone": "Asia/Singapore",
         "metricNames": ["booking_attempt"],
         "filters": [{"label": "session_id", "op": "=", "value": "session_abc123"}],
         "dryRun": false}
 
-        The answer is how many points were deleted, or with dryRun would be: `{"data": {"deleted": 123}}`.
-        Then no query sees the points any more, and nothing brings them back. Names and label values
-        without points are no longer listed; metrics keep their types, and idempotency keys stay used.
+        The answer has the number of points that were deleted, or would be with dryRun: `{"data":
+        {"deleted": 123}}`. After it no query sees the points, and nothing brings them back. Names and
+        label values without points are no longer listed; metrics keep their types, and idempotency
+        keys stay used.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +247,7 @@ class CustomMetricsRestServiceServicer(object):
     def GetTags(self, request, context):
         """Lists user-defined tag keys with their values, both sorted by code point, the first 1,000
         values of each key: `{"data": {"company_id": ["abc", "def"], "origin": ["phone", "web"]}}`.
-        ListTags gives the others.
+        ListTags has the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -285,6 +303,11 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.SerializeToString,
             ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
             'GetAggregate': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAggregate,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetAggregateRequest.FromString,
@@ -337,14 +360,14 @@ class CustomMetricsRestService(object):
     """Custom metrics as the documented JSON REST API. gRPC callers use CustomMetricsService, whose
     messages are typed.
 
-    Credential: `Authorization: Bearer <key id>.<secret>`. Recording takes a key of any role, the
-    queries one with the role `admin` or `owner` (else 403 `Insufficient permissions`).
+    Credential: `Authorization: Bearer <key id>.<secret>`. Keys of the roles `member`, `admin` and
+    `owner` may record. Queries need a key of the role `admin` or `owner`; others get 403
+    `Insufficient permissions`.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault. The range of a query is [startDate, endDate): a date is the day's first
-    instant in `timezone`, a date-time without an offset is read in `timezone`, one with an offset is
-    an instant.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
+    The range of a query is [startDate, endDate): a date is the day's first instant in `timezone`, a
+    date-time without an offset is read in `timezone`, one with an offset is an instant.
     """
 
     @staticmethod
@@ -391,6 +414,33 @@ class CustomMetricsRestService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetNames',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -283,18 +283,22 @@ class ListTenantsRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Tenant(_message.Message):
-    __slots__ = ("tenant_id", "last_event_occur_time", "last_event_receive_time", "max_concurrent_calls", "active_calls")
+    __slots__ = ("tenant_id", "last_event_occur_time", "last_event_receive_time", "max_concurrent_calls", "active_calls", "pending_calls", "unstarted_calls")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_CALLS_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_CALLS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_CALLS_FIELD_NUMBER: _ClassVar[int]
+    UNSTARTED_CALLS_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     last_event_occur_time: _timestamp_pb2.Timestamp
     last_event_receive_time: _timestamp_pb2.Timestamp
     max_concurrent_calls: int
     active_calls: int
-    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ...) -> None: ...
+    pending_calls: int
+    unstarted_calls: int
+    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ..., pending_calls: _Optional[int] = ..., unstarted_calls: _Optional[int] = ...) -> None: ...
 
 class ListTenantsResponse(_message.Message):
     __slots__ = ("tenants", "next_page_token")

@@ -26,48 +26,50 @@ if _version_not_supported:
 
 
 class LiveMetricsServiceStub(object):
-    """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
-    Call servers report events; the server answers with counters, lists of calls and history, and
-    streams the counters as they change.
+    """Live metrics: what a voice-call server does now, per tenant, and why it rejects calls. Call
+    servers report events. The server answers counters, lists of calls and history, and streams the
+    counters when they change.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
-    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
-    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
-    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
-    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
-    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
-    of batches, with the next batch.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which
+    allows everything; or `authorization: Bearer <key id>.<secret>` with a key of the role
+    `operator`, which reads, or `reporter`, which records events. If `x-admin-token` is sent, a key
+    is ignored. A key may be bound to one tenant. Then requests about another tenant are
+    PERMISSION_DENIED, and so are GetCapacity, ListTenants and GetLiveMetrics of all tenants.
+    WatchLiveMetrics and GetHistory need its tenant_id. A batch with an event of another tenant, or
+    of a call of another tenant, is PERMISSION_DENIED as a whole. Within a second after a key is
+    revoked, its streams end with UNAUTHENTICATED; a stream of batches ends with the next batch.
 
-    Events of one call may come late, more than once, out of order and from several call servers: the
+    Events of one call may arrive late, repeatedly, out of order and from several call servers. The
     same events give the same answers in every order.
-    - A call is *accepted* once an `accepted` or `started` event says so, *active* once it is started
-    and until it ended, and *pending* while it has a `pending` event and is neither accepted,
-    rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
-    ended. An ended call never comes back.
-    - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
-    time that have one.
-    - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
-    reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the service was started: a call counts when its first event of a kind is
-    received, since the start that received it, so that ended_calls may exceed started_calls. Which
-    calls are pending, accepted and active survives a restart.
-    - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
-    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
-    something is heard of it.
-    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
+    - A call is *accepted* after an `accepted` or `started` event, *active* from its `started` until
+    its `ended` event, and *pending* while it has a `pending` event and is neither accepted,
+    rejected nor ended. A `rejected` event counts only without an `accepted`, `started` or `ended`
+    event. A call that ended never becomes active again.
+    - Of several events of one type, or with conflicting reasons, outcomes or tenants, the one with
+    the smallest (occur_time, sequence, event_id) wins. Events without `sequence` come after those
+    of the same time that have one.
+    - The minutes of a call are the largest total that its `audio` and `ended` events report. If
+    none reports any, they are the time from `started` to `ended`. They are stored in whole
+    milliseconds.
+    - Totals count from the start of the service. A call counts when its first event of a type is
+    received, in the totals of the service start that received it. So ended_calls can be greater
+    than started_calls. Pending, accepted and active calls survive a restart.
+    - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
+    call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far; a real `ended` event replaces this. A pending call leaves the lists until its
+    next event.
+    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received. Dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
-    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
-    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
-    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role
+    or tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (the server is shutting down, or the storage is busy or full: a batch is stored as a whole or not
+    at all; try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10 seconds for a query). The
+    documented REST paths are served by LiveMetricsRestService.
     """
 
     def __init__(self, channel):
@@ -119,114 +121,117 @@ class LiveMetricsServiceStub(object):
 
 
 class LiveMetricsServiceServicer(object):
-    """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
-    Call servers report events; the server answers with counters, lists of calls and history, and
-    streams the counters as they change.
+    """Live metrics: what a voice-call server does now, per tenant, and why it rejects calls. Call
+    servers report events. The server answers counters, lists of calls and history, and streams the
+    counters when they change.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
-    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
-    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
-    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
-    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
-    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
-    of batches, with the next batch.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which
+    allows everything; or `authorization: Bearer <key id>.<secret>` with a key of the role
+    `operator`, which reads, or `reporter`, which records events. If `x-admin-token` is sent, a key
+    is ignored. A key may be bound to one tenant. Then requests about another tenant are
+    PERMISSION_DENIED, and so are GetCapacity, ListTenants and GetLiveMetrics of all tenants.
+    WatchLiveMetrics and GetHistory need its tenant_id. A batch with an event of another tenant, or
+    of a call of another tenant, is PERMISSION_DENIED as a whole. Within a second after a key is
+    revoked, its streams end with UNAUTHENTICATED; a stream of batches ends with the next batch.
 
-    Events of one call may come late, more than once, out of order and from several call servers: the
+    Events of one call may arrive late, repeatedly, out of order and from several call servers. The
     same events give the same answers in every order.
-    - A call is *accepted* once an `accepted` or `started` event says so, *active* once it is started
-    and until it ended, and *pending* while it has a `pending` event and is neither accepted,
-    rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
-    ended. An ended call never comes back.
-    - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
-    time that have one.
-    - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
-    reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the service was started: a call counts when its first event of a kind is
-    received, since the start that received it, so that ended_calls may exceed started_calls. Which
-    calls are pending, accepted and active survives a restart.
-    - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
-    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
-    something is heard of it.
-    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
+    - A call is *accepted* after an `accepted` or `started` event, *active* from its `started` until
+    its `ended` event, and *pending* while it has a `pending` event and is neither accepted,
+    rejected nor ended. A `rejected` event counts only without an `accepted`, `started` or `ended`
+    event. A call that ended never becomes active again.
+    - Of several events of one type, or with conflicting reasons, outcomes or tenants, the one with
+    the smallest (occur_time, sequence, event_id) wins. Events without `sequence` come after those
+    of the same time that have one.
+    - The minutes of a call are the largest total that its `audio` and `ended` events report. If
+    none reports any, they are the time from `started` to `ended`. They are stored in whole
+    milliseconds.
+    - Totals count from the start of the service. A call counts when its first event of a type is
+    received, in the totals of the service start that received it. So ended_calls can be greater
+    than started_calls. Pending, accepted and active calls survive a restart.
+    - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
+    call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far; a real `ended` event replaces this. A pending call leaves the lists until its
+    next event.
+    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received. Dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
-    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
-    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
-    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role
+    or tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (the server is shutting down, or the storage is busy or full: a batch is stored as a whole or not
+    at all; try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10 seconds for a query). The
+    documented REST paths are served by LiveMetricsRestService.
     """
 
     def RecordEvents(self, request, context):
-        """Records up to 10,000 events, all of them or none. When it answers OK they are on disk and every
-        later answer counts them. ALREADY_EXISTS: an event_id was used before with other content.
+        """Records up to 10,000 events, all of them or none. After OK they are on disk and every later
+        answer counts them. ALREADY_EXISTS: an event_id was used before with other content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamEvents(self, request_iterator, context):
-        """Records many batches over one stream, as every stream of this API does. Each request is one
-        batch, recorded whole or not at all. Batches are answered in order, once their events are on
-        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
-        is answered alone, with `error`, and stores nothing; the stream goes on. While 10,000 events
-        wait to be recorded no more are read. What was not answered when a stream broke can be sent
-        again on another one: repeats are harmless.
+        """Records many batches over one stream. Each request is one batch, recorded as a whole or not at
+        all. The server answers batches in order, by `sequence`, once their events are on disk. Batches
+        that were recorded together may share an answer. A rejected batch stores nothing and has an
+        answer of its own with `error`; the stream goes on. While 10,000 events wait to be recorded,
+        the server reads no more. If a stream breaks, send the batches without an answer again on a new
+        stream: repeats are harmless.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLiveMetrics(self, request, context):
-        """Reads the counters of one tenant or of all together, with the rates derived from them. A tenant
-        of which nothing is known is all zeros.
+        """Reads the counters of one tenant or of all tenants together, with the rates derived from them.
+        For an unknown tenant all counters are 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCapacity(self, request, context):
-        """Lists the active, the accepted and the pending calls of all tenants, in pages. Each page is of its own moment: a call that changes its list between two pages may be in
-        both lists or in none.
+        """Lists the active, the accepted and the pending calls of all tenants, in pages. Each page shows
+        the moment of its request: a call that moves to another list between two pages may be in both
+        lists or in none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchLiveMetrics(self, request, context):
-        """Streams the counters of one tenant or of all together: the current ones first, then whenever one
-        of them changed, and every 15 seconds if none did. A watcher that reads slowly misses
-        intermediate values, never the last.
+        """Streams the counters of one tenant or of all tenants together: first the current ones, then
+        after every change, and every 15 seconds without a change. A slow reader misses intermediate
+        values, never the last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHistory(self, request, context):
-        """Reads what happened in each step of a range, by when the events occurred. Late events change
-        the past; peaks are exact, not sampled. At most 11,000 buckets over at most 3,660 days.
+        """Reads the counters of each bucket of a range, by the time at which events occurred. Late events
+        change past buckets. Peaks are exact, not sampled. At most 11,000 buckets over at most 3,660
+        days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTenants(self, request, context):
-        """Lists the tenants that ever sent an event or were given a limit, sorted by tenant_id, in pages.
+        """Lists the tenants that have sent an event or have a limit, sorted by tenant_id, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetTenantLimit(self, request, context):
-        """Sets or removes the number of calls that a tenant may have active at once, from which its
-        headroom is derived. Nothing is enforced. A tenant that is not known yet becomes known. For the
-        admin token alone.
+        """Sets or removes the limit of active calls of a tenant, from which its headroom is computed. The
+        server does not enforce it. An unknown tenant becomes known. Only the admin token allows it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -284,48 +289,50 @@ def add_LiveMetricsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LiveMetricsService(object):
-    """Live metrics: what a voice-call server does this second, per tenant, and why it turns calls away.
-    Call servers report events; the server answers with counters, lists of calls and history, and
-    streams the counters as they change.
+    """Live metrics: what a voice-call server does now, per tenant, and why it rejects calls. Call
+    servers report events. The server answers counters, lists of calls and history, and streams the
+    counters when they change.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which may
-    do everything; or `authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `x-admin-token` is sent it alone counts. A key may
-    be bound to one tenant: then a call about another tenant is PERMISSION_DENIED, GetCapacity,
-    ListTenants and GetLiveMetrics of all tenants are so too, WatchLiveMetrics and GetHistory need its
-    tenant_id, and a batch is PERMISSION_DENIED, whole, if an event is of another tenant or of another
-    tenant's call. Once a key is revoked its streams end with UNAUTHENTICATED within a second; a stream
-    of batches, with the next batch.
+    Credential: the metadata key `x-admin-token`, equal to the server's VUMETER_ADMIN_TOKEN, which
+    allows everything; or `authorization: Bearer <key id>.<secret>` with a key of the role
+    `operator`, which reads, or `reporter`, which records events. If `x-admin-token` is sent, a key
+    is ignored. A key may be bound to one tenant. Then requests about another tenant are
+    PERMISSION_DENIED, and so are GetCapacity, ListTenants and GetLiveMetrics of all tenants.
+    WatchLiveMetrics and GetHistory need its tenant_id. A batch with an event of another tenant, or
+    of a call of another tenant, is PERMISSION_DENIED as a whole. Within a second after a key is
+    revoked, its streams end with UNAUTHENTICATED; a stream of batches ends with the next batch.
 
-    Events of one call may come late, more than once, out of order and from several call servers: the
+    Events of one call may arrive late, repeatedly, out of order and from several call servers. The
     same events give the same answers in every order.
-    - A call is *accepted* once an `accepted` or `started` event says so, *active* once it is started
-    and until it ended, and *pending* while it has a `pending` event and is neither accepted,
-    rejected nor ended. A `rejected` event counts only while nothing says accepted, started or
-    ended. An ended call never comes back.
-    - Of several events of one kind, or a conflicting reason, outcome or tenant, the event with the
-    smallest (occur_time, sequence, event_id) wins; one without `sequence` comes after those of its
-    time that have one.
-    - A call's minutes are the largest total reported by its `audio` and `ended` events; if none
-    reported any, the time from `started` to `ended`. They are kept in whole milliseconds.
-    - Totals count since the service was started: a call counts when its first event of a kind is
-    received, since the start that received it, so that ended_calls may exceed started_calls. Which
-    calls are pending, accepted and active survives a restart.
-    - A call of which nothing was received for VUMETER_CALL_TTL (default 4h) is closed: an accepted
-    or active one ends now with the outcome TIMED_OUT, which counts as failed, and the minutes
-    reported so far, until a real `ended` event replaces that; a pending one leaves the lists until
-    something is heard of it.
-    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received; dropping
+    - A call is *accepted* after an `accepted` or `started` event, *active* from its `started` until
+    its `ended` event, and *pending* while it has a `pending` event and is neither accepted,
+    rejected nor ended. A `rejected` event counts only without an `accepted`, `started` or `ended`
+    event. A call that ended never becomes active again.
+    - Of several events of one type, or with conflicting reasons, outcomes or tenants, the one with
+    the smallest (occur_time, sequence, event_id) wins. Events without `sequence` come after those
+    of the same time that have one.
+    - The minutes of a call are the largest total that its `audio` and `ended` events report. If
+    none reports any, they are the time from `started` to `ended`. They are stored in whole
+    milliseconds.
+    - Totals count from the start of the service. A call counts when its first event of a type is
+    received, in the totals of the service start that received it. So ended_calls can be greater
+    than started_calls. Pending, accepted and active calls survive a restart.
+    - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
+    call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
+    reported so far; a real `ended` event replaces this. A pending call leaves the lists until its
+    next event.
+    - Events are kept for VUMETER_RETENTION_DAYS (default 400) after they were received. Dropping
     them changes neither totals nor lists.
 
-    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role or
-    tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
-    (shutting down, or storage busy or full; nothing was half stored, try again) and DEADLINE_EXCEEDED
-    (the caller's deadline, or 10 seconds for a query). The documented REST paths are served by LiveMetricsRestService.
+    Every RPC may answer UNAUTHENTICATED (no valid token or key), PERMISSION_DENIED (the key's role
+    or tenant), INVALID_ARGUMENT with google.rpc.BadRequest details that name the fields, UNAVAILABLE
+    (the server is shutting down, or the storage is busy or full: a batch is stored as a whole or not
+    at all; try again) and DEADLINE_EXCEEDED (the caller's deadline, or 10 seconds for a query). The
+    documented REST paths are served by LiveMetricsRestService.
     """
 
     @staticmethod

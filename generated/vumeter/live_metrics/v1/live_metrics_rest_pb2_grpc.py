@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -26,18 +27,17 @@ if _version_not_supported:
 
 
 class LiveMetricsRestServiceStub(object):
-    """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
+    """Live metrics as the documented JSON REST API, and paths to record, watch and read history. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which allows
     everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
-    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
-    tenant_id of watch and history is required.
+    reads, or `reporter`, which records events. If `X-Admin-Token` is sent, a key is ignored. With a
+    key that is bound to a tenant, requests about another tenant or about all tenants are 403, and
+    watch and history need the parameter tenant_id.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
     """
 
     def __init__(self, channel):
@@ -61,6 +61,11 @@ class LiveMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.SerializeToString,
                 response_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.FromString,
                 _registered_method=True)
+        self.GetTenants = channel.unary_unary(
+                '/vumeter.live_metrics.v1.LiveMetricsRestService/GetTenants',
+                request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.PostEvents = channel.unary_unary(
                 '/vumeter.live_metrics.v1.LiveMetricsRestService/PostEvents',
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.PostEventsRequest.SerializeToString,
@@ -79,18 +84,17 @@ class LiveMetricsRestServiceStub(object):
 
 
 class LiveMetricsRestServiceServicer(object):
-    """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
+    """Live metrics as the documented JSON REST API, and paths to record, watch and read history. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which allows
     everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
-    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
-    tenant_id of watch and history is required.
+    reads, or `reporter`, which records events. If `X-Admin-Token` is sent, a key is ignored. With a
+    key that is bound to a tenant, requests about another tenant or about all tenants are 403, and
+    watch and history need the parameter tenant_id.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
     """
 
     def GetGlobalMetrics(self, request, context):
@@ -114,6 +118,22 @@ class LiveMetricsRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTenants(self, request, context):
+        """Lists tenants, sorted by tenant_id by code point, in pages:
+
+        {"data": [{"tenant_id": "tenant_1", "active_calls": 3, "pending_calls": 1,
+        "unstarted_calls": 0, "max_concurrent_calls": 10,
+        "last_event_at": "2025-04-01T10:05:00Z"}],
+        "next": null}
+
+        `pending_calls` wait for a decision; `unstarted_calls` are accepted, neither started nor ended.
+        `max_concurrent_calls` is null without a limit, `last_event_at` (by occurred_at) without an event.
+        `next` is what the next page is asked `after`, null on the last page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PostEvents(self, request, context):
         """Records events, all of them or none: at most 10,000 events and 4 MiB.
 
@@ -126,30 +146,30 @@ class LiveMetricsRestServiceServicer(object):
 
         `type`: pending, accepted, rejected, started, audio, referred, ended, instructions_db_error or
         fallback_instructions_used; `reason` (rejected): capacity, tenant_not_configured or
-        instructions_missing; `outcome` (ended): completed, hung_up, failed, no_answer, busy, canceled or
-        voicemail. `occurred_at` is RFC 3339 with an offset. `sequence`, a whole number from 0 that may
-        be given with every type, decides between events of one time. The rules of each field are those
-        of CallEvent. Unknown or repeated fields,
-        values of a wrong type and nulls are 400 and name the field, such as `events[3].minutes`. 409:
-        an event_id was used before with other content. 403: the key is for another tenant than one of
-        the events or calls is of. 413: the body is over 4 MiB.
+        instructions_missing; `outcome` (ended): completed, hung_up, failed, no_answer, busy, canceled
+        or voicemail. `occurred_at` is RFC 3339 with an offset. `sequence`, a whole number from 0 that
+        may be given with every type, decides between events with the same time. The rules of each
+        field are those of CallEvent. Unknown or repeated fields, values of a wrong type and nulls are
+        400 and name the field, such as `events[3].minutes`. 409: an event_id was used before with
+        other content. 403: an event or its call belongs to another tenant than the key. 413: the body
+        is over 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchMetrics(self, request, context):
-        """Server-Sent Events, each `data: ` and the counters as JSON: the current ones first, then
-        whenever one of them changed, and every 15 seconds if none did. Ends within a second once the key
-        is revoked; asked again it is 401.
+        """Server-Sent Events, each `data: ` and the counters as JSON: first the current ones, then after
+        every change, and every 15 seconds without a change. The stream ends within a second after the
+        key is revoked; a new request is then 401.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMetricsHistory(self, request, context):
-        """What happened in each step of the range [startDate, endDate), by when the events occurred, every
-        bucket of it. The last bucket ends at endDate.
+        """The counters of every bucket of the range [startDate, endDate), by the time at which events
+        occurred. The last bucket ends at endDate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,6 +192,11 @@ def add_LiveMetricsRestServiceServicer_to_server(servicer, server):
                     servicer.GetCapacityDebug,
                     request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.FromString,
                     response_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.SerializeToString,
+            ),
+            'GetTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenants,
+                    request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'PostEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.PostEvents,
@@ -197,18 +222,17 @@ def add_LiveMetricsRestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LiveMetricsRestService(object):
-    """Live metrics as the documented JSON REST API, with recording, watching and history beside it. gRPC
+    """Live metrics as the documented JSON REST API, and paths to record, watch and read history. gRPC
     callers use LiveMetricsService, whose comment also says how events become counters.
 
-    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which may do
+    Credential: the header `X-Admin-Token`, equal to the server's VUMETER_ADMIN_TOKEN, which allows
     everything; or `Authorization: Bearer <key id>.<secret>` with a key of the role `operator`, which
-    reads, or `reporter`, which records events. Where `X-Admin-Token` is sent it alone counts. With a key
-    that is bound to a tenant what is about another tenant, or about all of them, is 403; the parameter
-    tenant_id of watch and history is required.
+    reads, or `reporter`, which records events. If `X-Admin-Token` is sent, a key is ignored. With a
+    key that is bound to a tenant, requests about another tenant or about all tenants are 403, and
+    watch and history need the parameter tenant_id.
 
-    Every query parameter is text; a parameter that is present but empty is the same as absent; an
-    unknown parameter is 400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details`
-    with the fields at fault.
+    Every query parameter is text; an empty parameter is the same as an absent one; an unknown one is
+    400. Errors are google.rpc.Status as JSON: `code`, `message`, and `details` that name the fields.
     """
 
     @staticmethod
@@ -282,6 +306,33 @@ class LiveMetricsRestService(object):
             '/vumeter.live_metrics.v1.LiveMetricsRestService/GetCapacityDebug',
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.SerializeToString,
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.live_metrics.v1.LiveMetricsRestService/GetTenants',
+            vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class OtlpServiceStub(object):
-    """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
-    both record custom metrics.
+    """Points of OpenTelemetry exporters that were rejected. Exporters send points to
+    opentelemetry.proto.collector.metrics.v1.MetricsService or to the HTTP paths of OtlpRestService.
+    Both record custom metrics.
 
-    Exporters hide it when points are rejected, so it is kept here.
+    Exporters do not show which points were rejected, so the server stores it.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).
@@ -50,18 +50,18 @@ class OtlpServiceStub(object):
 
 
 class OtlpServiceServicer(object):
-    """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
-    both record custom metrics.
+    """Points of OpenTelemetry exporters that were rejected. Exporters send points to
+    opentelemetry.proto.collector.metrics.v1.MetricsService or to the HTTP paths of OtlpRestService.
+    Both record custom metrics.
 
-    Exporters hide it when points are rejected, so it is kept here.
+    Exporters do not show which points were rejected, so the server stores it.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).
     """
 
     def ListRejectedPoints(self, request, context):
-        """Lists what was rejected: how many points by reason, key and metric, and the last 100 rejections.
+        """Lists the number of rejected points by reason, key and metric, and the last 100 rejections.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,11 +84,11 @@ def add_OtlpServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OtlpService(object):
-    """What OpenTelemetry exporters sent and what became of it. Exporters send points to
-    opentelemetry.proto.collector.metrics.v1.MetricsService, or to the HTTP paths of OtlpRestService;
-    both record custom metrics.
+    """Points of OpenTelemetry exporters that were rejected. Exporters send points to
+    opentelemetry.proto.collector.metrics.v1.MetricsService or to the HTTP paths of OtlpRestService.
+    Both record custom metrics.
 
-    Exporters hide it when points are rejected, so it is kept here.
+    Exporters do not show which points were rejected, so the server stores it.
 
     Credential: the metadata key `authorization` with `Bearer <key id>.<secret>`, of a key with the
     role `admin` or `owner` (else PERMISSION_DENIED).

@@ -34,8 +34,9 @@ class OtlpRestServiceStub(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
-    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body cannot be parsed, or the Content-Type is another one; 401: no
+    valid key; 413: the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored,
+    try again.
     """
 
     def __init__(self, channel):
@@ -74,35 +75,37 @@ class OtlpRestServiceServicer(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
-    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body cannot be parsed, or the Content-Type is another one; 401: no
+    valid key; 413: the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored,
+    try again.
     """
 
     def ExportMetrics(self, request, context):
         """Records the points of an ExportMetricsServiceRequest, as protobuf (`application/x-protobuf`) or
-        JSON (`application/json`), plain or gzip. Points that break a rule are rejected alone: the answer
-        is 200 with `partial_success`, and ListRejectedPoints shows which and why.
+        JSON (`application/json`), plain or gzip. Points that break a rule are rejected and the others
+        are recorded: the answer is 200 with `partial_success`. ListRejectedPoints shows which points
+        and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardTraces(self, request, context):
-        """Answers 200 to the traces of LiveKit's agents and throws them away unread.
+        """Accepts the traces of LiveKit's agents with 200 and discards them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardLogs(self, request, context):
-        """Answers 200 to the logs of LiveKit's agents and throws them away unread.
+        """Accepts the logs of LiveKit's agents with 200 and discards them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardRecordings(self, request, context):
-        """Answers 200 to the recordings of LiveKit's agents and throws them away unread.
+        """Accepts the recordings of LiveKit's agents with 200 and discards them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,8 +150,9 @@ class OtlpRestService(object):
     as the user and the secret as the password; keys of any role.
 
     Answers and errors have the encoding of the request: protobuf or JSON. An error is a
-    google.rpc.Status. 400: the body is no request, or another Content-Type; 401: no valid key; 413:
-    the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored, try again.
+    google.rpc.Status. 400: the body cannot be parsed, or the Content-Type is another one; 401: no
+    valid key; 413: the body is over 4 MiB; 415: another Content-Encoding; 503: nothing was stored,
+    try again.
     """
 
     @staticmethod

@@ -26,24 +26,22 @@ if _version_not_supported:
 
 
 class SimulationServiceStub(object):
-    """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation metrics.
+    """Simulation metrics: latency, cost and conversation metrics of the simulated calls of a voice
+    agent.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
-    secret). Any role may record and query. What belongs to another organization
-    does not exist for the caller: NOT_FOUND.
+    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the secret). Keys of the roles
+    member, admin and owner may record and query. Data of another organization is NOT_FOUND.
 
-    Numbers are finite, not negative, and rounded to 6 decimals on arrival, half
-    away from zero. Means and percentiles are rounded half away from zero, from
-    the exact decimal value.
+    Numbers are finite and not negative. They are rounded to 6 decimals when they are recorded. Means
+    and percentiles are computed exactly, then rounded. Halves are rounded away from zero.
 
     Stability: fields and RPCs are only added; numbers are never reused.
     """
@@ -107,51 +105,47 @@ class SimulationServiceStub(object):
 
 
 class SimulationServiceServicer(object):
-    """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation metrics.
+    """Simulation metrics: latency, cost and conversation metrics of the simulated calls of a voice
+    agent.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
-    secret). Any role may record and query. What belongs to another organization
-    does not exist for the caller: NOT_FOUND.
+    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the secret). Keys of the roles
+    member, admin and owner may record and query. Data of another organization is NOT_FOUND.
 
-    Numbers are finite, not negative, and rounded to 6 decimals on arrival, half
-    away from zero. Means and percentiles are rounded half away from zero, from
-    the exact decimal value.
+    Numbers are finite and not negative. They are rounded to 6 decimals when they are recorded. Means
+    and percentiles are computed exactly, then rounded. Halves are rounded away from zero.
 
     Stability: fields and RPCs are only added; numbers are never reused.
     """
 
     def RecordRunTest(self, request, context):
-        """Makes a run test, with no execution in it yet. Repeating it changes
-        nothing. Recording an execution makes its run test too.
+        """Creates a run test without executions. A repeat changes nothing. RecordExecution creates the
+        run test too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordExecution(self, request, context):
-        """Records an execution, and its run test if that is new. A repeat replaces
-        the whole record (a field left out becomes absent) and keeps its calls and
-        its place in the order. An execution that already belongs to another run
-        test: ALREADY_EXISTS.
+        """Records an execution, and its run test if that is new. A repeat replaces the whole record (a
+        field that is left out becomes absent). Its calls and its place in the order stay. An execution
+        that already belongs to another run test: ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordCalls(self, request, context):
-        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole
-        record of a call; of several reports of one call in a request the last
-        counts. Answered once the calls are durable. A call of an unknown
-        execution: NOT_FOUND. A call that already belongs to another execution:
+        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole record of a call.
+        If a request has a call twice, the last one counts. After OK the calls are on disk. A call of
+        an unknown execution: NOT_FOUND. A call that already belongs to another execution:
         ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,11 +153,11 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamCalls(self, request_iterator, context):
-        """Records many batches over one stream, as every stream of this API does. Each request is one
-        batch, recorded whole or not at all. Batches are answered in order, once their calls are on
-        disk, by `sequence`; several that were recorded together may share an answer. A rejected batch
-        is answered alone, with `error`, and stores nothing; the stream goes on. Up to 16 batches are
-        worked on at a time; of two reports of one call the later wins.
+        """Records many batches over one stream. Each request is one batch, recorded as a whole or not at
+        all. The server answers batches in order, by `sequence`, once their calls are on disk. Batches
+        that were recorded together may share an answer. A rejected batch stores nothing and has an
+        answer of its own with `error`; the stream goes on. The server works on up to 16 batches at a
+        time. If a call is reported twice, the later report wins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,8 +204,8 @@ class SimulationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CompareExecutions(self, request, context):
-        """Sets two executions side by side, metric by metric, and judges the
-        candidate against thresholds. Unknown execution: NOT_FOUND.
+        """Compares two executions metric by metric, and checks the candidate against thresholds. Unknown
+        execution: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -279,24 +273,22 @@ def add_SimulationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SimulationService(object):
-    """Records simulated calls of a voice agent and answers with their latency,
-    cost and conversation metrics.
+    """Simulation metrics: latency, cost and conversation metrics of the simulated calls of a voice
+    agent.
 
     A run test holds executions, an execution holds calls. Identifiers of
     executions and calls are UUIDs chosen by the caller, unique within an
     organization.
 
-    `idempotency_level` decides where an RPC is answered when there are several server processes: one
-    with NO_SIDE_EFFECTS is a query, which the process that was asked answers itself; every other one
-    is passed on to the process that writes. Clients may repeat a query freely.
+    `idempotency_level` decides which server process answers, if there are several. An RPC with
+    NO_SIDE_EFFECTS is a query: the process that receives it answers it. All other RPCs are forwarded
+    to the process that writes. Clients may repeat a query freely.
 
-    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the
-    secret). Any role may record and query. What belongs to another organization
-    does not exist for the caller: NOT_FOUND.
+    Credential: metadata `x-api-key` (the key id) and `x-secret-key` (the secret). Keys of the roles
+    member, admin and owner may record and query. Data of another organization is NOT_FOUND.
 
-    Numbers are finite, not negative, and rounded to 6 decimals on arrival, half
-    away from zero. Means and percentiles are rounded half away from zero, from
-    the exact decimal value.
+    Numbers are finite and not negative. They are rounded to 6 decimals when they are recorded. Means
+    and percentiles are computed exactly, then rounded. Halves are rounded away from zero.
 
     Stability: fields and RPCs are only added; numbers are never reused.
     """

@@ -29,11 +29,9 @@ if _version_not_supported:
 class SimulationRestServiceStub(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
-    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),
-    any role. Paths are answered with and without a trailing slash. An unknown
-    query parameter is 400; one that is present but empty counts as absent.
-    Answers are JSON written by the server; an error is a google.rpc.Status as
-    JSON.
+    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret), any role. Paths are
+    answered with and without a trailing slash. An unknown query parameter is 400; an empty one
+    counts as absent. Answers are JSON; an error is a google.rpc.Status as JSON.
 
     Stability: paths, parameters and documented keys stay; keys may be added.
     """
@@ -47,6 +45,11 @@ class SimulationRestServiceStub(object):
         self.QueryMetrics = channel.unary_unary(
                 '/vumeter.simulation.v1.SimulationRestService/QueryMetrics',
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetRunTests = channel.unary_unary(
+                '/vumeter.simulation.v1.SimulationRestService/GetRunTests',
+                request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.QueryComparison = channel.unary_unary(
@@ -69,19 +72,16 @@ class SimulationRestServiceStub(object):
 class SimulationRestServiceServicer(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
-    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),
-    any role. Paths are answered with and without a trailing slash. An unknown
-    query parameter is 400; one that is present but empty counts as absent.
-    Answers are JSON written by the server; an error is a google.rpc.Status as
-    JSON.
+    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret), any role. Paths are
+    answered with and without a trailing slash. An unknown query parameter is 400; an empty one
+    counts as absent. Answers are JSON; an error is a google.rpc.Status as JSON.
 
     Stability: paths, parameters and documented keys stay; keys may be added.
     """
 
     def QueryMetrics(self, request, context):
-        """One path, three answers. The first of `call_execution_id`, `execution_id`,
-        `run_test_name` that is given decides, and only that one is looked at; none
-        is 400.
+        """One path with three answers. The first of `call_execution_id`, `execution_id` and
+        `run_test_name` that is present decides; the others are ignored. Without any of them it is 400.
 
         By call: `{"status": true, "result": {call_execution_id, execution_id,
         status, duration_seconds, latency {avg_agent_latency_ms, response_time_ms,
@@ -114,13 +114,24 @@ class SimulationRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRunTests(self, request, context):
+        """Lists run tests, sorted by name by code point, in pages: `{"status": true,
+        "result": {"results": [{run_test_name, execution_count, last_started_at}],
+        "next": null}}`. `last_started_at` is the greatest `started_at` of its
+        executions, `null` when none has one; `next` is what the next page is asked
+        `after`, `null` on the last page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def QueryComparison(self, request, context):
-        """Sets two executions side by side: `{"status": true, "result": {"baseline":
-        as by execution, "candidate": as by execution, "metrics": [{"metric",
-        "baseline", "candidate", "difference", "difference_percent", "better":
-        "lower"|"higher", "verdict": "better"|"worse"|"same"|"unknown"}]}}`, always
-        the same ten metrics in the same order. A value that no call reported is
-        `null`; `difference_percent` is `null` when the baseline is 0 or missing.
+        """Compares two executions: `{"status": true, "result": {"baseline": as by execution, "candidate":
+        as by execution, "metrics": [{"metric", "baseline", "candidate", "difference",
+        "difference_percent", "better": "lower"|"higher", "verdict":
+        "better"|"worse"|"same"|"unknown"}]}}`, always the same ten metrics in the same order. A value
+        that no call reported is `null`; `difference_percent` is `null` when the baseline is 0 or
+        missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,10 +147,9 @@ class SimulationRestServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PostCalls(self, request, context):
-        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole
-        record of a call. Answer: `{"status": true, "result": {"recorded": 1}}`,
-        once the calls are durable. A call of an unknown execution: 404. A call of
-        another execution: 409.
+        """Records up to 10,000 calls, all of them or none. A repeat replaces the whole record of a call.
+        Answer: `{"status": true, "result": {"recorded": 1}}`, once the calls are on disk. A call of an
+        unknown execution: 404. A call of another execution: 409.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +161,11 @@ def add_SimulationRestServiceServicer_to_server(servicer, server):
             'QueryMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.QueryMetrics,
                     request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetRunTests': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRunTests,
+                    request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'QueryComparison': grpc.unary_unary_rpc_method_handler(
@@ -179,11 +194,9 @@ def add_SimulationRestServiceServicer_to_server(servicer, server):
 class SimulationRestService(object):
     """The documented REST paths of simulation metrics, and recording by JSON.
 
-    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret),
-    any role. Paths are answered with and without a trailing slash. An unknown
-    query parameter is 400; one that is present but empty counts as absent.
-    Answers are JSON written by the server; an error is a google.rpc.Status as
-    JSON.
+    Credential: headers `X-Api-Key` (the key id) and `X-Secret-Key` (the secret), any role. Paths are
+    answered with and without a trailing slash. An unknown query parameter is 400; an empty one
+    counts as absent. Answers are JSON; an error is a google.rpc.Status as JSON.
 
     Stability: paths, parameters and documented keys stay; keys may be added.
     """
@@ -204,6 +217,33 @@ class SimulationRestService(object):
             target,
             '/vumeter.simulation.v1.SimulationRestService/QueryMetrics',
             vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRunTests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.simulation.v1.SimulationRestService/GetRunTests',
+            vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-import sqlite_utils
 
 from vumeter_server.access.keys import (
     NewKey,
@@ -18,7 +17,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer
-from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.library import sqlite3, sqlite_utils
 
 
 class SqliteKeyLookup:
@@ -31,6 +30,13 @@ class SqliteKeyLookup:
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
         return await self._readers.run(lambda connection: _find(connection, key_id))
+
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        rows = await self._readers.run(
+            lambda connection: _key_infos(connection, " WHERE key_id = ?", (key_id,))
+        )
+        return rows[0] if rows else None
 
     async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
         """Return up to `most` keys of an organization, the one that was used last first."""
@@ -119,6 +125,42 @@ class SqliteKeyAdministration:
 
         return self._database.write(job)
 
+    def organization_id(self, name: str) -> int | None:
+        """Return the number of an organization, None if there is none of that name."""
+        row = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+            ).fetchone()
+        )
+        return None if row is None else int(row[0])
+
+    def delete_organization(self, name: str) -> int | None:
+        """Delete an organization with its keys; return its number, None if there is none."""
+
+        def job(connection: sqlite3.Connection) -> int | None:
+            found = connection.execute(
+                "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+            ).fetchone()
+            if found is None:
+                return None
+            # No organization can be called so: the name is free.
+            connection.execute(
+                "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
+                (f"\x00{found[0]}", self._clock(), *found),
+            )
+            for table in ("api_keys", "organization_limits"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
+                    found,
+                )
+            return int(found[0])
+
+        return self._database.write(job)
+
+    def is_erased(self, organization_id: int) -> bool:
+        """Whether nothing is left of what a deleted organization recorded."""
+        return organization_id not in self._database.read(_unerased)
+
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of creation."""
         return self._database.read(
@@ -132,7 +174,7 @@ class SqliteKeyAdministration:
                 "SELECT o.name, o.created_us, count(k.key_id) FROM organizations o"
                 " LEFT JOIN api_keys k ON k.organization_id = o.organization_id"
                 " AND k.revoked_us IS NULL AND (k.expires_us IS NULL OR k.expires_us > ?)"
-                " GROUP BY o.organization_id ORDER BY o.name",
+                " WHERE o.deleted_us IS NULL GROUP BY o.organization_id ORDER BY o.name",
                 (self._clock(),),
             ).fetchall()
         )
@@ -173,6 +215,36 @@ class SqliteKeyAdministration:
         )
 
 
+class SqliteDeletedOrganizations:
+    """Implements DeletedOrganizations on a database's writer and readers."""
+
+    def __init__(self, readers: Readers, writer: Writer, clock: Clock) -> None:
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+
+    async def unerased(self) -> list[int]:
+        """Return the deleted organizations of which something may be left."""
+        return await self._readers.run(_unerased)
+
+    async def set_erased(self, organization_id: int) -> None:
+        """Say that nothing is left of a deleted organization."""
+        await self._writer.run(
+            lambda connection: connection.execute(
+                "UPDATE organizations SET erased_us = ? WHERE organization_id = ?",
+                (self._clock(), organization_id),
+            )
+        )
+
+
+def _unerased(connection: sqlite3.Connection) -> list[int]:
+    rows = connection.execute(
+        "SELECT organization_id FROM organizations"
+        " WHERE deleted_us IS NOT NULL AND erased_us IS NULL ORDER BY organization_id"
+    )
+    return [organization_id for (organization_id,) in rows]
+
+
 _SELECT_KEYS = (
     "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us, tenant_id"
     " FROM api_keys k JOIN organizations USING (organization_id)"
@@ -180,7 +252,7 @@ _SELECT_KEYS = (
 
 
 def _key_infos(
-    connection: sqlite3.Connection, condition: str, parameters: tuple[int, ...]
+    connection: sqlite3.Connection, condition: str, parameters: tuple[int | str, ...]
 ) -> list[KeyInfo]:
     rows = connection.execute(_SELECT_KEYS + condition, parameters).fetchall()
     return [

@@ -57,6 +57,7 @@ from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 
@@ -99,12 +100,18 @@ class SqliteMetricStore:
         )
 
     async def record(
-        self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
+        self,
+        organization_id: int,
+        batch: Batch,
+        *,
+        idempotency: Idempotency | None,
+        now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         """Store a batch, all of it or nothing."""
         return await self._writer.run(
             lambda connection: self.recorder.record(
-                connection, organization_id, batch, idempotency, now_us
+                connection, organization_id, batch, idempotency, now_us, limits
             ),
             rolled_back=lambda: self.recorder.forget(organization_id),
         )
@@ -129,11 +136,16 @@ class SqliteMetricStore:
 
     async def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Delete points, all of them or none."""
-        return await self.maintenance.deletions.delete(organization_id, query, self._clock())
+        return await self.maintenance.deletions.delete(organization_id, query)
 
     async def count_points(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points `delete_points` would delete."""
         return await self.maintenance.deletions.count(organization_id, query)
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization that is deleted."""
+        await self.maintenance.erase(organization_id, self.recorder.forget)
+        self._snapshots.forget(organization_id)
 
     async def export_points(
         self, organization_id: int, query: ExportQuery

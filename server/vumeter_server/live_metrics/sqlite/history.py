@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vumeter_server.live_metrics.counters import COLUMNS, COUNTS_AS, Counter, counters
@@ -16,11 +16,31 @@ from vumeter_server.live_metrics.history import (
     relative_peak,
 )
 from vumeter_server.live_metrics.marks import STARTS_AND_ENDS
+from vumeter_server.live_metrics.sqlite.deletion import deleted_tenants
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, HOUR, MINUTE, MINUTE_US
 from vumeter_server.sqlite.library import sqlite3
 
 _HOUR_US = HOUR * MINUTE_US
 _IS_START_OR_END = f"kind IN ({', '.join(f'{kind:d}' for kind in STARTS_AND_ENDS)})"
+
+_ROLLUPS = (
+    f"SELECT start, net, peak, {', '.join(COLUMNS)} FROM live_cells"
+    " WHERE tenant_no = ?1 AND width = ?2 AND start >= ?3 AND start < ?4 ORDER BY start"
+)
+# Where a deleted tenant has a part, the peak has to be computed without it.
+_WITHOUT_DELETED = (
+    "SELECT start, a.net - coalesce(x.net, 0), CASE WHEN x.start IS NULL THEN a.peak END,"
+    f" {', '.join(f'a.{name} - coalesce(x.{name}, 0)' for name in COLUMNS)}"
+    " FROM live_cells AS a LEFT JOIN ("
+    f"  SELECT start, sum(net) AS net, {', '.join(f'sum({name}) AS {name}' for name in COLUMNS)}"
+    "   FROM live_cells WHERE tenant_no IN ({}) AND width = ?2 AND start >= ?3 AND start < ?4"
+    "   GROUP BY start) AS x USING (start)"
+    " WHERE a.tenant_no = ?1 AND a.width = ?2 AND start >= ?3 AND start < ?4 ORDER BY start"
+)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(f"{number:d}" for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,14 @@ class HistoryReader:
 
     connection: sqlite3.Connection
     tenant_no: int
+    deleted: Sequence[int]
+    """Numbers of tenants that do not count in that of all, since they are deleted."""
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection, tenant_no: int) -> HistoryReader:
+        """Return the reader of a tenant or of all."""
+        is_of_all = tenant_no == ALL_TENANTS
+        return cls(connection, tenant_no, deleted_tenants(connection) if is_of_all else ())
 
     def buckets(self, buckets: Buckets) -> list[Bucket]:
         """Return every bucket."""
@@ -49,12 +77,13 @@ class HistoryReader:
         return active + int(change)
 
     def _net(self, width: int, start: int, end: int) -> int:
-        (net,) = self.connection.execute(
-            "SELECT coalesce(sum(net), 0) FROM live_cells"
-            " WHERE tenant_no = ? AND width = ? AND start >= ? AND start < ?",
-            (self.tenant_no, width, start, end),
-        ).fetchone()
-        return int(net)
+        nets = self.connection.execute(
+            "SELECT tenant_no, sum(net) FROM live_cells"
+            f" WHERE tenant_no IN ({_listed((self.tenant_no, *self.deleted))})"
+            " AND width = ? AND start >= ? AND start < ? GROUP BY tenant_no",
+            (width, start, end),
+        )
+        return sum(int(net) if owner == self.tenant_no else -int(net) for owner, net in nets)
 
     def _spans(self, buckets: Buckets) -> Iterator[Span]:
         start, end, step = buckets.start_us, buckets.end_us, buckets.step_us
@@ -87,8 +116,7 @@ class HistoryReader:
         if start_us >= end_us:
             return
         for start, net, known_peak, *sums in self.connection.execute(
-            f"SELECT start, net, peak, {', '.join(COLUMNS)} FROM live_cells"
-            " WHERE tenant_no = ? AND width = ? AND start >= ? AND start < ? ORDER BY start",
+            _WITHOUT_DELETED.format(_listed(self.deleted)) if self.deleted else _ROLLUPS,
             (self.tenant_no, width, start_us // MINUTE_US, end_us // MINUTE_US),
         ):
             peak = self.peak(width, start) if known_peak is None else known_peak
@@ -147,7 +175,9 @@ class HistoryReader:
             before += net
 
     def _and_tenant(self) -> str:
-        return "" if self.tenant_no == ALL_TENANTS else f"AND tenant_no = {self.tenant_no:d}"
+        if self.tenant_no != ALL_TENANTS:
+            return f"AND tenant_no = {self.tenant_no:d}"
+        return f"AND tenant_no NOT IN ({_listed(self.deleted)})" if self.deleted else ""
 
 
 def counted_as(kind: Counter, number: int, amount: int) -> list[tuple[Counter, int]]:
@@ -172,9 +202,11 @@ def compute_missing_peaks(
     connection: sqlite3.Connection, width: int, before: int, limit: int
 ) -> list[ComputedPeak]:
     """Compute peaks that are missing in rollups of `width` that ended before minute `before`."""
+    deleted = deleted_tenants(connection)
     missing = connection.execute(
         "SELECT tenant_no, start, changes FROM live_cells"
-        " WHERE peak IS NULL AND width = ? AND start <= ? ORDER BY start, tenant_no LIMIT ?",
+        " WHERE peak IS NULL AND width = ? AND start <= ?"
+        f" AND tenant_no NOT IN ({_listed(deleted)}) ORDER BY start, tenant_no LIMIT ?",
         (width, before - width, limit),
     ).fetchall()
     if width == HOUR:
@@ -184,7 +216,7 @@ def compute_missing_peaks(
                 width=width,
                 start=start,
                 changes=changes,
-                peak=HistoryReader(connection, tenant_no).peak(width, start),
+                peak=HistoryReader.of(connection, tenant_no).peak(width, start),
             )
             for tenant_no, start, changes in missing
         ]
@@ -194,7 +226,7 @@ def compute_missing_peaks(
         by_minute[start].append((tenant_no, changes))
     for start, rollups in by_minute.items():
         # All tenants of a minute in one pass over its marks.
-        changes_by_tenant = _changes(connection, start)
+        changes_by_tenant = _changes(connection, start, deleted)
         for tenant_no, changes in rollups:
             peak = relative_peak(start * MINUTE_US, changes_by_tenant[tenant_no].items())
             found.append(
@@ -205,11 +237,14 @@ def compute_missing_peaks(
     return found
 
 
-def _changes(connection: sqlite3.Connection, minute: int) -> dict[int, dict[int, int]]:
+def _changes(
+    connection: sqlite3.Connection, minute: int, deleted: Sequence[int]
+) -> dict[int, dict[int, int]]:
     changes: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for us, tenant_no, amount in connection.execute(
         "SELECT us, tenant_no, amount FROM live_marks"
-        f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END} ORDER BY us",
+        f" WHERE us >= ? AND us < ? AND {_IS_START_OR_END}"
+        f" AND tenant_no NOT IN ({_listed(deleted)}) ORDER BY us",
         (minute * MINUTE_US, (minute + 1) * MINUTE_US),
     ):
         changes[tenant_no][us] += amount

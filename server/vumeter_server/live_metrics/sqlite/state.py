@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vumeter_server.live_metrics.call_state import CallState
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.fold import Change, listing
-from vumeter_server.live_metrics.sqlite import rows
+from vumeter_server.live_metrics.sqlite import deletion, rows
 from vumeter_server.sqlite.library import sqlite3
 
 
@@ -36,6 +36,8 @@ class WriterState:
     tenant_ids: dict[int, str]
     listed: dict[str, NumberedCall]
     """Calls in a list, those whose last event was received longest ago first."""
+    deleting: set[int]
+    """The numbers of deleted tenants of which rows may be left."""
 
     @classmethod
     def read(cls, connection: sqlite3.Connection, epoch_id: str) -> WriterState:
@@ -52,16 +54,20 @@ class WriterState:
         listed = [
             NumberedCall(row[0], rows.read_call(row, tenants[row[2]]))
             for row in connection.execute(f"{rows.SELECT_CALL} WHERE state > 0")
+            # Those of a tenant that is deleted are rows that are left.
+            if row[2] in tenants
         ]
+        deleting = set(deletion.deleted_tenants(connection))
         listed.sort(key=lambda known: known.call.last_received_us)
         return cls(
             epoch=epoch,
             next_event=_next(connection, "event_no", "live_events"),
             next_call=_next(connection, "call_no", "live_calls"),
-            next_tenant=_next(connection, "tenant_no", "live_tenants"),
+            next_tenant=max([0, *tenants, *deleting]) + 1,
             tenant_numbers={tenant_id: number for number, tenant_id in tenants.items()},
             tenant_ids=tenants,
             listed={known.call.call_id: known for known in listed},
+            deleting=deleting,
         )
 
     def as_change(self, connection: sqlite3.Connection) -> Change:
@@ -79,6 +85,14 @@ class WriterState:
             totals={self.tenant_ids[number]: tuple(sums) for number, *sums in totals},
             limits=dict(limits.fetchall()),
         )
+
+
+def last_epoch(connection: sqlite3.Connection) -> str:
+    """Return the id of the last service start, "" if there was none."""
+    row = connection.execute(
+        "SELECT launch_id FROM live_launches ORDER BY launch_no DESC LIMIT 1"
+    ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _next(connection: sqlite3.Connection, column: str, table: str) -> int:

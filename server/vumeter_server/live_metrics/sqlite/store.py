@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from vumeter_server.live_metrics.fold import Change
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.model import Event
+from vumeter_server.live_metrics.sqlite import deletion
 from vumeter_server.live_metrics.sqlite.history import (
     HistoryReader,
     compute_missing_peaks,
@@ -21,7 +22,7 @@ from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
 from vumeter_server.live_metrics.sqlite.state import WriterState
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
 from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
-from vumeter_server.live_metrics.store import Tenant
+from vumeter_server.live_metrics.store import Tenant, TenantContents
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
@@ -54,6 +55,8 @@ class SqliteLiveStore:
         self._state: WriterState | None = None
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
+        # Deletion and retention take rows away in steps, and never both at the same time.
+        self._dropping = asyncio.Lock()
 
     @classmethod
     async def open(
@@ -109,7 +112,7 @@ class SqliteLiveStore:
                 ).fetchone()
                 # No tenant has this number: its history is empty.
                 tenant_no = row[0] if row else -1
-            return HistoryReader(connection, tenant_no).buckets(buckets)
+            return HistoryReader.of(connection, tenant_no).buckets(buckets)
 
         return await self._readers.run(read, heavy=True)
 
@@ -143,14 +146,72 @@ class SqliteLiveStore:
 
         return await self._commit(write)
 
+    async def delete_tenant(self, tenant_id: str) -> TenantContents | None:
+        """Delete a tenant, and all rows of it."""
+        if await self.tenant_contents(tenant_id) is None:
+            return None
+        number = await self._writer.run(
+            partial(deletion.ask, tenant_id=tenant_id, now_us=self._clock())
+        )
+        await self.finish_deletions()
+        found = await self._readers.run(partial(deletion.read, number=number))
+        return None if found is None else found.contents
+
+    async def tenant_contents(self, tenant_id: str) -> TenantContents | None:
+        """Return what a tenant has, None if it is not known."""
+        return await self._readers.run(
+            lambda connection: deletion.count(connection, tenant_id), heavy=True
+        )
+
+    async def finish_deletions(self) -> None:
+        """Carry out the deletions that wait, and those that were cut short."""
+        async with self._dropping:
+            await self._finish_deletions()
+
+    async def _finish_deletions(self) -> None:
+        for each in await self._readers.run(deletion.under_way):
+            tenant_no = each.tenant_no
+            if each.tenant_id is not None:
+                tenant_no = await self._apply(each.number, each.tenant_id)
+            if tenant_no is not None:
+                await self._drop_tenant(each.number, tenant_no)
+
+    async def _apply(self, number: int, tenant_id: str) -> int | None:
+        """Take a tenant from sight; return its number, None if it is not known."""
+        await self._commit(lambda batch: batch.delete_tenant(number, tenant_id))
+        applied = await self._readers.run(partial(deletion.read, number=number))
+        return None if applied is None or applied.is_done else applied.tenant_no
+
+    async def _drop_tenant(self, number: int, tenant_no: int) -> None:
+        """Drop all rows of a deleted tenant, in steps between which others write."""
+        place: deletion.Place | None = deletion.BEGINNING
+        while place is not None:
+            place = await self._writer.run(
+                partial(deletion.drop_marks, tenant_no=tenant_no, after=place)
+            )
+        for drop in (deletion.drop_events, deletion.drop_calls):
+            after: int | None = 0
+            while after is not None:
+                after = await self._writer.run(partial(drop, tenant_no=tenant_no, after=after))
+        while await self._writer.run(partial(deletion.drop_rollups, tenant_no=tenant_no)):
+            pass
+
+        def finish(connection: sqlite3.Connection) -> None:
+            deletion.set_done(connection, number, self._clock())
+            self._loaded_state(connection).deleting.discard(tenant_no)
+
+        await self._write(finish)
+
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events received before `before_us` and the calls that need none of them."""
-        # Events first: a repeat of an event must never meet another number of its call.
-        while await self._write(lambda connection: drop_events(connection, before_us)):
-            pass
-        after: int | None = 0
-        while after is not None:
-            after = await self._drop_calls(before_us, after)
+        async with self._dropping:
+            await self._finish_deletions()
+            # Events first: a repeat of an event must never meet another number of its call.
+            while await self._write(lambda connection: drop_events(connection, before_us)):
+                pass
+            after: int | None = 0
+            while after is not None:
+                after = await self._drop_calls(before_us, after)
 
     async def _drop_calls(self, before_us: int, after_call_no: int) -> int | None:
         return await self._write(

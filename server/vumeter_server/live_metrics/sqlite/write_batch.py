@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from vumeter_server.errors import PermissionDenied
 from vumeter_server.live_metrics.call_state import CallStage
+from vumeter_server.live_metrics.counters import ZERO, minus
 from vumeter_server.live_metrics.fold import (
     Change,
     Folded,
@@ -22,7 +23,7 @@ from vumeter_server.live_metrics.fold import (
     new_events,
 )
 from vumeter_server.live_metrics.model import CallOutcome, Event, EventType
-from vumeter_server.live_metrics.sqlite import rows
+from vumeter_server.live_metrics.sqlite import deletion, rows
 from vumeter_server.live_metrics.sqlite.state import NumberedCall, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import HistoryWriter
 from vumeter_server.sqlite.library import sqlite3
@@ -36,6 +37,8 @@ class WriteBatch:
     connection: sqlite3.Connection
     received_us: int
     change: Change = field(default_factory=Change)
+    _deleted: tuple[str, int] | None = None
+    """The id and the number of a tenant that was deleted."""
     _next_event: int = 0
     _next_call: int = 0
     _next_tenant: int = 0
@@ -54,6 +57,8 @@ class WriteBatch:
         Raises Conflict if an id was used before with other content, PermissionDenied if a call
         belongs to another tenant than the only one allowed. Nothing may be merged then.
         """
+        if self.state.deleting:
+            deletion.free_ids(self.connection, events, self.state.deleting)
         known = self._load_calls(events)
         if only_tenant is not None and any(
             each.call.tenant_id != only_tenant for each in known.values()
@@ -99,6 +104,29 @@ class WriteBatch:
         )
         self._write(folded, numbers, HistoryWriter())
 
+    def delete_tenant(self, number: int, tenant_id: str) -> None:
+        """Apply the deletion of that number."""
+        tenant_no = self.state.tenant_numbers.get(tenant_id)
+        if tenant_no is None:
+            deletion.set_done(self.connection, number, self.received_us)
+            return
+        now = self.state.as_change(self.connection)
+        deletion.apply(self.connection, number, tenant_no)
+        self.change = Change(
+            listings={
+                call_id: None
+                for call_id, listing in now.listings.items()
+                if listing is not None and listing.tenant_id == tenant_id
+            },
+            totals={
+                each: minus(ZERO, totals)
+                for each, totals in now.totals.items()
+                if each == tenant_id
+            },
+            limits={tenant_id: None},
+        )
+        self._deleted = (tenant_id, tenant_no)
+
     def merge(self) -> None:
         """Make what was written part of the writer's state; nothing of the job may fail after."""
         state = self.state
@@ -107,6 +135,12 @@ class WriteBatch:
         for tenant_id, number in self._tenants.items():
             state.tenant_numbers[tenant_id] = number
             state.tenant_ids[number] = tenant_id
+        if self._deleted is not None:
+            tenant_id, number = self._deleted
+            del state.tenant_numbers[tenant_id], state.tenant_ids[number]
+            state.deleting.add(number)
+            for call_id in self.change.listings:
+                del state.listed[call_id]
         for call_id, numbered in self._calls.items():
             # Removed and added again, so that the calls whose events came last are the last ones.
             state.listed.pop(call_id, None)

@@ -17,14 +17,17 @@ from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.sqlite.mappings import read_mapping
 from vumeter_server.otlp.sqlite.rejections import count_export, read_rejections
 from vumeter_server.otlp.store import Rejections
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import check_not_deleted, erase_some
 
 MAPPINGS_CACHED_SECONDS: Final = 0.5
 MAX_MAPPINGS_CACHED: Final = 10_000
 CHECK_EVERY_SECONDS: Final = 600.0
 _DROPPED_AT_ONCE: Final = 1_000
+_TABLES: Final = ("exported_series", "export_counts", "rejected_points", "attribute_mappings")
 
 
 class PointRecorder(Protocol):
@@ -38,6 +41,7 @@ class PointRecorder(Protocol):
         *,
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits,
     ) -> ExportOutcome:
         """Store what `settle_exported` makes of a batch."""
 
@@ -81,12 +85,19 @@ class SqliteExportStore:
         notes: dict[str, int],
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> ExportOutcome:
         """Record what `settle_exported` makes of a batch, and count what was rejected."""
 
         def job(connection: sqlite3.Connection) -> ExportOutcome:
+            check_not_deleted(connection, organization_id)
             outcome = self._recorder.record(
-                connection, organization_id, batch, idempotency=idempotency, now_us=now_us
+                connection,
+                organization_id,
+                batch,
+                idempotency=idempotency,
+                now_us=now_us,
+                limits=limits,
             )
             if not outcome.is_repeat:
                 noted = Counter(notes) + Counter(outcome.notes)
@@ -101,11 +112,24 @@ class SqliteExportStore:
         self, organization_id: int, rejected: RejectedPoint, *, key_id: str, now_us: int
     ) -> None:
         """Count a request of which no point could be read."""
-        await self._writer.run(
-            lambda connection: count_export(
-                connection, organization_id, key_id, [rejected], {}, now_us
-            )
-        )
+
+        def job(connection: sqlite3.Connection) -> None:
+            check_not_deleted(connection, organization_id)
+            count_export(connection, organization_id, key_id, [rejected], {}, now_us)
+
+        await self._writer.run(job)
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase what is kept of an organization that is deleted."""
+
+        def erase(connection: sqlite3.Connection, table: str) -> bool:
+            self._recorder.forget(organization_id)
+            return erase_some(connection, table, organization_id)
+
+        for table in _TABLES:
+            while await self._writer.run(partial(erase, table=table)):
+                pass
+        self._mappings.pop(organization_id, None)
 
     async def rejections(self, organization_id: int) -> Rejections:
         """Return what was rejected, the last ones one by one."""

@@ -16,6 +16,7 @@ from vumeter_server.simulation.store import (
     unknown_executions,
 )
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import check_not_deleted
 
 _REPORTED = ("status", *NUMBER_NAMES, "customer_latency_metrics", "customer_cost_breakdown")
 _FIND_CALL = (
@@ -43,6 +44,7 @@ def find_execution(
 
 def record_run_test(connection: sqlite3.Connection, organization_id: int, name: str) -> int:
     """Create a run test unless there is one of that name, and return its key."""
+    check_not_deleted(connection, organization_id)
     connection.execute(
         "INSERT INTO simulation_run_tests (organization_id, run_test_name) VALUES (?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -111,6 +113,7 @@ def record_calls(
         NotFound: an execution is unknown; the violations name the calls.
         Conflict: a call belongs to another execution; the violation names it.
     """
+    check_not_deleted(connection, organization_id)
     changes = _load_changes(connection, organization_id, reports)
     rows: dict[bytes, tuple[Any, ...]] = {}
     for index, report in enumerate(reports):
@@ -200,38 +203,3 @@ def _save_changes(connection: sqlite3.Connection, of: _Changes) -> None:
         " WHERE execution_key = ?",
         (of.next_slot, bool(of.latency_by_slot), of.execution_key),
     )
-
-
-def delete_execution(
-    connection: sqlite3.Connection, organization_id: int, execution_id: str
-) -> int | None:
-    """Delete an execution; no query finds its calls, which are left to `delete_some_calls`.
-
-    Returns how many calls it had, None if it is unknown.
-    """
-    key = find_execution(connection, organization_id, execution_id)
-    if key is None:
-        return None
-    calls = totals.load(connection, key).all_calls
-    latencies.delete(connection, key)
-    connection.execute("DELETE FROM simulation_totals WHERE execution_key = ?", (key,))
-    connection.execute("DELETE FROM simulation_executions WHERE execution_key = ?", (key,))
-    connection.execute("INSERT INTO simulation_deletions (execution_key) VALUES (?)", (key,))
-    return calls
-
-
-def delete_some_calls(connection: sqlite3.Connection, most: int) -> bool:
-    """Delete up to `most` calls of deleted executions; return whether there may be more."""
-    found = connection.execute(
-        "SELECT execution_key FROM simulation_deletions ORDER BY execution_key LIMIT 1"
-    ).fetchone()
-    if found is None:
-        return False
-    deleted = connection.execute(
-        "DELETE FROM simulation_calls WHERE call_key IN"
-        " (SELECT call_key FROM simulation_calls WHERE execution_key = ? LIMIT ?)",
-        (found[0], most),
-    )
-    if deleted.rowcount < most:
-        connection.execute("DELETE FROM simulation_deletions WHERE execution_key = ?", found)
-    return True

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn, TypeVar
 
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
-from vumeter_server.simulation.sqlite import ingest, percentiles, query
-from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
+from vumeter_server.simulation.sqlite import deletion, ingest, percentiles, query
+from vumeter_server.simulation.store import (
+    ExecutionPosition,
+    ExecutionsPage,
+    RunTest,
+    SimulationContents,
+)
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 
@@ -57,10 +62,34 @@ class SqliteSimulationStore:
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
         """Delete an execution; no query finds its calls any more, maintenance removes them."""
         deleted = await self._writer.run(
-            lambda connection: ingest.delete_execution(connection, organization_id, execution_id)
+            lambda connection: deletion.delete_execution(connection, organization_id, execution_id)
         )
         self._maintenance_due.set()
         return deleted
+
+    async def delete_run_tests(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Delete run tests as `delete_execution` deletes an execution."""
+        deleted = await self._writer.run(
+            lambda connection: deletion.delete_run_tests(connection, organization_id, names)
+        )
+        self._maintenance_due.set()
+        return deleted
+
+    async def forget_organization(self, organization_id: int) -> None:
+        """Erase everything of an organization that is deleted."""
+        await self.delete_run_tests(organization_id, None)
+        await self.finish_deletions()
+
+    async def contents(
+        self, organization_id: int, names: Collection[str] | None
+    ) -> SimulationContents:
+        """Return what `delete_run_tests` would delete."""
+        return await self._readers.run(
+            lambda connection: deletion.count_contents(connection, organization_id, names),
+            heavy=True,
+        )
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last."""
@@ -100,6 +129,13 @@ class SqliteSimulationStore:
             lambda connection: query.run_tests(connection, organization_id, after, limit)
         )
 
+    async def finish_deletions(self) -> None:
+        """Remove calls of deleted executions in steps, so that others write between."""
+        while await self._writer.run(
+            lambda connection: deletion.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
+        ):
+            pass
+
     async def run_maintenance(self) -> NoReturn:
         """Do what is left over by calls, and by an earlier server, until cancelled."""
         await run_periodically(
@@ -113,7 +149,7 @@ class SqliteSimulationStore:
         try:
             await self._save_percentiles()
         finally:
-            await self._finish_deletions()
+            await self.finish_deletions()
 
     async def _read(
         self, percentiles: Sequence[float], ask: Callable[[query.ExecutionReader], T]
@@ -150,10 +186,3 @@ class SqliteSimulationStore:
         await self._writer.run(job)
         # Only now: what could not be written is written next time.
         self._percentiles.note_saved(computed)
-
-    async def _finish_deletions(self) -> None:
-        """Remove calls of deleted executions in steps, so that others write between."""
-        while await self._writer.run(
-            lambda connection: ingest.delete_some_calls(connection, CALLS_DELETED_PER_TRANSACTION)
-        ):
-            pass

@@ -18,6 +18,7 @@ from vumeter_server.sqlite.migrations import (
     m0013_tenant_of_key,
     m0014_otlp,
     m0020_limits,
+    m0021_deletions,
 )
 
 _MODULES = (
@@ -36,6 +37,7 @@ _MODULES = (
     m0013_tenant_of_key,
     m0014_otlp,
     m0020_limits,
+    m0021_deletions,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

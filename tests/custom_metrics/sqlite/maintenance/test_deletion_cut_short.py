@@ -18,9 +18,9 @@ from tests.conformance.custom_metrics.factories import (
     memory,
     sqlite,
 )
-from tests.conformance.custom_metrics.test_background_work import spread
-from tests.conformance.custom_metrics.test_deletion import OF_COMPANY
+from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import deletion, deletion_work
@@ -29,6 +29,8 @@ from vumeter_server.errors import Unavailable
 from vumeter_server.sqlite import open_database
 from vumeter_server.sqlite.writer import Writer
 
+# Between two transactions after which a deletion ends.
+APART = tries(3, 1)
 SESSIONS = [f"session_{number}" for number in range(40)]
 
 
@@ -47,6 +49,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many transactions of little."""
     monkeypatch.setattr(deletion, "BYTES_AT_ONCE", 40_000)
     monkeypatch.setattr(deletion_work, "ROWS_AT_ONCE", 40)
+    monkeypatch.setattr(deletion_work, "SESSIONS_AT_ONCE", 40)
 
 
 @contextlib.contextmanager
@@ -127,12 +130,13 @@ def test_whenever_it_ends_it_is_all_or_nothing_and_is_finished_later(
             outcomes.append("answered")
         else:
             outcomes.append("all" if found == after else "nothing")
-        jobs += 1
+        # The first ones are all tried.
+        jobs += 1 if jobs < 2 else APART
     # First nothing of it shows for a while, then all of it.
     assert outcomes[:2] == ["nothing", "nothing"]
     assert outcomes == sorted(outcomes, key=["nothing", "all", "answered"].index)
-    assert outcomes.count("nothing") > 10
-    assert outcomes.count("all") > 10
+    assert outcomes.count("nothing") > 10 // APART
+    assert outcomes.count("all") > 10 // APART
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -140,7 +144,7 @@ def test_background_work_and_retention_beside_a_half_done_deletion(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SteppedClock()
-    for jobs in (1, 2, 8, 14, 18, 30):
+    for jobs in tries((1, 8, 18), (1, 2, 8, 14, 18, 30)):
         path = tmp_path / str(jobs)
         path.mkdir()
         with sqlite(path, clock) as subject, memory(path, clock) as oracle:

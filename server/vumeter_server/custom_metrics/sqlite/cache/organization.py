@@ -240,6 +240,9 @@ class OrganizationCache:
 
     def _read_up_to(self, connection: sqlite3.Connection, to: State) -> None:
         organization_id = self._organization_id
+        if to.series < self.state.series or to.metrics < self.state.metrics:
+            # Everything was erased: what is there now has the numbers of what was there.
+            self._clear()
         if (to.deletions, to.metrics) != (self.state.deletions, self.state.metrics):
             self._metrics = read_metrics(connection, organization_id)
         if to.layout != self.state.layout:

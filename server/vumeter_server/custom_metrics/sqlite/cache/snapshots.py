@@ -32,6 +32,11 @@ class Snapshots:
         """Return the organization as `connection`'s read transaction sees it."""
         return self.organization(organization_id).take(connection)
 
+    def forget(self, organization_id: int) -> None:
+        """Throw away what is cached of an organization."""
+        with self._lock:
+            self._organizations.pop(organization_id, None)
+
     def organization(self, organization_id: int) -> OrganizationCache:
         """Return the cache of an organization, an empty one if there was none."""
         with self._lock:

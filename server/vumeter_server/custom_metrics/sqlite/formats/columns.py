@@ -86,13 +86,11 @@ def encode_bare(column: Array, *, ascending: bool = False) -> bytes:
         flags = _DIFFERENCES
     type_name = _narrowest(column)
     if type_name == "<f8":
-        for decimals in range(1, MOST_DECIMALS + 1):
-            # Most columns without are found out by a few of their values.
-            if are_whole(column[:16], decimals).all() and are_whole(column, decimals).all():
-                column = in_units(column, decimals)
-                type_name = _narrowest(column)
-                flags |= decimals << _DECIMALS_FROM_BIT
-                break
+        units = as_units(column, least_decimals=1)
+        if units is not None:
+            column, decimals = units
+            type_name = _narrowest_whole(np.maximum.reduce(column))
+            flags |= decimals << _DECIMALS_FROM_BIT
     start = bytes([_TYPES.index(type_name) | flags]) + first.to_bytes(7, "little")
     return start + column.astype(type_name).tobytes()
 
@@ -111,11 +109,23 @@ def are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
     return whole
 
 
-def as_units(values: Array) -> tuple[Array, int] | None:
+def as_units(values: Array, least_decimals: int = 0) -> tuple[Array, int] | None:
     """Return values as whole numbers below 2^32 of so many decimals; None if they are none such."""
-    for decimals in range(MOST_DECIMALS + 1):
-        if are_whole(values[:16], decimals).all() and are_whole(values, decimals).all():
-            return in_units(values, decimals), decimals
+    some = values[:4].tolist()
+    for decimals in range(least_decimals, MOST_DECIMALS + 1):
+        unit = 10.0**decimals
+        # Most columns that have more decimals are found out by a few of their values.
+        if not all(
+            0 <= value * unit < 2**32 and round(value * unit) / unit == value for value in some
+        ):
+            continue
+        units = in_units(values, decimals)
+        if not len(units) or (
+            np.minimum.reduce(units) >= 0
+            and np.maximum.reduce(units) < 2**32
+            and (units / unit == values).all()
+        ):
+            return units, decimals
     return None
 
 
@@ -142,11 +152,22 @@ def decode_bare(blob: bytes | memoryview) -> Array:
 
 def _narrowest(column: Array) -> str:
     """Return the narrowest type; -0.0 is written as the 0 that it equals."""
-    smallest, largest = (column.min(), column.max()) if len(column) else (0, 0)
-    if column.dtype.kind == "f" and (
-        smallest < 0 or largest >= 2**32 or not np.array_equal(column, np.trunc(column))
-    ):
+    if not len(column):
+        return _TYPES[0]
+    if column.dtype.kind != "f":
+        return _narrowest_whole(np.maximum.reduce(column))
+    # Rollups have many short columns, to which each pass costs more than its numbers do.
+    if not float(column[0]).is_integer():
         return "<f8"
+    smallest, largest = np.minimum.reduce(column), np.maximum.reduce(column)
+    if smallest < 0 or largest >= 2**32:
+        return "<f8"
+    if smallest != largest and (column != np.trunc(column)).any():
+        return "<f8"
+    return _narrowest_whole(largest)
+
+
+def _narrowest_whole(largest: Any) -> str:
     for type_name, limit in (("<u1", 2**8), ("<u2", 2**16), ("<u4", 2**32)):
         if largest < limit:
             return type_name

@@ -56,12 +56,19 @@ _encode_histograms = msgspec.msgpack.Encoder().encode
 
 def encode_states(states: SeriesStates) -> bytes:
     """Write the states of the series of one metric and exporter."""
-    numbers, histograms = [], []
-    for series, start_ns, last in states.rows():
-        if last.histogram is None:
-            numbers.append(_ROW.pack(series, start_ns, last.time_ns, last.value))
-        else:
-            histograms.append(_Row(series, start_ns, last.time_ns, _row_of(last.histogram)))
+    pack = _ROW.pack
+    numbers = [
+        pack(series, start_ns, last.time_ns, last.value)
+        for series, starts in states.lasts.items()
+        for start_ns, last in starts.items()
+        if last.histogram is None
+    ]
+    histograms = [
+        _Row(series, start_ns, last.time_ns, _row_of(last.histogram))
+        for series, starts in states.lasts.items()
+        for start_ns, last in starts.items()
+        if last.histogram is not None
+    ]
     content = len(numbers).to_bytes(_COUNT_BYTES, "little") + b"".join(numbers)
     return with_header(Holds.SERIES_STATES, content + _encode_histograms(histograms))
 

@@ -16,6 +16,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, encode_batch
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import check_not_deleted
 from vumeter_server.times.units import HOUR_US
 
 # Whoever waits for a deletion reads its row soon after it is done.
@@ -37,6 +38,7 @@ def add(
     connection: sqlite3.Connection, organization_id: int, query: DeleteQuery, now_us: int
 ) -> int:
     """Add a deletion, which will be carried out whatever happens, and return its number."""
+    check_not_deleted(connection, organization_id)
     state = read_state(connection, organization_id)
     number = state.next_batch
     connection.execute(
@@ -47,7 +49,7 @@ def add(
     state.next_batch += 1
     write_state(connection, organization_id, state)
     connection.execute(
-        "DELETE FROM point_deletions WHERE is_done AND created_us < ?", (now_us - DONE_KEPT_US,)
+        "DELETE FROM point_deletions WHERE is_done AND done_us < ?", (now_us - DONE_KEPT_US,)
     )
     connection.execute(
         "INSERT INTO point_deletions (organization_id, batch_number, query, created_us)"
@@ -95,12 +97,14 @@ def set_applied(
     )
 
 
-def set_done(connection: sqlite3.Connection, organization_id: int, number: int) -> None:
+def set_done(
+    connection: sqlite3.Connection, organization_id: int, number: int, now_us: int
+) -> None:
     """Say that nothing is left to do, and forget what was asked."""
     connection.execute(
-        "UPDATE point_deletions SET is_done = 1, query = ''"
+        "UPDATE point_deletions SET is_done = 1, done_us = ?, query = ''"
         " WHERE organization_id = ? AND batch_number = ?",
-        (organization_id, number),
+        (now_us, organization_id, number),
     )
 
 

@@ -19,10 +19,11 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion_cleanup,
     deletion_rows,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE, SESSIONS_AT_ONCE
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class PointDeletions:
         writer: Writer,
         readers: Readers,
         snapshots: Snapshots,
+        clock: Clock,
         *,
         flush_log: FlushLog,
         flush_long_logs: Callable[[], Awaitable[None]],
@@ -56,6 +58,7 @@ class PointDeletions:
         self._writer = writer
         self._readers = readers
         self._snapshots = snapshots
+        self._clock = clock
         self._flush_log = flush_log
         self._flush_long_logs = flush_long_logs
         self._forget_sessions = forget_sessions
@@ -65,12 +68,17 @@ class PointDeletions:
         found = await self._query(organization_id, partial(deletion.find, query=query))
         return found.count
 
-    async def delete(self, organization_id: int, query: DeleteQuery, now_us: int) -> int:
+    async def delete(self, organization_id: int, query: DeleteQuery) -> int:
         """Delete points and return how many; once begun it goes on if the caller is cancelled."""
         if not await self.count(organization_id, query):
             return 0
         number = await self._writer.run(
-            partial(deletion_rows.add, organization_id=organization_id, query=query, now_us=now_us)
+            partial(
+                deletion_rows.add,
+                organization_id=organization_id,
+                query=query,
+                now_us=self._clock(),
+            )
         )
         finishing = asyncio.ensure_future(self._finish(organization_id, number, is_new=True))
         # Without a caller nobody else asks what became of it; the background work goes on with it.
@@ -179,8 +187,8 @@ class PointDeletions:
                 )
             )
         emptied = set(written.emptied)
-        for start in range(0, len(written.sessions), ROWS_AT_ONCE):
-            sessions = written.sessions[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(written.sessions), SESSIONS_AT_ONCE):
+            sessions = written.sessions[start : start + SESSIONS_AT_ONCE]
             await self._writer.run(
                 partial(
                     deletion_cleanup.clean_sessions,
@@ -192,7 +200,12 @@ class PointDeletions:
                 )
             )
         await self._writer.run(
-            partial(deletion_rows.set_done, organization_id=organization_id, number=number)
+            partial(
+                deletion_rows.set_done,
+                organization_id=organization_id,
+                number=number,
+                now_us=self._clock(),
+            )
         )
 
     async def _undo(self, organization_id: int, number: int, written: Written) -> None:

@@ -11,7 +11,7 @@ import structlog
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.maintenance import compaction, flush, retention
+from vumeter_server.custom_metrics.sqlite.maintenance import compaction, erasure, flush, retention
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_work import PointDeletions
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
@@ -20,6 +20,7 @@ from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import erase_some
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class MetricMaintenance:
             writer,
             readers,
             snapshots,
+            clock,
             flush_log=self._flush_batches,
             flush_long_logs=self._flush_long_logs,
             forget_sessions=forget_sessions,
@@ -152,6 +154,26 @@ class MetricMaintenance:
                     )
             if days:
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
+
+    async def erase(self, organization_id: int, forget_symbols: Callable[[int], None]) -> None:
+        """Erase everything of an organization, in steps; the writer's thread forgets it last."""
+        async with self.deletions.lock:
+            await self._writer.run(partial(erasure.hide, organization_id=organization_id))
+            while await self._writer.run(
+                partial(erasure.erase_some_sessions, organization_id=organization_id)
+            ):
+                pass
+            for table in erasure.TABLES:
+                while await self._writer.run(
+                    partial(erase_some, table=table, organization_id=organization_id)
+                ):
+                    pass
+            await self._writer.run(
+                partial(
+                    erasure.forget, organization_id=organization_id, forget_symbols=forget_symbols
+                )
+            )
+        await self.vacuum()
 
     async def vacuum(self) -> None:
         """Return the free pages of the file to the file system."""

@@ -71,7 +71,8 @@ class SqliteUsageStore:
             connection.executemany(
                 "INSERT INTO rejections"
                 " (organization_id, hour, key_id, reason, requests, points, last_us)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM organizations"
+                "  WHERE organization_id = ?1 AND deleted_us IS NOT NULL) ON CONFLICT DO UPDATE SET"
                 " requests = requests + excluded.requests, points = points + excluded.points,"
                 " last_us = max(last_us, excluded.last_us)",
                 rows,

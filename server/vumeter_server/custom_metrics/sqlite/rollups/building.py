@@ -77,11 +77,12 @@ def add_rollups(
     # Points of one metric and label set have the same labels: they are summed among themselves
     # first.
     pairs, sums, extremes = sum_by(metrics << 32 | label_sets, *of_points)
+    of_metrics, of_label_sets = pairs >> 32 << _METRIC_BITS, pairs & 0xFFFFFFFF
     for key in labels.keys:
-        codes = labels.column(key)[pairs & 0xFFFFFFFF].astype(np.int64) + 1
+        codes = labels.column(key)[of_label_sets].astype(np.int64) + 1
         if not codes.any():
             continue
-        merged, places = np.unique(pairs >> 32 << _METRIC_BITS | codes, return_inverse=True)
+        merged, places = np.unique(of_metrics | codes, return_inverse=True)
         by_label = ExactSums.zeros(len(merged))
         by_label.merge(places, sums)
         columns = [merged >> _METRIC_BITS, merged & ((1 << _METRIC_BITS) - 1)]
@@ -100,8 +101,17 @@ def sum_by(
 
     `counts`, `minima` and `maxima` are as those of `add_rollups`.
     """
-    distinct, where = np.unique(keys, return_inverse=True)
     smallest, greatest = (values if each is None else each for each in (minima, maxima))
+    if len(keys) and (keys[1:] >= keys[:-1]).all():
+        # Nothing has to be sorted, and each key's points are neighbours.
+        is_first = np.append(True, keys[1:] != keys[:-1])
+        starts = np.flatnonzero(is_first)
+        return (
+            keys[starts],
+            ExactSums.of(np.cumsum(is_first) - 1, values, len(starts), counts),
+            Extremes.of_runs(starts, smallest, greatest),
+        )
+    distinct, where = np.unique(keys, return_inverse=True)
     return (
         distinct,
         ExactSums.of(where, values, len(distinct), counts),

@@ -1,0 +1,96 @@
+"""`vumeter run-tests`: run tests of simulated calls, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.deleting import (
+    check_can_ask,
+    counted,
+    deletion_options,
+    is_agreed,
+)
+from vumeter_server.commands.options import db_option, organization_name
+from vumeter_server.runtime.logs import configure_command_logs
+from vumeter_server.simulation.sqlite import SqliteSimulationStore
+from vumeter_server.simulation.store import SimulationContents
+from vumeter_server.sqlite import Database
+
+
+@click.group("run-tests")
+def run_tests() -> None:
+    """Run tests of simulated calls."""
+
+
+@run_tests.command()
+@db_option
+@click.option(
+    "--organization", type=organization_name, metavar="NAME", required=True, help="Whose run tests."
+)
+@click.argument("names", metavar="RUN_TEST...", nargs=-1, required=True)
+@deletion_options
+def delete(
+    db: Path | None, organization: str, names: tuple[str, ...], dry_run: bool, yes: bool
+) -> int:
+    """Delete run tests with their executions and calls: all of them or none.
+
+    What is reported to a run test of that name afterwards is recorded as new.
+    """
+    check_can_ask(dry_run=dry_run, yes=yes)
+    configure_command_logs()
+    with opened(db) as database:
+        organization_id = known_organization(database, organization)
+        for name in names:
+            if not _contents(database, organization_id, [name]).run_tests:
+                raise click.ClickException(f"{organization} has no run test {name}")
+        found = _contents(database, organization_id, names)
+        if dry_run:
+            click.echo(f"{what_it_holds(found)} of {organization} would be deleted")
+            return 0
+        if not is_agreed(f"Delete {what_it_holds(found)} of {organization}?", yes=yes):
+            return 1
+
+        async def delete_all(store: SqliteSimulationStore) -> SimulationContents:
+            deleted = await store.delete_run_tests(organization_id, names)
+            # No query finds their calls any more; this gives the space back.
+            await store.finish_deletions()
+            return deleted
+
+        deleted = _with_store(database, delete_all)
+    click.echo(f"{what_it_holds(deleted)} of {organization} deleted")
+    return 0
+
+
+def what_it_holds(contents: SimulationContents) -> str:
+    """Return the counts in words."""
+    return (
+        f"{counted(contents.run_tests, 'run test')},"
+        f" {counted(contents.executions, 'execution')}"
+        f" and {counted(contents.calls, 'simulated call')}"
+    )
+
+
+def _contents(database: Database, organization_id: int, names: Sequence[str]) -> SimulationContents:
+    return _with_store(database, lambda store: store.contents(organization_id, names))
+
+
+def _with_store(
+    database: Database,
+    work: Callable[[SqliteSimulationStore], Coroutine[Any, Any, SimulationContents]],
+) -> SimulationContents:
+    writer, readers = database.writer(), database.readers()
+
+    async def run() -> SimulationContents:
+        return await work(SqliteSimulationStore(readers, writer))
+
+    try:
+        return asyncio.run(run())
+    finally:
+        writer.close()
+        readers.close()

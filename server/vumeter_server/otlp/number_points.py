@@ -1,0 +1,127 @@
+"""Points of gauges and sums, read from their bytes by columns.
+
+SDKs write the start, the time and the value first, each with a tag and in 8 bytes, and then what
+they repeat with every export: attributes and flags. So the numbers of many points are read at once,
+and what is behind them tells the labels by its bytes. Points of another form are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.otlp import wire
+
+_START_TAG: Final = 0x11
+_TIME_TAG: Final = 0x19
+_DOUBLE_TAG: Final = 0x21
+_INT_TAG: Final = 0x31
+_ATTRIBUTE_TAG: Final = b"\x3a"
+_FLAGS_TAG: Final = b"\x40"
+_TIME_AND_VALUE: Final = [
+    ("time_tag", "u1"),
+    ("time", "<u8"),
+    ("value_tag", "u1"),
+    ("value", "<f8"),
+]
+# A gauge has no start.
+_FORMS: Final = {
+    _START_TAG: np.dtype([("start_tag", "u1"), ("start", "<u8"), *_TIME_AND_VALUE]),
+    _TIME_TAG: np.dtype(_TIME_AND_VALUE),
+}
+
+
+class NotAttributes(Exception):
+    """Behind the numbers of a point is something else than attributes and flags."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NumberColumns:
+    """Points of a gauge or sum, an element per point.
+
+    Attributes:
+        starts_ns, times_ns: nanoseconds since the epoch, 0 where there is none.
+        values: the value; NaN where there is none.
+        has_value: whether there is one.
+        rests: attributes and flags in the bytes of protobuf.
+    """
+
+    starts_ns: npt.NDArray[np.uint64]
+    times_ns: npt.NDArray[np.uint64]
+    values: npt.NDArray[np.float64]
+    has_value: npt.NDArray[np.bool_]
+    rests: list[bytes]
+
+
+def read_columns(points: Sequence[bytes]) -> NumberColumns:
+    """Read points as most SDKs write them; raises NotAttributes if they are of another form.
+
+    What `rests` holds is not checked: `read_rest` raises NotAttributes of it.
+    """
+    form = _FORMS.get(points[0][0]) if points[0] else None
+    if form is None:
+        raise NotAttributes
+    size = form.itemsize
+    heads = b"".join([point[:size] for point in points])
+    if len(heads) != size * len(points):
+        raise NotAttributes
+    read = np.frombuffer(heads, form)
+    is_int = read["value_tag"] == _INT_TAG
+    fits = (read["time_tag"] == _TIME_TAG) & (is_int | (read["value_tag"] == _DOUBLE_TAG))
+    if form is _FORMS[_START_TAG]:
+        fits &= read["start_tag"] == _START_TAG
+    if not fits.all():
+        raise NotAttributes
+    values = read["value"].astype(np.float64)
+    if is_int.any():
+        whole = read["value"].copy().view(np.int64)
+        values = np.where(is_int, whole.astype(np.float64), values)
+    none = np.zeros(len(points), np.uint64)
+    return NumberColumns(
+        starts_ns=read["start"].copy() if form is _FORMS[_START_TAG] else none,
+        times_ns=read["time"].copy(),
+        values=values,
+        has_value=np.ones(len(points), bool),
+        rests=[point[size:] for point in points],
+    )
+
+
+def read_each(points: Sequence[bytes]) -> NumberColumns:
+    """Read points of any form; raises InvalidArgument if one is no point."""
+    read = [wire.parse(wire.NUMBER_POINT, point) for point in points]
+    kinds = [each.WhichOneof("value") for each in read]
+    return NumberColumns(
+        starts_ns=np.array([each.start_time_unix_nano for each in read], np.uint64),
+        times_ns=np.array([each.time_unix_nano for each in read], np.uint64),
+        values=np.array(
+            [
+                np.nan if kind is None else float(getattr(each, kind))
+                for each, kind in zip(read, kinds, strict=True)
+            ],
+            np.float64,
+        ),
+        has_value=np.array([kind is not None for kind in kinds], bool),
+        rests=[
+            wire.NUMBER_POINT(attributes=each.attributes, flags=each.flags).SerializeToString()
+            for each in read
+        ],
+    )
+
+
+def read_rest(rest: bytes) -> tuple[Sequence[bytes], int]:
+    """Return the attributes and flags behind the numbers of a point.
+
+    Raises:
+        NotAttributes: there is something else.
+        InvalidArgument: it is not protobuf.
+    """
+    if rest and not rest.startswith((_ATTRIBUTE_TAG, _FLAGS_TAG)):
+        raise NotAttributes
+    read: Any = wire.parse(wire.NUMBER_POINT, rest)
+    if read.WhichOneof("value") is not None or read.start_time_unix_nano or read.time_unix_nano:
+        raise NotAttributes
+    return read.attributes, read.flags

@@ -1,0 +1,16 @@
+"""How much the tests try: little for a change, much in the long modes that the Makefile names."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+LONG: Final = os.environ.get("TEST_LONG", "") not in ("", "0")
+"""Whether `make test-long` runs."""
+
+
+def tries(few: T, many: T) -> T:
+    """Return how many examples or rounds to try, or which ones."""
+    return many if LONG else few

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segment_columns import Segments
 from vumeter_server.custom_metrics.sqlite.query.point_columns import points_of_segments
 
@@ -29,10 +29,14 @@ def segments_of(times: dict[tuple[int, int], list[int]], cut_days: set[int] | No
     for key in sorted(times):
         numbers = np.arange(number, number + len(times[key]))
         number += len(numbers)
-        columns = {Kind.VALUE: numbers, Kind.SERIES: numbers % 3, Kind.SESSION: numbers % 2}
+        columns: dict[int, Array] = {
+            Kind.VALUE: numbers,
+            Kind.SERIES: numbers % 3,
+            Kind.SESSION: numbers % 2,
+        }
         if cut_days is None or key[0] in cut_days:
             columns[Kind.TIME] = np.array(times[key], np.int64)
-        segments[key] = dict(columns)
+        segments[key] = columns
     return segments
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Fault = Callable[["Handler", bytes], None]
+SHUTTING_DOWN = json.dumps({"code": 14, "message": "Service unavailable", "details": []}).encode()
 
 
 @dataclass

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 from tests.clients.faults import (
+    SHUTTING_DOWN,
     Fault,
     answering,
     forward,
@@ -19,12 +21,10 @@ from tests.clients.faults import (
     lose_the_request,
     network_to,
 )
-from tests.clients.test_recorder import outcome
 from tests.waiting import until
 
 from vumeter_client import Recorder
 
-SHUTTING_DOWN = json.dumps({"code": 14, "message": "Service unavailable", "details": []}).encode()
 PAGE = b"<html>Sign in to this network</html>"
 
 FAULTS: dict[str, list[Fault]] = {

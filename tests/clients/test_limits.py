@@ -6,10 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
-from tests.clients.faults import Fault, answering, forward, network_to
-from tests.clients.test_delivery import SHUTTING_DOWN
-from tests.clients.test_recorder import outcome
+from tests.clients.faults import SHUTTING_DOWN, Fault, answering, forward, network_to
 
 from vumeter_client import Recorder
 from vumeter_client.errors import retry_after_of

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.clients.agents import outcome
 from tests.clients.conftest import TEN_YEARS, Organization
 from tests.clients.faults import Network, network_to
-from tests.clients.test_recorder import outcome
 from tests.waiting import until
 
 from vumeter_client import Client, ConnectionFailed, Metric, Recorder

@@ -19,14 +19,13 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 from tests.otlp.decoded import PAYLOADS, body_of
-from tests.otlp.sending import Sender
+from tests.otlp.sending import LATENCIES, Sender
 from tests.stack import start_stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2
 
 DELTA = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
 EXPONENTIAL = {Histogram: ExponentialBucketHistogramAggregation()}
-LATENCIES = (0.31, 0.52, 0.75, 1.4, 2.25, 0.31, 0.9)
 
 
 def exporter_of(

@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.exported import (
     KnownMetric,
     Reason,
     RejectedPoint,
+    RoomForMetrics,
     Temporality,
 )
 from vumeter_server.custom_metrics.exported_batches import StoredPoints
@@ -72,15 +73,15 @@ def settle_exported(
     find_states: FindStates,
     now_us: int,
     *,
-    new_metrics: int,
+    room: RoomForMetrics,
 ) -> SettledExport:
     """Decide each point of a request.
 
-    `known` holds those of the batch's metrics that the organization has; it can have `new_metrics`
-    more. A metric keeps the type of its first point, and the first unit that is told; a value in
-    another unit of time is converted.
+    `known` holds those of the batch's metrics that the organization has; it can have as many more
+    as there is `room` for. A metric keeps the type of its first point, and the first unit that is
+    told; a value in another unit of time is converted.
     """
-    return _Settling(batch, known, find_states, now_us, new_metrics).run()
+    return _Settling(batch, known, find_states, now_us, room).run()
 
 
 class _Settling:
@@ -90,10 +91,10 @@ class _Settling:
         known: Mapping[str, KnownMetric],
         find_states: FindStates,
         now_us: int,
-        new_metrics: int,
+        room: RoomForMetrics,
     ) -> None:
         self._batch = batch
-        self._room = new_metrics
+        self._room = room
         self._known = dict(known)
         self._new: set[str] = set()
         self._find_states = find_states
@@ -157,7 +158,7 @@ class _Settling:
         if own is not None and own.type is not metric.type:
             problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
             return _rejected(metric, Reason.TYPE, problem)
-        if own is None and len(self._new) >= self._room:
+        if not self._room.has(metric.name, self._known):
             return _rejected(metric, Reason.LIMIT, "must not be a new metric: there are too many")
         return None
 
@@ -178,6 +179,7 @@ class _Settling:
     def _describe(self, metric: ExportedMetric) -> float:
         """Note what is told of a metric for the first time; return the factor of its values."""
         own = self._known.get(metric.name)
+        self._room.take(metric.name, self._known)
         unit, description = metric.unit[:MAX_UNIT], metric.description[:MAX_DESCRIPTION]
         if own is None:
             self._new.add(metric.name)

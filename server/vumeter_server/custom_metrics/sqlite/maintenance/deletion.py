@@ -47,7 +47,11 @@ from vumeter_server.sqlite.library import sqlite3
 BYTES_AT_ONCE = 1 << 20
 # So many rows are changed in one transaction, each by its key.
 ROWS_AT_ONCE = 2_000
+# Each of these has rows in several tables.
+SESSIONS_AT_ONCE = 200
 DAYS_AT_ONCE = 16
+# Of more sessions every day is read, rather than the days of each looked up.
+FEW_SESSIONS = 100
 
 Integers = npt.NDArray[np.int64]
 
@@ -93,9 +97,10 @@ def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
     count, days = 0, set()
     selection = Selection(start_us=query.start_us, end_us=query.end_us)
     scan = Scan(snapshot, selection, metrics, Wanted(), matching)
-    for points in scan.days(query.start_us, query.end_us):
-        count += len(points.values)
-        days.add(points.bounds_us[0] // DAY_US)
+    for start_us, end_us in _ranges_us(snapshot, matching, query):
+        for points in scan.days(start_us, end_us):
+            count += len(points.values)
+            days.add(points.bounds_us[0] // DAY_US)
     count += sum(len(points.values) for points in scan.head())
     return Condemned(
         start_us=query.start_us,
@@ -105,6 +110,31 @@ def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
         count=count,
         days=sorted(days),
     )
+
+
+def _ranges_us(
+    snapshot: Snapshot, matching: PointFilter, query: DeleteQuery
+) -> list[tuple[int, int]]:
+    """Return ranges in which all flushed points of a query are: of few sessions, their days."""
+    whole = [(query.start_us, query.end_us)]
+    sessions = matching.session_mask
+    # The first is for points without a session.
+    if sessions is None or sessions[0]:
+        return whole
+    codes = np.flatnonzero(sessions[1:])
+    if len(codes) > FEW_SESSIONS:
+        return whole
+    days: set[int] = set()
+    for code in codes.tolist():
+        rows = snapshot.connection.execute(
+            "SELECT day FROM session_points WHERE organization_id = ? AND session_code = ?",
+            (snapshot.organization_id, code),
+        )
+        days.update(day for (day,) in rows)
+    return [
+        (max(query.start_us, day * DAY_US), min(query.end_us, (day + 1) * DAY_US))
+        for day in sorted(days)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion_cleanup,
     deletion_rows,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE, SESSIONS_AT_ONCE
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.errors import StorageDamaged
@@ -187,8 +187,8 @@ class PointDeletions:
                 )
             )
         emptied = set(written.emptied)
-        for start in range(0, len(written.sessions), ROWS_AT_ONCE):
-            sessions = written.sessions[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(written.sessions), SESSIONS_AT_ONCE):
+            sessions = written.sessions[start : start + SESSIONS_AT_ONCE]
             await self._writer.run(
                 partial(
                     deletion_cleanup.clean_sessions,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 from opentelemetry.sdk.metrics.export import MetricExporter
+from tests.otlp.python_agent import DELTA, EXPONENTIAL, Agent, exporter_of
 from tests.otlp.sending import Sender
-from tests.otlp.test_exporters import DELTA, EXPONENTIAL, Agent, exporter_of
 from tests.stack import start_stack
 
 RANGE = {"startDate": "2020-01-01", "endDate": "2029-01-01"}

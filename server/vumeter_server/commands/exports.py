@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.commands.files.formats import FORMATS
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
 from vumeter_server.commands.points import FilterType
 from vumeter_server.custom_metrics.matchers import Matcher
@@ -18,7 +19,7 @@ from vumeter_server.times.zones import find_zone
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@click.group("export")
+@click.group("export", cls=CommandGroup)
 def export_group() -> None:
     """Write what was recorded to files, over gRPC."""
 

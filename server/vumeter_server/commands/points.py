@@ -14,6 +14,7 @@ from vumeter_server.commands.deleting import (
     deletion_options,
     is_agreed,
 )
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
@@ -46,7 +47,7 @@ class FilterType(click.ParamType[Matcher]):
         return Matcher(read["label"], _OPERATORS[read["op"]], (read["value"],))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def points() -> None:
     """Recorded points of custom metrics."""
 

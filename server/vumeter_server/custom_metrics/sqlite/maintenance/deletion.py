@@ -158,6 +158,31 @@ class RewrittenDay:
     kept_uses: Integers
 
 
+class Uses:
+    """Label uses of the points that a deletion takes from days, and of those left on these days."""
+
+    def __init__(self) -> None:
+        self._lost = self._kept = np.empty(0, np.int64)
+
+    def add(self, rewritten: RewrittenDay) -> None:
+        """Add those of a day."""
+        self._lost = _with(self._lost, rewritten.lost_uses)
+        self._kept = _with(self._kept, rewritten.kept_uses)
+
+    def gone(self) -> Integers:
+        """Return those that no point of these days has any more."""
+        return np.setdiff1d(self._lost, self._kept, assume_unique=True)
+
+
+def _with(known: Integers, found: Integers) -> Integers:
+    """Return what is in one of two ascending arrays; most of `found` is known."""
+    places = known.searchsorted(found)
+    is_known = np.zeros(len(found), np.bool_)
+    within = places < len(known)
+    is_known[within] = known[places[within]] == found[within]
+    return np.insert(known, places[~is_known], found[~is_known])
+
+
 def rewrite(snapshot: Snapshot, day: int, condemned: Condemned, number: int) -> RewrittenDay | None:
     """Make the rows of a day without its condemned points; None if it has none."""
     organization_id = snapshot.organization_id
@@ -238,15 +263,18 @@ def in_chunks(rows: FlushedRows) -> Iterator[FlushedRows]:
         yield chunk
 
 
-def gone_uses(snapshot: Snapshot, uses: Integers, days: Collection[int], number: int) -> list[int]:
+def gone_uses(snapshot: Snapshot, of_days: Uses, days: Collection[int], number: int) -> list[int]:
     """Return the rows of `metric_uses` for those of some uses that no point has any more.
 
     Args:
         snapshot: where to look.
-        uses: uses of deleted points that no point left on `days` has.
+        of_days: uses of points deleted from `days`, and of those left there.
         days: the days that are written again: only later segments of them are looked into.
         number: that of the deletion.
     """
+    uses = of_days.gone()
+    if not len(uses):
+        return []
     uses = np.setdiff1d(uses, snapshot.labels.uses_of(snapshot.head))
     by_day: dict[int, list[int]] = {}
     rewritten = set(days)

@@ -17,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion,
     deletion_cleanup,
     deletion_rows,
+    deletion_uses,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion import (
     ROWS_AT_ONCE,
@@ -122,14 +123,14 @@ class PointDeletions:
             await self._undo(organization_id, number, written)
         await self._flush_log(organization_id, number - 1)
         condemned = await self._query(organization_id, partial(deletion.find, query=found.query))
-        written, uses, deleted = Written(), deletion.Uses(), 0
+        written, uses, deleted = Written(), deletion_uses.Uses(), 0
         listed: list[tuple[int, DayRow | None]] = []
 
         def rewrite(snapshot: Snapshot, day: int) -> tuple[RewrittenDay, list[FlushedRows]] | None:
             rewritten = deletion.rewrite(snapshot, day, condemned, number)
             if rewritten is None:
                 return None
-            uses.add(rewritten)
+            uses.add(rewritten.lost_uses, rewritten.kept_uses)
             return rewritten, list(deletion.in_chunks(rewritten.rows))
 
         for day in condemned.days:
@@ -150,15 +151,16 @@ class PointDeletions:
         return deleted
 
     async def _mark_uses(
-        self, organization_id: int, number: int, uses: deletion.Uses, days: list[int]
+        self, organization_id: int, number: int, uses: deletion_uses.Uses, days: list[int]
     ) -> None:
         codes = await self._query(
-            organization_id, partial(deletion.gone_uses, of_days=uses, days=days, number=number)
+            organization_id,
+            partial(deletion_uses.gone_uses, of_days=uses, days=days, number=number),
         )
         for start in range(0, len(codes), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(
-                    deletion.mark_uses,
+                    deletion_uses.mark_uses,
                     organization_id=organization_id,
                     codes=codes[start : start + ROWS_AT_ONCE],
                     number=number,

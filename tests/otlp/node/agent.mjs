@@ -68,6 +68,10 @@ for await (const line of createInterface({ input: process.stdin })) {
     else if (name === "app.latency" || name === "app.fine") instruments[name].record(value, attributes);
     else instruments[name].add(value, attributes);
   }
+  // Node's SDK keeps the start of a series in milliseconds. A start that equals the time of the export
+  // says that the start is not known, so what is measured is exported in a later millisecond.
+  const measured = Date.now();
+  while (Date.now() <= measured) await new Promise((resolve) => setTimeout(resolve, 1));
   if (asked.export) await reader.forceFlush().catch((error) => said.push(`thrown: ${error.message}`));
   console.log(JSON.stringify(said));
   said = [];

@@ -14,7 +14,18 @@ from tests.waiting import until
 from vumeter_server.sqlite import open_database
 from vumeter_server.sqlite.blobs import VERSION
 
-RECORDED = {"points": [{"name": "turns", "type": "counter", "value": 2, "sessionId": "new"}]}
+RECORDED = {
+    "points": [
+        {"name": "turns", "type": "counter", "value": 2, "sessionId": "new"},
+        {
+            "name": "upgraded_ms",
+            "type": "histogram",
+            "distribution": {"count": 2, "sum": 3, "min": 1, "max": 2},
+            "sessionId": "new",
+        },
+    ]
+}
+OF_SESSION = {"filters": [{"label": "session_id", "op": "=", "value": "new"}]}
 
 
 def vumeter(*arguments: str) -> str:
@@ -40,7 +51,11 @@ def test_a_database_of_0_1_0_answers_as_it_did_and_goes_on(tmp_path: Path) -> No
     recorded = requests.post(url, json=RECORDED, headers=headers, timeout=20)
     assert recorded.status_code == 200, recorded.text
     answer = requests.get(url + "/sessions/new", headers=headers, timeout=20).json()
-    assert [each["value"][1] for each in answer["data"]["result"]] == ["2"]
+    assert [each["value"][1] for each in answer["data"]["result"]] == ["2", "2"]
+    deleted = requests.post(url + "/delete", json=OF_SESSION, headers=headers, timeout=20)
+    assert deleted.json() == {"data": {"deleted": 2}}
+    # What was recorded since is gone again, and nothing else.
+    wait_for_same_answers(stack)
     assert stack.stop() == 0
     vumeter("db", "seal", "--db", str(path))
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"

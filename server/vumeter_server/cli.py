@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "points": "vumeter_server.commands.points:points",
     "otlp": "vumeter_server.commands.otlp:otlp",
     "db": "vumeter_server.commands.db:db",
+    "audit": "vumeter_server.commands.audit:audit",
     "clock": "vumeter_server.commands.clock:clock",
     "tenants": "vumeter_server.commands.tenants:tenants",
     "run-tests": "vumeter_server.commands.run_tests:run_tests",

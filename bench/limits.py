@@ -29,8 +29,8 @@ def sections() -> list[Section]:
             note=(
                 f"{TURNS} turns of {BATCHES} batches of {messages.BATCH:,} points each, over one"
                 " gRPC stream into one server: an organization with every limit set, and one with"
-                " none per second. Both record the same points, and take turns; the sums of their times"
-                " are compared."
+                " none per second. Both record the same points, and take turns; the sums of their"
+                " times are compared."
             ),
             measure=measure,
         )

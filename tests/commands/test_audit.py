@@ -161,7 +161,7 @@ def test_entries_are_chosen_by_action_time_and_number(tmp_path: Path) -> None:
     time, *words = text.splitlines()[1].split("\t")
     assert time.endswith("Z")
     assert words == [
-        f"{getpass.getuser()} (vumeter limits set)",
+        getpass.getuser(),
         "limits.set",
         "acme",
         "-",

@@ -91,12 +91,12 @@ def show(db: Path | None, organization: str, output_format: str) -> None:
 @click.option(
     "--requests-per-second",
     type=OrganizationLimitType("requests_per_second"),
-    help="How many calls each key may make a second.",
+    help="How many calls each key may make per second.",
 )
 @click.option(
     "--points-per-second",
     type=OrganizationLimitType("points_per_second"),
-    help="How many points of custom metrics each key may record a second.",
+    help="How many points of custom metrics each key may record per second.",
 )
 @click.option(
     "--metrics", type=OrganizationLimitType("metrics"), help="How many custom metrics it has."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exported import (
     MAX_DESCRIPTION,
@@ -124,16 +124,19 @@ class _Settling:
             other_units=self._other_units,
         )
 
-    def _wrong(self) -> npt.NDArray[np.bool_]:
-        """Return which points have a time or value that no metric takes."""
-        values = np.array(self._batch.values, np.float64)
-        times_ns = np.array(self._batch.times_ns, np.int64)
+    def _wrong(self) -> list[int]:
+        """Return the numbers of points with a time or value that their metric does not take."""
+        batch = self._batch
+        values = np.array(batch.values, np.float64)
+        times_ns = np.array(batch.times_ns, np.int64)
+        counters = np.array([each.type is MetricType.COUNTER for each in batch.metrics], bool)
         # What is no number is not less either.
-        in_range = np.abs(values) <= MAX_VALUE
-        return ~(in_range & (times_ns > 0) & (times_ns <= self._last_ns))
+        fits = (np.abs(values) <= MAX_VALUE) & (times_ns > 0) & (times_ns <= self._last_ns)
+        fits &= ~(counters[np.array(batch.metric_indexes, np.int64)] & (values < 0))
+        return np.flatnonzero(~fits).tolist()
 
     def _take_metric(
-        self, metric: ExportedMetric, start: int, stop: int, wrong: npt.NDArray[np.bool_]
+        self, metric: ExportedMetric, start: int, stop: int, wrong: Sequence[int]
     ) -> int:
         """Decide the points of a metric, from `start` to `stop`; return how many were taken."""
         rejected = self._problem_of_metric(metric)
@@ -141,15 +144,10 @@ class _Settling:
             self._rejected += [rejected] * (stop - start)
             return 0
         numbers: Sequence[int] = range(start, stop)
-        of_metric = wrong[start:stop]
-        if metric.type is MetricType.COUNTER:
-            of_metric = of_metric | (np.array(self._batch.values[start:stop]) < 0)
-        if of_metric.any():
-            self._rejected += [
-                self._problem(metric, start + number)
-                for number in np.flatnonzero(of_metric).tolist()
-            ]
-            numbers = (start + np.flatnonzero(~of_metric)).tolist()
+        if wrong:
+            bad = wrong[bisect_left(wrong, start) : bisect_left(wrong, stop)]
+            self._rejected += [self._problem(metric, number) for number in bad]
+            numbers = sorted(set(numbers).difference(bad))
         if numbers:
             self._take(metric, numbers, self._describe(metric))
         return len(numbers)

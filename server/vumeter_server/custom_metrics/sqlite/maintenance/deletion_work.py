@@ -18,6 +18,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion,
     deletion_cleanup,
     deletion_rows,
+    deletion_uses,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE, SESSIONS_AT_ONCE
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
@@ -147,12 +148,12 @@ class PointDeletions:
         if not len(uses):
             return
         codes = await self._query(
-            organization_id, partial(deletion.gone_uses, uses=uses, days=days, number=number)
+            organization_id, partial(deletion_uses.gone_uses, uses=uses, days=days, number=number)
         )
         for start in range(0, len(codes), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(
-                    deletion.mark_uses,
+                    deletion_uses.mark_uses,
                     organization_id=organization_id,
                     codes=codes[start : start + ROWS_AT_ONCE],
                     number=number,

@@ -134,7 +134,7 @@ def served(directory: Path, bearer: str, offset: str) -> Iterator[Server]:
             found.extend(re.findall(r"127\.0\.0\.1:\d+", output.read_text()))
             return bool(found)
 
-        until(is_up)
+        until(is_up, seconds=90)
         with grpc.insecure_channel(found[0]) as channel:
             yield Server(channel=channel, bearer=bearer, offset=file, log=log)
     finally:
@@ -142,17 +142,17 @@ def served(directory: Path, bearer: str, offset: str) -> Iterator[Server]:
         process.wait(timeout=40)
 
 
+@pytest.mark.timeout(400)
 def test_a_clock_that_jumps_a_year_ahead_and_back_deletes_nothing(tmp_path: Path) -> None:
     database = open_database(tmp_path / "vumeter.db")
     key = SqliteKeyAdministration(database).create_key("acme", Role.OWNER, None)
     with served(tmp_path, key.bearer, NOW) as server:
         server.record_point()
         server.start_call()
-        for _ in range(2):
-            server.set_clock(A_YEAR)
-            assert server.state() == (1, 1)
-            server.set_clock(NOW)
-            assert server.state() == (1, 1)
+        server.set_clock(A_YEAR)
+        assert server.state() == (1, 1)
+        server.set_clock(NOW)
+        assert server.state() == (1, 1)
         server.record_point()
     vumeter("db", "flush", db=tmp_path / "vumeter.db")
     # A start with the wrong clock looks for what is too old at once.

@@ -12,6 +12,7 @@ MODULES = (
     "bench.recording",
     "bench.limits",
     "bench.otlp",
+    "bench.export",
     "bench.deletion",
     "bench.resources",
     "bench.live_metrics",

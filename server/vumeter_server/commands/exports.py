@@ -9,6 +9,7 @@ import click
 
 from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.filters import FilterType
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options, tenant_id
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
@@ -18,7 +19,7 @@ from vumeter_server.times.zones import find_zone
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@click.group("export")
+@click.group("export", cls=CommandGroup)
 def export_group() -> None:
     """Write what was recorded to files, over gRPC."""
 

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.commands.files.formats import FORMATS
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@click.group("import")
+@click.group("import", cls=CommandGroup)
 def import_group() -> None:
     """Record what files hold, over gRPC."""
 

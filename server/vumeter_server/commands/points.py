@@ -14,6 +14,7 @@ from vumeter_server.commands.deleting import (
     is_agreed,
 )
 from vumeter_server.commands.filters import FilterType
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
@@ -27,7 +28,7 @@ from vumeter_server.times.ranges import parse_instant
 from vumeter_server.times.zones import find_zone
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def points() -> None:
     """Recorded points of custom metrics."""
 

@@ -37,8 +37,8 @@ def what(entry: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
 
 def test_what_commands_do_is_listed_with_the_user_and_the_command(tmp_path: Path) -> None:
     db = tmp_path / "vumeter.db"
-    key = ("keys", "create", "--organization", "acme", "--role", "member", "--format", "json")
-    first = parsed(vumeter(*key, db=db))["key_id"]
+    key = ("keys", "create", "--create", "--organization", "acme", "--role", "member")
+    first = parsed(vumeter(*key, "--format", "json", db=db))["key_id"]
     second = parsed(vumeter("keys", "rotate", first, "--format", "json", db=db))["key_id"]
     vumeter("keys", "revoke", second, db=db)
     vumeter(
@@ -209,7 +209,7 @@ def test_the_days_that_retention_drops_are_listed_as_the_servers_doing(tmp_path:
 )
 def test_an_entry_is_never_changed(tmp_path: Path, change: str) -> None:
     db = tmp_path / "vumeter.db"
-    vumeter("keys", "create", "--organization", "acme", "--role", "member", db=db)
+    vumeter("keys", "create", "--create", "--organization", "acme", "--role", "member", db=db)
     before = entries(db)
     with pytest.raises(sqlite3.IntegrityError, match="audit entries are never changed"):
         open_database(db).write(lambda connection: connection.execute(change))

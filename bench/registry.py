@@ -10,6 +10,7 @@ MODULES = (
     "bench.in_process",
     "bench.over_rest",
     "bench.recording",
+    "bench.limits",
     "bench.otlp",
     "bench.export",
     "bench.deletion",

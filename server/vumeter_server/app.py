@@ -17,7 +17,9 @@ from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.rates import RateLimits
-from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, SqliteKeyLookup
+from vumeter_server.access.sqlite.audit import SqliteAuditLog
+from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
@@ -110,6 +112,7 @@ async def running(
             guard=guard,
             keys=keys,
             rates=rates,
+            audit=SqliteAuditLog(writer, clock),
             writer=writer,
             readers=readers,
             on_progress=on_progress,

@@ -50,6 +50,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "The database file.",
         "vumeter_server.commands.db:db",
     ),
+    "audit": LazyCommand(
+        "Who changed or took away what: keys, limits, deletions, exports, retention.",
+        "vumeter_server.commands.audit:audit",
+    ),
     "clock": LazyCommand(
         "The machine's clock, by which old data is deleted.",
         "vumeter_server.commands.clock:clock",

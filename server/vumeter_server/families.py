@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from vumeter_server.access.audit import AuditLog
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.store import KeyLookup, OrganizationData
 from vumeter_server.api.servicers import Servicer
 from vumeter_server.custom_metrics.deletion import Deletion
+from vumeter_server.custom_metrics.export import Export
 from vumeter_server.custom_metrics.grpc_api import CustomMetricsService
 from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
@@ -57,6 +59,7 @@ class Foundation:
     """Says whether the clock is trusted with deletion."""
     keys: KeyLookup
     rates: RateLimits
+    audit: AuditLog
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
@@ -113,7 +116,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         "recording": Recording(
             store=store, clock=clock, rejections=rejections, rates=foundation.rates
         ),
-        "deletion": Deletion(store=store),
+        "deletion": Deletion(store=store, audit=foundation.audit),
         "usage": Usage(store=store.usage, keys=foundation.keys, clock=clock),
     }
     export_store = SqliteExportStore(
@@ -132,7 +135,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     )
     return Family(
         servicers=[
-            CustomMetricsService(**use_cases),
+            CustomMetricsService(**use_cases, export=Export(store=store, audit=foundation.audit)),
             CustomMetricsRestService(**use_cases),
             OtlpMetricsService(exports=exports),
             OtlpRestService(exports=exports),

@@ -14,6 +14,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from tests.conformance.access.memory_audit import MemoryAuditLog
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.custom_metrics.cases import Ask, canonical
 
@@ -59,7 +60,7 @@ class RestCalls:
             recording=Recording(
                 store=store, clock=clock, rejections=rejections, rates=RateLimits()
             ),
-            deletion=Deletion(store=store),
+            deletion=Deletion(store=store, audit=MemoryAuditLog()),
             usage=Usage(store=usage, keys=MemoryKeyStore(clock), clock=clock),
         )
         self.organization_id = 0

@@ -6,13 +6,16 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings
-from vumeter_server.sqlite import Database, DatabaseError, open_database
+from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
+from vumeter_server.sqlite.audit import by_command
 from vumeter_server.sqlite.database import damaged_file
 
 
@@ -28,11 +31,33 @@ def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator
     if hint and not create and not path.exists():
         raise click.ClickException(f"{path} does not exist; {hint}")
     try:
-        yield open_database(path, create=create)
+        with by_command(click.get_current_context().command_path):
+            yield open_database(path, create=create)
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     except StorageDamaged as error:
         raise click.ClickException(str(damaged_file(path, error))) from error
+
+
+def note(
+    database: Database,
+    action: str,
+    *,
+    organization_id: int | None = None,
+    target: str = "",
+    **details: Any,
+) -> None:
+    """Add to the audit what the command is about to do in many transactions."""
+    database.write(
+        lambda connection: audit.append(
+            connection,
+            system_clock(),
+            action,
+            organization_id=organization_id,
+            target=target,
+            details=details,
+        )
+    )
 
 
 def known_organization(database: Database, name: str) -> int:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from vumeter_server.access.erasure import Erasure
-from vumeter_server.access.sqlite.store import (
-    SqliteDeletedOrganizations,
-    SqliteKeyAdministration,
-)
+from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.deleting import counted, finished
 from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.database import known_organization, note, opened
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -19,6 +19,7 @@ from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
 )
+from vumeter_server.custom_metrics.asked_points import in_words
 from vumeter_server.custom_metrics.deletion import DeleteRequest, delete_query
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
@@ -63,14 +64,13 @@ def delete(
     """
     try:
         zone = find_zone(timezone)
-        query = delete_query(
-            DeleteRequest(
-                start_us=None if start is None else parse_instant(start, zone, "--start"),
-                end_us=None if end is None else parse_instant(end, zone, "--end"),
-                metric_names=metrics,
-                filters=filters,
-            )
+        request = DeleteRequest(
+            start_us=None if start is None else parse_instant(start, zone, "--start"),
+            end_us=None if end is None else parse_instant(end, zone, "--end"),
+            metric_names=metrics,
+            filters=filters,
         )
+        query = delete_query(request)
     except VumeterError as error:
         raise click.UsageError(error.message) from error
     check_can_ask(dry_run=dry_run, yes=yes)
@@ -86,6 +86,13 @@ def delete(
             question = f"Delete {counted(count, 'point')} of {organization}?"
             if not is_agreed(question, yes=yes):
                 return 1
+            note(
+                database,
+                "points.delete",
+                organization_id=organization_id,
+                points=count,
+                **in_words(request),
+            )
             count = administration.delete_points(organization_id, query)
     click.echo(f"{counted(count, 'point')} of {organization} deleted")
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.database import known_organization, note, opened
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -56,6 +56,9 @@ def delete(
             return 0
         if not is_agreed(f"Delete {what_it_holds(found)} of {organization}?", yes=yes):
             return 1
+
+        for name in names:
+            note(database, "run_test.delete", organization_id=organization_id, target=name)
 
         async def delete_all(store: SqliteSimulationStore) -> SimulationContents:
             deleted = await store.delete_run_tests(organization_id, names)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.database import note, opened
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -47,6 +47,7 @@ def delete(db: Path | None, tenant: str, dry_run: bool, yes: bool) -> int:
             return 0
         if not is_agreed(f"Delete tenant {tenant} with {_in_words(contents)}?", yes=yes):
             return 1
+        note(database, "tenant.delete", target=tenant, calls=contents.calls, events=contents.events)
         contents = administration.delete(tenant)
     click.echo(f"tenant {tenant} with {_in_words(contents)} deleted")
     return 0

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from vumeter_server.custom_metrics.labels import check_metric_names
 from vumeter_server.custom_metrics.matchers import Matcher, check_matchers
 from vumeter_server.custom_metrics.questions import END_OF_TIME_US
 from vumeter_server.errors import InvalidArgument
+from vumeter_server.times.rfc3339 import format_rfc3339
+
+MAX_SHOWN: Final = 20
+MAX_SHOWN_TEXT: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +31,28 @@ class AskedPoints:
     end_us: int | None = None
     metric_names: Sequence[str] = ()
     filters: Sequence[Matcher] = ()
+
+
+def in_words(asked: AskedPoints) -> dict[str, Any]:
+    """Return what is asked for as plain values for the audit, cut where it is long."""
+    bounds = {"start": asked.start_us, "end": asked.end_us}
+    lists = {
+        "metrics": [*asked.metric_names],
+        "filters": [
+            f"{each.label} {each.operator.value} {', '.join(each.values)}"[:MAX_SHOWN_TEXT]
+            for each in asked.filters
+        ],
+    }
+    words: dict[str, Any] = {
+        name: format_rfc3339(instant_us)
+        for name, instant_us in bounds.items()
+        if instant_us is not None
+    }
+    for name, items in lists.items():
+        if items:
+            more = [f"and {len(items) - MAX_SHOWN} more"] if len(items) > MAX_SHOWN else []
+            words[name] = items[:MAX_SHOWN] + more
+    return words
 
 
 class CheckedPoints(NamedTuple):

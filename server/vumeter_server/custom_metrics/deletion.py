@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points
+from vumeter_server.access.audit import AuditLog
+from vumeter_server.access.authenticator import Caller
+from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points, in_words
 from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.errors import InvalidArgument
@@ -35,9 +37,12 @@ class Deletion:
     """Deletes points of one organization at a time."""
 
     store: MetricStore
+    audit: AuditLog
 
-    async def delete(self, organization_id: int, request: DeleteRequest) -> int:
+    async def delete(self, caller: Caller, request: DeleteRequest) -> int:
         """Delete points, all of them or none, and return how many; a dry run only counts them."""
         query = delete_query(request)
-        act = self.store.count_points if request.dry_run else self.store.delete_points
-        return await act(organization_id, query)
+        if request.dry_run:
+            return await self.store.count_points(caller.organization_id, query)
+        await self.audit.append(caller, "points.delete", in_words(request))
+        return await self.store.delete_points(caller.organization_id, query)

@@ -10,7 +10,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points
+from vumeter_server.access.audit import AuditLog
+from vumeter_server.access.authenticator import Caller
+from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points, in_words
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import ExportQuery
 from vumeter_server.custom_metrics.store import MetricStore
@@ -61,12 +63,15 @@ class Export:
     """Exports points of one organization at a time."""
 
     store: MetricStore
+    audit: AuditLog
 
     async def pieces(
-        self, organization_id: int, request: ExportRequest
+        self, caller: Caller, request: ExportRequest
     ) -> AsyncGenerator[ExportPiece, None]:
         """Yield points in order of time; see MetricStore.export_points."""
         start_us, end_us, metric_names, filters = check_points(request)
+        goes_on = {} if request.after is None else {"goes_on": True}
+        await self.audit.append(caller, "points.export", in_words(request) | goes_on)
         after = request.after or ExportPosition(start_us, 0)
         query = ExportQuery(
             start_us=max(start_us, after.time_us),
@@ -75,7 +80,7 @@ class Export:
             filters=filters,
             skip=after.points if after.time_us >= start_us else 0,
         )
-        exporting = self.store.export_points(organization_id, query)
+        exporting = self.store.export_points(caller.organization_id, query)
         async with contextlib.aclosing(exporting):
             async for exported in exporting:
                 end = _end_of(exported.batch, after)

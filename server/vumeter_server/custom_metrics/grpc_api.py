@@ -71,6 +71,7 @@ class CustomMetricsService:
     recording: Recording
     deletion: Deletion
     usage: Usage
+    export: Export
 
     @property
     def service(self) -> ServiceDescriptor:
@@ -225,7 +226,7 @@ class CustomMetricsService:
     ) -> deletion_pb2.DeletePointsResponse:
         """Delete points, all of them or none."""
         try:
-            deleted = await self.deletion.delete(call.organization_id, read_deletion(request))
+            deleted = await self.deletion.delete(call.caller, read_deletion(request))
         except InvalidArgument as error:
             raise error.respelled(QUERY_FIELD_NAMES) from None
         return deletion_pb2.DeletePointsResponse(deleted=deleted)
@@ -237,8 +238,7 @@ class CustomMetricsService:
         token = resume_token(request, (int, int))
         call.taken_within_seconds = EXPORT_TAKEN_WITHIN_SECONDS
         try:
-            export = Export(store=self.queries.store)
-            exporting = export.pieces(call.organization_id, read_export(request, token))
+            exporting = self.export.pieces(call.caller, read_export(request, token))
             async with contextlib.aclosing(exporting):
                 writer = PieceWriter(token)
                 async for piece in exporting:

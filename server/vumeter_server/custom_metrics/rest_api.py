@@ -151,7 +151,7 @@ class CustomMetricsRestService:
     async def Delete(self, request: pb.DeleteRequest, call: Call) -> pb.DeleteResponse:
         """Delete points, all of them or none."""
         asked = delete_request(json_body.decode(request.body, DeleteBody))
-        deleted = await self.deletion.delete(call.organization_id, asked)
+        deleted = await self.deletion.delete(call.caller, asked)
         return pb.DeleteResponse(data=pb.DeleteResponse.Data(deleted=deleted))
 
     async def GetTags(self, request: pb.GetTagsRequest, call: Call) -> HttpBody:

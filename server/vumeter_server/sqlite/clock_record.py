@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.clock_guard import ClockRecord
+from vumeter_server.sqlite import audit
 from vumeter_server.sqlite.database import Database
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.readers import Readers
@@ -53,4 +55,9 @@ class SqliteClockRecordStore:
 
 def accept_clock(database: Database) -> None:
     """Tell the running server, or else the next one, that the machine's clock is right."""
-    database.write(lambda connection: connection.execute("UPDATE server_clock SET is_accepted = 1"))
+
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE server_clock SET is_accepted = 1")
+        audit.append(connection, system_clock(), "clock.accept")
+
+    database.write(job)

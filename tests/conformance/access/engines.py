@@ -11,12 +11,9 @@ from typing import Protocol
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
+from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.access.sqlite.store import (
-    SqliteDeletedOrganizations,
-    SqliteKeyAdministration,
-    SqliteKeyLookup,
-)
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
 from vumeter_server.access.store import (
     DeletedOrganizations,
     KeyAdministration,

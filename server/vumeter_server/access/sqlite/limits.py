@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vumeter_server.sqlite import Database
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
 
 
@@ -47,6 +48,13 @@ class SqliteLimitAdministration:
                     for name, value in changed.items()
                     if value is not None
                 ],
+            )
+            audit.append(
+                connection,
+                system_clock(),
+                "limits.set",
+                organization_id=organization_id,
+                details=changed,
             )
             return True
 

@@ -14,9 +14,10 @@ from vumeter_server.access.keys import (
     secret_digest,
 )
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.deleted_organizations import read_unerased
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
-from vumeter_server.sqlite import Database, Readers, Writer
+from vumeter_server.sqlite import Database, Readers, Writer, audit
 from vumeter_server.sqlite.library import sqlite3, sqlite_utils
 
 
@@ -91,7 +92,9 @@ class SqliteKeyAdministration:
                     (organization, self._clock()),
                 )
                 organization_id = cursor.lastrowid
-            return self._insert(connection, organization_id, role, expires_us, tenant_id)
+            key = self._insert(connection, organization_id, role, expires_us, tenant_id)
+            self._note(connection, "key.create", key.key_id, role=role.value, tenant=tenant_id)
+            return key
 
         return self._database.write(job)
 
@@ -102,6 +105,7 @@ class SqliteKeyAdministration:
             if _find(connection, key_id) is None:
                 return False
             self._revoke(connection, key_id)
+            self._note(connection, "key.revoke", key_id)
             return True
 
         return self._database.write(job)
@@ -119,9 +123,9 @@ class SqliteKeyAdministration:
             ).fetchone()
             expires_us = rotated_expiry(created_us, old.expires_us, now_us)
             self._revoke(connection, key_id)
-            return self._insert(
-                connection, old.organization_id, old.role, expires_us, old.tenant_id
-            )
+            key = self._insert(connection, old.organization_id, old.role, expires_us, old.tenant_id)
+            self._note(connection, "key.rotate", key_id, new_key=key.key_id)
+            return key
 
         return self._database.write(job)
 
@@ -143,6 +147,7 @@ class SqliteKeyAdministration:
             ).fetchone()
             if found is None:
                 return None
+            audit.append(connection, self._clock(), "organization.delete", organization_id=found[0])
             # No organization can be called so: the name is free.
             connection.execute(
                 "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
@@ -159,7 +164,7 @@ class SqliteKeyAdministration:
 
     def is_erased(self, organization_id: int) -> bool:
         """Whether nothing is left of what a deleted organization recorded."""
-        return organization_id not in self._database.read(_unerased)
+        return organization_id not in self._database.read(read_unerased)
 
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of creation."""
@@ -208,41 +213,22 @@ class SqliteKeyAdministration:
         )
         return key
 
+    def _note(
+        self, connection: sqlite3.Connection, action: str, key_id: str, **details: str | None
+    ) -> None:
+        """Add what is done with a key to the audit."""
+        (of,) = connection.execute(
+            "SELECT organization_id FROM api_keys WHERE key_id = ?", (key_id,)
+        ).fetchone()
+        audit.append(
+            connection, self._clock(), action, organization_id=of, target=key_id, details=details
+        )
+
     def _revoke(self, connection: sqlite3.Connection, key_id: str) -> None:
         connection.execute(
             "UPDATE api_keys SET revoked_us = ? WHERE key_id = ? AND revoked_us IS NULL",
             (self._clock(), key_id),
         )
-
-
-class SqliteDeletedOrganizations:
-    """Implements DeletedOrganizations on a database's writer and readers."""
-
-    def __init__(self, readers: Readers, writer: Writer, clock: Clock) -> None:
-        self._readers = readers
-        self._writer = writer
-        self._clock = clock
-
-    async def unerased(self) -> list[int]:
-        """Return the deleted organizations of which something may be left."""
-        return await self._readers.run(_unerased)
-
-    async def set_erased(self, organization_id: int) -> None:
-        """Say that nothing is left of a deleted organization."""
-        await self._writer.run(
-            lambda connection: connection.execute(
-                "UPDATE organizations SET erased_us = ? WHERE organization_id = ?",
-                (self._clock(), organization_id),
-            )
-        )
-
-
-def _unerased(connection: sqlite3.Connection) -> list[int]:
-    rows = connection.execute(
-        "SELECT organization_id FROM organizations"
-        " WHERE deleted_us IS NOT NULL AND erased_us IS NULL ORDER BY organization_id"
-    )
-    return [organization_id for (organization_id,) in rows]
 
 
 _SELECT_KEYS = (

@@ -6,7 +6,8 @@ from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.sqlite.mappings import delete_mapping, read_mapping, write_mapping
 from vumeter_server.otlp.sqlite.rejections import read_rejections
 from vumeter_server.otlp.store import Rejections
-from vumeter_server.sqlite import Database
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
 
 
@@ -36,6 +37,12 @@ class SqliteOtlpAdministration:
                 delete_mapping(connection, organization_id)
             else:
                 write_mapping(connection, organization_id, mapping)
+            audit.append(
+                connection,
+                system_clock(),
+                "otlp.set_mapping" if mapping is not None else "otlp.reset_mapping",
+                organization_id=organization_id,
+            )
             return True
 
         return self._database.write(job)

@@ -19,6 +19,7 @@ from vumeter_server.sqlite.migrations import (
     m0014_otlp,
     m0020_limits,
     m0021_deletions,
+    m0022_audit,
 )
 
 _MODULES = (
@@ -38,6 +39,7 @@ _MODULES = (
     m0014_otlp,
     m0020_limits,
     m0021_deletions,
+    m0022_audit,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from vumeter_server.custom_metrics.questions import MetricInfo
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.query.labels import read_metric_infos
-from vumeter_server.sqlite import Database
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
 
 
@@ -51,6 +52,13 @@ class SqliteMetricAdministration:
             state = read_state(connection, organization_id)
             state.deletions += 1
             write_state(connection, organization_id, state)
+            audit.append(
+                connection,
+                system_clock(),
+                "metric.delete",
+                organization_id=organization_id,
+                target=name,
+            )
             return True
 
         return self._database.write(job)

@@ -18,9 +18,10 @@ from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
-from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.sqlite import Readers, Writer, audit
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import erase_some
+from vumeter_server.times.rfc3339 import format_rfc3339
 
 T = TypeVar("T")
 
@@ -153,6 +154,19 @@ class MetricMaintenance:
                         )
                     )
             if days:
+                await self._writer.run(
+                    partial(
+                        audit.append,
+                        now_us=now_us,
+                        action="retention.drop_days",
+                        actor=audit.SERVER,
+                        organization_id=organization_id,
+                        details={
+                            "days": len(days),
+                            "last_day": format_rfc3339(days[-1] * DAY_US)[:10],
+                        },
+                    )
+                )
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
 
     async def erase(self, organization_id: int, forget_symbols: Callable[[int], None]) -> None:

@@ -1,0 +1,137 @@
+"""The audit: who changed or took away what, in the table `audit_entries`, which only grows.
+
+An entry is written in the transaction of the change, or in one before it where the change takes
+many: then it says that the change was asked for.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vumeter_server.sqlite.library import sqlite3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """Who did something: a key, a user with a command, or, with nothing of it, the server."""
+
+    key_id: str | None = None
+    user: str | None = None
+    command: str | None = None
+
+
+SERVER: Final = Actor()
+_command: ContextVar[str | None] = ContextVar("command", default=None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """Something that was done.
+
+    Attributes:
+        number: counts up from 1, with gaps.
+        occurred_us: when, in microseconds since the epoch.
+        actor: by whom.
+        action: what, such as `key.create`.
+        organization: whose thing it was done to; None for a thing that belongs to none.
+        target: to which thing: a key, a metric, a tenant; "" where the organization says it.
+        details: what else is worth knowing, in plain values; never a secret.
+    """
+
+    number: int
+    occurred_us: int
+    actor: Actor
+    action: str
+    organization: str | None
+    target: str
+    details: dict[str, Any]
+
+
+@contextmanager
+def by_command(command: str) -> Iterator[None]:
+    """Name the command that does whatever this process does in the context."""
+    token = _command.set(command)
+    try:
+        yield
+    finally:
+        _command.reset(token)
+
+
+def this_user() -> Actor:
+    """Return the user of this process, before sudo, and the command that runs."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number without a name.
+        user = str(os.getuid())
+    return Actor(user=user, command=_command.get())
+
+
+def append(
+    connection: sqlite3.Connection,
+    now_us: int,
+    action: str,
+    *,
+    actor: Actor | None = None,
+    organization_id: int | None = None,
+    target: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an entry to the transaction; by the user of this process, if no actor is given."""
+    who = actor or this_user()
+    connection.execute(
+        "INSERT INTO audit_entries"
+        " (occurred_us, key_id, user, command, action, organization, target, details)"
+        " VALUES (?, ?, ?, ?, ?,"
+        " (SELECT name FROM organizations WHERE organization_id = ?), ?, ?)",
+        (
+            now_us,
+            who.key_id,
+            who.user,
+            who.command,
+            action,
+            organization_id,
+            target,
+            json.dumps(dict(details or {}), ensure_ascii=False),
+        ),
+    )
+
+
+def read(
+    connection: sqlite3.Connection,
+    *,
+    most: int,
+    organization: str | None = None,
+    action: str | None = None,
+    since_us: int | None = None,
+) -> list[AuditEntry]:
+    """Return up to `most` entries, the newest first, of those that match all that is given.
+
+    `action` may be the first word of actions: `key` for `key.create` and `key.revoke`.
+    """
+    rows = connection.execute(
+        "SELECT entry_number, occurred_us, key_id, user, command, action, organization, target,"
+        " details FROM audit_entries WHERE (?1 IS NULL OR organization = ?1)"
+        " AND (?2 IS NULL OR action = ?2 OR substr(action, 1, length(?2) + 1) = ?2 || '.')"
+        " AND (?3 IS NULL OR occurred_us >= ?3) ORDER BY entry_number DESC LIMIT ?4",
+        (organization, action, since_us, most),
+    )
+    return [
+        AuditEntry(
+            number=number,
+            occurred_us=occurred_us,
+            actor=Actor(key_id=key_id, user=user, command=command),
+            action=found,
+            organization=of,
+            target=target,
+            details=json.loads(details),
+        )
+        for number, occurred_us, key_id, user, command, found, of, target, details in rows
+    ]

@@ -11,6 +11,7 @@ import click
 
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, NO_LIMIT, RANGES
@@ -51,7 +52,7 @@ class OrganizationLimitType(click.ParamType[int | str]):
         return int(text)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def limits() -> None:
     """Limits: how much each organization may send and store.
 
@@ -91,12 +92,12 @@ def show(db: Path | None, organization: str, output_format: str) -> None:
 @click.option(
     "--requests-per-second",
     type=OrganizationLimitType("requests_per_second"),
-    help="How many calls each key may make a second.",
+    help="How many calls each key may make per second.",
 )
 @click.option(
     "--points-per-second",
     type=OrganizationLimitType("points_per_second"),
-    help="How many points of custom metrics each key may record a second.",
+    help="How many points of custom metrics each key may record per second.",
 )
 @click.option(
     "--metrics", type=OrganizationLimitType("metrics"), help="How many custom metrics it has."

@@ -27,7 +27,9 @@ def test_points_of_a_session_go_with_all_that_only_they_had(
     subject: Subject, flushed: bool
 ) -> None:
     practice = Practice.of(subject)
-    practice.record(booked(session_id="session_2", tags={"origin": "web"}))
+    practice.record(
+        booked(session_id="session_2", tags={"origin": "web"}), booked(session_id="session_2")
+    )
     expected = practice.everything()
     practice.record(
         booked(session_id="session_1", agent_id="agent_1", tags={"origin": "phone"}),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
@@ -35,7 +34,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import (
     with_transaction,
 )
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State, read_state
-from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelSums, LabelTotals
+from vumeter_server.custom_metrics.sqlite.rollups.by_label import LabelRollups, LabelSums
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import Totals
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite import check_cancelled
@@ -43,8 +42,6 @@ from vumeter_server.sqlite.library import sqlite3
 
 # So many points of the head are read together, which takes some ten times their room meanwhile.
 POINTS_AT_ONCE = 65_536
-# How many labels of one organization have their rollups cached.
-MAX_LABEL_ROLLUPS = 4
 
 _cache_numbers = itertools.count()
 
@@ -71,13 +68,13 @@ class OrganizationCache:
         self._number = next(_cache_numbers)
         # What the event loop is given until something is recorded.
         self._held_view: View | None = None
-        self._label_rollups: OrderedDict[str, LabelTotals] = OrderedDict()
+        self._label_rollups = LabelRollups(self._organization_id)
 
     @property
     def entries(self) -> int:
         """How many entries of about 50 bytes are held, without the point sums."""
-        entries = sum(map(len, self._label_rollups.values()))
-        return self._labels.entries + len(self._head) + len(self._prefix_sums) // 2 + entries
+        own = self._labels.entries + len(self._head) + len(self._prefix_sums) // 2
+        return own + len(self._label_rollups)
 
     def take(self, connection: sqlite3.Connection) -> Snapshot:
         """Return the organization as `connection`'s read transaction sees it.
@@ -160,12 +157,7 @@ class OrganizationCache:
     def label_sums(self, snapshot: Snapshot, key: str, first: int, end: int) -> LabelSums:
         """Return the sums of flushed days [first, end) by metric and value of a label."""
         with self._label_lock:
-            if key not in self._label_rollups:
-                self._label_rollups[key] = LabelTotals(snapshot.organization_id, key)
-            self._label_rollups.move_to_end(key)
-            if len(self._label_rollups) > MAX_LABEL_ROLLUPS:
-                self._label_rollups.popitem(last=False)
-            return self._label_rollups[key].read(snapshot.connection, first, end)
+            return self._label_rollups.read(snapshot.connection, key, first, end)
 
     def sums(
         self,

@@ -6,6 +6,7 @@ again.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,6 +26,9 @@ one part of a day; None if it was written without minima and maxima."""
 
 # A label with more entries than this over all days is read anew for each query.
 MAX_ENTRIES = 400_000
+# So many labels of one organization are kept, with so many entries together.
+MAX_LABELS = 32
+MAX_ENTRIES_TOGETHER = 4 * MAX_ENTRIES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -148,3 +152,26 @@ class LabelTotals:
             sums,
             None if extremes is None else extremes.merged(where, len(metrics)),
         )
+
+
+class LabelRollups:
+    """The sums of the labels that were asked for last; used by one thread at a time."""
+
+    def __init__(self, organization_id: int) -> None:
+        self._organization_id = organization_id
+        self._labels: OrderedDict[str, LabelTotals] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return sum(map(len, list(self._labels.values())))
+
+    def read(self, connection: sqlite3.Connection, key: str, first: int, end: int) -> LabelSums:
+        """Return the sums of a label on days [first, end) as `connection` sees them."""
+        totals = self._labels.setdefault(key, LabelTotals(self._organization_id, key))
+        self._labels.move_to_end(key)
+        sums = totals.read(connection, first, end)
+        entries = len(self)
+        while len(self._labels) > MAX_LABELS or entries > MAX_ENTRIES_TOGETHER:
+            _, oldest = self._labels.popitem(last=False)
+            entries -= len(oldest)
+        return sums

@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test lint fix generate check-generated bench lock
+.PHONY: help setup run test test-long test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,13 +46,34 @@ test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 proc
 test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
 	@TEST_LONG=1 $(PYTEST) $(ARGS)
 
-lint: setup check-generated ## check style, types, imports, protos and generated files
+KILLS ?= 1000
+test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)
+	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest tests/end_to_end/test_random_kills.py $(ARGS)
+
+test-damage: setup ## damage every page and many blobs of a database file: about an hour
+	@TEST_DAMAGE=all $(BIN)/python -m pytest tests/sqlite/test_damage.py $(ARGS)
+
+MINUTES ?= 60
+test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
+	@until [ $$SECONDS -ge $$(( $(MINUTES) * 60 )) ]; do \
+		$(BIN)/python -m pytest -m hypothesis --hypothesis-seed $$RANDOM --exitfirst $(ARGS) || exit; done
+
+# `make --jobs 2 lint` checks types beside the rest.
+lint: lint-style lint-imports lint-protos lint-types ## check style, imports, protos, generated files and types
+
+lint-style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+
+lint-imports: setup
 	@$(BIN)/lint-imports --no-logo
+
+lint-protos: setup check-generated
 	@$(GENERATE_BIN)/python tools/generate.py --lint-image build/protos.binpb
 	@$(BIN)/buf lint build/protos.binpb --path vumeter
+
+lint-types: setup
+	@$(BIN)/mypy
 
 fix: setup ## repair what lint can repair
 	@$(BIN)/ruff check --fix .

@@ -37,6 +37,9 @@ class BrokenOnce:
         self.tried = 0
         self.saved: asyncio.Queue[Mapping[str, int]] = asyncio.Queue()
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
+
     async def find_key(self, key_id: str) -> StoredKey | None:
         return self._key
 

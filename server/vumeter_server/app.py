@@ -16,10 +16,12 @@ import structlog
 from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.erasure import Erasure
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -98,6 +100,7 @@ async def running(
         keys = SqliteKeyLookup(readers, writer)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
         authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
+        rates = RateLimits()
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
         foundation = families.Foundation(
@@ -106,6 +109,7 @@ async def running(
             clock=clock,
             guard=guard,
             keys=keys,
+            rates=rates,
             writer=writer,
             readers=readers,
             on_progress=on_progress,
@@ -115,8 +119,13 @@ async def running(
             Pipeline(
                 authenticator=authenticator,
                 query_timeout_seconds=settings.query_timeout_seconds,
+                rates=rates,
+                on_limited=[family.on_limited for family in built],
             ),
-            [servicer for family in built for servicer in family.servicers],
+            [
+                *(each for family in built for each in family.servicers),
+                *servicers_beside_families(keys),
+            ],
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],
@@ -130,7 +139,7 @@ async def running(
 
         background = Background(on_end)
         for family in built:
-            for work in family.background if foundation.writes else ():
+            for work in family.background:
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:

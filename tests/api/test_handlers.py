@@ -68,6 +68,9 @@ class Doing:
 class NoKeys:
     """A store of keys without any."""
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
+
     async def find_key(self, key_id: str) -> StoredKey | None:
         return None
 

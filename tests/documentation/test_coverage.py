@@ -27,7 +27,9 @@ from vumeter_server.runtime.settings import Settings
 
 SETTINGS = Settings.model_fields
 FAMILY_PAGES = {
+    "vumeter.access.v1": "docs/credentials.md",
     "vumeter.custom_metrics.v1": "docs/custom-metrics.md",
+    "vumeter.dashboard.v1": "docs/dashboard.md",
     "vumeter.live_metrics.v1": "docs/live-metrics.md",
     "vumeter.otlp.v1": "docs/opentelemetry.md",
     "vumeter.simulation.v1": "docs/simulation.md",
@@ -149,7 +151,10 @@ def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(n
 SENT_BY_WORKERS = {f"OtlpRestService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
 
 
-@pytest.mark.parametrize("name", sorted(PATHS.keys() - SENT_BY_WORKERS))
+FOR_BROWSERS = {"DashboardRestService.GetPage", "DashboardRestService.GetAsset"}
+
+
+@pytest.mark.parametrize("name", sorted(PATHS.keys() - SENT_BY_WORKERS - FOR_BROWSERS))
 def test_every_path_is_asked_in_the_readme(name: str) -> None:
     _, _, path, _ = PATHS[name]
     asked = "\n".join(step.code for step in steps_of(README))

@@ -11,7 +11,7 @@ import pytest
 import requests
 from tests.edge.asking import get, is_status, raw_request
 from tests.edge.conftest import ALLOWED_ORIGIN, Edge
-from tests.edge.test_config import methods_of_paths
+from tests.edge.lua_filter import methods_of_paths
 
 NAMES = "/v1/custom-metrics/names"
 
@@ -51,7 +51,7 @@ async def test_a_body_beside_the_wrong_method_is_not_waited_for(edge: Edge) -> N
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "/u",
         "/v1/custom-metrics/nmaes",
         "/v1/custom-metrics/sessions/",
         "/v1/custom-metrics/sessions/a/b",
@@ -93,3 +93,21 @@ async def test_a_request_of_grpc_is_not_judged_by_methods_of_rest(edge: Edge) ->
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "Method not allowed" not in str(caught.value.details())
     assert (await get(edge, NAMES)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/ui", "/?", "/ui?x=1"])
+async def test_the_root_leads_to_the_dashboard(edge: Edge, path: str) -> None:
+    response = await asyncio.to_thread(
+        requests.get, edge.url + path, allow_redirects=False, timeout=30
+    )
+    assert (response.status_code, response.content) == (302, b"")
+    assert response.headers["location"].partition("?")[0] == f"{edge.url}/ui/"
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(("verb", "status"), [("POST", 404), ("DELETE", 404)])
+async def test_nothing_else_than_a_page_is_asked_of_the_root(
+    edge: Edge, verb: str, status: int
+) -> None:
+    response = await ask(edge, verb, "/")
+    is_status(response, status, 5, "Not found")

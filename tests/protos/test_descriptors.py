@@ -10,12 +10,14 @@ from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 
+from vumeter.access.v1 import access_pb2, access_rest_pb2
 from vumeter.custom_metrics.v1 import (
     custom_metrics_pb2,
     custom_metrics_rest_pb2,
     deletion_pb2,
     query_pb2,
 )
+from vumeter.dashboard.v1 import dashboard_rest_pb2
 from vumeter.live_metrics.v1 import live_metrics_pb2, live_metrics_rest_pb2
 from vumeter.otlp.v1 import otlp_pb2, otlp_rest_pb2
 from vumeter.simulation.v1 import simulation_pb2, simulation_rest_pb2
@@ -27,6 +29,8 @@ TYPED: list[FileDescriptor] = [
     simulation_pb2.DESCRIPTOR,
 ]
 REST: list[FileDescriptor] = [
+    access_rest_pb2.DESCRIPTOR,
+    dashboard_rest_pb2.DESCRIPTOR,
     custom_metrics_rest_pb2.DESCRIPTOR,
     live_metrics_rest_pb2.DESCRIPTOR,
     otlp_rest_pb2.DESCRIPTOR,
@@ -36,7 +40,9 @@ REST: list[FileDescriptor] = [
 MESSAGES: list[FileDescriptor] = [deletion_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR]
 # What exporters send has a protocol that is not ours; ours only tells about it.
 ABOUT_EXPORTS: list[FileDescriptor] = [otlp_pb2.DESCRIPTOR]
-FILES = [*TYPED, *REST, *MESSAGES, *ABOUT_EXPORTS]
+# Nothing is recorded by it.
+ABOUT_CALLERS: list[FileDescriptor] = [access_pb2.DESCRIPTOR]
+FILES = [*TYPED, *REST, *MESSAGES, *ABOUT_EXPORTS, *ABOUT_CALLERS]
 
 COUNTS = (FieldDescriptor.TYPE_INT64,)
 # What the column of a batch refers by, and the size of a page as AIP-158 has it.
@@ -263,6 +269,8 @@ def test_methods_without_side_effects_are_those_that_ask() -> None:
                     "AggregateMetrics",
                     "CompareExecutions",
                     "ExportPoints",
+                    "ExportEvents",
+                    "ExportCalls",
                 )
                 assert (options.idempotency_level == no_side_effects) == asks, method.full_name
                 if rule := options.Extensions[annotations_pb2.http].get:

@@ -28,6 +28,9 @@ class Keys:
         self.revoked_us: int | None = None
         self.asked = 0
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        return None
+
     async def find_key(self, key_id: str) -> StoredKey | None:
         self.asked += 1
         if key_id != self.credential.key_id:

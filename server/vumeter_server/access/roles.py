@@ -67,6 +67,7 @@ READ_ALL_TENANTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.OPERATOR}), 
 RECORD_EVENTS = Access(scheme=Scheme.LIVE, roles=frozenset({Role.REPORTER}))
 # For the admin token alone.
 ADMINISTER_LIVE = Access(scheme=Scheme.LIVE)
+ANY_CALLER = Access(scheme=Scheme.LIVE, roles=frozenset(Role))
 RECORD_CUSTOM_METRICS = Access(
     scheme=Scheme.BEARER, roles=frozenset({Role.OWNER, Role.ADMIN, Role.MEMBER})
 )
@@ -113,6 +114,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         QUERY_CUSTOM_METRICS,
         (
             "GetNames",
+            "GetMetrics",
             "GetAggregate",
             "GetDaily",
             "GetTimeseries",
@@ -148,6 +150,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetLiveMetrics",
             "WatchLiveMetrics",
             "GetHistory",
+            "ExportEvents",
         ),
     ),
     (
@@ -175,6 +178,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         (
             "GetGlobalMetrics",
             "GetCapacityDebug",
+            "GetTenants",
         ),
     ),
     (
@@ -189,6 +193,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetExecutionMetrics",
             "ListExecutionMetrics",
             "ListRunTests",
+            "ExportCalls",
             "DeleteExecution",
             "CompareExecutions",
         ),
@@ -198,11 +203,15 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
         SIMULATION,
         (
             "QueryMetrics",
+            "GetRunTests",
             "QueryComparison",
             "PostExecution",
             "PostCalls",
         ),
     ),
+    ("vumeter.access.v1.AccessService", ANY_CALLER, ("GetCaller",)),
+    ("vumeter.access.v1.AccessRestService", ANY_CALLER, ("GetCaller",)),
+    ("vumeter.dashboard.v1.DashboardRestService", PUBLIC, ("GetPage", "GetAsset")),
     (
         "grpc.health.v1.Health",
         PUBLIC,

@@ -74,6 +74,9 @@ class KeyLookup(Protocol):
         half second for which the authenticator caches answers is all that delays a change.
         """
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed, None if there is none."""
+
     async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
         """Return up to `most` keys of an organization, whatever their state.
 

@@ -11,6 +11,7 @@ from vumeter_server.access.roles import LIVE_ROLES, ROLES_IN_SHORT, Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, duration, organization_name, tenant_id
 from vumeter_server.commands.printing import (
     Row,
@@ -25,7 +26,7 @@ from vumeter_server.runtime.clock import system_clock
 LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """API keys; a running server honors every change within a second."""
 
@@ -57,6 +58,12 @@ def keys() -> None:
     metavar="DURATION",
     help="How long the key is active, such as 90d or 12h. [default: for ever]",
 )
+@click.option(
+    "--create",
+    "creates_database",
+    is_flag=True,
+    help="Create the database too, if there is none.",
+)
 @format_option
 def create(
     db: Path | None,
@@ -64,17 +71,15 @@ def create(
     role: str,
     tenant: str | None,
     expires_in: int | None,
+    creates_database: bool,
     output_format: str,
 ) -> None:
-    """Create a key and print it with its secret, which is shown only now.
-
-    The database is created if there is none.
-    """
+    """Create a key and print it with its secret, which is shown only now."""
     if tenant is not None and role not in LIVE_ROLES:
         raise click.BadParameter(
             "goes with --role operator or reporter alone", param_hint="'--tenant'"
         )
-    with opened(db, create=True) as database:
+    with opened(db, create=creates_database, hint="--create creates it") as database:
         administration = SqliteKeyAdministration(database)
         expires_us = None if expires_in is None else system_clock() + expires_in
         key = administration.create_key(organization, Role(role), expires_us, tenant)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from vumeter_server.custom_metrics.query import Rows
-from vumeter_server.custom_metrics.questions import SessionMetric, TagValues, Timeseries
+from vumeter_server.custom_metrics.questions import MetricInfo, SessionMetric, TagValues, Timeseries
 from vumeter_server.numbers import (
     epoch_seconds,
     json_numbers,
@@ -65,6 +65,21 @@ def render_timeseries(
     values = list(zip(starts, text_numbers(timeseries.values), strict=True))
     result = [{"metric": {"metric_name": metric_name}, "values": values}] if values else []
     return _data({"resultType": "matrix", "result": result})
+
+
+def render_metrics(metrics: list[MetricInfo]) -> bytes:
+    """Write an array of metrics."""
+    return _data(
+        [
+            {
+                "name": each.name,
+                "type": each.type.name.lower(),
+                "unit": each.unit,
+                "description": each.description,
+            }
+            for each in metrics
+        ]
+    )
 
 
 def render_tags(tags: dict[str, TagValues]) -> bytes:

@@ -34,6 +34,7 @@ from vumeter_server.custom_metrics.record_body import RecordBody, points_of
 from vumeter_server.custom_metrics.rendering import (
     render_aggregate,
     render_daily,
+    render_metrics,
     render_session,
     render_tags,
     render_timeseries,
@@ -94,6 +95,10 @@ class CustomMetricsRestService:
         """List metric names."""
         names = await self.queries.names(call.organization_id, request.agent_id)
         return pb.GetNamesResponse(data=names)
+
+    async def GetMetrics(self, request: pb.GetMetricsRequest, call: Call) -> HttpBody:
+        """List metrics with what is known of them."""
+        return _json(render_metrics(await self.queries.metrics(call.organization_id)))
 
     async def GetAggregate(self, request: pb.GetAggregateRequest, call: Call) -> HttpBody:
         """Sum metrics over a range."""

@@ -8,6 +8,7 @@ commits.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,16 @@ class Capacity:
     pending: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Calls of one tenant that are not active yet."""
+
+    pending: int
+    """Wait for a decision."""
+    unstarted: int
+    """Accepted, neither started nor ended."""
+
+
 @dataclass(slots=True, eq=False)
 class _Watched:
     """The values of one tenant (or of all) and the flags of those who watch them."""
@@ -52,6 +63,7 @@ class LiveView:
         self._listings: dict[str, Listing] = {}
         self._limits: dict[str, int] = {}
         self._capacity: Capacity | None = None
+        self._waiting: Counter[tuple[str, CallStage]] = Counter()
         self.closing = asyncio.Event()
         """Set when the server shuts down: streams that callers hold open end then."""
 
@@ -83,6 +95,13 @@ class LiveView:
                 ],
             )
         return self._capacity
+
+    def waiting(self, tenant_id: str) -> Waiting:
+        """Return how many calls of a tenant wait, in which way."""
+        return Waiting(
+            pending=self._waiting[tenant_id, CallStage.PENDING],
+            unstarted=self._waiting[tenant_id, CallStage.ACCEPTED],
+        )
 
     def limit(self, tenant_id: str) -> int | None:
         """Return a tenant's limit, None if it has none."""
@@ -122,11 +141,21 @@ class LiveView:
             if listing is not None:
                 self._listings[call_id] = listing
             for each, sign in ((known, -1), (listing, 1)):
-                if each is not None and each.stage is CallStage.ACTIVE:
+                if each is None:
+                    continue
+                if each.stage is CallStage.ACTIVE:
                     active[each.tenant_id] = active.get(each.tenant_id, 0) + sign
+                else:
+                    self._wait(each, sign)
         if listings:
             self._capacity = None
         return active
+
+    def _wait(self, call: Listing, sign: int) -> None:
+        where = call.tenant_id, call.stage
+        self._waiting[where] += sign
+        if not self._waiting[where]:
+            del self._waiting[where]
 
     @contextmanager
     def watching(self, tenant_id: str | None) -> Iterator[asyncio.Event]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import orjson
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
+from vumeter_server.api.rest_pages import page_of, parse_whole
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.history import Bucket
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import Capacity, LiveValues
+from vumeter_server.live_metrics.store import Tenant
 from vumeter_server.runtime import offload
 from vumeter_server.times.ranges import parse_range
 from vumeter_server.times.rfc3339 import format_rfc3339, read_rfc3339
@@ -81,6 +84,17 @@ class LiveMetricsRestService:
         """Answer the lists of calls."""
         return _capacity_debug(self._queries.capacity())
 
+    async def GetTenants(self, request: pb.GetTenantsRequest, call: Call) -> HttpBody:
+        """Answer a page of tenants."""
+        limit = parse_whole(
+            request.limit, "limit", default=query.DEFAULT_PAGE, least=1, most=query.MAX_PAGE
+        )
+        # One more than the page holds says whether there is a next one.
+        found = await self._queries.tenants(request.after, limit + 1)
+        shown, after = page_of(found, limit, lambda each: each.tenant_id)
+        answer = {"data": [self._tenant(each) for each in shown], "next": after}
+        return json_body.http_body(orjson.dumps(answer))
+
     async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
         """Record a batch."""
         body = request.body
@@ -111,6 +125,17 @@ class LiveMetricsRestService:
         buckets = query.buckets(asked.start_us, asked.end_us, step_us, "end_date")
         found = await self._queries.history(tenant_id, buckets)
         return pb.GetMetricsHistoryResponse(data=map(_bucket, found))
+
+    def _tenant(self, tenant: Tenant) -> dict[str, Any]:
+        last_us, waiting = tenant.last_occurred_us, self._queries.waiting(tenant.tenant_id)
+        return {
+            "tenant_id": tenant.tenant_id,
+            "active_calls": self._queries.values(tenant.tenant_id).active_calls,
+            "pending_calls": waiting.pending,
+            "unstarted_calls": waiting.unstarted,
+            "max_concurrent_calls": tenant.max_concurrent_calls,
+            "last_event_at": None if last_us is None else format_rfc3339(last_us),
+        }
 
 
 # Watchers of one tenant get the same values: the message is created once for all of them.

@@ -12,6 +12,10 @@ MAX_LIMIT = 100
 _NUMBER = re.compile(r"0*([0-9]{1,18})", re.ASCII)
 _BEYOND_ANY_PAGE = 10**18
 
+# Of run tests.
+DEFAULT_RUN_TESTS = 100
+MAX_RUN_TESTS = 1_000
+
 
 def parse_page(text: str) -> int:
     """Return the page asked for, from 1; empty text is page 1.

@@ -16,7 +16,7 @@ from vumeter_server.simulation.aggregation import (
 )
 from vumeter_server.simulation.compare import Comparison
 from vumeter_server.simulation.model import NUMBER_NAMES, NUMBERS_BY_GROUP, CallReport
-from vumeter_server.simulation.store import ExecutionsPage
+from vumeter_server.simulation.store import ExecutionsPage, RunTest
 from vumeter_server.times.rfc3339 import format_rfc3339
 
 # The document prints these with a decimal even where they are whole.
@@ -106,6 +106,15 @@ def page_json(found: ExecutionsPage, *, page: int, limit: int) -> Mapping[str, A
         "current_page": page,
         "count": found.count,
         "results": [execution_json(execution) for execution in found.executions],
+    }
+
+
+def run_test_json(run_test: RunTest) -> Mapping[str, Any]:
+    """Write a run test of the list."""
+    return {
+        "run_test_name": run_test.run_test_name,
+        "execution_count": run_test.execution_count,
+        "last_started_at": _time(run_test.last_started_at),
     }
 
 

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
+from vumeter_server.api.rest_pages import page_of, parse_whole
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation import bodies, ingest, pages, query, rendering
 from vumeter_server.simulation.model import CallReport
@@ -60,6 +61,24 @@ class SimulationRestService:
             )
             return _answer(rendering.page_json(executions, page=page, limit=limit))
         raise InvalidArgument(NOTHING_ASKED)
+
+    async def GetRunTests(self, request: pb.GetRunTestsRequest, call: Call) -> HttpBody:
+        """Answer a page of run tests."""
+        limit = parse_whole(
+            request.limit,
+            "limit",
+            default=pages.DEFAULT_RUN_TESTS,
+            least=1,
+            most=pages.MAX_RUN_TESTS,
+        )
+        # One more than the page holds says whether there is a next one.
+        found = await self._store.run_tests(
+            call.organization_id, after=request.after, limit=limit + 1
+        )
+        shown, after = page_of(found, limit, lambda each: each.run_test_name)
+        return _answer(
+            {"results": [rendering.run_test_json(each) for each in shown], "next": after}
+        )
 
     async def QueryComparison(self, request: pb.QueryComparisonRequest, call: Call) -> HttpBody:
         """Set two executions side by side."""

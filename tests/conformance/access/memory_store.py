@@ -78,6 +78,10 @@ class MemoryKeyStore:
                 own[name] = value
         return True
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        return next((each for each in self.list_keys() if each.key_id == key_id), None)
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
         if self._is_unavailable:

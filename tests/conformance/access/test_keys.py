@@ -246,6 +246,17 @@ async def test_a_lookup_whose_caller_has_gone_leaves_all_others_their_answers(
     assert administration.list_keys()[0].last_used_us == STARTED_US
 
 
+async def test_a_key_is_found_as_it_is_listed(
+    administration: KeyAdministration, lookup: KeyLookup
+) -> None:
+    key = administration.create_key("acme", Role.OPERATOR, STARTED_US + DAY_US, "tenant_1")
+    administration.create_key("globex", Role.OWNER, None)
+    (listed,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
+    assert await lookup.find_key_info(key.key_id) == listed
+    assert (listed.organization, listed.tenant_id) == ("acme", "tenant_1")
+    assert await lookup.find_key_info(UNKNOWN) is None
+
+
 async def test_a_deleted_organization_is_gone_with_its_keys_and_its_name_is_free(
     administration: KeyAdministration, lookup: KeyLookup
 ) -> None:

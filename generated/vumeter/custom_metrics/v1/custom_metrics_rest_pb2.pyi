@@ -38,6 +38,10 @@ class GetNamesResponse(_message.Message):
     data: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, data: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class GetMetricsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class GetAggregateRequest(_message.Message):
     __slots__ = ("start_date", "end_date", "metric_names", "agent_id", "environment_id", "tags", "timezone", "group_by")
     START_DATE_FIELD_NUMBER: _ClassVar[int]

@@ -56,6 +56,11 @@ class CustomMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.SerializeToString,
                 response_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.FromString,
                 _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetMetrics',
+                request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.GetAggregate = channel.unary_unary(
                 '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetAggregate',
                 request_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetAggregateRequest.SerializeToString,
@@ -131,6 +136,18 @@ class CustomMetricsRestServiceServicer(object):
 
     def GetNames(self, request, context):
         """Lists the distinct metric names: `{"data": ["booking_attempt", "booking_completed"]}`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMetrics(self, request, context):
+        """Lists metrics with what is known of them, sorted by name by code point:
+
+        {"data": [{"name": "e2e_latency_ms", "type": "histogram", "unit": "ms", "description": ""}]}
+
+        `type` is `counter`, `gauge` or `histogram`. `unit` (UCUM, such as `ms` or `{call}`) and
+        `description` are as an exporter told them first, "" if none did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,6 +303,11 @@ def add_CustomMetricsRestServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.FromString,
                     response_serializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.SerializeToString,
             ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
             'GetAggregate': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAggregate,
                     request_deserializer=vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetAggregateRequest.FromString,
@@ -392,6 +414,33 @@ class CustomMetricsRestService(object):
             '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetNames',
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesRequest.SerializeToString,
             vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.custom_metrics.v1.CustomMetricsRestService/GetMetrics',
+            vumeter_dot_custom__metrics_dot_v1_dot_custom__metrics__rest__pb2.GetMetricsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -283,18 +283,22 @@ class ListTenantsRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Tenant(_message.Message):
-    __slots__ = ("tenant_id", "last_event_occur_time", "last_event_receive_time", "max_concurrent_calls", "active_calls")
+    __slots__ = ("tenant_id", "last_event_occur_time", "last_event_receive_time", "max_concurrent_calls", "active_calls", "pending_calls", "unstarted_calls")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_OCCUR_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_RECEIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENT_CALLS_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_CALLS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_CALLS_FIELD_NUMBER: _ClassVar[int]
+    UNSTARTED_CALLS_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     last_event_occur_time: _timestamp_pb2.Timestamp
     last_event_receive_time: _timestamp_pb2.Timestamp
     max_concurrent_calls: int
     active_calls: int
-    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ...) -> None: ...
+    pending_calls: int
+    unstarted_calls: int
+    def __init__(self, tenant_id: _Optional[str] = ..., last_event_occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., max_concurrent_calls: _Optional[int] = ..., active_calls: _Optional[int] = ..., pending_calls: _Optional[int] = ..., unstarted_calls: _Optional[int] = ...) -> None: ...
 
 class ListTenantsResponse(_message.Message):
     __slots__ = ("tenants", "next_page_token")
@@ -317,3 +321,25 @@ class SetTenantLimitResponse(_message.Message):
     TENANT_FIELD_NUMBER: _ClassVar[int]
     tenant: Tenant
     def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ...) -> None: ...
+
+class ExportEventsRequest(_message.Message):
+    __slots__ = ("tenant_id", "start_time", "end_time", "resume_token")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    resume_token: str
+    def __init__(self, tenant_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class ExportEventsResponse(_message.Message):
+    __slots__ = ("events", "resume_token", "progress")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[CallEvent]
+    resume_token: str
+    progress: float
+    def __init__(self, events: _Optional[_Iterable[_Union[CallEvent, _Mapping]]] = ..., resume_token: _Optional[str] = ..., progress: _Optional[float] = ...) -> None: ...

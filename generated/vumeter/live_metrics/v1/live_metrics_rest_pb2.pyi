@@ -104,6 +104,14 @@ class GetCapacityDebugResponse(_message.Message):
     pending_tenant_by_call_id: _containers.ScalarMap[str, str]
     def __init__(self, active_count: _Optional[int] = ..., active_calls: _Optional[_Iterable[_Union[GetCapacityDebugResponse.ActiveCall, _Mapping]]] = ..., accepted_count: _Optional[int] = ..., accepted_call_ids: _Optional[_Iterable[str]] = ..., pending_count: _Optional[int] = ..., pending_call_ids: _Optional[_Iterable[str]] = ..., pending_by_tenant_count: _Optional[_Mapping[str, int]] = ..., pending_by_tenant: _Optional[_Mapping[str, _struct_pb2.ListValue]] = ..., pending_tenant_by_call_id_count: _Optional[int] = ..., pending_tenant_by_call_id: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
+class GetTenantsRequest(_message.Message):
+    __slots__ = ("after", "limit")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    limit: str
+    def __init__(self, after: _Optional[str] = ..., limit: _Optional[str] = ...) -> None: ...
+
 class PostEventsRequest(_message.Message):
     __slots__ = ("body",)
     BODY_FIELD_NUMBER: _ClassVar[int]

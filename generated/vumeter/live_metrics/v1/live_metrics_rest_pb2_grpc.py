@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
@@ -60,6 +61,11 @@ class LiveMetricsRestServiceStub(object):
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.SerializeToString,
                 response_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.FromString,
                 _registered_method=True)
+        self.GetTenants = channel.unary_unary(
+                '/vumeter.live_metrics.v1.LiveMetricsRestService/GetTenants',
+                request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.PostEvents = channel.unary_unary(
                 '/vumeter.live_metrics.v1.LiveMetricsRestService/PostEvents',
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.PostEventsRequest.SerializeToString,
@@ -107,6 +113,22 @@ class LiveMetricsRestServiceServicer(object):
 
     def GetCapacityDebug(self, request, context):
         """The active, the accepted and the pending calls of all tenants. Every list is sorted by code point.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTenants(self, request, context):
+        """Lists tenants, sorted by tenant_id by code point, in pages:
+
+        {"data": [{"tenant_id": "tenant_1", "active_calls": 3, "pending_calls": 1,
+        "unstarted_calls": 0, "max_concurrent_calls": 10,
+        "last_event_at": "2025-04-01T10:05:00Z"}],
+        "next": null}
+
+        `pending_calls` wait for a decision; `unstarted_calls` are accepted, neither started nor ended.
+        `max_concurrent_calls` is null without a limit, `last_event_at` (by occurred_at) without an event.
+        `next` is what the next page is asked `after`, null on the last page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +192,11 @@ def add_LiveMetricsRestServiceServicer_to_server(servicer, server):
                     servicer.GetCapacityDebug,
                     request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.FromString,
                     response_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.SerializeToString,
+            ),
+            'GetTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenants,
+                    request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'PostEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.PostEvents,
@@ -279,6 +306,33 @@ class LiveMetricsRestService(object):
             '/vumeter.live_metrics.v1.LiveMetricsRestService/GetCapacityDebug',
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugRequest.SerializeToString,
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetCapacityDebugResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.live_metrics.v1.LiveMetricsRestService/GetTenants',
+            vumeter_dot_live__metrics_dot_v1_dot_live__metrics__rest__pb2.GetTenantsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

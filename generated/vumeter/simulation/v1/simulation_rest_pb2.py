@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+vumeter/simulation/v1/simulation_rest.proto\x12\x15vumeter.simulation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xc8\x01\n\x13QueryMetricsRequest\x12*\n\rrun_test_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\rrun_test_name\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xecution_id\x12\x32\n\x11\x63\x61ll_execution_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x11\x63\x61ll_execution_id\x12\x12\n\x04page\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"~\n\x16QueryComparisonRequest\x12:\n\x15\x62\x61seline_execution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x15\x62\x61seline_execution_id\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0c\x65xecution_id\"@\n\x14PostExecutionRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\"<\n\x10PostCallsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\x32\x9c\x04\n\x15SimulationRestService\x12{\n\x0cQueryMetrics\x12*.vumeter.simulation.v1.QueryMetricsRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/metrics\x12\x81\x01\n\x0fQueryComparison\x12-.vumeter.simulation.v1.QueryComparisonRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/compare\x12\x86\x01\n\rPostExecution\x12+.vumeter.simulation.v1.PostExecutionRequest\x1a\x14.google.api.HttpBody\"2\x90\x02\x02\x82\xd3\xe4\x93\x02)\"!/sdk/api/v1/simulation/executions:\x04\x62ody\x12y\n\tPostCalls\x12\'.vumeter.simulation.v1.PostCallsRequest\x1a\x14.google.api.HttpBody\"-\x90\x02\x02\x82\xd3\xe4\x93\x02$\"\x1c/sdk/api/v1/simulation/calls:\x04\x62odyB\x9c\x01\n\x15vumeter.simulation.v1B\x13SimulationRestProtoP\x01Z\"vumeter/simulation/v1;simulationv1\xaa\x02\x15Vumeter.Simulation.V1\xca\x02\x15Vumeter\\Simulation\\V1\xea\x02\x17Vumeter::Simulation::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+vumeter/simulation/v1/simulation_rest.proto\x12\x15vumeter.simulation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xc8\x01\n\x13QueryMetricsRequest\x12*\n\rrun_test_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\rrun_test_name\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xecution_id\x12\x32\n\x11\x63\x61ll_execution_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x11\x63\x61ll_execution_id\x12\x12\n\x04page\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\">\n\x12GetRunTestsRequest\x12\x13\n\x05\x61\x66ter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"~\n\x16QueryComparisonRequest\x12:\n\x15\x62\x61seline_execution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x15\x62\x61seline_execution_id\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0c\x65xecution_id\"@\n\x14PostExecutionRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\"<\n\x10PostCallsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\x32\x99\x05\n\x15SimulationRestService\x12{\n\x0cQueryMetrics\x12*.vumeter.simulation.v1.QueryMetricsRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/metrics\x12{\n\x0bGetRunTests\x12).vumeter.simulation.v1.GetRunTestsRequest\x1a\x14.google.api.HttpBody\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /sdk/api/v1/simulation/run-tests\x12\x81\x01\n\x0fQueryComparison\x12-.vumeter.simulation.v1.QueryComparisonRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/compare\x12\x86\x01\n\rPostExecution\x12+.vumeter.simulation.v1.PostExecutionRequest\x1a\x14.google.api.HttpBody\"2\x90\x02\x02\x82\xd3\xe4\x93\x02)\"!/sdk/api/v1/simulation/executions:\x04\x62ody\x12y\n\tPostCalls\x12\'.vumeter.simulation.v1.PostCallsRequest\x1a\x14.google.api.HttpBody\"-\x90\x02\x02\x82\xd3\xe4\x93\x02$\"\x1c/sdk/api/v1/simulation/calls:\x04\x62odyB\x9c\x01\n\x15vumeter.simulation.v1B\x13SimulationRestProtoP\x01Z\"vumeter/simulation/v1;simulationv1\xaa\x02\x15Vumeter.Simulation.V1\xca\x02\x15Vumeter\\Simulation\\V1\xea\x02\x17Vumeter::Simulation::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYMETRICSREQUEST'].fields_by_name['page']._serialized_options = b'\342A\001\001'
   _globals['_QUERYMETRICSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_QUERYMETRICSREQUEST'].fields_by_name['limit']._serialized_options = b'\342A\001\001'
+  _globals['_GETRUNTESTSREQUEST'].fields_by_name['after']._loaded_options = None
+  _globals['_GETRUNTESTSREQUEST'].fields_by_name['after']._serialized_options = b'\342A\001\001'
+  _globals['_GETRUNTESTSREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_GETRUNTESTSREQUEST'].fields_by_name['limit']._serialized_options = b'\342A\001\001'
   _globals['_QUERYCOMPARISONREQUEST'].fields_by_name['baseline_execution_id']._loaded_options = None
   _globals['_QUERYCOMPARISONREQUEST'].fields_by_name['baseline_execution_id']._serialized_options = b'\342A\001\002'
   _globals['_QUERYCOMPARISONREQUEST'].fields_by_name['execution_id']._loaded_options = None
@@ -55,6 +59,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POSTCALLSREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\001'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryMetrics']._loaded_options = None
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002 \022\036/sdk/api/v1/simulation/metrics'
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['GetRunTests']._loaded_options = None
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['GetRunTests']._serialized_options = b'\220\002\001\202\323\344\223\002\"\022 /sdk/api/v1/simulation/run-tests'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryComparison']._loaded_options = None
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryComparison']._serialized_options = b'\220\002\001\202\323\344\223\002 \022\036/sdk/api/v1/simulation/compare'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostExecution']._loaded_options = None
@@ -63,12 +69,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostCalls']._serialized_options = b'\220\002\002\202\323\344\223\002$\"\034/sdk/api/v1/simulation/calls:\004body'
   _globals['_QUERYMETRICSREQUEST']._serialized_start=161
   _globals['_QUERYMETRICSREQUEST']._serialized_end=361
-  _globals['_QUERYCOMPARISONREQUEST']._serialized_start=363
-  _globals['_QUERYCOMPARISONREQUEST']._serialized_end=489
-  _globals['_POSTEXECUTIONREQUEST']._serialized_start=491
-  _globals['_POSTEXECUTIONREQUEST']._serialized_end=555
-  _globals['_POSTCALLSREQUEST']._serialized_start=557
-  _globals['_POSTCALLSREQUEST']._serialized_end=617
-  _globals['_SIMULATIONRESTSERVICE']._serialized_start=620
-  _globals['_SIMULATIONRESTSERVICE']._serialized_end=1160
+  _globals['_GETRUNTESTSREQUEST']._serialized_start=363
+  _globals['_GETRUNTESTSREQUEST']._serialized_end=425
+  _globals['_QUERYCOMPARISONREQUEST']._serialized_start=427
+  _globals['_QUERYCOMPARISONREQUEST']._serialized_end=553
+  _globals['_POSTEXECUTIONREQUEST']._serialized_start=555
+  _globals['_POSTEXECUTIONREQUEST']._serialized_end=619
+  _globals['_POSTCALLSREQUEST']._serialized_start=621
+  _globals['_POSTCALLSREQUEST']._serialized_end=681
+  _globals['_SIMULATIONRESTSERVICE']._serialized_start=684
+  _globals['_SIMULATIONRESTSERVICE']._serialized_end=1349
 # @@protoc_insertion_point(module_scope)

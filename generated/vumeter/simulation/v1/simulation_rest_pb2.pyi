@@ -22,6 +22,14 @@ class QueryMetricsRequest(_message.Message):
     limit: str
     def __init__(self, run_test_name: _Optional[str] = ..., execution_id: _Optional[str] = ..., call_execution_id: _Optional[str] = ..., page: _Optional[str] = ..., limit: _Optional[str] = ...) -> None: ...
 
+class GetRunTestsRequest(_message.Message):
+    __slots__ = ("after", "limit")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    after: str
+    limit: str
+    def __init__(self, after: _Optional[str] = ..., limit: _Optional[str] = ...) -> None: ...
+
 class QueryComparisonRequest(_message.Message):
     __slots__ = ("baseline_execution_id", "execution_id")
     BASELINE_EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -47,6 +47,11 @@ class SimulationRestServiceStub(object):
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetRunTests = channel.unary_unary(
+                '/vumeter.simulation.v1.SimulationRestService/GetRunTests',
+                request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.QueryComparison = channel.unary_unary(
                 '/vumeter.simulation.v1.SimulationRestService/QueryComparison',
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryComparisonRequest.SerializeToString,
@@ -109,6 +114,17 @@ class SimulationRestServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRunTests(self, request, context):
+        """Lists run tests, sorted by name by code point, in pages: `{"status": true,
+        "result": {"results": [{run_test_name, execution_count, last_started_at}],
+        "next": null}}`. `last_started_at` is the greatest `started_at` of its
+        executions, `null` when none has one; `next` is what the next page is asked
+        `after`, `null` on the last page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def QueryComparison(self, request, context):
         """Compares two executions: `{"status": true, "result": {"baseline": as by execution, "candidate":
         as by execution, "metrics": [{"metric", "baseline", "candidate", "difference",
@@ -145,6 +161,11 @@ def add_SimulationRestServiceServicer_to_server(servicer, server):
             'QueryMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.QueryMetrics,
                     request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetRunTests': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRunTests,
+                    request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'QueryComparison': grpc.unary_unary_rpc_method_handler(
@@ -196,6 +217,33 @@ class SimulationRestService(object):
             target,
             '/vumeter.simulation.v1.SimulationRestService/QueryMetrics',
             vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.QueryMetricsRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRunTests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.simulation.v1.SimulationRestService/GetRunTests',
+            vumeter_dot_simulation_dot_v1_dot_simulation__rest__pb2.GetRunTestsRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

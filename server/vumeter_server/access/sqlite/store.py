@@ -31,6 +31,13 @@ class SqliteKeyLookup:
         """Return the key of that id."""
         return await self._readers.run(lambda connection: _find(connection, key_id))
 
+    async def find_key_info(self, key_id: str) -> KeyInfo | None:
+        """Return the key of that id as it is listed."""
+        rows = await self._readers.run(
+            lambda connection: _key_infos(connection, " WHERE key_id = ?", (key_id,))
+        )
+        return rows[0] if rows else None
+
     async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
         """Return up to `most` keys of an organization, the one that was used last first."""
         return await self._readers.run(
@@ -245,7 +252,7 @@ _SELECT_KEYS = (
 
 
 def _key_infos(
-    connection: sqlite3.Connection, condition: str, parameters: tuple[int, ...]
+    connection: sqlite3.Connection, condition: str, parameters: tuple[int | str, ...]
 ) -> list[KeyInfo]:
     rows = connection.execute(_SELECT_KEYS + condition, parameters).fetchall()
     return [

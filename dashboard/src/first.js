@@ -1,0 +1,42 @@
+// What an empty database shows: requests that record something, and work when they are pasted.
+import { urlOf } from "./api.js";
+import { copyText, tell } from "./copying.js";
+import { headersOf, readCredentials } from "./credentials.js";
+import { html } from "./html.js";
+import { Panel } from "./panel.js";
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function command(kind, path, body, shown) {
+  const secret = readCredentials()[kind]?.secret ?? "";
+  const headers = Object.entries(headersOf(secret, path)).map(([name, value]) => `-H ${quoted(`${name}: ${shown ? value.replace(secret.split(".").at(-1), "••••••••") : value}`)}`);
+  return [`curl ${quoted(urlOf({ path, query: {} }).href)} \\`, ...headers.map((each) => `  ${each} \\`), "  -H 'Content-Type: application/json' \\", `  -d ${quoted(JSON.stringify(body))}`].join("\n");
+}
+
+/** `requests` are [path, body]; the key is hidden on the screen and part of what is copied. */
+export function First({ title, text, kind, requests }) {
+  const all = (shown) => requests.map(([path, body]) => command(kind, path, body, shown)).join("\n");
+  const copy = async () => tell((await copyText(all(false))) ? "Copied, with the credential in it." : "The browser does not allow to copy");
+  return html`<${Panel} title=${title} class="first">
+    <p>${text}</p>
+    <pre tabindex="0" aria-label="Commands">${all(true)}</pre>
+    <div class="row"><button class="main" onClick=${copy}>Copy</button><span class="label">Paste it into a terminal; the hidden part is copied too. This page shows what arrives.</span></div>
+  </${Panel}>`;
+}
+
+export const FirstPoint = () => html`<${First} title="Record the first point" kind="organization" text="Nothing is recorded yet. A point has a name, and most have labels; its metric comes into being with it."
+  requests=${[["v1/custom-metrics", { points: [{ name: "booking_attempt", tags: { origin: "phone" } }, { name: "e2e_latency_ms", type: "histogram", value: 615, sessionId: "session_1", tags: { origin: "phone" } }] }]]} />`;
+
+export function FirstEvent() {
+  const stamp = new Date().toISOString();
+  const event = (n, type) => ({ event_id: `first-${n}-${stamp}`, type, call_id: `first-call-${stamp}`, tenant_id: "tenant_1", occurred_at: stamp });
+  return html`<${First} title="Record the first call" kind="live" text="No call server has sent an event yet. This is what one sends when a call begins."
+    requests=${[["api/v1/metrics/events", { events: [event(1, "pending"), event(2, "accepted"), event(3, "started")] }]]} />`;
+}
+
+export function FirstExecution() {
+  const execution = { execution_id: crypto.randomUUID?.() ?? "5819e158-aaaa-4000-8000-000000000001", run_test_name: "My first run test", status: "completed", started_at: new Date().toISOString() };
+  const call = { call_execution_id: crypto.randomUUID?.() ?? "5819e158-aaaa-4000-8000-000000000002", execution_id: execution.execution_id, status: "completed", duration_seconds: 42, latency: { avg_agent_latency_ms: 640, response_time_ms: 820 } };
+  return html`<${First} title="Record the first execution" kind="organization" text="No run test has an execution yet."
+    requests=${[["sdk/api/v1/simulation/executions", execution], ["sdk/api/v1/simulation/calls", { calls: [call] }]]} />`;
+}

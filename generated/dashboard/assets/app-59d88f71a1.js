@@ -1,0 +1,18 @@
+import{render}from"./preact-bdcbd9abdf.js";import{useEffect,useState}from"./preact-hooks-e81b3a5fe4.js";import{chooseTheme}from"./colours-7fc57ca9cf.js";import{readCredentials,saveCredentials}from"./credentials-2053aba6e1.js";import{html}from"./html-efe1f2ccc5.js";import{LivePage}from"./live-59220fa5bc.js";import{MetricsPage}from"./metrics-a99bae6508.js";import{changed,goTo,placeHref,shared,usePlace}from"./place-4707aad1e1.js";import{SessionPage}from"./session-3a5075812a.js";import{SignIn}from"./signin-0e097172ff.js";import{SimulationsPage}from"./simulations-6a3f325464.js";import{UsagePage}from"./usage-f2d90ccb08.js";import{isZone,ownZone,zones}from"./zone-fb127196c9.js";const PAGES={live:{title:"Live",needs:"live",view:LivePage},metrics:{title:"Metrics",needs:"organization",view:MetricsPage},session:{title:"Session",needs:"organization",view:SessionPage},simulations:{title:"Simulations",needs:"organization",view:SimulationsPage},usage:{title:"Usage",needs:"organization",view:UsagePage}};function App(){const{page:l,state:e}=usePlace(),[s,c]=useState(readCredentials),[h,a]=useState(null),t=l in PAGES?l:s.organization?"metrics":"live",o=isZone(e.get("zone"))?e.get("zone"):ownZone(),r=e.get("theme")??"";useEffect(()=>{(l!==t||e.get("zone")!==o)&&goTo(t,changed(e,{zone:o}),{replace:!0})}),useEffect(()=>chooseTheme(r),[r]),useEffect(()=>{document.title=`${PAGES[t].title} · vumeter`},[t]),useEffect(()=>{const e=({detail:e})=>{if(!e)return;const t={...readCredentials(),[e]:null};saveCredentials(t),c(t),a(e)};return addEventListener("vumeter-refused",e),()=>removeEventListener("vumeter-refused",e)},[]);const{needs:n,view:m,title:f}=PAGES[t],i=!s.organization&&!s.live,d=(n,s)=>goTo(t,changed(e,n),s),p=t=>{a(null),c(t),i&&!t[n]&&goTo(t.live?"live":"metrics",shared(e))},u=s[n]?.caller;return html`
+    <a class="skip" href="#main" onClick=${e=>{e.preventDefault(),document.getElementById("main").focus()}}>To the content</a>
+    <header class="bar">
+      <a class="brand" href=${placeHref("live",shared(e))}><${Brand} />vumeter</a>
+      <nav aria-label="Pages"><ul class="nav">${Object.entries(PAGES).map(([n,s])=>html`<li key=${n}>
+        <a href=${placeHref(n,shared(e))} aria-current=${n===t?"page":0[0]}>${s.title}</a></li>`)}</ul></nav>
+      <div class="settings">
+        <${ZoneField} zone=${o} onChange=${e=>d({zone:e})} />
+        <select aria-label="Theme" value=${r} onChange=${e=>d({theme:e.target.value})}>
+          <option value="">System theme</option><option value="light">Light</option><option value="dark">Dark</option>
+        </select>
+        ${!i&&html`<button onClick=${()=>{saveCredentials({}),a(null),c(readCredentials())}}>Sign out</button>`}
+      </div>
+    </header>
+    <main id="main" tabindex="-1">
+      ${u?html`<${m} key=${t} title=${f} caller=${u} state=${e} zone=${o} set=${d} />`:html`<${SignIn} key=${n} needed=${i?null:n} refused=${h===n} onSignedIn=${p} />`}
+    </main>`}function ZoneField({zone:e,onChange:t}){const[n]=useState(zones),s=n=>{isZone(n.target.value)?t(n.target.value):n.target.value=e};return html`<label class="fields"><span class="hidden">Time zone</span><input list="zones" value=${e} size="17" spellcheck=${!1} autocomplete="off" onChange=${s} aria-label="Time zone" />
+    <datalist id="zones">${n.map(e=>html`<option key=${e} value=${e} />`)}</datalist></label>`}function Brand(){return html`<svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 24a13 13 0 0 1 24 0" fill="none" stroke="var(--accent)" stroke-width="3" stroke-linecap="round" /><path d="M16 25 22 11" stroke="var(--series-2)" stroke-width="3" stroke-linecap="round" /></svg>`}render(html`<${App} />`,document.getElementById("app"))

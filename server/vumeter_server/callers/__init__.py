@@ -1,0 +1,1 @@
+"""Who a credential belongs to, for callers who ask about their own."""

@@ -107,15 +107,27 @@ def _export(run: Run, stack: Stack, suffix: str) -> Exported:
         environment = {"VUMETER_API_KEY": key_id, "VUMETER_SECRET_KEY": secret}
         started = time.perf_counter()
         process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
+        most_mb = 0.0
+        while process.poll() is None:
+            most_mb = max(most_mb, _most_mb(process.pid))
+            time.sleep(0.02)
         seconds = time.perf_counter() - started
-        process.returncode = status
-        if status:
+        if process.returncode:
             raise RuntimeError(f"the export to {suffix} failed")
         size = Path(file).stat().st_size
     return Exported(
         seconds=seconds,
-        command_mb=used.ru_maxrss / 1024,
+        command_mb=most_mb,
         server_mb=memory.anonymous,
         bytes=size,
     )
+
+
+def _most_mb(pid: int) -> float:
+    """Return what a process had resident when it was most, 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return int(lines.get("VmHWM", "0").split()[0]) / 1_000

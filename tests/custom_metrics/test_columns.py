@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
-from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    decode,
+    decode_bare,
+    encode,
+    encode_bare,
+    encode_bare_each,
+)
 from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
 from vumeter_server.custom_metrics.sqlite.ingest.interning import number_groups
@@ -107,6 +115,25 @@ def test_a_session_of_latencies_takes_two_bytes_a_value() -> None:
     points["value"] = [640.3, 812.0, 97.5]
     (written,) = encode_sessions(points, np.array([0]))
     assert len(written) == HEADER_BYTES + 9 + 3 * (1 + 2 + 4 + 2)
+
+
+COLUMN = st.one_of(
+    st.lists(st.integers(0, 70_000).map(float), min_size=3, max_size=3),
+    st.lists(st.integers(0, 10**6).map(lambda number: number / 10), min_size=3, max_size=3),
+    st.lists(st.sampled_from([0.0, 0.5, -1.0, 2.0**32, 429_496_729.6, 1 / 3, 1e300]), max_size=3),
+    st.just([math.inf, -math.inf, 0.5]),
+)
+
+
+@given(st.lists(COLUMN, max_size=6), st.lists(WHOLE, max_size=2))
+def test_a_column_of_a_table_is_written_as_it_is_alone(
+    doubles: list[list[float]], whole: list[list[int]]
+) -> None:
+    columns = [np.array(each, np.float64) for each in doubles]
+    columns += [np.array(each, np.int64) for each in whole]
+    written = encode_bare_each(columns)
+    assert written == [encode_bare(each) for each in columns]
+    assert [decode_bare(each).tolist() for each in written] == [*doubles, *whole]
 
 
 @given(st.lists(WHOLE, max_size=5))

@@ -9,6 +9,7 @@ written as whole tenths, hundredths or thousandths where dividing these gives ba
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -84,15 +85,61 @@ def encode_bare(column: Array, *, ascending: bool = False) -> bytes:
         first = int(column[0])
         column = np.diff(column, prepend=column[:1])
         flags = _DIFFERENCES
-    type_name = _narrowest(column)
-    if type_name == "<f8":
-        units = as_units(column, least_decimals=1)
+    return _encoded(column, _bounds(column), flags, first)
+
+
+def encode_bare_each(columns: Sequence[Array]) -> list[bytes]:
+    """Return what `encode_bare` returns for each of some columns.
+
+    Rollups have many short columns, to which each pass costs more than its numbers do. So columns
+    of doubles of one length are looked at together.
+    """
+    doubles = [each for each in columns if each.dtype == np.float64]
+    length = len(columns[0]) if columns else 0
+    if not length or any(len(each) != length for each in doubles):
+        return [encode_bare(each) for each in columns]
+    together = np.array(doubles)
+    bounds = zip(
+        np.minimum.reduce(together, axis=1).tolist() if doubles else (),
+        np.maximum.reduce(together, axis=1).tolist() if doubles else (),
+        np.logical_and.reduce(together == np.trunc(together), axis=1).tolist() if doubles else (),
+        strict=True,
+    )
+    return [
+        _encoded(each, next(bounds) if each.dtype == np.float64 else _bounds(each))
+        for each in columns
+    ]
+
+
+def _bounds(column: Array) -> tuple[float, float, bool]:
+    """Return the smallest and the largest number, and whether all are whole."""
+    if not len(column):
+        return 0, 0, True
+    largest = np.maximum.reduce(column).item()
+    if column.dtype.kind != "f":
+        return 0, largest, True
+    smallest = np.minimum.reduce(column).item()
+    # Most columns of which not all are whole are found out by the first.
+    whole = float(column[0]).is_integer() and bool((column == np.trunc(column)).all())
+    return smallest, largest, whole
+
+
+def _encoded(
+    column: Array, bounds: tuple[float, float, bool], flags: int = 0, first: int = 0
+) -> bytes:
+    """Write a column of which `_bounds` are known; -0.0 is written as the 0 that it equals."""
+    smallest, largest, whole = bounds
+    if column.dtype.kind != "f" or (whole and smallest >= 0 and largest < 2**32):
+        type_name = _narrowest_whole(largest)
+    else:
+        type_name = "<f8"
+        units = _as_units(column, smallest, largest, least_decimals=1)
         if units is not None:
             column, decimals = units
-            type_name = _narrowest_whole(np.maximum.reduce(column))
+            type_name = _narrowest_whole(round(largest * 10.0**decimals))
             flags |= decimals << _DECIMALS_FROM_BIT
     start = bytes([_TYPES.index(type_name) | flags]) + first.to_bytes(7, "little")
-    return start + column.astype(type_name).tobytes()
+    return start + column.astype(type_name, copy=False).tobytes()
 
 
 def in_units(values: Array, decimals: int) -> Array:
@@ -109,23 +156,30 @@ def are_whole(values: Array, decimals: int) -> npt.NDArray[np.bool_]:
     return whole
 
 
-def as_units(values: Array, least_decimals: int = 0) -> tuple[Array, int] | None:
+def as_units(values: Array) -> tuple[Array, int] | None:
     """Return values as whole numbers below 2^32 of so many decimals; None if they are none such."""
+    if not len(values):
+        return values, 0
+    smallest, largest = np.minimum.reduce(values).item(), np.maximum.reduce(values).item()
+    return _as_units(values, smallest, largest, least_decimals=0)
+
+
+def _as_units(
+    values: Array, smallest: float, largest: float, *, least_decimals: int
+) -> tuple[Array, int] | None:
+    # Of values with a NaN the smallest is NaN, too.
+    if not smallest >= 0:
+        return None
     some = values[:4].tolist()
     for decimals in range(least_decimals, MOST_DECIMALS + 1):
         unit = 10.0**decimals
+        if not largest * unit < 2**32 - 0.5:
+            return None
         # Most columns that have more decimals are found out by a few of their values.
-        if not all(
-            0 <= value * unit < 2**32 and round(value * unit) / unit == value for value in some
-        ):
-            continue
-        units = in_units(values, decimals)
-        if not len(units) or (
-            np.minimum.reduce(units) >= 0
-            and np.maximum.reduce(units) < 2**32
-            and (units / unit == values).all()
-        ):
-            return units, decimals
+        if all(round(value * unit) / unit == value for value in some):
+            units = np.rint(values * unit)
+            if (units / unit == values).all():
+                return units, decimals
     return None
 
 
@@ -148,23 +202,6 @@ def decode_bare(blob: bytes | memoryview) -> Array:
     whole = column.astype(np.int64)
     whole[:1] += int.from_bytes(blob[1:_START_BYTES], "little")
     return np.add.accumulate(whole, out=whole)
-
-
-def _narrowest(column: Array) -> str:
-    """Return the narrowest type; -0.0 is written as the 0 that it equals."""
-    if not len(column):
-        return _TYPES[0]
-    if column.dtype.kind != "f":
-        return _narrowest_whole(np.maximum.reduce(column))
-    # Rollups have many short columns, to which each pass costs more than its numbers do.
-    if not float(column[0]).is_integer():
-        return "<f8"
-    smallest, largest = np.minimum.reduce(column), np.maximum.reduce(column)
-    if smallest < 0 or largest >= 2**32:
-        return "<f8"
-    if smallest != largest and (column != np.trunc(column)).any():
-        return "<f8"
-    return _narrowest_whole(largest)
 
 
 def _narrowest_whole(largest: Any) -> str:

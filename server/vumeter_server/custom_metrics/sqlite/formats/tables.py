@@ -13,7 +13,11 @@ import numpy as np
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.extremes import Extremes
-from vumeter_server.custom_metrics.sqlite.formats.columns import Array, decode_bare, encode_bare
+from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    Array,
+    decode_bare,
+    encode_bare_each,
+)
 from vumeter_server.sqlite.blobs import Holds, checked_content_of, damaged, with_header
 
 # The last columns of a rollup: minima and maxima.
@@ -27,7 +31,7 @@ def encode_table(columns: Sequence[Array], holds: Holds = Holds.TABLE) -> bytes:
 
 def encode_columns(columns: Sequence[Array]) -> bytes:
     """Write columns of any lengths side by side, without a header."""
-    blobs = [encode_bare(column) for column in columns]
+    blobs = encode_bare_each(columns)
     lengths = np.array([len(columns), *(len(blob) for blob in blobs)], "<i8")
     # Each column begins at a multiple of 8 bytes, where processors read numbers fastest.
     padded = b"".join(blob.ljust(_padded(len(blob)), b"\0") for blob in blobs)

@@ -36,7 +36,7 @@ const instantOf = (text) => (text ? Date.parse(text) / 1000 : null);
 const started = (each, zone) => (each.started_at ? stampText(instantOf(each.started_at), zone) : "without a start");
 
 export function SimulationsPage({ title, state, zone, set }) {
-  const runTests = useAnswer(request("organization", `${PATH}/run-tests`, { limit: "1000" }), { every: 30, read: ({ result }) => result.results });
+  const runTests = useAnswer(request("organization", `${PATH}/run-tests`, { limit: "1000" }), { every: (found) => (found?.length === 0 ? 2 : 30), read: ({ result }) => result.results });
   const all = runTests.data ?? [];
   const name = state.get("run") ?? all[0]?.run_test_name ?? "";
   const missing = runTests.data !== null && !state.get("run") && name;

@@ -159,7 +159,7 @@ def test_simulations(analyst: Visitor, asking: Ask) -> None:
     analyst.open("#/simulations")
     (run_test,) = asking(f"{RUN_TESTS}/run-tests").json()["result"]["results"]
     name = run_test["run_test_name"]
-    expect(analyst.page.get_by_label("Run test")).to_have_value(name)
+    expect(analyst.choice("Run test")).to_have_value(name)
     page = asking(f"{RUN_TESTS}/metrics", run_test_name=name, limit="50").json()["result"]
     shown = analyst.cells("Executions")
     assert len(shown) == page["count"] == run_test["execution_count"]

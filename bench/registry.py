@@ -13,6 +13,7 @@ MODULES = (
     "bench.otlp",
     "bench.resources",
     "bench.live_metrics",
+    "bench.dashboard",
     "bench.simulation",
     "bench.against",
 )

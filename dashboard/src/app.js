@@ -69,7 +69,7 @@ function App() {
       <div class="settings">
         <${ZoneField} zone=${zone} onChange=${(next) => set({ zone: next })} />
         <select aria-label="Theme" value=${theme} onChange=${(event) => set({ theme: event.target.value })}>
-          <option value="">System theme</option><option value="light">Light</option><option value="dark">Dark</option>
+          <option value="">Auto</option><option value="light">Light</option><option value="dark">Dark</option>
         </select>
         ${!nobody && html`<button onClick=${() => { saveCredentials({}); setRefused(null); setCredentials(readCredentials()); }}>Sign out</button>`}
       </div>

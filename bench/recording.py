@@ -16,6 +16,7 @@ from bench import messages, streams
 from bench.answers import check, from_json
 from bench.asks import Ask, Kind
 from bench.dataset import DAY_US, Dataset
+from bench.distributions import BOUNDS, VALUES_A_POINT, of_distributions, of_latencies
 from bench.engines.vumeter import Vumeter
 from bench.load import Target
 from bench.mix import Q1, Q5, Q9
@@ -80,7 +81,24 @@ def measure(run: Run) -> Iterator[Measured]:
             recorded = streams.record(stack, method, encoded)
             _check_recorded(stack, messages.first_points(run.dataset, len(parts)))
         yield rate(f"gRPC, {method}", recorded.rate, "points/s", at_least)
+    yield _measure_distributions(run, batches)
     yield _measure_rest(run, batches)
+
+
+def _measure_distributions(run: Run, batches: int) -> Measured:
+    run.say("encoding distributions")
+    dataset, values = of_latencies(messages.first_points(run.dataset, batches))
+    encoded = [of_distributions(dataset, values, part) for part in messages.parts(dataset, batches)]
+    with run.scratch() as directory, running(directory / "vumeter.db") as stack:
+        run.say("recording distributions over StreamPoints")
+        recorded = streams.record(stack, "StreamPoints", encoded)
+        _check_recorded(stack, dataset)
+    return rate(
+        f"gRPC, StreamPoints, each point a distribution of {VALUES_A_POINT} values in"
+        f" {len(BOUNDS) + 1} buckets",
+        recorded.rate,
+        "points/s",
+    )
 
 
 def _measure_rest(run: Run, batches: int) -> Measured:

@@ -84,6 +84,18 @@ def test_no_module_outside_of_the_server_is_longer_either(folder: str) -> None:
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
+def test_no_test_module_holds_what_others_use() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {statement.module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for statement in ast.walk(ast.parse(path.read_text()))
+        if isinstance(statement, ast.ImportFrom) and statement.module
+        if statement.module.startswith("tests.")
+        if statement.module.rpartition(".")[2].startswith("test_")
+    ]
+    assert found == []
+
+
 def test_nothing_hides_in_an_init() -> None:
     """At most a docstring, imports and the list of what is exported."""
     hidden = [

@@ -16,6 +16,7 @@ import structlog
 from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.erasure import Erasure
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.sqlite.store import SqliteDeletedOrganizations, SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline
@@ -99,6 +100,7 @@ async def running(
         keys = SqliteKeyLookup(readers, writer)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
         authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
+        rates = RateLimits()
         clock_records = SqliteClockRecordStore(readers, writer)
         guard = ClockGuard(clock, await clock_records.read())
         foundation = families.Foundation(
@@ -107,6 +109,7 @@ async def running(
             clock=clock,
             guard=guard,
             keys=keys,
+            rates=rates,
             writer=writer,
             readers=readers,
             on_progress=on_progress,
@@ -116,6 +119,8 @@ async def running(
             Pipeline(
                 authenticator=authenticator,
                 query_timeout_seconds=settings.query_timeout_seconds,
+                rates=rates,
+                on_limited=[family.on_limited for family in built],
             ),
             [
                 *(each for family in built for each in family.servicers),
@@ -134,7 +139,7 @@ async def running(
 
         background = Background(on_end)
         for family in built:
-            for work in family.background if foundation.writes else ():
+            for work in family.background:
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "vumeter_server.commands.serve:serve",
     "keys": "vumeter_server.commands.keys:keys",
     "organizations": "vumeter_server.commands.organizations:organizations",
+    "limits": "vumeter_server.commands.limits:limits",
     "metrics": "vumeter_server.commands.metrics:metrics",
     "points": "vumeter_server.commands.points:points",
     "otlp": "vumeter_server.commands.otlp:otlp",
@@ -25,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "tenants": "vumeter_server.commands.tenants:tenants",
     "run-tests": "vumeter_server.commands.run_tests:run_tests",
     "simulation": "vumeter_server.commands.simulation:simulation",
+    "export": "vumeter_server.commands.exports:export_group",
     "import": "vumeter_server.commands.imports:import_group",
 }
 

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from vumeter_server.access.authenticator import Caller
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.store import KeyLookup, OrganizationData
 from vumeter_server.api.servicers import Servicer
 from vumeter_server.custom_metrics.deletion import Deletion
@@ -19,6 +21,7 @@ from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.custom_metrics.usage import Usage
+from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
@@ -43,8 +46,8 @@ from vumeter_server.sqlite import Readers, Writer
 class Foundation:
     """What every family is built on.
 
-    A process that does not write answers queries alone: it does no background work, and whatever
-    it is told to record it passes on.
+    A process that does not write answers queries alone: it does no background work on what is
+    stored, and whatever it is told to record it passes on.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class Foundation:
     guard: ClockGuard
     """Says whether the clock is trusted with deletion."""
     keys: KeyLookup
+    rates: RateLimits
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
@@ -79,6 +83,8 @@ class Family:
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
+    on_limited: Callable[[Caller], None] = lambda caller: None
+    """Is told of a call beyond the requests per second of its key, whatever it is of."""
 
 
 async def assemble(foundation: Foundation) -> list[Family]:
@@ -104,7 +110,9 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     clock, rejections = foundation.clock, RejectionCounter(store.usage, foundation.clock)
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
-        "recording": Recording(store=store, clock=clock, rejections=rejections),
+        "recording": Recording(
+            store=store, clock=clock, rejections=rejections, rates=foundation.rates
+        ),
         "deletion": Deletion(store=store),
         "usage": Usage(store=store.usage, keys=foundation.keys, clock=clock),
     }
@@ -115,7 +123,13 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         deletion_us=foundation.guard.deletion_us,
     )
     exporters = known_exporters()
-    exports = Exports(store=export_store, clock=clock, exporters=exporters, counts=rejections)
+    exports = Exports(
+        store=export_store,
+        clock=clock,
+        exporters=exporters,
+        counts=rejections,
+        rates=foundation.rates,
+    )
     return Family(
         servicers=[
             CustomMetricsService(**use_cases),
@@ -124,7 +138,11 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             OtlpRestService(exports=exports),
             OtlpService(exports=exports),
         ],
-        background=[store.run, export_store.run, rejections.run],
+        background=[
+            rejections.run,
+            *((store.run, export_store.run) if foundation.writes else ()),
+        ],
+        on_limited=lambda caller: rejections.add(caller, RecordingRejectionReason.LIMIT, points=0),
         recorded=[store, export_store],
     )
 
@@ -158,6 +176,6 @@ def _simulation(foundation: Foundation) -> Family:
     store = SqliteSimulationStore(foundation.readers, foundation.writer)
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
-        background=[store.run_maintenance],
+        background=[store.run_maintenance] if foundation.writes else [],
         recorded=[store],
     )

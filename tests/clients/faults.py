@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Fault = Callable[["Handler", bytes], None]
+SHUTTING_DOWN = json.dumps({"code": 14, "message": "Service unavailable", "details": []}).encode()
 
 
 @dataclass
@@ -118,12 +120,17 @@ def held(gate: threading.Event) -> Fault:
 
 
 @contextlib.contextmanager
-def network_to(upstream: str, *faults: Fault) -> Iterator[Network]:
-    """Run a network in front of a product."""
+def network_to(
+    upstream: str, *faults: Fault, tls: ssl.SSLContext | None = None
+) -> Iterator[Network]:
+    """Run a network in front of a product, with `tls` as a proxy that ends TLS."""
     network = Network(upstream=upstream, faults=list(faults))
     with Server(("127.0.0.1", 0), Handler) as server:
         server.network = network
         network.url = f"http://127.0.0.1:{server.server_port}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            network.url = f"https://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 from tests.clients.faults import (
+    SHUTTING_DOWN,
     Fault,
     answering,
     forward,
@@ -19,12 +21,10 @@ from tests.clients.faults import (
     lose_the_request,
     network_to,
 )
-from tests.clients.test_recorder import outcome
 from tests.waiting import until
 
 from vumeter_client import Recorder
 
-SHUTTING_DOWN = json.dumps({"code": 14, "message": "Service unavailable", "details": []}).encode()
 PAGE = b"<html>Sign in to this network</html>"
 
 FAULTS: dict[str, list[Fault]] = {
@@ -75,20 +75,6 @@ def test_a_lost_keep_alive_connection_is_no_failure(organization: Organization) 
             assert recorder.flush(30)
         assert recorder.stats.last_failure is None
     assert organization.totals() == {"turns": 2}
-
-
-def test_retry_after_is_honored_by_flush_too(organization: Organization) -> None:
-    busy = answering(429, SHUTTING_DOWN, retry_after="3600")
-    with network_to(organization.url, busy) as network:
-        with Recorder(network.url, organization.bearer) as recorder:
-            recorder.count("turns")
-            assert not recorder.flush(2)
-            assert len(network.seen) == 1
-            assert recorder.stats.last_failure == "Service unavailable"
-            # There may be no later: closing tries once more.
-            assert recorder.close(30)
-        assert len(network.seen) == 2
-    assert organization.totals() == {"turns": 1}
 
 
 def test_recording_goes_on_while_a_slow_server_answers(organization: Organization) -> None:

@@ -7,8 +7,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from tests.clients.agents import run_agent
 from tests.clients.conftest import Organization
-from tests.clients.test_processes import run_agent
 from tests.documentation.pages import DOCS, ROOT
 from tests.documentation.walkthrough import steps_of
 

@@ -9,15 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.clients.agents import CLIENT, outcome, run_agent
 from tests.clients.conftest import Organization, new_organization
-from tests.clients.test_recorder import outcome
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
 from vumeter_client import Recorder
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-CLIENT = ROOT / "clients" / "python"
 
 
 def server_of(stack: Stack) -> int:
@@ -76,25 +73,6 @@ def test_a_server_that_stands_still_gets_each_point_once(tmp_path: Path) -> None
         assert outcome(recorder) == (501, 501, 0, 0, 0)
     assert organization.totals() == {"turns": 501}
     stack.stop()
-
-
-def run_agent(program: Path, organization: Organization) -> str:
-    """Run a program that records; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(program)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(CLIENT),
-            "VUMETER_URL": organization.url,
-            "VUMETER_KEY": organization.bearer,
-        },
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
 
 
 AT_EXIT = {

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 
 from vumeter_client import Recorder, Stats
@@ -21,14 +22,6 @@ from vumeter_server.access.roles import Role
 
 def recorder_of(organization: Organization, **options: Any) -> Recorder:
     return Recorder(organization.url, organization.bearer, **options)
-
-
-def outcome(recorder: Recorder) -> tuple[int, int, int, int, int]:
-    """Return recorded, sent, dropped, rejected and pending, after checking that they add up."""
-    stats = recorder.stats
-    parts = (stats.sent, stats.dropped, stats.rejected, stats.pending)
-    assert stats.recorded == sum(parts)
-    return (stats.recorded, *parts)
 
 
 def test_every_kind_of_point_arrives_as_it_was_recorded(organization: Organization) -> None:

@@ -100,6 +100,25 @@ def test_a_database_of_many_points_has_no_problem_before_and_after_sealing(path:
             "UPDATE metric_uses SET label_code = 9999999 WHERE label_code >= 0",
             "labels of its points are missing in metric_uses",
         ),
+        # What a deletion says of itself, and what it should have taken.
+        (
+            "INSERT INTO live_deletions (tenant_id, tenant_no) VALUES ('clinic', 7)",
+            "live_deletions: whether 1 is applied is told differently",
+        ),
+        (
+            "INSERT INTO live_marks (us, call_no, kind, tenant_no, amount) VALUES (1, 1, 1, 7, 1)",
+            "live_marks: 1 rows are of a tenant that there is not",
+        ),
+        (
+            "UPDATE organizations SET deleted_us = 1, erased_us = 2",
+            "metric_columns: ",
+        ),
+        (
+            "INSERT INTO point_deletions"
+            " (organization_id, batch_number, query, created_us, deleted)"
+            " VALUES (1, 1000000, '{}', 1, 5)",
+            "deletion 1000000: whether it is applied is told differently",
+        ),
     ],
 )
 def test_what_does_not_agree_is_told_and_is_status_1(

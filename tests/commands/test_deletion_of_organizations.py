@@ -11,8 +11,7 @@ import pytest
 import requests
 from tests.commands.command import at_terminal, try_vumeter
 from tests.otlp.decoded import request as exported
-from tests.otlp.sending import Sender
-from tests.otlp.test_rejected import counter
+from tests.otlp.sending import Sender, counter
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 

@@ -26,7 +26,7 @@ def db(tmp_path: Path) -> Path:
 def create(db: Path, *arguments: str, organization: str = "harbour-dental") -> dict[str, str]:
     key: dict[str, str] = parsed(
         vumeter(
-            *("keys", "create", "--organization", organization, "--format", "json"),
+            *("keys", "create", "--create", "--organization", organization, "--format", "json"),
             *arguments,
             db=db,
         )
@@ -59,6 +59,15 @@ def test_creating_a_key_makes_the_database_and_the_organization(db: Path) -> Non
     assert (organization["name"], organization["good_keys"]) == ("harbour-dental", 1)
 
 
+def test_a_database_that_does_not_exist_is_created_only_if_that_is_asked_for(db: Path) -> None:
+    run = try_vumeter("keys", "create", "--organization", "acme", "--role", "admin", db=db)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == f"vumeter: {db} does not exist; --create creates it\n"
+    assert not db.parent.exists()
+    create(db, "--role", "admin")
+    create(db, "--role", "member")
+
+
 def test_the_secret_is_stored_nowhere(db: Path) -> None:
     key = create(db, "--role", "owner")
     stored = b"".join(file.read_bytes() for file in db.parent.iterdir())
@@ -68,7 +77,8 @@ def test_the_secret_is_stored_nowhere(db: Path) -> None:
 
 def test_as_text_a_key_is_a_line_a_field(db: Path) -> None:
     printed = vumeter(
-        "keys", "create", "--db", str(db), "--organization", "Praxis Dr. Höß", "--role", "member"
+        *("keys", "create", "--create", "--db", str(db)),
+        *("--organization", "Praxis Dr. Höß", "--role", "member"),
     )
     fields = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert list(fields) == [
@@ -114,7 +124,7 @@ def test_a_lifetime_is_written_as_steps_are(db: Path) -> None:
 def test_a_wrong_option_is_one_line_and_makes_nothing(
     db: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    run = try_vumeter("keys", "create", *arguments, db=db)
+    run = try_vumeter("keys", "create", "--create", *arguments, db=db)
     assert (run.returncode, run.stdout) == (2, "")
     (line,) = run.stderr.splitlines()
     assert message in line
@@ -153,7 +163,7 @@ def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_unusable_setting_of_the_server_does_not_hinder_a_command(db: Path) -> None:
     vumeter(
-        *("keys", "create", "--organization", "acme", "--role", "admin"),
+        *("keys", "create", "--create", "--organization", "acme", "--role", "admin"),
         db=db,
         VUMETER_ADMIN_TOKEN="too short",
         VUMETER_REST_PORT="http",

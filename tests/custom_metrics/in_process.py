@@ -19,6 +19,7 @@ from tests.custom_metrics.cases import Ask, canonical
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as pb
 from vumeter_server.access.authenticator import Caller
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.roles import Role
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.ingest import Recording
@@ -55,7 +56,9 @@ class RestCalls:
         rejections = RejectionCounter(usage, clock)
         self.rest = CustomMetricsRestService(
             queries=Queries(store=store),
-            recording=Recording(store=store, clock=clock, rejections=rejections),
+            recording=Recording(
+                store=store, clock=clock, rejections=rejections, rates=RateLimits()
+            ),
             deletion=Deletion(store=store),
             usage=Usage(store=usage, keys=MemoryKeyStore(clock), clock=clock),
         )

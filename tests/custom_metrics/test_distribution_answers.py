@@ -100,6 +100,24 @@ def query(**more: Any) -> str:
     return json.dumps(body | more)
 
 
+def delete(
+    server: InProcess, everything: list[tuple[list[float], dict[str, Any]]], which: str
+) -> list[tuple[list[float], dict[str, Any]]]:
+    """Delete the points of a session or of a day; return those that are left."""
+    if which == "session":
+        body: dict[str, Any] = {
+            "filters": [{"label": "session_id", "op": "=", "value": "session_a"}]
+        }
+        left = [each for each in everything if each[1]["sessionId"] != "session_a"]
+    else:
+        body = {"startDate": "2025-04-02", "endDate": "2025-04-03", "metricNames": ["ttft_ms"]}
+        left = [each for each in everything if not each[1]["timestamp"].startswith("2025-04-02")]
+    # A distribution is one point.
+    answer = server.delete(json.dumps(body))
+    assert answer == {"data": {"deleted": len(everything) - len(left)}}
+    return left
+
+
 def nearest_rank(values: list[float], percent: float) -> float:
     return sorted(values)[math.ceil(round(percent * len(values) / 100, 9)) - 1]
 
@@ -120,21 +138,32 @@ def check_row(row: dict[str, Any], values: list[float], *, extremes_are_exact: b
     assert all(error > 0 for error in errors.values())
 
 
-@given(st.lists(st.lists(points(), min_size=1, max_size=5), min_size=1, max_size=4))
+@given(
+    st.lists(st.lists(points(), min_size=1, max_size=5), min_size=1, max_size=4),
+    st.none() | st.tuples(st.integers(0, 3), st.sampled_from(("session", "day"))),
+)
 @settings(
     deadline=None,
     max_examples=tries(10, 300),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_answers_keep_to_the_values_in_every_state(
-    server: InProcess, batches: list[list[tuple[list[float], dict[str, Any]]]]
+    server: InProcess,
+    batches: list[list[tuple[list[float], dict[str, Any]]]],
+    deletion: tuple[int, str] | None,
 ) -> None:
     server.new_organization()
+    everything: list[tuple[list[float], dict[str, Any]]] = []
     for number, batch in enumerate(batches):
         server.record([point for _, point in batch])
+        everything += batch
         if number % 2:
             server.seal()
-    everything = [each for batch in batches for each in batch]
+        if deletion is not None and number == deletion[0]:
+            everything = delete(server, everything, deletion[1])
+    if not everything:
+        assert server.query(query())["data"]["rows"] == []
+        return
     values = [value for own, _ in everything for value in own]
     plain = [point for _, point in everything if "value" in point]
     exact = all("min" in p["distribution"] for _, p in everything if "distribution" in p)

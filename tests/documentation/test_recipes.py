@@ -37,4 +37,6 @@ def test_there_is_a_recipe_for_each_question_that_people_ask() -> None:
         "Cost per booking",
         "Average of a gauge per day",
         "Minutes per tenant and month as CSV",
+        "Take a mistake back",
+        "A customer wants their data deleted",
     ]

@@ -12,6 +12,7 @@ import envoy
 import pytest
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from tests.edge.lua_filter import methods_of_paths
 
 from vumeter_server.edge.config import (
     EdgeConfig,
@@ -113,17 +114,6 @@ def test_the_lua_filter_knows_the_methods_of_every_documented_path_and_of_no_oth
     # A variable elsewhere than at the end is more than the filter can read.
     assert not [path for path in declared if "{" in path]
     assert methods_of_paths() == declared
-
-
-def methods_of_paths() -> dict[str, set[str]]:
-    filters = connection_manager(load(edge_files().envoy_yaml))["http_filters"]
-    (lua,) = [f["typed_config"] for f in filters if f["name"] == "envoy.filters.http.lua"]
-    source = lua["default_source_code"]["inline_string"]
-    table = source.partition("methods_of = {")[2].partition("}")[0]
-    lines = [line for line in table.splitlines() if line.strip()]
-    rows = [re.fullmatch(r'\s*\["(\S+)"\] = "([A-Z, ]+)",', line) for line in lines]
-    assert None not in rows, lines
-    return {row[1]: set(row[2].split(", ")) for row in rows if row}
 
 
 def test_the_descriptor_set_holds_the_types_of_error_details() -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 from tests.edge.asking import get, is_status, raw_request
 from tests.edge.conftest import ALLOWED_ORIGIN, Edge
-from tests.edge.test_config import methods_of_paths
+from tests.edge.lua_filter import methods_of_paths
 
 NAMES = "/v1/custom-metrics/names"
 

@@ -1,6 +1,6 @@
 """What is refused, on each face on which it can be said: the field is named, nothing is stored.
 
-A row of `bad_input.json`, and of `bad_queries.json` and `bad_deletions.json` for metrics:
+A row of `bad_input.json`, and of the other files `bad_*.json` for metrics:
 
     what        what is wrong
     rest        the request: "verb", "path", and "query", "body", or "body_text" and "headers". A
@@ -23,8 +23,8 @@ from tests.end_to_end.conftest import new_name, with_key
 
 ROWS = [
     row
-    for name in ("bad_input.json", "bad_queries.json", "bad_deletions.json")
-    for row in json.loads(Path(__file__).with_name(name).read_text())
+    for name in ("input", "queries", "deletions", "distributions")
+    for row in json.loads(Path(__file__).with_name(f"bad_{name}.json").read_text())
 ]
 REST = [row for row in ROWS if "rest" in row]
 RPC = [row for row in ROWS if "rpc" in row]

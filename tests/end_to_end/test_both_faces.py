@@ -9,9 +9,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.custom_metrics.cases import Ask, Case, load_cases
+from tests.custom_metrics.cases import Ask, Case, canonical, load_cases
 from tests.end_to_end.callers import Answer, Caller
-from tests.end_to_end.test_cases import canonical
 
 from vumeter_server.custom_metrics.labels import parse_group_by, parse_metric_names, parse_tags
 from vumeter_server.errors import InvalidArgument

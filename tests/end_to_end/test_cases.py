@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
-from tests.custom_metrics.cases import Case, load_cases
+from tests.custom_metrics.cases import Case, canonical, load_cases
 from tests.end_to_end.callers import Caller
 
 CASES = load_cases()
@@ -26,8 +23,3 @@ def test_cases_are_answered_word_for_word_through_envoy(owner: Caller, case: Cas
             assert answer.message == ask.refused.message, ask
         if ask.refused.fields is not None:
             assert tuple(answer.fields) == ask.refused.fields, ask
-
-
-def canonical(answer: Any) -> str:
-    """Return JSON as text, since == takes 1 and 1.0 for equal."""
-    return json.dumps(answer, sort_keys=True)

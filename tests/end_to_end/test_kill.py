@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.effort import tries
-from tests.end_to_end.callers import Caller, bearer
-from tests.end_to_end.conftest import connected
+from tests.end_to_end.killing import KINDS, asking, assert_whole_and_once, running
 from tests.end_to_end.recorders import (
     RECORD,
     Recorder,
-    RestRecorder,
-    RpcRecorder,
-    StreamRecorder,
     request_of,
     size_of,
     stored,
 )
-from tests.stack import Stack, start_stack
+from tests.stack import Stack
 from tests.waiting import until
 
 from vumeter_server.access.keys import NewKey
 from vumeter_server.sqlite.library import sqlite3
-
-KINDS: Sequence[type[Recorder]] = (RestRecorder, RpcRecorder, StreamRecorder)
-ENVIRONMENT = {"VUMETER_ACCESS_LOG": "false"}
-
-
-@contextmanager
-def running(directory: Path, **environment: str) -> Iterator[Stack]:
-    stack = start_stack(directory, **ENVIRONMENT, **environment)
-    yield stack
-    stack.stop()
-
-
-@contextmanager
-def asking(stack: Stack, key: NewKey) -> Iterator[Caller]:
-    with connected(stack) as anybody:
-        yield anybody.showing(bearer(key))
 
 
 def kill_server(stack: Stack) -> None:
@@ -71,13 +51,6 @@ def record_until(
         for client in clients:
             client.join()
     return clients
-
-
-def assert_whole_and_once(found: dict[str, int], clients: list[Recorder]) -> None:
-    sent = {batch for client in clients for batch in client.sent}
-    assert found.keys() <= sent
-    assert found.keys() >= {batch for client in clients for batch in client.acknowledged}
-    assert found == {batch: size_of(batch) for batch in found}
 
 
 def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 from tests.commands.command import vumeter
 from tests.end_to_end.callers import Caller
+from tests.end_to_end.killing import KINDS, asking, assert_whole_and_once, running
 from tests.end_to_end.recorders import Recorder, stored
-from tests.end_to_end.test_kill import KINDS, asking, assert_whole_and_once, running
 from tests.stack import Stack, is_running
 from tests.waiting import until
 

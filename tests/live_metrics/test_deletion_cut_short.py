@@ -14,19 +14,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.live_metrics.factories import Memory
-from tests.conformance.live_metrics.test_random import RANGES, TENANTS, answers, check, received
+from tests.conformance.live_metrics.random_events import RANGES, TENANTS, answers, check, received
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, ground
 
 from vumeter_server.errors import Unavailable
 from vumeter_server.live_metrics.model import Event, EventType
-from vumeter_server.live_metrics.sqlite import deletion
+from vumeter_server.live_metrics.sqlite import deletion, verification
 from vumeter_server.live_metrics.store import LiveStore
-from vumeter_server.sqlite import open_database
+from vumeter_server.sqlite import Database, open_database
 from vumeter_server.sqlite.checking import find_damage
 from vumeter_server.sqlite.writer import Writer
 
 KINDS = [EventType.ACCEPTED, EventType.STARTED]
 Ranges = list[tuple[int, int, int]]
+
+
+def problems(database: Database) -> list[str]:
+    """Return what `vumeter db check` finds."""
+    return database.read(
+        lambda connection: [
+            *find_damage(connection),
+            *verification.find_problems(connection),
+        ]
+    )
 
 
 @contextlib.contextmanager
@@ -100,6 +110,8 @@ def test_whenever_it_ends_all_of_a_tenant_is_there_or_nothing(
             assert found in (whole, without)
             await store.compute_peaks()
             assert await answers(store, view, ranges) == found
+            # Half done is no problem.
+            assert problems(open_database(storage.path)) == []
         is_applied = found != whole
         async with storage.store() as (store, view):
             assert await answers(store, view, ranges) == found
@@ -118,7 +130,7 @@ def test_whenever_it_ends_all_of_a_tenant_is_there_or_nothing(
             assert await answers(store, view, ranges) in (whole, without)
             assert not await store._readers.run(deletion.under_way)
         database = open_database(storage.path)
-        assert database.read(lambda connection: list(find_damage(connection))) == []
+        assert problems(database) == []
 
     async def recorded_again(
         store: LiveStore, memory: Memory, events: list[Event], ranges: Ranges

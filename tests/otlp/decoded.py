@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vumeter_server.custom_metrics.exported import ExportedBatch, KnownMetric
+from vumeter_server.custom_metrics.exported import ExportedBatch, KnownMetric, RoomForMetrics
 from vumeter_server.custom_metrics.increments import SeriesStates
 from vumeter_server.custom_metrics.settle_exported import SettledExport, settle_exported
 from vumeter_server.otlp import json_form, wire
@@ -46,7 +46,7 @@ def settled(
     """Settle a batch."""
     kept: States = defaultdict(SeriesStates) if states is None else states
     return settle_exported(
-        batch, known or {}, lambda *unit: kept[unit], now_us, new_metrics=new_metrics
+        batch, known or {}, lambda *unit: kept[unit], now_us, room=RoomForMetrics(left=new_metrics)
     )
 
 

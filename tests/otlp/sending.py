@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,24 @@ from tests.stack import Stack
 from vumeter.custom_metrics.v1 import custom_metrics_pb2, custom_metrics_pb2_grpc
 from vumeter.otlp.v1 import otlp_pb2, otlp_pb2_grpc
 from vumeter_server.access.keys import NewKey
+
+# In seconds.
+LATENCIES = (0.31, 0.52, 0.75, 1.4, 2.25, 0.31, 0.9)
+
+
+def now_ns(ago_seconds: float = 0) -> str:
+    return str(time.time_ns() - int(ago_seconds * 1e9))
+
+
+def counter(name: str, *values: Any, **more: Any) -> dict[str, Any]:
+    points = [
+        {"asDouble": value, "startTimeUnixNano": now_ns(9), "timeUnixNano": now_ns(), **more}
+        for value in values
+    ]
+    return {
+        "name": name,
+        "sum": {"dataPoints": points, "aggregationTemporality": 1, "isMonotonic": True},
+    }
 
 
 @dataclass(frozen=True)

@@ -8,62 +8,17 @@ from typing import Any
 
 import pytest
 import requests
-from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as over_grpc
-from opentelemetry.exporter.otlp.proto.http import metric_exporter as over_http
-from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    MetricExporter,
-    PeriodicExportingMetricReader,
-)
-from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
-from opentelemetry.sdk.resources import Resource
 from tests.otlp.decoded import PAYLOADS, body_of
-from tests.otlp.sending import Sender
+from tests.otlp.python_agent import DELTA, EXPONENTIAL, Agent, exporter_of
+from tests.otlp.sending import LATENCIES, Sender
 from tests.stack import start_stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2
-
-DELTA = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
-EXPONENTIAL = {Histogram: ExponentialBucketHistogramAggregation()}
-LATENCIES = (0.31, 0.52, 0.75, 1.4, 2.25, 0.31, 0.9)
-
-
-def exporter_of(
-    sender: Sender, transport: str, temporality: Any, aggregation: Any
-) -> MetricExporter:
-    options: dict[str, Any] = {
-        "headers": sender.headers,
-        "timeout": 20,
-        "preferred_temporality": temporality,
-        "preferred_aggregation": aggregation,
-    }
-    if transport == "grpc":
-        return over_grpc.OTLPMetricExporter(sender.stack.edge_target, insecure=True, **options)
-    return over_http.OTLPMetricExporter(f"{sender.stack.rest_url}/v1/metrics", **options)
 
 
 @pytest.fixture(params=["grpc", "http"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-class Agent:
-    """An agent's process with an SDK of its own."""
-
-    def __init__(self, exporter: MetricExporter, **resource: str) -> None:
-        self.provider = MeterProvider(
-            [PeriodicExportingMetricReader(exporter, export_interval_millis=10_000_000)],
-            resource=Resource({"service.name": "reception", **resource}),
-            shutdown_on_exit=False,
-        )
-        meter = self.provider.get_meter("agent")
-        self.calls = meter.create_counter("app.calls", unit="{call}", description="Calls handled")
-        self.latency = meter.create_histogram("app.latency", unit="s")
-        self.active = meter.create_up_down_counter("app.active")
-
-    def export(self) -> None:
-        assert self.provider.force_flush(20_000)
 
 
 @pytest.mark.parametrize("temporality", [None, DELTA], ids=["cumulative", "delta"])

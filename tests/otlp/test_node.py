@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from tests.otlp.node_agent import NodeAgent
-from tests.otlp.sending import Sender
-from tests.otlp.test_exporters import LATENCIES
+from tests.otlp.sending import LATENCIES, Sender
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2
 

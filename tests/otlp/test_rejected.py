@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import grpc
 import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from tests.otlp.decoded import attributes, body_of, request
-from tests.otlp.sending import Sender
+from tests.otlp.sending import Sender, counter, now_ns
 from tests.stack import Stack
 
 from vumeter.otlp.v1 import otlp_pb2
 from vumeter_server.access.roles import Role
-
-
-def now_ns(ago_seconds: float = 0) -> str:
-    return str(time.time_ns() - int(ago_seconds * 1e9))
-
-
-def counter(name: str, *values: Any, **more: Any) -> dict[str, Any]:
-    points = [
-        {"asDouble": value, "startTimeUnixNano": now_ns(9), "timeUnixNano": now_ns(), **more}
-        for value in values
-    ]
-    return {
-        "name": name,
-        "sum": {"dataPoints": points, "aggregationTemporality": 1, "isMonotonic": True},
-    }
 
 
 def test_a_bad_point_takes_no_neighbour_with_it(sender: Sender) -> None:

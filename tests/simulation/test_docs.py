@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.simulation.conftest import PATHS, Organization
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
-from vumeter_server.commands.calls_file import COLUMNS
+from vumeter_server.commands.files.calls import COLUMNS
 from vumeter_server.simulation.compare import METRICS
 from vumeter_server.simulation.model import CALL_STATUSES, EXECUTION_STATUSES, NUMBER_NAMES
 

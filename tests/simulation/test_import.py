@@ -173,15 +173,15 @@ def test_what_is_refused_is_named_by_line_and_the_rest_is_recorded(
     assert (status, printed) == (1, "recorded 2 calls, refused 8\n")
     uuid = "must be a UUID such as 5819e158-0000-4000-8000-000000000001"
     statuses = "pending, registered, ongoing, analyzing, completed, failed, cancelled"
-    assert sorted(told.splitlines(), key=lambda line: int(line.split(":")[1])) == [
-        f"{path}:2: duration_seconds must not be negative",
-        f"{path}:3: body must be well-formed JSON in UTF-8",
-        f"{path}:4: latency.avg_agent_latency_ms must be a number",
-        f"{path}:6: execution_id is not a recorded execution",
-        f"{path}:7: execution_id {uuid}; status must be one of {statuses}",
-        f"{path}:8: execution_id must be the one that the call was recorded with",
-        f"{path}:9: call_execution_id must be a string",
-        f"{path}:10: status must not be repeated",
+    assert sorted(told.splitlines(), key=lambda line: int(line.split()[2].rstrip(":"))) == [
+        f"{path}: line 2: duration_seconds must not be negative",
+        f"{path}: line 3: body must be well-formed JSON in UTF-8",
+        f"{path}: line 4: latency.avg_agent_latency_ms must be a number",
+        f"{path}: line 6: execution_id is not a recorded execution",
+        f"{path}: line 7: execution_id {uuid}; status must be one of {statuses}",
+        f"{path}: line 8: execution_id must be the one that the call was recorded with",
+        f"{path}: line 9: call_execution_id must be a string",
+        f"{path}: line 10: status must not be repeated",
     ]
     last = acme.get(f"{PATHS}/metrics", call_execution_id=call(1)["call_execution_id"]).json()
     assert last["result"]["duration_seconds"] == 30
@@ -203,12 +203,12 @@ def test_rows_of_csv_are_refused_by_line(import_file: Import, tmp_path: Path) ->
     status, printed, told = import_file(path)
     assert (status, printed) == (1, "recorded 1 calls, refused 6\n")
     assert told.splitlines() == [
-        f"{path}:3: duration_seconds must be a number",
-        f"{path}:4: has 2 cells, the header has 4",
-        f"{path}:5: customer_cost_breakdown must be a JSON object",
-        f"{path}:7: duration_seconds must be a number",
-        f"{path}:8: must be UTF-8",
-        f"{path}:10: call_execution_id must be given",
+        f"{path}: line 3: duration_seconds must be a number",
+        f"{path}: line 4: has 2 cells, the header has 4",
+        f"{path}: line 5: customer_cost_breakdown must be a JSON object",
+        f"{path}: line 7: duration_seconds must be a number",
+        f"{path}: line 8: must be UTF-8",
+        f"{path}: line 10: call_execution_id must be given",
     ]
 
 
@@ -226,7 +226,7 @@ def test_a_header_that_cannot_be_used_is_2(
 ) -> None:
     path = tmp_path / "calls.csv"
     path.write_text(f"{header}\n")
-    assert import_file(path) == (2, "", f"vumeter: {path}:1: {problem}\n")
+    assert import_file(path) == (2, "", f"vumeter: {path}: line 1: {problem}\n")
 
 
 def test_executions_can_be_made_on_the_way(
@@ -248,7 +248,7 @@ def test_executions_can_be_made_on_the_way(
 def test_a_server_that_cannot_be_reached_is_2(
     import_file: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vumeter_server.commands.import_simulation.RETRY_AFTER_SECONDS", (0.0,))
+    monkeypatch.setattr("vumeter_server.commands.files.transfers.RETRY_AFTER_SECONDS", (0.0,))
     path = ndjson(tmp_path / "calls.ndjson", call(1))
     status, printed, told = import_file(path, target="127.0.0.1:1")
     assert (status, printed) == (2, "")
@@ -274,7 +274,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
                 break
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-    done = json.loads(progress.read_text())["records"]
+    done = json.loads(progress.read_text())["numbers"]["records"]
     assert 0 < done < RECORDS
     status, printed, told = import_file(path)
     assert (status, printed) == (1, f"recorded {RECORDS} calls, refused 1\n")

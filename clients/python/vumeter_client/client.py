@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,19 +19,26 @@ class Client:
     """Queries metrics with a key of the role `admin` or `owner`. Any thread may use it."""
 
     def __init__(
-        self, url: str | None = None, key: str | None = None, *, timeout: float = 15.0
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        ca_file: str | os.PathLike[str] | None = None,
+        timeout: float = 15.0,
     ) -> None:
         """Make a client; nothing is sent before the first query.
 
         Args:
             url: The REST port of the server. Absent is `VUMETER_URL`, then http://127.0.0.1:8080.
             key: `<key id>.<secret>`. Absent is `VUMETER_KEY`.
+            ca_file: Certificate authorities (PEM) to trust in place of the system's, for https.
+                Absent is `VUMETER_CA_FILE`.
             timeout: Seconds to wait for an answer. The server itself ends a query after 10 s.
 
         Raises:
             ValueError: There is no key, or an argument is not valid.
         """
-        self._endpoint = endpoint(url, key)
+        self._endpoint = endpoint(url, key, ca_file)
         self._timeout = timeout
 
     def query(

@@ -92,10 +92,11 @@ class Connection:
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         if self._open is None:
-            kind = (
-                http.client.HTTPSConnection if self._endpoint.secure else http.client.HTTPConnection
-            )
-            self._open = kind(self._endpoint.host, self._endpoint.port, timeout=timeout)
+            host, port, tls = self._endpoint.host, self._endpoint.port, self._endpoint.tls
+            if tls is None:
+                self._open = http.client.HTTPConnection(host, port, timeout=timeout)
+            else:
+                self._open = http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
         self._open.timeout = timeout
         if self._open.sock is not None:
             self._open.sock.settimeout(timeout)

@@ -149,6 +149,8 @@ class Delivery:
             for violation in reversed(error.violations)
             if violation.point is not None and violation.point < len(batch.points)
         }
+        if error.status == 429:
+            at_fault |= _of_same_metrics(batch.points, error)
         if not at_fault:
             if len(batch.points) > 1:
                 return batch.halves()
@@ -199,6 +201,20 @@ class Delivery:
         if kind not in self._logged and len(self._logged) < KINDS_LOGGED:
             self._logged.add(kind)
             log.warning("%s (said once; see Recorder.stats)", message)
+
+
+def _of_same_metrics(points: Sequence[bytes], error: ApiError) -> dict[int, str]:
+    """Return the points of metrics that are beyond a limit, and why.
+
+    The server names the first point of one; the others would not be taken either.
+    """
+    names = [json.loads(point)["name"] for point in points]
+    reasons = {
+        names[each.point]: each.description
+        for each in error.violations
+        if each.point is not None and each.point < len(names) and each.field.endswith("].name")
+    }
+    return {index: reasons[name] for index, name in enumerate(names) if name in reasons}
 
 
 def _is_recorded(answer: Answer) -> bool:

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
@@ -118,9 +120,29 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> VumeterErr
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of `Retry-After`; a date is taken as nothing."""
-    told = headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() else None
+    """Return the seconds of `Retry-After`, None if it holds neither a number nor a date.
+
+    A date is taken as seconds after the `Date` of the answer, so that the clock here does not
+    matter; without one as seconds from now.
+    """
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told)
+    until = _moment_of(told)
+    if until is None:
+        return None
+    now = _moment_of(headers.get("date", "")) or datetime.now(timezone.utc)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _moment_of(text: str) -> datetime | None:
+    """Return the instant of an HTTP date, None if it is none."""
+    try:
+        read = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    # Dates of HTTP are in UTC, which `-0000` and a date without a zone leave open.
+    return read if read.tzinfo is not None else read.replace(tzinfo=timezone.utc)
 
 
 def _violations(details: list[dict[str, Any]]) -> list[FieldViolation]:

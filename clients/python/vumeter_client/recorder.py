@@ -55,6 +55,7 @@ class Recorder(Recording):
         agent_id: str | None = None,
         environment_id: str | None = None,
         tags: Mapping[str, TagValue] | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
         interval: float = 1.0,
         timeout: float = 10.0,
         max_points: int = 100_000,
@@ -69,6 +70,8 @@ class Recorder(Recording):
             environment_id: The environment of every point. Absent is `VUMETER_ENVIRONMENT_ID`,
                 then none.
             tags: Tags of every point.
+            ca_file: Certificate authorities (PEM) to trust in place of the system's, for https.
+                Absent is `VUMETER_CA_FILE`.
             interval: Points wait so many seconds at most for others to be sent with.
             timeout: Seconds to wait for the answer to one request.
             max_points: The bound of points that are not acknowledged.
@@ -85,7 +88,7 @@ class Recorder(Recording):
         }
         super().__init__(self._put, self._reject, labels, tags or {})
         self._log_drops_from = 0.0
-        self._endpoint = endpoint(url, key)
+        self._endpoint = endpoint(url, key, ca_file)
         self._interval = interval
         self._timeout = timeout
         self._bounds = (max_points, max_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -13,16 +14,19 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 class Endpoint:
     """The REST port of a server, and the key of the caller."""
 
-    secure: bool
     host: str
     port: int
     path: str
     """What the paths of the API are appended to; empty or `/...` without a slash at the end."""
     key: str = field(repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    """How certificates are checked; None without TLS."""
 
 
-def endpoint(url: str | None, key: str | None) -> Endpoint:
-    """Return the endpoint of the arguments, or else of `VUMETER_URL` and `VUMETER_KEY`.
+def endpoint(url: str | None, key: str | None, ca_file: str | os.PathLike[str] | None) -> Endpoint:
+    """Return the endpoint of the arguments, or else of the environment.
+
+    The variables are `VUMETER_URL`, `VUMETER_KEY` and `VUMETER_CA_FILE`.
 
     Raises:
         ValueError: There is no key, or one of them cannot be right.
@@ -41,12 +45,24 @@ def endpoint(url: str | None, key: str | None) -> Endpoint:
         raise ValueError("url must have no user and no password: pass key=... or set VUMETER_KEY")
     secure = parts.scheme == "https"
     return Endpoint(
-        secure=secure,
         host=parts.hostname,
         port=parts.port or (443 if secure else 80),
         path=parts.path.rstrip("/"),
         key=key,
+        tls=_tls(ca_file or os.environ.get("VUMETER_CA_FILE") or None) if secure else None,
     )
+
+
+def _tls(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
+    """Trust the certificate authorities of a file alone, or those of the system."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"ca_file must be a file of certificates in PEM, not {os.fspath(ca_file or '')!r}"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def from_environment(given: str | None, name: str) -> str | None:

@@ -1,9 +1,9 @@
 """The pipeline around every handler of every service.
 
-In order: request id, credential, role, request message, handler, answer; and whatever is raised on
-the way becomes a status by the one error table. Handlers are registered from the service's
-descriptor and get bytes from grpc, because grpc answers a request that it cannot decode by itself
-with the decoder's own text.
+In order: request id, credential, rate, role, request message, handler, answer; and whatever is
+raised on the way becomes a status by the one error table. Handlers are registered from the
+service's descriptor and get bytes from grpc, because grpc answers a request that it cannot decode
+by itself with the decoder's own text.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import (
     Callable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +33,8 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from vumeter_server.access import roles
-from vumeter_server.access.authenticator import Authenticator
+from vumeter_server.access.authenticator import Authenticator, Caller
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.roles import Access
 from vumeter_server.api import credentials
 from vumeter_server.api.call import Call
@@ -47,7 +49,7 @@ from vumeter_server.api.servicers import (
     WritesErrors,
 )
 from vumeter_server.api.standing import Standing
-from vumeter_server.errors import DeadlineExceeded, InvalidArgument, VumeterError
+from vumeter_server.errors import DeadlineExceeded, InvalidArgument, LimitExceeded, VumeterError
 
 _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -61,6 +63,9 @@ class Pipeline:
     query_timeout_seconds: float
     methods: Mapping[str, Access] = field(default_factory=lambda: roles.METHODS)
     """What each method asks of its callers, by its full name."""
+    rates: RateLimits = field(default_factory=RateLimits)
+    on_limited: Sequence[Callable[[Caller], None]] = ()
+    """Are told of each call that is rejected because its key makes too many."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
@@ -94,6 +99,7 @@ class _Method:
         self._name = method.full_name
         self._field_names = servicer.field_names
         self._access = pipeline.methods[method.full_name]
+        self._rates, self._on_limited = pipeline.rates, pipeline.on_limited
         others = servicer.request_types if isinstance(servicer, ReadsOtherwise) else {}
         self._request_type: Readable = others.get(method.name) or GetMessageClass(method.input_type)
         self._error_body = servicer.error_body if isinstance(servicer, WritesErrors) else None
@@ -178,8 +184,18 @@ class _Method:
         call.known_caller = await credentials.find_caller(
             self._access, call.metadata, self._authenticator
         )
+        if call.known_caller is not None:
+            self._count(call.known_caller)
         credentials.check_role(self._access, call.known_caller)
         self._parameters.check(call.metadata)
+
+    def _count(self, caller: Caller) -> None:
+        try:
+            self._rates.take_request(caller)
+        except LimitExceeded:
+            for tell in self._on_limited:
+                tell(caller)
+            raise
 
     def _answers(self, request: Any, call: Call) -> AsyncGenerator[Message, None]:
         answers: AsyncGenerator[Message, None]

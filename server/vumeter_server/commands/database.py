@@ -17,13 +17,16 @@ from vumeter_server.sqlite.database import damaged_file
 
 
 @contextlib.contextmanager
-def opened(db: Path | None, *, create: bool = False) -> Iterator[Database]:
+def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator[Database]:
     """Open `db`, else the file that VUMETER_DB names, else the default.
 
+    `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.
     """
     # Only this setting is read: a command needs no valid port or token.
     path = db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
+    if hint and not create and not path.exists():
+        raise click.ClickException(f"{path} does not exist; {hint}")
     try:
         yield open_database(path, create=create)
     except DatabaseError as error:

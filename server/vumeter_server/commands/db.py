@@ -16,9 +16,10 @@ from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, print_rows
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
+from vumeter_server.live_metrics.sqlite import verification as live_verification
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.simulation.sqlite import latencies
-from vumeter_server.sqlite import Database, checking
+from vumeter_server.sqlite import Database, checking, organization_rows
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.history import NAMES
 
@@ -123,7 +124,9 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
     return [
         *checking.find_damage(connection),
         *checking.as_far_as_it_goes("custom metrics", verification.find_problems(connection)),
+        *checking.as_far_as_it_goes("live metrics", live_verification.find_problems(connection)),
         *checking.as_far_as_it_goes("simulation_latencies", latencies.find_damage(connection)),
+        *checking.as_far_as_it_goes("organizations", organization_rows.find_leftovers(connection)),
     ]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.options import remote_options
 
-FORMATS = ("ndjson", "csv")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @click.group("import")
@@ -16,27 +18,61 @@ def import_group() -> None:
     """Record what files hold, over gRPC."""
 
 
+def file_options(function: Decorated) -> Decorated:
+    """Add FILE, --format and what names the server."""
+    for option in (
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(FORMATS),
+            help="Default: by the file's name, else ndjson.",
+        ),
+        remote_options,
+        click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
+    ):
+        function = option(function)
+    return function
+
+
+@import_group.command("custom-metrics")
+@file_options
+def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
+    """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
+
+    NDJSON has a point a line as in the REST body, CSV and Parquet have a point a row. Each point
+    needs its timestamp. Exits 0 if all points were recorded, 1 if some were refused (each is named
+    on stderr with its line), 2 if it had to stop. The same command goes on where it was, and a
+    repeat records nothing twice. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+    """
+    # gRPC is loaded by the command, not by its help.
+    from vumeter_server.commands.files.import_run import import_file  # noqa: PLC0415
+    from vumeter_server.commands.files.points import PointImport  # noqa: PLC0415
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
+
+    with connected(target, tls=tls) as remote:
+        return import_file(PointImport(remote), file, file_format, target)
+
+
 @import_group.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@remote_options
-@click.option(
-    "--format", "file_format", type=click.Choice(FORMATS), help="Default: by the file's name."
-)
+@file_options
 @click.option(
     "--run-test",
     metavar="NAME",
     help="Record executions that are not known yet as executions of this run test.",
 )
 def simulation(
-    file: Path, target: str, tls: bool, file_format: str | None, run_test: str | None
+    file: str, target: str, tls: bool, file_format: str | None, run_test: str | None
 ) -> int:
-    """Record the calls of FILE: NDJSON, a call a line as in the REST body, or CSV with a header.
+    """Record the calls of FILE, `-` for stdin: NDJSON, CSV or Parquet.
 
-    Exits 0 if all calls were recorded, 1 if some were refused (each is named on stderr with its
-    line), 2 if it had to stop. After a stop the same command goes on where it was; what was
-    recorded is not doubled. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+    NDJSON has a call a line as in the REST body, CSV and Parquet have a call a row. Exits 0 if all
+    calls were recorded, 1 if some were refused (each is named on stderr with its line), 2 if it had
+    to stop. After a stop the same command goes on where it was; what was recorded is not doubled.
+    The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
-    # gRPC is loaded by the command, not by its help.
-    from vumeter_server.commands.import_simulation import import_calls  # noqa: PLC0415
+    from vumeter_server.commands.files.calls import CallImport  # noqa: PLC0415 - see above
+    from vumeter_server.commands.files.import_run import import_file  # noqa: PLC0415
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
 
-    return import_calls(file, target, tls=tls, file_format=file_format, run_test=run_test)
+    with connected(target, tls=tls) as remote:
+        return import_file(CallImport(remote, run_test), file, file_format, target)

@@ -57,6 +57,12 @@ def keys() -> None:
     metavar="DURATION",
     help="How long the key is active, such as 90d or 12h. [default: for ever]",
 )
+@click.option(
+    "--create",
+    "creates_database",
+    is_flag=True,
+    help="Create the database too, if there is none.",
+)
 @format_option
 def create(
     db: Path | None,
@@ -64,17 +70,15 @@ def create(
     role: str,
     tenant: str | None,
     expires_in: int | None,
+    creates_database: bool,
     output_format: str,
 ) -> None:
-    """Create a key and print it with its secret, which is shown only now.
-
-    The database is created if there is none.
-    """
+    """Create a key and print it with its secret, which is shown only now."""
     if tenant is not None and role not in LIVE_ROLES:
         raise click.BadParameter(
             "goes with --role operator or reporter alone", param_hint="'--tenant'"
         )
-    with opened(db, create=True) as database:
+    with opened(db, create=creates_database, hint="--create creates it") as database:
         administration = SqliteKeyAdministration(database)
         expires_us = None if expires_in is None else system_clock() + expires_in
         key = administration.create_key(organization, Role(role), expires_us, tenant)

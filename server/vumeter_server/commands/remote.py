@@ -45,8 +45,14 @@ def connected(target: str, *, tls: bool) -> Iterator[Remote]:
     )
     with opened as channel:
         try:
+            # Families look for a key in different places.
             yield Remote(
-                channel=channel, metadata=(("x-api-key", key_id), ("x-secret-key", secret))
+                channel=channel,
+                metadata=(
+                    ("x-api-key", key_id),
+                    ("x-secret-key", secret),
+                    ("authorization", f"Bearer {key_id}.{secret}"),
+                ),
             )
         except grpc.RpcError as error:
             raise click.ClickException(f"{target}: {message_of(error)}") from error

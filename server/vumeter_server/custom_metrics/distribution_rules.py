@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -101,15 +102,22 @@ def _problems_of_explicit(given: GivenDistribution) -> Iterator[tuple[str, str]]
     if given.zero_count or given.positive.counts or given.negative.counts:
         yield "scale", "must be given with exponential buckets"
     yield from _problems_of_counts("bucket_counts", given.counts)
-    if any(not abs(bound) <= MAX_BOUND for bound in given.bounds):
-        yield "bounds", "must be finite numbers from -1e15 to 1e15"
-    if any(low >= high for low, high in itertools.pairwise(given.bounds)):
-        yield "bounds", "must ascend"
+    yield from _problems_of_bounds(given.bounds)
     if len(given.counts) != len(given.bounds) + 1 and (given.bounds or given.counts):
         yield "bucket_counts", "must be one more than bounds"
     for field in ("min", "max"):
         if not given.bounds and getattr(given, field) is None:
             yield field, "must be given where there are no bounds"
+
+
+# Those of a metric are nearly always the same.
+@lru_cache(maxsize=1_000)
+def _problems_of_bounds(bounds: tuple[float, ...]) -> Sequence[tuple[str, str]]:
+    if any(not abs(bound) <= MAX_BOUND for bound in bounds):
+        return [("bounds", "must be finite numbers from -1e15 to 1e15")]
+    if any(low >= high for low, high in itertools.pairwise(bounds)):
+        return [("bounds", "must ascend")]
+    return []
 
 
 def _problems_of_exponential(given: GivenDistribution, scale: int) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -124,3 +124,28 @@ class KnownMetric:
     type: MetricType
     unit: str = ""
     description: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class RoomForMetrics:
+    """How many metrics a batch may add to an organization's.
+
+    Attributes:
+        left: how many more.
+        pointless: known metrics that have no point, and so count as added.
+    """
+
+    left: int
+    pointless: set[str] = field(default_factory=set)
+
+    def has(self, name: str, known: Container[str]) -> bool:
+        """Whether a metric may be recorded."""
+        return self.left > 0 or not self._adds(name, known)
+
+    def take(self, name: str, known: Container[str]) -> None:
+        """Count a metric that is recorded; it is known from now on."""
+        self.left -= self._adds(name, known)
+        self.pointless.discard(name)
+
+    def _adds(self, name: str, known: Container[str]) -> bool:
+        return name not in known or name in self.pointless

@@ -66,10 +66,15 @@ def buckets_of(given: GivenDistribution) -> list[Bucket]:
         return [(or_else(given.min, -math.inf), or_else(given.max, math.inf), given.count)]
     edges = (-math.inf, *given.bounds, math.inf)
     return [
-        (lower, upper, count)
+        (_only_value(lower, upper), upper, count)
         for (lower, upper), count in zip(itertools.pairwise(edges), given.counts, strict=True)
         if count
     ]
+
+
+def _only_value(lower: float, upper: float) -> float:
+    """Return the lower bound; the upper one if no other value is in between."""
+    return upper if lower == math.nextafter(upper, -math.inf) else lower
 
 
 def _exponential_buckets(given: GivenDistribution) -> list[Bucket]:

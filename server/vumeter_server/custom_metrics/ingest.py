@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vumeter_server.access.authenticator import Caller
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.custom_metrics.columnar import UncheckedColumns, validate_columns
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.rejections import RejectionCounter
@@ -33,6 +34,7 @@ class Recording:
     clock: Clock
     rejections: RejectionCounter
     """Where whoever calls this counts what is rejected."""
+    rates: RateLimits
 
     def check(
         self, points: UncheckedPoints | UncheckedColumns, idempotency_key: str | None = None
@@ -57,12 +59,21 @@ class Recording:
     async def record(self, caller: Caller, checked: CheckedBatch, *, dry_run: bool = False) -> int:
         """Record a batch, all of it or nothing, and return how many points it held.
 
-        A dry run answers alike and stores nothing. For the errors see MetricStore.record.
+        A dry run answers alike and stores nothing, whatever the limits. For the errors see
+        MetricStore.record; LimitExceeded too if the key has recorded too many points.
         """
-        act = self.store.check if dry_run else self.store.record
-        return await act(
+        if dry_run:
+            return await self.store.check(
+                caller.organization_id,
+                checked.batch,
+                idempotency=checked.idempotency,
+                now_us=checked.received_us,
+            )
+        self.rates.take_points(caller, len(checked.batch))
+        return await self.store.record(
             caller.organization_id,
             checked.batch,
             idempotency=checked.idempotency,
             now_us=checked.received_us,
+            limits=caller.limits,
         )

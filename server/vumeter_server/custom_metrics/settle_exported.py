@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exported import (
     MAX_DESCRIPTION,
@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.exported import (
     KnownMetric,
     Reason,
     RejectedPoint,
+    RoomForMetrics,
     Temporality,
 )
 from vumeter_server.custom_metrics.exported_batches import StoredPoints
@@ -72,15 +73,15 @@ def settle_exported(
     find_states: FindStates,
     now_us: int,
     *,
-    new_metrics: int,
+    room: RoomForMetrics,
 ) -> SettledExport:
     """Decide each point of a request.
 
-    `known` holds those of the batch's metrics that the organization has; it can have `new_metrics`
-    more. A metric keeps the type of its first point, and the first unit that is told; a value in
-    another unit of time is converted.
+    `known` holds those of the batch's metrics that the organization has; it can have as many more
+    as there is `room` for. A metric keeps the type of its first point, and the first unit that is
+    told; a value in another unit of time is converted.
     """
-    return _Settling(batch, known, find_states, now_us, new_metrics).run()
+    return _Settling(batch, known, find_states, now_us, room).run()
 
 
 class _Settling:
@@ -90,10 +91,10 @@ class _Settling:
         known: Mapping[str, KnownMetric],
         find_states: FindStates,
         now_us: int,
-        new_metrics: int,
+        room: RoomForMetrics,
     ) -> None:
         self._batch = batch
-        self._room = new_metrics
+        self._room = room
         self._known = dict(known)
         self._new: set[str] = set()
         self._find_states = find_states
@@ -123,16 +124,19 @@ class _Settling:
             other_units=self._other_units,
         )
 
-    def _wrong(self) -> npt.NDArray[np.bool_]:
-        """Return which points have a time or value that no metric takes."""
-        values = np.array(self._batch.values, np.float64)
-        times_ns = np.array(self._batch.times_ns, np.int64)
+    def _wrong(self) -> list[int]:
+        """Return the numbers of points with a time or value that their metric does not take."""
+        batch = self._batch
+        values = np.array(batch.values, np.float64)
+        times_ns = np.array(batch.times_ns, np.int64)
+        counters = np.array([each.type is MetricType.COUNTER for each in batch.metrics], bool)
         # What is no number is not less either.
-        in_range = np.abs(values) <= MAX_VALUE
-        return ~(in_range & (times_ns > 0) & (times_ns <= self._last_ns))
+        fits = (np.abs(values) <= MAX_VALUE) & (times_ns > 0) & (times_ns <= self._last_ns)
+        fits &= ~(counters[np.array(batch.metric_indexes, np.int64)] & (values < 0))
+        return np.flatnonzero(~fits).tolist()
 
     def _take_metric(
-        self, metric: ExportedMetric, start: int, stop: int, wrong: npt.NDArray[np.bool_]
+        self, metric: ExportedMetric, start: int, stop: int, wrong: Sequence[int]
     ) -> int:
         """Decide the points of a metric, from `start` to `stop`; return how many were taken."""
         rejected = self._problem_of_metric(metric)
@@ -140,15 +144,10 @@ class _Settling:
             self._rejected += [rejected] * (stop - start)
             return 0
         numbers: Sequence[int] = range(start, stop)
-        of_metric = wrong[start:stop]
-        if metric.type is MetricType.COUNTER:
-            of_metric = of_metric | (np.array(self._batch.values[start:stop]) < 0)
-        if of_metric.any():
-            self._rejected += [
-                self._problem(metric, start + number)
-                for number in np.flatnonzero(of_metric).tolist()
-            ]
-            numbers = (start + np.flatnonzero(~of_metric)).tolist()
+        if wrong:
+            bad = wrong[bisect_left(wrong, start) : bisect_left(wrong, stop)]
+            self._rejected += [self._problem(metric, number) for number in bad]
+            numbers = sorted(set(numbers).difference(bad))
         if numbers:
             self._take(metric, numbers, self._describe(metric))
         return len(numbers)
@@ -159,7 +158,7 @@ class _Settling:
         if own is not None and own.type is not metric.type:
             problem = f"must be {own.type.name.lower()}, as this metric was first recorded"
             return _rejected(metric, Reason.TYPE, problem)
-        if own is None and len(self._new) >= self._room:
+        if not self._room.has(metric.name, self._known):
             return _rejected(metric, Reason.LIMIT, "must not be a new metric: there are too many")
         return None
 
@@ -180,6 +179,7 @@ class _Settling:
     def _describe(self, metric: ExportedMetric) -> float:
         """Note what is told of a metric for the first time; return the factor of its values."""
         own = self._known.get(metric.name)
+        self._room.take(metric.name, self._known)
         unit, description = metric.unit[:MAX_UNIT], metric.description[:MAX_DESCRIPTION]
         if own is None:
             self._new.add(metric.name)

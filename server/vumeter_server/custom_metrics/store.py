@@ -27,6 +27,7 @@ from vumeter_server.custom_metrics.questions import (
     Timeseries,
     TimeseriesQuery,
 )
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.times.units import HOUR_US
 
 T = TypeVar("T")
@@ -82,7 +83,13 @@ class MetricStore(Protocol):
     """
 
     async def record(
-        self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
+        self,
+        organization_id: int,
+        batch: Batch,
+        *,
+        idempotency: Idempotency | None,
+        now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         """Store a batch, all of it or nothing, and return how many points it held, maybe 0.
 
@@ -96,10 +103,19 @@ class MetricStore(Protocol):
         its key up. Keys are known for at least IDEMPOTENCY_KEYS_KEPT_US after `now_us` of their
         call, by the store's clock.
 
+        The organization keeps its limits. Its metrics are those that `names` lists. A value of a
+        label, `agent_id` and `environment_id` among them, that no point has is stored as
+        `limits.OTHER` if the label has `limits.label_values` others. Then a label set that no point
+        was recorded with is stored in the first of its forms (`limits.forms_of`) for which there is
+        room, or that some point was recorded with. Values and label sets whose points were deleted
+        are new again, see `UsageStore.stored`. Within a batch label sets come in their order.
+
         Raises:
             Conflict: the key is known with other content; the violation names `idempotency_key`.
             InvalidArgument: from `settle`, for a type or value that does not suit its metric.
-            LimitExceeded: the organization has as many metrics or tag values as the store can take.
+            LimitExceeded: from `limits.check_metrics`, for a metric beyond the limit; or there is
+                no room for a label set in any form, or the organization has as many metrics or tag
+                values as the store can take.
         """
 
     async def check(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vumeter_server.access.authenticator import Caller
+from vumeter_server.access.rates import RateLimits
 from vumeter_server.custom_metrics.exported import ExportOutcome, Reason, RejectedPoint
 from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.store import Idempotency
@@ -34,6 +35,7 @@ class Exports:
     exporters: KnownExporters
     counts: RejectionCounter
     """Where usage finds what is rejected, by hour."""
+    rates: RateLimits
 
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
@@ -45,7 +47,7 @@ class Exports:
 
         Raises:
             InvalidArgument: the body is no request; it is counted as a rejection.
-            RetryableError: nothing was stored.
+            RetryableError: nothing was stored; LimitExceeded if the key sent too many points.
         """
         with self.counts.counted(caller):
             outcome = await self._record(caller, body, read)
@@ -75,6 +77,7 @@ class Exports:
             return ExportOutcome(taken=0)
         digest = hashlib.sha256(body).digest()
         try:
+            self.rates.take_points(caller, len(batch))
             return await self.store.record_exported(
                 caller.organization_id,
                 batch,
@@ -82,6 +85,7 @@ class Exports:
                 notes={"cut": notes.cut_values, "dropped_labels": notes.dropped_labels},
                 idempotency=Idempotency(key=f"otlp:{digest.hex()}", content_sha256=digest),
                 now_us=now_us,
+                limits=caller.limits,
             )
         except RetryableError as error:
             error.retry_after_seconds = max(error.retry_after_seconds, RETRY_AFTER_SECONDS)

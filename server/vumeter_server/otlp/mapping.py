@@ -25,9 +25,9 @@ from vumeter_server.otlp.attributes import Value, cut, joined, label_name, text_
 Attributes = Mapping[str, Value]
 
 # What SDKs and LiveKit call a service that nobody named.
-_NO_AGENTS: Final = ("livekit-agents",)
-_NO_AGENT_PREFIX: Final = "unknown_service"
-_NOT_SIMULATED: Final = "lk.simulation.enabled"
+NO_AGENTS: Final = ("livekit-agents",)
+NO_AGENT_PREFIX: Final = "unknown_service"
+NOT_SIMULATED: Final = "lk.simulation.enabled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +144,7 @@ def _first(
 
 
 def _names_no_agent(key: str, text: str) -> bool:
-    return key == "service.name" and (text in _NO_AGENTS or text.startswith(_NO_AGENT_PREFIX))
+    return key == "service.name" and (text in NO_AGENTS or text.startswith(NO_AGENT_PREFIX))
 
 
 def _texts(mapping: AttributeMapping, used: set[str], attributes: Attributes) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _texts(mapping: AttributeMapping, used: set[str], attributes: Attributes) ->
         if key in used or matches(key, mapping.dropped):
             continue
         text = text_of(value)
-        if text and not (key == _NOT_SIMULATED and text == "false"):
+        if text and not (key == NOT_SIMULATED and text == "false"):
             texts[key] = text
     return texts
 

@@ -35,6 +35,10 @@ _FORMS: Final = {
 }
 
 
+# One by one, so many are read as quickly.
+_FEW: Final = 4
+
+
 class NotAttributes(Exception):
     """Behind the numbers of a point is something else than attributes and flags."""
 
@@ -58,12 +62,12 @@ class NumberColumns:
 
 
 def read_columns(points: Sequence[bytes]) -> NumberColumns:
-    """Read points as most SDKs write them; raises NotAttributes if they are of another form.
+    """Read points as most SDKs write them; raises NotAttributes of others, and of very few.
 
     What `rests` holds is not checked: `read_rest` raises NotAttributes of it.
     """
     form = _FORMS.get(points[0][0]) if points[0] else None
-    if form is None:
+    if form is None or len(points) < _FEW:
         raise NotAttributes
     size = form.itemsize
     heads = b"".join([point[:size] for point in points])

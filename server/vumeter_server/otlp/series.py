@@ -78,6 +78,7 @@ class Exporter:
         apart_keys: the same of all attributes that are not looked up with the others.
         known: label sets by those others.
         points: what all attributes became, by what comes behind the numbers of a point.
+        sessions: what attributes name.
     """
 
     mapping: AttributeMapping
@@ -88,6 +89,7 @@ class Exporter:
     apart_keys: tuple[bytes, ...]
     known: dict[tuple[bytes, ...], KnownAttributes] = field(default_factory=dict)
     points: dict[bytes, KnownPoint] = field(default_factory=dict)
+    sessions: dict[bytes, str] = field(default_factory=dict)
 
     def split(self, attributes: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
         """Return the attributes that come again and again, and the others."""
@@ -182,10 +184,13 @@ class KnownExporters:
         for key in exporter.session_keys:
             for attribute in apart:
                 if attribute.startswith(key):
-                    _, value = self._read_attribute(attribute)
-                    text = text_of(value)
-                    if text:
-                        return cut(text, MAX_ID)
+                    session = exporter.sessions.get(attribute)
+                    if session is None:
+                        _, value = self._read_attribute(attribute)
+                        session = exporter.sessions[attribute] = cut(text_of(value), MAX_ID)
+                        self._make_room_for_point(len(attribute) + len(session) + _OBJECT_BYTES)
+                    if session:
+                        return session
         return ""
 
     def _make_room(self, added_bytes: int) -> None:
@@ -202,6 +207,7 @@ class KnownExporters:
         if self._bytes_of_points > self._max_bytes:
             for exporter in list(self._exporters.values()):
                 exporter.points.clear()
+                exporter.sessions.clear()
             self._bytes_of_points = added_bytes
 
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, RejectedPoint
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.otlp.mapping import AttributeMapping
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 LATEST_REJECTIONS: Final = 100
 
@@ -60,6 +61,7 @@ class ExportStore(Protocol):
         notes: dict[str, int],
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> ExportOutcome:
         """Record what `settle_exported` makes of a batch.
 
@@ -70,9 +72,13 @@ class ExportStore(Protocol):
         An idempotency key that is known with the same content stores nothing; the outcome says so.
         `notes` are counted as given, those of `settle_exported` beside them.
 
+        A point of a metric beyond `limits` is rejected; labels beyond them are stored as
+        `MetricStore.record` says.
+
         Raises:
             Conflict: the key is known with other content.
-            LimitExceeded: the organization has as many tag values as the store can take.
+            LimitExceeded: there is no room for a label set, or the organization has as many tag
+                values as the store can take.
         """
 
     async def count_rejected(

@@ -6,6 +6,7 @@ Whatever belongs to an organization has its number in a column `organization_id`
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from vumeter_server.errors import Unauthenticated
 from vumeter_server.sqlite.library import sqlite3
@@ -13,6 +14,8 @@ from vumeter_server.sqlite.library import sqlite3
 # Others write between transactions that take about so long.
 SECONDS_AT_ONCE = 0.02
 _ROWS_AT_ONCE = 50
+# Numbers of organizations and of their batches are never given again.
+_STAY = ("organizations", "metric_states")
 
 
 def check_not_deleted(connection: sqlite3.Connection, organization_id: int) -> None:
@@ -22,6 +25,23 @@ def check_not_deleted(connection: sqlite3.Connection, organization_id: int) -> N
         (organization_id,),
     ).fetchone():
         raise Unauthenticated
+
+
+def find_leftovers(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield in which tables erased organizations have rows, for `vumeter db check`."""
+    tables = connection.execute(
+        "SELECT m.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c"
+        " WHERE m.type = 'table' AND c.name = 'organization_id' ORDER BY m.name"
+    ).fetchall()
+    for (table,) in tables:
+        if table in _STAY:
+            continue
+        (count,) = connection.execute(
+            f"SELECT count(*) FROM {table} JOIN organizations USING (organization_id)"  # noqa: S608
+            " WHERE erased_us IS NOT NULL"
+        ).fetchone()
+        if count:
+            yield f"{table}: {count:,} rows are of an organization that was deleted"
 
 
 def erase_some(connection: sqlite3.Connection, table: str, organization_id: int) -> bool:

@@ -26,6 +26,7 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import VumeterError
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 T = TypeVar("T")
 
@@ -62,23 +63,31 @@ class Practice:
         return cls(subject, subject.add_organization(name), name)
 
     async def recording(
-        self, *points: Point, key: str | None = None, now_us: int = NOON_US, dry: bool = False
+        self,
+        *points: Point,
+        key: str | None = None,
+        now_us: int = NOON_US,
+        dry: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         """Record, as a coroutine."""
-        batch = batch_of(*points, now_us=now_us)
-        store = self.subject.store
-        return await (store.check if dry else store.record)(
-            self.organization_id,
-            batch,
-            idempotency=None
-            if key is None
-            else Idempotency(key=key, content_sha256=batch.digest()),
-            now_us=now_us,
+        batch, store = batch_of(*points, now_us=now_us), self.subject.store
+        known = None if key is None else Idempotency(key=key, content_sha256=batch.digest())
+        if dry:
+            return await store.check(self.organization_id, batch, idempotency=known, now_us=now_us)
+        return await store.record(
+            self.organization_id, batch, idempotency=known, now_us=now_us, limits=limits
         )
 
-    def record(self, *points: Point, key: str | None = None, now_us: int = NOON_US) -> int:
+    def record(
+        self,
+        *points: Point,
+        key: str | None = None,
+        now_us: int = NOON_US,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> int:
         """Record."""
-        return self.subject.run(self.recording(*points, key=key, now_us=now_us))
+        return self.subject.run(self.recording(*points, key=key, now_us=now_us, limits=limits))
 
     def check(self, *points: Point, key: str | None = None) -> int:
         """Ask what recording would answer."""
@@ -229,6 +238,18 @@ class Practice:
             for each in found
         ]
 
+    def usage(
+        self,
+    ) -> tuple[int, int, list[tuple[str, int, int]], list[tuple[str, int, int, bool]]]:
+        """Ask for usage: points, label sets, metrics and labels with their counts."""
+        found = self.subject.run(self.subject.usage.stored(self.organization_id, 1_000))
+        return (
+            found.points,
+            found.label_sets,
+            [(each.name, each.points, each.label_values) for each in found.by_metric],
+            [(each.key, each.values, each.label_sets, each.has_other) for each in found.by_label],
+        )
+
     def everything(self) -> dict[str, Any]:
         """Ask for all that can be seen of the organization."""
         names = self.names()
@@ -237,6 +258,7 @@ class Practice:
             "names": names,
             "sums": self.sums(by=("session_id", "agent_id", "environment_id")),
             "tags": self.tags(),
+            "usage": self.usage(),
             "timeseries": {
                 name: self.timeseries(name, 400 * DAY_US, (0, 40_000 * DAY_US)) for name in names
             },

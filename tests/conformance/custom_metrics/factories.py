@@ -17,7 +17,7 @@ from tests.conformance.custom_metrics.memory_usage import MemoryUsageStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
-from vumeter_server.custom_metrics.sqlite.ingest import symbol_tables
+from vumeter_server.custom_metrics.sqlite.ingest import label_codes, symbol_tables
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.custom_metrics.store import MetricAdministration, MetricStore
 from vumeter_server.custom_metrics.usage_store import UsageStore
@@ -116,7 +116,7 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
     def limited_to(metrics: int, tag_values: int) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(symbol_tables, "MAX_METRICS", metrics)
-            patched.setattr(symbol_tables, "MAX_LABELS", tag_values)
+            patched.setattr(label_codes, "MAX_LABELS", tag_values)
             yield
 
     subject = Subject(

@@ -28,6 +28,7 @@ from tests.conformance.custom_metrics.memory_data import (
     uses_of,
 )
 from tests.conformance.custom_metrics.memory_export import export
+from tests.conformance.custom_metrics.memory_limits import label_sets_within, refuse_metrics
 
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import (
@@ -48,6 +49,7 @@ from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US, AskGro
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Unavailable, Violation
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 T = TypeVar("T")
 
@@ -64,7 +66,13 @@ class MemoryMetricStore:
         self._retention_days = retention_days
 
     async def record(
-        self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
+        self,
+        organization_id: int,
+        batch: Batch,
+        *,
+        idempotency: Idempotency | None,
+        now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         if self._data.is_unavailable:
             raise Unavailable
@@ -73,11 +81,13 @@ class MemoryMetricStore:
         if known is not None:
             return known.recorded
         settled = settle(batch, organization.types, now_us)
+        refuse_metrics(organization, batch, limits)
+        label_sets = label_sets_within(organization, batch, limits)
         self._data.check_limits(organization, batch)
         organization.types |= settled.new_types
-        organization.label_sets |= set(batch.label_sets)
+        organization.label_sets |= set(label_sets)
         for index in range(len(batch)):
-            labels = dict(batch.label_sets[batch.label_set_indexes[index]])
+            labels = dict(label_sets[batch.label_set_indexes[index]])
             if batch.session_indexes[index] >= 0:
                 labels["session_id"] = batch.sessions[batch.session_indexes[index]]
             point = Point(

@@ -22,6 +22,7 @@ from vumeter_server.custom_metrics.questions import (
     GroupedQuery,
 )
 from vumeter_server.errors import VumeterError
+from vumeter_server.runtime.limits import Limits
 
 
 class Play:
@@ -45,10 +46,16 @@ class Play:
         sessions = [each.session(name) for each in self._practices for name in SESSIONS]
         return [*(each.everything() for each in self._practices), *sessions]
 
-    def record(self, number: int, chosen: Sequence[Callable[[int], Point]], key: str | None) -> int:
+    def record(
+        self,
+        number: int,
+        chosen: Sequence[Callable[[int], Point]],
+        key: str | None,
+        limits: Limits,
+    ) -> int:
         now_us = self._clock.now_us
         made = [point(now_us) for point in chosen]
-        return self._practices[number].record(*made, key=key, now_us=now_us)
+        return self._practices[number].record(*made, key=key, now_us=now_us, limits=limits)
 
     def check(self, chosen: Sequence[Callable[[int], Point]], key: str | None) -> int:
         return self._practices[0].check(*(point(NOON_US) for point in chosen), key=key)

@@ -22,6 +22,7 @@ from vumeter_server.custom_metrics.aggregation import (
 )
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import FunctionOfMetric
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 Step = tuple[Any, ...]
 
@@ -201,6 +202,15 @@ def exports() -> st.SearchStrategy[Step]:
     )
 
 
+# Mostly none that is met, and few of each kind otherwise.
+limits = st.just(DEFAULT_LIMITS) | st.builds(
+    Limits,
+    metrics=st.just(5_000) | st.integers(1, 3),
+    label_sets=st.just(1_000_000) | st.integers(1, 8),
+    label_values=st.just(100_000) | st.integers(1, 3),
+)
+
+
 def steps() -> st.SearchStrategy[Step]:
     """Choose something to do."""
     recorded = st.tuples(
@@ -208,6 +218,7 @@ def steps() -> st.SearchStrategy[Step]:
         st.sampled_from((0, 0, 1)),
         st.lists(points(), max_size=6),
         st.sampled_from(KEYS),
+        limits,
     )
     return st.one_of(
         recorded,

@@ -12,25 +12,11 @@ from tests.conformance.custom_metrics.factories import (
     SteppedClock,
     Subject,
 )
+from tests.conformance.custom_metrics.samples import spread
 from tests.custom_metrics.points import Point
 from tests.waiting import comes_to_hold
 
 from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
-
-
-def spread(count: int) -> list[Point]:
-    """Return points of two metrics over 20 days."""
-    return [
-        Point(
-            name=("booking_attempt", "ttft_ms")[number % 2],
-            type=("counter", "histogram")[number % 2],
-            value=number % 50 / 4,
-            timestamp=NOON_US - number * 7_919 % (20 * DAY_US // 1_000) * 1_000,
-            session_id=f"session_{number % 40}",
-            tags={"company_id": f"c{number % 5}"},
-        )
-        for number in range(count)
-    ]
 
 
 def test_nobody_sees_that_points_are_flushed_while_they_ask(subject: Subject) -> None:

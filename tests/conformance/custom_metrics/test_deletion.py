@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Practice, outcome
 from tests.conformance.custom_metrics.factories import NOON_US, Factory, SteppedClock, Subject
-from tests.conformance.custom_metrics.test_background_work import spread
+from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
 
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import DeleteQuery, Selection, SumQuery
 
 OF_SESSION = DeleteQuery(filters=(Matcher("session_id", Operator.EQUAL, ("session_1",)),))
-OF_COMPANY = DeleteQuery(filters=(Matcher("company_id", Operator.EQUAL, ("c1",)),))
 
 
 def booked(day: int = 0, **point: object) -> Point:
@@ -28,7 +27,9 @@ def test_points_of_a_session_go_with_all_that_only_they_had(
     subject: Subject, flushed: bool
 ) -> None:
     practice = Practice.of(subject)
-    practice.record(booked(session_id="session_2", tags={"origin": "web"}))
+    practice.record(
+        booked(session_id="session_2", tags={"origin": "web"}), booked(session_id="session_2")
+    )
     expected = practice.everything()
     practice.record(
         booked(session_id="session_1", agent_id="agent_1", tags={"origin": "phone"}),

@@ -18,7 +18,7 @@ from tests.conformance.custom_metrics.factories import (
     SteppedClock,
     Subject,
 )
-from tests.conformance.custom_metrics.test_background_work import spread
+from tests.conformance.custom_metrics.samples import spread
 from tests.custom_metrics.distribution_strategies import given_distributions
 from tests.custom_metrics.points import Point
 

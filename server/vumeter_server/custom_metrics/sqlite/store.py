@@ -57,6 +57,7 @@ from vumeter_server.custom_metrics.store import AskGrouped, Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 
@@ -99,12 +100,18 @@ class SqliteMetricStore:
         )
 
     async def record(
-        self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
+        self,
+        organization_id: int,
+        batch: Batch,
+        *,
+        idempotency: Idempotency | None,
+        now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         """Store a batch, all of it or nothing."""
         return await self._writer.run(
             lambda connection: self.recorder.record(
-                connection, organization_id, batch, idempotency, now_us
+                connection, organization_id, batch, idempotency, now_us, limits
             ),
             rolled_back=lambda: self.recorder.forget(organization_id),
         )

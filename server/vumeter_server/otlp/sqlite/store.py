@@ -17,6 +17,7 @@ from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.sqlite.mappings import read_mapping
 from vumeter_server.otlp.sqlite.rejections import count_export, read_rejections
 from vumeter_server.otlp.store import Rejections
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
@@ -40,6 +41,7 @@ class PointRecorder(Protocol):
         *,
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits,
     ) -> ExportOutcome:
         """Store what `settle_exported` makes of a batch."""
 
@@ -83,13 +85,19 @@ class SqliteExportStore:
         notes: dict[str, int],
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> ExportOutcome:
         """Record what `settle_exported` makes of a batch, and count what was rejected."""
 
         def job(connection: sqlite3.Connection) -> ExportOutcome:
             check_not_deleted(connection, organization_id)
             outcome = self._recorder.record(
-                connection, organization_id, batch, idempotency=idempotency, now_us=now_us
+                connection,
+                organization_id,
+                batch,
+                idempotency=idempotency,
+                now_us=now_us,
+                limits=limits,
             )
             if not outcome.is_repeat:
                 noted = Counter(notes) + Counter(outcome.notes)

@@ -18,8 +18,7 @@ from tests.conformance.custom_metrics.factories import (
     memory,
     sqlite,
 )
-from tests.conformance.custom_metrics.test_background_work import spread
-from tests.conformance.custom_metrics.test_deletion import OF_COMPANY
+from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
 from tests.effort import tries
 
@@ -50,6 +49,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many transactions of little."""
     monkeypatch.setattr(deletion, "BYTES_AT_ONCE", 40_000)
     monkeypatch.setattr(deletion_work, "ROWS_AT_ONCE", 40)
+    monkeypatch.setattr(deletion_work, "SESSIONS_AT_ONCE", 40)
 
 
 @contextlib.contextmanager

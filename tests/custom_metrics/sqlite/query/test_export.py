@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conformance.custom_metrics.asking import HOUR_US, Practice
 from tests.conformance.custom_metrics.factories import NOON_US, SteppedClock, Subject, sqlite
-from tests.conformance.custom_metrics.test_background_work import spread
+from tests.conformance.custom_metrics.samples import spread
 from tests.custom_metrics.points import Point
 
 from vumeter_server.custom_metrics.questions import ExportQuery

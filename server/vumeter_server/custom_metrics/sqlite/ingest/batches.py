@@ -17,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.custom_metrics.validation import settle
 from vumeter_server.errors import Conflict, Violation
+from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import check_not_deleted
 
@@ -37,6 +38,7 @@ class Recorder:
         batch: Batch,
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> int:
         """Store a batch and return how many points it held; see MetricStore.record."""
         if idempotency is not None:
@@ -47,7 +49,8 @@ class Recorder:
         metrics = symbols.metrics
         known = {name: metrics[name][1] for name in batch.names if name in metrics}
         settled = settle(batch, known, now_us)
-        self.write(connection, symbols, settled)
+        symbols.keep_limits(connection, settled, limits)
+        self.write(connection, symbols, settled, limits)
         if idempotency is not None:
             keep_idempotency_key(connection, organization_id, idempotency, len(batch), now_us)
         return len(batch)
@@ -77,14 +80,19 @@ class Recorder:
             while self._organizations and entries > MAX_ENTRIES:
                 entries -= self._organizations.popitem(last=False)[1].entries
             self._organizations[organization_id] = known
+        elif known.state.deleted_through != state.deleted_through:
+            known.forget_unused()
         known.state = state
         self._organizations.move_to_end(organization_id)
         return known
 
     @staticmethod
-    def write(connection: sqlite3.Connection, symbols: SymbolTables, settled: Settled) -> None:
-        """Append a batch to the log."""
+    def write(
+        connection: sqlite3.Connection, symbols: SymbolTables, settled: Settled, limits: Limits
+    ) -> None:
+        """Append a batch to the log; labels beyond the limits become `limits.OTHER`."""
         batch, state = settled.batch, symbols.state
+        symbols.label_codes.hold_to(limits)
         metrics = symbols.metric_codes(connection, batch.names, settled.new_types)
         series = symbols.series_codes(connection, batch.label_sets)
         sessions = symbols.session_codes(connection, batch.sessions)

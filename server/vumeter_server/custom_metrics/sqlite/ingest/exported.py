@@ -6,9 +6,14 @@ Owns the table `exported_series` and the columns `unit` and `description` of `me
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome, KnownMetric
+from vumeter_server.custom_metrics.exported import (
+    ExportedBatch,
+    ExportOutcome,
+    KnownMetric,
+    RoomForMetrics,
+)
 from vumeter_server.custom_metrics.increments import SeriesStates
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US, settle_exported
 from vumeter_server.custom_metrics.sqlite.formats.series_states import (
@@ -22,6 +27,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.batches import (
 )
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import MAX_METRICS, SymbolTables
 from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.runtime.limits import Limits
 from vumeter_server.sqlite.library import sqlite3
 
 # How many series of all organizations are cached, at about 300 bytes.
@@ -46,6 +52,7 @@ class ExportRecorder:
         *,
         idempotency: Idempotency | None,
         now_us: int,
+        limits: Limits,
     ) -> ExportOutcome:
         """Store what `settle_exported` makes of a batch; nothing if it was stored before."""
         if idempotency is not None:
@@ -61,15 +68,16 @@ class ExportRecorder:
                 used[unit] = self._read_states(connection, unit)
             return used[unit]
 
+        names = {metric.name for metric in batch.metrics}
         export = settle_exported(
             batch,
-            _known(connection, symbols, batch),
+            _known(connection, symbols, names),
             find_states,
             now_us,
-            new_metrics=MAX_METRICS - symbols.state.metrics,
+            room=_room(connection, symbols, names, limits),
         )
         if len(export.settled.values):
-            self._recorder.write(connection, symbols, export.settled)
+            self._recorder.write(connection, symbols, export.settled, limits)
         _describe(connection, symbols, export.described)
         for unit, states in used.items():
             self._write_states(connection, unit, states, now_us)
@@ -131,11 +139,11 @@ class ExportRecorder:
 
 
 def _known(
-    connection: sqlite3.Connection, symbols: SymbolTables, batch: ExportedBatch
+    connection: sqlite3.Connection, symbols: SymbolTables, names: Collection[str]
 ) -> dict[str, KnownMetric]:
-    """Return what is stored of the metrics of a batch."""
+    """Return what is stored of some metrics."""
     known = {}
-    for name in {metric.name for metric in batch.metrics}:
+    for name in names:
         if name not in symbols.metrics:
             continue
         code, metric_type = symbols.metrics[name]
@@ -145,6 +153,22 @@ def _known(
         ).fetchone()
         known[name] = KnownMetric(metric_type, unit, description)
     return known
+
+
+def _room(
+    connection: sqlite3.Connection, symbols: SymbolTables, names: Collection[str], limits: Limits
+) -> RoomForMetrics:
+    """Return how many metrics there may be more, by the limit and by what can be stored."""
+    storable = MAX_METRICS - symbols.state.metrics
+    if len(symbols.metrics) + len(names) <= limits.metrics:
+        return RoomForMetrics(left=storable)
+    unused = symbols.find_unused(connection).metrics
+    return RoomForMetrics(
+        left=min(storable, limits.metrics - len(symbols.metrics) + len(unused)),
+        pointless={
+            name for name in names if name in symbols.metrics and symbols.metrics[name][0] in unused
+        },
+    )
 
 
 def _describe(

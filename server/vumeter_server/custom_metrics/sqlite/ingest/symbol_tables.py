@@ -1,29 +1,31 @@
 """The writer's symbol tables of an organization: interned ids of metrics, labels and sessions.
 
-Owns the tables `metric_states`, `metrics`, `labels`, `series`, `sessions` and `session_hashes`. An
-interned id is called a code in names of columns and variables.
+Owns the tables `metric_states`, `metrics`, `labels`, `series` and `sessions`. An interned id is
+called a code in names of columns and variables.
 """
 
 from __future__ import annotations
 
-import hashlib
-from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.model import LabelSet, MetricType
+from vumeter_server.custom_metrics.limits import (
+    check_metrics,
+)
+from vumeter_server.custom_metrics.model import LabelSet, MetricType, Settled
+from vumeter_server.custom_metrics.sqlite.ingest.label_codes import LabelCodes
+from vumeter_server.custom_metrics.sqlite.ingest.session_codes import find_sessions, session_hash
+from vumeter_server.custom_metrics.sqlite.ingest.unused import Unused
 from vumeter_server.errors import LimitExceeded
+from vumeter_server.runtime.limits import Limits
 from vumeter_server.sqlite.library import sqlite3
 
-# What an organization can have: the label index numbers a label of a metric within 64 bits.
+# What an organization can have: see LabelIndex.
 MAX_METRICS = 30_000
-MAX_LABELS = 16_000_000
 MAX_SESSIONS_CACHED = 50_000
-# So many labels of recently recorded label sets are cached.
-MAX_LABELS_CACHED = 1_000_000
 NO_CODE = -1
 AGENT = "agent_id"
 
@@ -86,17 +88,11 @@ class SymbolTables:
     organization_id: int
     state: State
     metrics: dict[str, tuple[int, MetricType]]
-    labels: dict[tuple[str, str], int]
-    series: dict[bytes, int]
-    """The code of each series by the codes of its labels, as the table has them."""
-    label_sets: list[LabelSet] = field(default_factory=list)
-    """Recently recorded label sets; those that come again are mostly the same objects."""
-    codes_by_identity: dict[int, int] = field(default_factory=dict)
-    """The codes of `label_sets` by their identities."""
-    labels_cached: int = 0
-    """How many labels `label_sets` have altogether, and how many they are."""
+    label_codes: LabelCodes
     distributed: set[int] = field(default_factory=set)
     """The codes of metrics that have distributions among their points."""
+    unused: Unused | None = None
+    """What no point has any more; None while that is not known."""
     # By hand: LRUCache of cachetools takes twice as long for each session of a batch (1.9 µs, not
     # 0.9), and the readers' caches are looked into without a lock, which its `get` does not allow.
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
@@ -108,6 +104,13 @@ class SymbolTables:
         def rows(sql: str) -> sqlite3.Cursor:
             return connection.execute(sql + " WHERE organization_id = ?", (organization_id,))
 
+        label_codes = LabelCodes(
+            labels={
+                (key, value): code
+                for code, key, value in rows("SELECT label_code, key, value FROM labels")
+            },
+            series={key: code for code, key in rows("SELECT series_code, label_codes FROM series")},
+        )
         return cls(
             organization_id=organization_id,
             state=read_state(connection, organization_id),
@@ -116,11 +119,7 @@ class SymbolTables:
                 for code, name, metric_type in rows("SELECT metric_code, name, type FROM metrics")
                 if name is not None
             },
-            labels={
-                (key, value): code
-                for code, key, value in rows("SELECT label_code, key, value FROM labels")
-            },
-            series={key: code for code, key in rows("SELECT series_code, label_codes FROM series")},
+            label_codes=label_codes,
             distributed={
                 code
                 for code, marked in rows("SELECT metric_code, has_distributions FROM metrics")
@@ -131,8 +130,38 @@ class SymbolTables:
     @property
     def entries(self) -> int:
         """How many entries are held, to bound what all organizations take together."""
-        known = len(self.labels) + 2 * len(self.series) + len(self.sessions)
-        return known + self.labels_cached // 4
+        return self.label_codes.entries + len(self.sessions)
+
+    def keep_limits(self, connection: sqlite3.Connection, settled: Settled, limits: Limits) -> None:
+        """Raise LimitExceeded if a batch has too many new metrics."""
+        if len(self.metrics) + len(settled.new_types) > limits.metrics:
+            unused = self.find_unused(connection).metrics
+            check_metrics(
+                settled.batch,
+                lambda name: name in self.metrics and self.metrics[name][0] not in unused,
+                metrics=len(self.metrics) - len(unused),
+                limit=limits.metrics,
+            )
+
+    def find_unused(self, connection: sqlite3.Connection) -> Unused:
+        """Return what no point has any more, and count without it from now on."""
+        if self.unused is None:
+            self.unused = Unused()
+            if self.state.deletions or self.state.deleted_through >= 0:
+                self.unused = Unused.read(
+                    connection,
+                    self.organization_id,
+                    self.state.deleted_through,
+                    {code for code, _ in self.metrics.values()},
+                    self.label_codes.series,
+                )
+            self.label_codes.count_without(self.unused)
+        return self.unused
+
+    def forget_unused(self) -> None:
+        """Count everything, because what is unused has changed, until it is found again."""
+        self.unused = None
+        self.label_codes.count_without(Unused())
 
     def metric_codes(
         self, connection: sqlite3.Connection, names: list[str], new_types: dict[str, MetricType]
@@ -149,7 +178,10 @@ class SymbolTables:
             "INSERT INTO metrics (organization_id, metric_code, name, type) VALUES (?, ?, ?, ?)",
             new,
         )
-        return np.array([self.metrics[name][0] for name in names], np.int32)
+        codes = [self.metrics[name][0] for name in names]
+        if self.unused is not None:
+            self.unused.metrics.difference_update(codes)
+        return np.array(codes, np.int32)
 
     def mark_distributions(self, connection: sqlite3.Connection, codes: Codes) -> None:
         """Note that metrics have distributions; whoever knows their symbols reads them again."""
@@ -165,53 +197,26 @@ class SymbolTables:
         self.state.deletions += 1
 
     def series_codes(self, connection: sqlite3.Connection, label_sets: list[LabelSet]) -> Codes:
-        """Return the codes of label sets, giving out those of new labels and series."""
-        if self.labels_cached > MAX_LABELS_CACHED:
-            self.label_sets.clear()
-            self.codes_by_identity.clear()
-            self.labels_cached = 0
-        codes = list(map(self.codes_by_identity.get, map(id, label_sets)))
-        if None in codes:
-            new_labels: list[tuple[int, int, str, str]] = []
-            new_series: list[tuple[int, int, bytes]] = []
-            for index, known in enumerate(codes):
-                if known is not None:
-                    continue
-                label_set = label_sets[index]
-                key = array("i", sorted(self._label_codes(label_set, new_labels))).tobytes()
-                code = self.series.get(key)
-                if code is None:
-                    code = self.series[key] = self.state.series
-                    self.state.series += 1
-                    new_series.append((self.organization_id, code, key))
-                codes[index] = self.codes_by_identity[id(label_set)] = code
-                # As long as it is kept, its identity is nobody else's.
-                self.label_sets.append(label_set)
-                self.labels_cached += len(label_set) + 1
+        """Return the codes of label sets, giving out those of new labels and series.
+
+        What is beyond the limits gets the code of something that is not.
+        """
+        known = self.label_codes
+        codes = known.of(label_sets)
+        if codes is None and self.unused is None and known.may_exceed(len(label_sets)):
+            self.find_unused(connection)
+        if codes is None:
+            codes, new = known.give(label_sets)
             connection.executemany(
                 "INSERT INTO labels (organization_id, label_code, key, value) VALUES (?, ?, ?, ?)",
-                new_labels,
+                [(self.organization_id, *row) for row in new.labels],
             )
             connection.executemany(
                 "INSERT INTO series (organization_id, series_code, label_codes) VALUES (?, ?, ?)",
-                new_series,
+                [(self.organization_id, *row) for row in new.series],
             )
+            self.state.labels, self.state.series = len(known.labels), len(known.series)
         return np.array(codes, np.int32)
-
-    def _label_codes(
-        self, label_set: LabelSet, new_labels: list[tuple[int, int, str, str]]
-    ) -> list[int]:
-        codes = []
-        for label in label_set:
-            code = self.labels.get(label)
-            if code is None:
-                if self.state.labels >= MAX_LABELS:
-                    raise LimitExceeded(f"An organization has at most {MAX_LABELS:,} tag values")
-                code = self.labels[label] = self.state.labels
-                self.state.labels += 1
-                new_labels.append((self.organization_id, code, *label))
-            codes.append(code)
-        return codes
 
     def session_codes(self, connection: sqlite3.Connection, names: list[str]) -> Codes:
         """Return the codes of sessions, giving out those of new ones."""
@@ -219,7 +224,7 @@ class SymbolTables:
         unknown = [name for name in dict.fromkeys(names) if name not in known]
         if unknown:
             hashes = {name: session_hash(self.organization_id, name) for name in unknown}
-            known.update(_find_sessions(connection, self.organization_id, hashes))
+            known.update(find_sessions(connection, self.organization_id, hashes))
             new = [name for name in unknown if name not in known]
             given = range(self.state.sessions, self.state.sessions + len(new))
             self.state.sessions += len(new)
@@ -236,36 +241,3 @@ class SymbolTables:
         while len(known) > MAX_SESSIONS_CACHED:
             known.popitem(last=False)
         return codes
-
-
-def _find_sessions(
-    connection: sqlite3.Connection, organization_id: int, hashes: dict[str, int]
-) -> dict[str, int]:
-    """Return the codes of those sessions that there are; `hashes` are by their names."""
-    # The cross joins keep SQLite from going through all sessions in search of the few.
-    rows = connection.execute(
-        "SELECT sessions.name, session_code FROM json_each(?2)"
-        " CROSS JOIN session_hashes ON hash = value"
-        " CROSS JOIN sessions USING (organization_id, session_code)"
-        " WHERE session_hashes.organization_id = ?1",
-        (organization_id, str(list(hashes.values()))),
-    )
-    # Another session may have the same hash.
-    return {name: code for name, code in rows if name in hashes}
-
-
-def find_session(connection: sqlite3.Connection, organization_id: int, name: str) -> int | None:
-    """Return the code of a session."""
-    row = connection.execute(
-        "SELECT session_code FROM session_hashes"
-        " JOIN sessions USING (organization_id, session_code)"
-        " WHERE hash = ? AND organization_id = ? AND name = ?",
-        (session_hash(organization_id, name), organization_id, name),
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def session_hash(organization_id: int, name: str) -> int:
-    """Return what a session is found by; see the migration that makes its table."""
-    digest = hashlib.blake2b(f"{organization_id}:{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.questions import DeleteQuery, Selection
-from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
@@ -24,8 +23,6 @@ from vumeter_server.custom_metrics.sqlite.formats.segments import (
     SegmentRows,
     SessionRow,
     delete_days,
-    read_columns,
-    segments_of,
 )
 from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
@@ -40,14 +37,16 @@ from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
-from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 
 # So much is written in one transaction, between which others record.
 BYTES_AT_ONCE = 1 << 20
 # So many rows are changed in one transaction, each by its key.
 ROWS_AT_ONCE = 2_000
-DAYS_AT_ONCE = 16
+# Each of these has rows in several tables.
+SESSIONS_AT_ONCE = 200
+# Of more sessions every day is read, rather than the days of each looked up.
+FEW_SESSIONS = 100
 
 Integers = npt.NDArray[np.int64]
 
@@ -93,9 +92,10 @@ def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
     count, days = 0, set()
     selection = Selection(start_us=query.start_us, end_us=query.end_us)
     scan = Scan(snapshot, selection, metrics, Wanted(), matching)
-    for points in scan.days(query.start_us, query.end_us):
-        count += len(points.values)
-        days.add(points.bounds_us[0] // DAY_US)
+    for start_us, end_us in _ranges_us(snapshot, matching, query):
+        for points in scan.days(start_us, end_us):
+            count += len(points.values)
+            days.add(points.bounds_us[0] // DAY_US)
     count += sum(len(points.values) for points in scan.head())
     return Condemned(
         start_us=query.start_us,
@@ -105,6 +105,31 @@ def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
         count=count,
         days=sorted(days),
     )
+
+
+def _ranges_us(
+    snapshot: Snapshot, matching: PointFilter, query: DeleteQuery
+) -> list[tuple[int, int]]:
+    """Return ranges in which all flushed points of a query are: of few sessions, their days."""
+    whole = [(query.start_us, query.end_us)]
+    sessions = matching.session_mask
+    # The first is for points without a session.
+    if sessions is None or sessions[0]:
+        return whole
+    codes = np.flatnonzero(sessions[1:])
+    if len(codes) > FEW_SESSIONS:
+        return whole
+    days: set[int] = set()
+    for code in codes.tolist():
+        rows = snapshot.connection.execute(
+            "SELECT day FROM session_points WHERE organization_id = ? AND session_code = ?",
+            (snapshot.organization_id, code),
+        )
+        days.update(day for (day,) in rows)
+    return [
+        (max(query.start_us, day * DAY_US), min(query.end_us, (day + 1) * DAY_US))
+        for day in sorted(days)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -206,70 +231,6 @@ def in_chunks(rows: FlushedRows) -> Iterator[FlushedRows]:
                     chunk, size = FlushedRows(), 0
     if size:
         yield chunk
-
-
-def gone_uses(snapshot: Snapshot, uses: Integers, days: Collection[int], number: int) -> list[int]:
-    """Return the rows of `metric_uses` for those of some uses that no point has any more.
-
-    Args:
-        snapshot: where to look.
-        uses: uses of deleted points that no point left on `days` has.
-        days: the days that are written again: only later segments of them are looked into.
-        number: that of the deletion.
-    """
-    uses = np.setdiff1d(uses, snapshot.labels.uses_of(snapshot.head))
-    by_day: dict[int, list[int]] = {}
-    rewritten = set(days)
-    for day, part in segments_of(snapshot.connection, snapshot.organization_id, 0, 2**62):
-        if day not in rewritten or part > number:
-            by_day.setdefault(day, []).append(part)
-    # What was recorded last is most likely to have the same labels.
-    last_first = sorted(by_day, reverse=True)
-    for metric in np.unique(uses >> 48).tolist():
-        for start in range(0, len(last_first), DAYS_AT_ONCE):
-            if not (uses >> 48 == metric).any():
-                break
-            check_cancelled()
-            chosen = last_first[start : start + DAYS_AT_ONCE]
-            found = read_columns(
-                snapshot.connection,
-                snapshot.organization_id,
-                metric,
-                Kind.SERIES,
-                (chosen[-1], chosen[0] + 1),
-            )
-            parts = [series for (day, part), series in found.items() if part in by_day.get(day, ())]
-            if parts:
-                label_sets = np.unique(np.concatenate(parts)).astype(np.int64)
-                columns = {"metric": np.full(len(label_sets), metric), "series": label_sets}
-                uses = np.setdiff1d(uses, snapshot.labels.uses_of(columns))
-    return _rows_of_uses(snapshot, uses)
-
-
-def _rows_of_uses(snapshot: Snapshot, uses: Integers) -> list[int]:
-    if not len(uses):
-        return []
-    rows = np.array(
-        snapshot.connection.execute(
-            "SELECT use_code, metric_code, agent_code, label_code FROM metric_uses"
-            " WHERE organization_id = ? AND deleted_by IS NULL",
-            (snapshot.organization_id,),
-        ).fetchall(),
-        np.int64,
-    ).reshape(-1, 4)
-    numbers = use_numbers(rows[:, 1], rows[:, 2], rows[:, 3])
-    codes: list[int] = rows[np.isin(numbers, uses), 0].tolist()
-    return codes
-
-
-def mark_uses(
-    connection: sqlite3.Connection, organization_id: int, codes: Sequence[int], number: int
-) -> None:
-    """Say that a deletion takes some uses out, once it is applied."""
-    connection.executemany(
-        "UPDATE metric_uses SET deleted_by = ? WHERE organization_id = ? AND use_code = ?",
-        [(number, organization_id, code) for code in codes],
-    )
 
 
 def apply(

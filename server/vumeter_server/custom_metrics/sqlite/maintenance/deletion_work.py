@@ -18,8 +18,9 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion,
     deletion_cleanup,
     deletion_rows,
+    deletion_uses,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE, SESSIONS_AT_ONCE
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.errors import StorageDamaged
@@ -147,12 +148,12 @@ class PointDeletions:
         if not len(uses):
             return
         codes = await self._query(
-            organization_id, partial(deletion.gone_uses, uses=uses, days=days, number=number)
+            organization_id, partial(deletion_uses.gone_uses, uses=uses, days=days, number=number)
         )
         for start in range(0, len(codes), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(
-                    deletion.mark_uses,
+                    deletion_uses.mark_uses,
                     organization_id=organization_id,
                     codes=codes[start : start + ROWS_AT_ONCE],
                     number=number,
@@ -187,8 +188,8 @@ class PointDeletions:
                 )
             )
         emptied = set(written.emptied)
-        for start in range(0, len(written.sessions), ROWS_AT_ONCE):
-            sessions = written.sessions[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(written.sessions), SESSIONS_AT_ONCE):
+            sessions = written.sessions[start : start + SESSIONS_AT_ONCE]
             await self._writer.run(
                 partial(
                     deletion_cleanup.clean_sessions,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
-    read_state,
-    session_hash,
-    write_state,
-)
+from vumeter_server.custom_metrics.sqlite.ingest.session_codes import session_hash
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.sqlite.library import sqlite3
 
 # In the order in which they go. What queries look up first goes first.

@@ -15,9 +15,9 @@ import numpy as np
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART, read_columns_of_day
+from vumeter_server.custom_metrics.sqlite.ingest.session_codes import session_hash
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
-    session_hash,
     write_state,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import delete_day

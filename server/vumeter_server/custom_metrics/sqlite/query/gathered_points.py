@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.distributions import Distributions, joined
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -23,7 +23,8 @@ from vumeter_server.custom_metrics.sqlite.query.grouped_sums import gather_sums
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.custom_metrics.sqlite.query.plan import Source
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.query.summed_cells import GatheredSums, SummedCells
 from vumeter_server.sqlite import check_cancelled
 

@@ -20,7 +20,8 @@ from vumeter_server.custom_metrics.sqlite.query.grouped_plan import SourcePlan
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter, matching_labels
 from vumeter_server.custom_metrics.sqlite.query.plan import Source
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.query.summed_cells import GatheredSums
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import sum_by

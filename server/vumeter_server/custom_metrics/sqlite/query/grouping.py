@@ -12,7 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 from vumeter_server.custom_metrics.sqlite.query.plan import SESSION
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
 from vumeter_server.sqlite import check_cancelled
 
 NAMES_AT_ONCE = 10_000

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
-from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE, find_session
+from vumeter_server.custom_metrics.sqlite.ingest.session_codes import find_session
+from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import NO_CODE
 from vumeter_server.custom_metrics.sqlite.query.plan import SESSION
 from vumeter_server.sqlite import check_cancelled
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,44 +11,21 @@ from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segment_columns import Segments, read_segments
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     check_together,
     read_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
+from vumeter_server.custom_metrics.sqlite.query.point_columns import (
+    PointColumns,
+    points_of_segments,
+)
 from vumeter_server.sqlite import check_cancelled
 
 # The points of so many metrics are read together, of one day.
 METRICS_AT_ONCE = 32
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PointColumns:
-    """Some points of a selection, as columns of equal length.
-
-    Attributes:
-        metric_codes: one interned id for all, or int32[points].
-        values: [points], whole numbers of any width or float64.
-        times_us: int64[points], microseconds since the epoch; None if not asked for.
-        label_sets: interned label sets, [points]; None if not asked for.
-        sessions: interned sessions, [points], -1 for none; None if not asked for.
-        bounds_us: the earliest and latest time that the points can have.
-        distributions: those of the points that are distributions; None if there are none, or if
-            they were not asked for.
-    """
-
-    metric_codes: int | Array
-    values: Array
-    times_us: Array | None
-    label_sets: Array | None
-    sessions: Array | None
-    bounds_us: tuple[int, int]
-    distributions: Distributions | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +43,6 @@ def _equalities(selection: Selection) -> list[Matcher]:
     return [Matcher(key, Operator.EQUAL, (value,)) for key, value in selection.filters]
 
 
-def _wide(column: Array) -> Array:
-    return column.astype(np.int64, copy=False)
-
-
 def _add_times(segments: Segments, day: int, times: Segments) -> None:
     """Add the column of times to what was read of the segments of a day."""
     of_day = {key: columns for key, columns in segments.items() if key[0] == day}
@@ -79,45 +52,6 @@ def _add_times(segments: Segments, day: int, times: Segments) -> None:
     )
     for key, columns in of_day.items():
         columns[Kind.TIME] = times[key][Kind.TIME]
-
-
-def _flushed_points(
-    metric_code: int,
-    day: int,
-    columns: Mapping[int, Array],
-    distributions: Distributions | None,
-) -> PointColumns:
-    times, sessions = columns.get(Kind.TIME), columns.get(Kind.SESSION)
-    return PointColumns(
-        metric_codes=metric_code,
-        values=columns[Kind.VALUE],
-        times_us=None if times is None else _wide(times) + day * DAY_US,
-        label_sets=columns.get(Kind.SERIES),
-        # Flushed sessions are written plus 1, so that none is 0.
-        sessions=None if sessions is None else _wide(sessions) - 1,
-        bounds_us=(day * DAY_US, (day + 1) * DAY_US - 1),
-        distributions=distributions,
-    )
-
-
-def _between(points: PointColumns, start_us: int, end_us: int) -> PointColumns:
-    """Return those of flushed points that are in a range, without a copy if they have times."""
-    first_us, last_us = points.bounds_us
-    times_us = points.times_us
-    if times_us is None or (start_us <= first_us and last_us < end_us):
-        return points
-    # Flushed points are in the order of time.
-    start, stop = times_us.searchsorted((start_us, end_us)).tolist()
-    chosen = slice(start, stop)
-    return PointColumns(
-        metric_codes=points.metric_codes,
-        values=points.values[chosen],
-        times_us=times_us[chosen],
-        label_sets=None if points.label_sets is None else points.label_sets[chosen],
-        sessions=None if points.sessions is None else points.sessions[chosen],
-        bounds_us=(max(first_us, start_us), min(last_us, end_us - 1)),
-        distributions=points.distributions and points.distributions.between(start, stop),
-    )
 
 
 class Scan:
@@ -173,10 +107,10 @@ class Scan:
                 _add_times(segments, day, times.get(code, {}))
         for code, segments in found.items():
             distributions = self._distributions(code, days, after_part)
-            for key, columns in segments.items():
-                points = _flushed_points(code, key[0], columns, distributions.get(key))
-                if len(points := _between(points, start_us, end_us)):
-                    yield from self._narrowed(points, start_us, end_us)
+            for points in points_of_segments(
+                code, segments, distributions, (start_us, end_us), self._wanted.bounds_us
+            ):
+                yield from self._narrowed(points, start_us, end_us)
 
     def _cut_days(self, start_us: int, end_us: int) -> list[int]:
         """Return the days that an end of the range or a bound lies within."""

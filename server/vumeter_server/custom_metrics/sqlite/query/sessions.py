@@ -23,7 +23,7 @@ from vumeter_server.custom_metrics.sqlite.formats.sessions import (
     distributions_of_session,
     read_session,
 )
-from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import find_session
+from vumeter_server.custom_metrics.sqlite.ingest.session_codes import find_session
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, SessionQuery
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3

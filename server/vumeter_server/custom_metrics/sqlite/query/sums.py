@@ -23,7 +23,8 @@ from vumeter_server.custom_metrics.sqlite.query.interval_sums import (
     sums_of_some,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.query.sum_questions import (
     bounds_of,
     codes_of,

@@ -21,7 +21,8 @@ from vumeter_server.custom_metrics.sqlite.query.gathered_points import (
     gather,
 )
 from vumeter_server.custom_metrics.sqlite.query.plan import Plan, Source
-from vumeter_server.custom_metrics.sqlite.query.scan import PointColumns, Scan, Wanted
+from vumeter_server.custom_metrics.sqlite.query.point_columns import PointColumns
+from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import of_matrix
 
 Integers = npt.NDArray[np.int64]

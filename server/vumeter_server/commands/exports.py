@@ -1,0 +1,94 @@
+"""`vumeter export`: what was recorded, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from vumeter_server.commands.files.formats import FORMATS
+from vumeter_server.commands.options import remote_options
+from vumeter_server.commands.points import FilterType
+from vumeter_server.custom_metrics.matchers import Matcher
+from vumeter_server.errors import VumeterError
+from vumeter_server.times.ranges import parse_instant
+from vumeter_server.times.zones import find_zone
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@click.group("export")
+def export_group() -> None:
+    """Write what was recorded to files, over gRPC."""
+
+
+def file_options(function: Decorated) -> Decorated:
+    """Add FILE, --format, a range and what names the server."""
+    for option in (
+        click.option(
+            "--timezone",
+            default="UTC",
+            show_default=True,
+            help="Time zone of times without an offset.",
+        ),
+        click.option("--end", metavar="TIME", help="First instant or date after the range."),
+        click.option("--start", metavar="TIME", help="First instant or date of the range."),
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(FORMATS),
+            help="Default: by the file's name, else ndjson.",
+        ),
+        remote_options,
+        click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True)),
+    ):
+        function = option(function)
+    return function
+
+
+@export_group.command("custom-metrics")
+@file_options
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only of this metric.")
+@click.option("--filter", "filters", multiple=True, type=FilterType(), help="Only with this label.")
+def custom_metrics(
+    file: str,
+    target: str,
+    tls: bool,
+    file_format: str | None,
+    start: str | None,
+    end: str | None,
+    timezone: str,
+    metrics: tuple[str, ...],
+    filters: tuple[Matcher, ...],
+) -> int:
+    """Write points to FILE, `-` for stdout, in order of time: CSV, NDJSON or Parquet.
+
+    Without a range, metrics and filters it writes all points. NDJSON has a point a line as in the
+    REST body. The file is there once it is whole; a CSV or NDJSON file that was not finished is
+    gone on with by the same command. `vumeter import custom-metrics` reads all three formats. The
+    key, of the role admin or owner, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+    """
+    # gRPC is loaded by the command, not by its help.
+    from vumeter_server.commands.files.export_run import export_file  # noqa: PLC0415
+    from vumeter_server.commands.files.point_export import (  # noqa: PLC0415
+        PointExport,
+        export_request,
+    )
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
+
+    request = export_request(range_of(start, end, timezone), metrics, filters)
+    with connected(target, tls=tls) as remote:
+        return export_file(PointExport(remote, request), file, file_format, target)
+
+
+def range_of(start: str | None, end: str | None, timezone: str) -> tuple[int | None, int | None]:
+    """Return the first instant of a range and the first after it, in microseconds."""
+    try:
+        zone = find_zone(timezone)
+        return (
+            None if start is None else parse_instant(start, zone, "--start"),
+            None if end is None else parse_instant(end, zone, "--end"),
+        )
+    except VumeterError as error:
+        raise click.UsageError(error.message) from error

@@ -1,0 +1,1 @@
+"""Files of what was recorded: written by exports, read by imports."""

@@ -1,0 +1,163 @@
+"""Where exports write: files whole or not at all, and stdout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+from vumeter_server.commands.files.formats import (
+    CSV,
+    PARQUET,
+    STANDARD_STREAM,
+    require_parquet,
+)
+
+M = TypeVar("M")
+
+# A row group of Parquet holds so many rows; they are in memory until it is full.
+ROWS_IN_GROUP = 131_072
+
+
+class Writable(ABC, Generic[M]):
+    """How the messages of an export become lines, rows and tables."""
+
+    columns: Sequence[str]
+
+    @abstractmethod
+    def lines(self, message: M) -> Iterable[bytes]:
+        """Return the records of a message as lines of NDJSON, without their ends."""
+
+    @abstractmethod
+    def rows(self, message: M) -> Iterable[Sequence[str]]:
+        """Return the records of a message as rows of CSV."""
+
+    @abstractmethod
+    def schema(self, pyarrow: Any) -> Any:
+        """Return the schema of tables."""
+
+    @abstractmethod
+    def table(self, pyarrow: Any, message: M) -> Any:
+        """Return the records of a message as a table of that schema."""
+
+
+class Sink(ABC, Generic[M]):
+    """A file that is written piece by piece; `finish` makes it whole."""
+
+    can_go_on = True
+    """Whether a later process can append to what this one wrote."""
+
+    @abstractmethod
+    def write(self, message: M) -> None:
+        """Write the records of a message."""
+
+    @abstractmethod
+    def flush(self) -> int:
+        """Hand everything to the system; return how many bytes there are."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what belongs at the end, and close the file."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Close the file as it is."""
+
+
+class _TextSink(Sink[M]):
+    def __init__(self, kind: Writable[M], file: BinaryIO) -> None:
+        self._kind = kind
+        self._file = file
+
+    def flush(self) -> int:
+        self._file.flush()
+        return self._file.tell() if self._file.seekable() else 0
+
+    def finish(self) -> None:
+        self.flush()
+        self.abandon()
+
+    def abandon(self) -> None:
+        if self._file is not sys.stdout.buffer:
+            self._file.close()
+
+
+class _NdjsonSink(_TextSink[M]):
+    def write(self, message: M) -> None:
+        self._file.write(b"".join(line + b"\n" for line in self._kind.lines(message)))
+
+
+class _CsvSink(_TextSink[M]):
+    def __init__(self, kind: Writable[M], file: BinaryIO, *, is_new: bool) -> None:
+        super().__init__(kind, file)
+        if is_new:
+            self._write([kind.columns])
+
+    def write(self, message: M) -> None:
+        self._write(self._kind.rows(message))
+
+    def _write(self, rows: Iterable[Sequence[str]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        self._file.write(text.getvalue().encode())
+
+
+class _ParquetSink(Sink[M]):
+    can_go_on = False
+
+    def __init__(self, kind: Writable[M], file: BinaryIO) -> None:
+        self._pyarrow, parquet = require_parquet()
+        self._kind = kind
+        self._file = file
+        self._writer: Any = parquet.ParquetWriter(
+            file, kind.schema(self._pyarrow), compression="zstd", store_schema=False
+        )
+        self._tables: list[Any] = []
+        self._held = 0
+
+    def write(self, message: M) -> None:
+        table = self._kind.table(self._pyarrow, message)
+        self._tables.append(table)
+        self._held += table.num_rows
+        if self._held >= ROWS_IN_GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        table = self._pyarrow.concat_tables(self._tables).unify_dictionaries()
+        self._writer.write_table(table, row_group_size=self._held)
+        self._tables, self._held = [], 0
+
+    def flush(self) -> int:
+        return 0
+
+    def finish(self) -> None:
+        if self._tables:
+            self._write_group()
+        self._writer.close()
+        self.abandon()
+
+    def abandon(self) -> None:
+        if self._file is sys.stdout.buffer:
+            self._file.flush()
+        else:
+            self._file.close()
+
+
+def open_sink(kind: Writable[M], name: str, file_format: str, *, after_bytes: int) -> Sink[M]:
+    """Open the file of this name, or stdout by `-`; what is behind `after_bytes` is cut off."""
+    file: BinaryIO
+    if name == STANDARD_STREAM:
+        file = sys.stdout.buffer
+    else:
+        file = Path(name).open("r+b" if after_bytes else "wb")  # noqa: SIM115 - the sink closes it
+        file.truncate(after_bytes)
+        file.seek(after_bytes)
+    if file_format == PARQUET:
+        return _ParquetSink(kind, file)
+    if file_format == CSV:
+        return _CsvSink(kind, file, is_new=not after_bytes)
+    return _NdjsonSink(kind, file)

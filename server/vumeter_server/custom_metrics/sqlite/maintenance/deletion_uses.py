@@ -1,0 +1,84 @@
+"""Uses of labels by metrics that no point has any more, once points are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vumeter_server.custom_metrics.sqlite.cache.label_index import use_numbers
+from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.columns import Kind
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns, segments_of
+from vumeter_server.sqlite import check_cancelled
+from vumeter_server.sqlite.library import sqlite3
+
+# So many days are read at once, before it is known whether any other has to be.
+DAYS_AT_ONCE = 16
+
+Integers = npt.NDArray[np.int64]
+
+
+def gone_uses(snapshot: Snapshot, uses: Integers, days: Collection[int], number: int) -> list[int]:
+    """Return the rows of `metric_uses` for those of some uses that no point has any more.
+
+    Args:
+        snapshot: where to look.
+        uses: uses of deleted points that no point left on `days` has.
+        days: the days that are written again: only later segments of them are looked into.
+        number: that of the deletion.
+    """
+    uses = np.setdiff1d(uses, snapshot.labels.uses_of(snapshot.head))
+    by_day: dict[int, list[int]] = {}
+    rewritten = set(days)
+    for day, part in segments_of(snapshot.connection, snapshot.organization_id, 0, 2**62):
+        if day not in rewritten or part > number:
+            by_day.setdefault(day, []).append(part)
+    # What was recorded last is most likely to have the same labels.
+    last_first = sorted(by_day, reverse=True)
+    for metric in np.unique(uses >> 48).tolist():
+        for start in range(0, len(last_first), DAYS_AT_ONCE):
+            if not (uses >> 48 == metric).any():
+                break
+            check_cancelled()
+            chosen = last_first[start : start + DAYS_AT_ONCE]
+            found = read_columns(
+                snapshot.connection,
+                snapshot.organization_id,
+                metric,
+                Kind.SERIES,
+                (chosen[-1], chosen[0] + 1),
+            )
+            parts = [series for (day, part), series in found.items() if part in by_day.get(day, ())]
+            if parts:
+                label_sets = np.unique(np.concatenate(parts)).astype(np.int64)
+                columns = {"metric": np.full(len(label_sets), metric), "series": label_sets}
+                uses = np.setdiff1d(uses, snapshot.labels.uses_of(columns))
+    return _rows_of_uses(snapshot, uses)
+
+
+def _rows_of_uses(snapshot: Snapshot, uses: Integers) -> list[int]:
+    if not len(uses):
+        return []
+    rows = np.array(
+        snapshot.connection.execute(
+            "SELECT use_code, metric_code, agent_code, label_code FROM metric_uses"
+            " WHERE organization_id = ? AND deleted_by IS NULL",
+            (snapshot.organization_id,),
+        ).fetchall(),
+        np.int64,
+    ).reshape(-1, 4)
+    numbers = use_numbers(rows[:, 1], rows[:, 2], rows[:, 3])
+    codes: list[int] = rows[np.isin(numbers, uses), 0].tolist()
+    return codes
+
+
+def mark_uses(
+    connection: sqlite3.Connection, organization_id: int, codes: Sequence[int], number: int
+) -> None:
+    """Say that a deletion takes some uses out, once it is applied."""
+    connection.executemany(
+        "UPDATE metric_uses SET deleted_by = ? WHERE organization_id = ? AND use_code = ?",
+        [(number, organization_id, code) for code in codes],
+    )

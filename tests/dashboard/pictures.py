@@ -64,4 +64,5 @@ def difference(browser: Browser, name: str, picture: bytes) -> float:
     one, other = read(browser, picture, (PICTURES / f"{name}.png").read_bytes())
     assert one["size"] == other["size"]
     pairs = zip(one["squares"], other["squares"], strict=True)
-    return sum(abs(here - there) for here, there in pairs) / 255 / len(one["squares"])
+    total: float = sum(abs(here - there) for here, there in pairs)
+    return total / 255 / len(one["squares"])

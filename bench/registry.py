@@ -11,6 +11,7 @@ MODULES = (
     "bench.over_rest",
     "bench.recording",
     "bench.otlp",
+    "bench.export",
     "bench.deletion",
     "bench.resources",
     "bench.live_metrics",

@@ -1,53 +1,87 @@
 """`vumeter`: every command, thin.
 
 A group of commands on one area is a module in `commands/`, named in the table below; it is imported
-when it is called, so that `vumeter keys list` need not load a server.
+when it is run, so that `vumeter --help` loads none and `vumeter keys list` no server.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
 
 import click
 
-COMMANDS: Mapping[str, str] = {
-    "up": "vumeter_server.commands.up:up",
-    "serve": "vumeter_server.commands.serve:serve",
-    "keys": "vumeter_server.commands.keys:keys",
-    "organizations": "vumeter_server.commands.organizations:organizations",
-    "limits": "vumeter_server.commands.limits:limits",
-    "metrics": "vumeter_server.commands.metrics:metrics",
-    "points": "vumeter_server.commands.points:points",
-    "otlp": "vumeter_server.commands.otlp:otlp",
-    "db": "vumeter_server.commands.db:db",
-    "clock": "vumeter_server.commands.clock:clock",
-    "tenants": "vumeter_server.commands.tenants:tenants",
-    "run-tests": "vumeter_server.commands.run_tests:run_tests",
-    "simulation": "vumeter_server.commands.simulation:simulation",
-    "export": "vumeter_server.commands.exports:export_group",
-    "import": "vumeter_server.commands.imports:import_group",
+from vumeter_server.commands.group import LazyCommand, LazyGroup
+
+COMMANDS: Mapping[str, LazyCommand] = {
+    "up": LazyCommand(
+        "Run server and Envoy in the foreground until Ctrl-C or SIGTERM.",
+        "vumeter_server.commands.up:up",
+    ),
+    "serve": LazyCommand(
+        "Run the gRPC server until Ctrl-C or SIGTERM.",
+        "vumeter_server.commands.serve:serve",
+    ),
+    "keys": LazyCommand(
+        "API keys; a running server honors every change within a second.",
+        "vumeter_server.commands.keys:keys",
+    ),
+    "organizations": LazyCommand(
+        "Organizations: the owners of keys, custom metrics and simulations.",
+        "vumeter_server.commands.organizations:organizations",
+    ),
+    "limits": LazyCommand(
+        "Limits: how much each organization may send and store.",
+        "vumeter_server.commands.limits:limits",
+    ),
+    "metrics": LazyCommand(
+        "Custom metrics of an organization.",
+        "vumeter_server.commands.metrics:metrics",
+    ),
+    "points": LazyCommand(
+        "Recorded points of custom metrics.",
+        "vumeter_server.commands.points:points",
+    ),
+    "otlp": LazyCommand(
+        "OpenTelemetry: how attributes become labels, and which points were rejected.",
+        "vumeter_server.commands.otlp:otlp",
+    ),
+    "db": LazyCommand(
+        "The database file.",
+        "vumeter_server.commands.db:db",
+    ),
+    "clock": LazyCommand(
+        "The machine's clock, by which old data is deleted.",
+        "vumeter_server.commands.clock:clock",
+    ),
+    "tenants": LazyCommand(
+        "Tenants of live metrics.",
+        "vumeter_server.commands.tenants:tenants",
+    ),
+    "run-tests": LazyCommand(
+        "Run tests of simulated calls.",
+        "vumeter_server.commands.run_tests:run_tests",
+    ),
+    "simulation": LazyCommand(
+        "Simulated calls: judge a run against an earlier one.",
+        "vumeter_server.commands.simulation:simulation",
+    ),
+    "export": LazyCommand(
+        "Write what was recorded to files, over gRPC.",
+        "vumeter_server.commands.exports:export_group",
+    ),
+    "import": LazyCommand(
+        "Record what files hold, over gRPC.",
+        "vumeter_server.commands.imports:import_group",
+    ),
 }
 
 
-class CommandTable(click.Group):
-    """A group whose commands are imported when they are needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        return command if isinstance(command, click.Command) else None
-
-
-@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="vumeter", prog_name="vumeter")
 def vumeter() -> None:
     """Metrics of voice agents over gRPC and REST, on SQLite."""

@@ -9,6 +9,8 @@ import pytest
 from tests.clients.agents import outcome
 from tests.clients.conftest import Organization
 from tests.clients.faults import SHUTTING_DOWN, Fault, answering, forward, network_to
+from tests.commands.command import vumeter
+from tests.waiting import until
 
 from vumeter_client import Recorder
 from vumeter_client.errors import retry_after_of
@@ -95,3 +97,27 @@ def test_a_metric_beyond_the_limit_takes_its_points_alone(
         # Once with all, once without the one, once without both.
         assert len(network.seen) == 3
     assert organization.totals() == {"turns": 100}
+
+
+def test_a_metric_beyond_the_limit_of_the_product_is_rejected_alone(
+    organization: Organization,
+) -> None:
+    with Recorder(organization.url, organization.bearer) as recorder:
+        recorder.count("turns")
+        assert recorder.flush(30)
+        vumeter(
+            *("limits", "set", "--organization", organization.name, "--metrics", "1"),
+            db=organization.stack.db_path,
+        )
+
+        def limit() -> int:
+            found: int = organization.get("/usage")["limits"]["metrics"]
+            return found
+
+        until(lambda: limit() == 1)
+        for number in range(200):
+            recorder.count(("turns", "new_a")[number % 2])
+        assert recorder.flush(60)
+        assert outcome(recorder) == (201, 101, 0, 100, 0)
+        assert "must not add to the limit of 1 metrics: new_a" in str(recorder.stats.last_rejection)
+    assert organization.totals() == {"turns": 101}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Clinic:
     stack: Stack
     name: str
     key: NewKey
+    has_token: bool = False
+    """Whether commands show the admin token in the place of the key."""
 
     @classmethod
     def of(cls, stack: Stack, role: Role = Role.OWNER) -> Clinic:
@@ -83,7 +85,18 @@ class Clinic:
     @property
     def environment(self) -> dict[str, str]:
         """What the commands read the key from."""
+        if self.has_token:
+            return {"VUMETER_ADMIN_TOKEN": self.stack.admin_token, "VUMETER_API_KEY": ""}
         return {"VUMETER_API_KEY": self.key.key_id, "VUMETER_SECRET_KEY": self.key.secret}
+
+    @property
+    def pair(self) -> dict[str, str]:
+        """The headers that paths of simulation metrics take."""
+        return {"x-api-key": self.key.key_id, "x-secret-key": self.key.secret}
+
+    def with_token(self) -> Clinic:
+        """Return the same with the admin token."""
+        return replace(self, has_token=True)
 
     def export(self, file: Path | str, *options: str) -> Ended:
         """Export points; that has to work."""

@@ -80,6 +80,8 @@ def ask(caller: Caller, name: str, tenant_id: str) -> Answer:
             return caller.rpc(f"{SERVICE}/GetHistory", {**TYPED_RANGE, **named})
         case "WatchLiveMetrics":
             return caller.rpc(f"{SERVICE}/WatchLiveMetrics", named, at_most=1)
+        case "ExportEvents":
+            return caller.rpc(f"{SERVICE}/ExportEvents", named, at_most=1)
         case "GetLiveMetrics" | "SetTenantLimit":
             return caller.rpc(f"{SERVICE}/{name}", named)
         case "GetCapacity" | "ListTenants":

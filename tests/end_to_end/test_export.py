@@ -123,6 +123,36 @@ def test_a_stream_goes_on_behind_any_of_its_messages(owner: Caller) -> None:
     assert refused(owner.rpc(EXPORT, {"resume_token": "x"})) == (3, ["resume_token"])
 
 
+def test_no_message_is_larger_than_what_clients_take(owner: Caller, anybody: Caller) -> None:
+    for start in range(0, 3_000, 500):
+        numbers = range(start, start + 500)
+        owner.record(
+            [
+                {
+                    **{"name": "n", "timestamp": f"2025-04-01T00:{n // 60:02}:00Z"},
+                    "tags": {f"label_{m}": f"{n} {'東' * 60}" for m in range(16)},
+                    "sessionId": f"session {n}",
+                }
+                for n in numbers
+            ]
+        )
+    messages = exported(owner)
+    assert len(messages) > 1
+    assert sum(len(message["columns"]["times_us"]) for message in messages) == 3_000
+    assert {len(each["columns"]["label_sets"]) for each in messages} == {
+        len(each["columns"]["times_us"]) for each in messages
+    }
+    for place, message in enumerate(messages):
+        rest = exported(owner, resume_token=message["resume_token"])
+        points = sum(len(each["columns"]["times_us"]) for each in messages[place + 1 :])
+        assert sum(len(each["columns"]["times_us"]) for each in rest) == points
+    other = with_key(anybody, new_name())
+    for message in messages:
+        recorded = other.rpc(f"{SERVICE}/RecordColumns", {"columns": message["columns"]})
+        assert recorded.code == 0
+    assert [each["columns"] for each in exported(other)] == [each["columns"] for each in messages]
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [

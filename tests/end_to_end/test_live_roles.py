@@ -51,6 +51,7 @@ TABLE: dict[str, tuple[set[str], str]] = {
     "WatchLiveMetrics": (READS, "tenant_id"),
     "GetMetricsHistory": (READS, "tenant_id"),
     "GetHistory": (READS, "tenant_id"),
+    "ExportEvents": (READS, "tenant_id"),
     "SetTenantLimit": (set(), ""),
 }
 OF_ONE_TENANT = [

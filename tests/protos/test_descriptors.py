@@ -269,6 +269,8 @@ def test_methods_without_side_effects_are_those_that_ask() -> None:
                     "AggregateMetrics",
                     "CompareExecutions",
                     "ExportPoints",
+                    "ExportEvents",
+                    "ExportCalls",
                 )
                 assert (options.idempotency_level == no_side_effects) == asks, method.full_name
                 if rule := options.Extensions[annotations_pb2.http].get:

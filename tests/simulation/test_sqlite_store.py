@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -193,18 +192,23 @@ async def test_a_new_documented_percentile_needs_no_column_and_is_computed_once(
     assert len(loads) == 1
 
 
-async def test_an_execution_of_100000_calls_answers_within_200_ms_after_a_change(
-    store: SqliteSimulationStore,
+async def test_an_execution_is_answered_after_a_change_without_a_look_at_its_calls(
+    store: SqliteSimulationStore, database: Database
 ) -> None:
     await store.record_execution(ACME, execution())
-    for first in range(0, 100_000, 10_000):
+    for first in (0, 10_000):
         await store.record_calls(
             ACME,
             [call(n, avg_agent_latency_ms=float(n)) for n in range(first, first + 10_000)],
         )
     for change in (0.0, 7.0, 9.0):
         await store.record_calls(ACME, [call(0, avg_agent_latency_ms=change)])
-        asked = time.perf_counter()
+        # What is not there cannot be read.
+        _rename(database, "simulation_calls", "calls_out_of_sight")
         found = await metrics_of(store)
-        assert time.perf_counter() - asked < 0.2
-        assert found.percentiles == ((50.0, 49_999.5), (95.0, 94_999.1), (99.0, 98_999.0))
+        _rename(database, "calls_out_of_sight", "simulation_calls")
+        assert found.percentiles == ((50.0, 9_999.5), (95.0, 18_999.1), (99.0, 19_799.0))
+
+
+def _rename(database: Database, old: str, new: str) -> None:
+    database.write(lambda connection: connection.execute(f"ALTER TABLE {old} RENAME TO {new}"))

@@ -150,6 +150,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetLiveMetrics",
             "WatchLiveMetrics",
             "GetHistory",
+            "ExportEvents",
         ),
     ),
     (
@@ -192,6 +193,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
             "GetExecutionMetrics",
             "ListExecutionMetrics",
             "ListRunTests",
+            "ExportCalls",
             "DeleteExecution",
             "CompareExecutions",
         ),

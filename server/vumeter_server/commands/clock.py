@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, time_text
 from vumeter_server.runtime.clock import system_clock
@@ -15,7 +16,7 @@ from vumeter_server.runtime.clock_guard import MAX_AHEAD_AT_START_US
 from vumeter_server.sqlite.clock_record import accept_clock, read_record
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def clock() -> None:
     """The machine's clock, by which old data is deleted."""
 

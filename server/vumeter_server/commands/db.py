@@ -12,6 +12,7 @@ import click
 import orjson
 
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, print_rows
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
@@ -35,7 +36,7 @@ ORGANIZATION_COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def db() -> None:
     """The database file."""
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.commands.files.formats import FORMATS
-from vumeter_server.commands.options import remote_options
-from vumeter_server.commands.points import FilterType
+from vumeter_server.commands.filters import FilterType
+from vumeter_server.commands.group import CommandGroup
+from vumeter_server.commands.options import remote_options, tenant_id
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.times.ranges import parse_instant
@@ -18,13 +19,29 @@ from vumeter_server.times.zones import find_zone
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@click.group("export")
+@click.group("export", cls=CommandGroup)
 def export_group() -> None:
     """Write what was recorded to files, over gRPC."""
 
 
+def output_options(function: Decorated) -> Decorated:
+    """Add FILE, --format and what names the server."""
+    for option in (
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(FORMATS),
+            help="Default: by the file's name, else ndjson.",
+        ),
+        remote_options,
+        click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True)),
+    ):
+        function = option(function)
+    return function
+
+
 def file_options(function: Decorated) -> Decorated:
-    """Add FILE, --format, a range and what names the server."""
+    """Add the same, and a range."""
     for option in (
         click.option(
             "--timezone",
@@ -34,14 +51,7 @@ def file_options(function: Decorated) -> Decorated:
         ),
         click.option("--end", metavar="TIME", help="First instant or date after the range."),
         click.option("--start", metavar="TIME", help="First instant or date of the range."),
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True)),
+        output_options,
     ):
         function = option(function)
     return function
@@ -80,6 +90,67 @@ def custom_metrics(
     request = export_request(range_of(start, end, timezone), metrics, filters)
     with connected(target, tls=tls) as remote:
         return export_file(PointExport(remote, request), file, file_format, target)
+
+
+@export_group.command()
+@file_options
+@click.option("--tenant", type=tenant_id, metavar="ID", help="Only of this tenant.")
+def events(
+    file: str,
+    target: str,
+    tls: bool,
+    file_format: str | None,
+    start: str | None,
+    end: str | None,
+    timezone: str,
+    tenant: str | None,
+) -> int:
+    """Write call events to FILE, `-` for stdout, as they were received: CSV, NDJSON or Parquet.
+
+    The range is of the times at which events occurred. NDJSON has an event a line as in the REST
+    body. `vumeter import events` reads all three formats. The key, of the role operator, is read
+    from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from VUMETER_ADMIN_TOKEN.
+    """
+    from vumeter.live_metrics.v1 import live_metrics_pb2 as pb  # noqa: PLC0415 - see above
+    from vumeter_server.api.times import timestamp  # noqa: PLC0415
+    from vumeter_server.commands.files.events import EventExport  # noqa: PLC0415
+    from vumeter_server.commands.files.export_run import export_file  # noqa: PLC0415
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
+
+    start_us, end_us = range_of(start, end, timezone)
+    request = pb.ExportEventsRequest(
+        tenant_id=tenant or "", start_time=timestamp(start_us), end_time=timestamp(end_us)
+    )
+    with connected(target, tls=tls, admin_token=True) as remote:
+        return export_file(EventExport(remote, request), file, file_format, target)
+
+
+@export_group.command()
+@output_options
+@click.option("--run-test", metavar="NAME", help="Only of this run test.")
+@click.option("--execution", metavar="ID", help="Only of this execution.")
+def calls(
+    file: str,
+    target: str,
+    tls: bool,
+    file_format: str | None,
+    run_test: str | None,
+    execution: str | None,
+) -> int:
+    """Write simulated calls to FILE, `-` for stdout, by id: CSV, NDJSON or Parquet.
+
+    NDJSON has a call a line as in the REST body. `vumeter import simulation` reads all three
+    formats; executions are not in the file. The key is read from VUMETER_API_KEY and
+    VUMETER_SECRET_KEY.
+    """
+    from vumeter.simulation.v1 import simulation_pb2 as pb  # noqa: PLC0415 - see above
+    from vumeter_server.commands.files.call_export import CallExport  # noqa: PLC0415
+    from vumeter_server.commands.files.export_run import export_file  # noqa: PLC0415
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
+
+    request = pb.ExportCallsRequest(run_test_name=run_test or "", execution_id=execution or "")
+    with connected(target, tls=tls) as remote:
+        return export_file(CallExport(remote, request), file, file_format, target)
 
 
 def range_of(start: str | None, end: str | None, timezone: str) -> tuple[int | None, int | None]:

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from vumeter_server.commands.files.formats import FORMATS
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@click.group("import")
+@click.group("import", cls=CommandGroup)
 def import_group() -> None:
     """Record what files hold, over gRPC."""
 
@@ -51,6 +52,24 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 
     with connected(target, tls=tls) as remote:
         return import_file(PointImport(remote), file, file_format, target)
+
+
+@import_group.command()
+@file_options
+def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
+    """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
+
+    NDJSON has an event a line as in the REST body, CSV and Parquet have an event a row. Exits as
+    `vumeter import custom-metrics`; an event that is known already changes nothing. The key, of the
+    role reporter, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from
+    VUMETER_ADMIN_TOKEN.
+    """
+    from vumeter_server.commands.files.events import EventImport  # noqa: PLC0415 - see above
+    from vumeter_server.commands.files.import_run import import_file  # noqa: PLC0415
+    from vumeter_server.commands.remote import connected  # noqa: PLC0415
+
+    with connected(target, tls=tls, admin_token=True) as remote:
+        return import_file(EventImport(remote), file, file_format, target)
 
 
 @import_group.command()

@@ -11,6 +11,7 @@ from vumeter_server.access.roles import LIVE_ROLES, ROLES_IN_SHORT, Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, duration, organization_name, tenant_id
 from vumeter_server.commands.printing import (
     Row,
@@ -25,7 +26,7 @@ from vumeter_server.runtime.clock import system_clock
 LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """API keys; a running server honors every change within a second."""
 

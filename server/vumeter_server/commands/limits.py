@@ -11,6 +11,7 @@ import click
 
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, NO_LIMIT, RANGES
@@ -51,7 +52,7 @@ class OrganizationLimitType(click.ParamType[int | str]):
         return int(text)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def limits() -> None:
     """Limits: how much each organization may send and store.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
 from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
@@ -19,7 +20,7 @@ organization_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def metrics() -> None:
     """Custom metrics of an organization."""
 

@@ -9,12 +9,13 @@ import click
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.commands.database import known_organization, opened
 from vumeter_server.commands.deleting import check_can_ask, deletion_options, is_agreed
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows, time_text
 from vumeter_server.runtime.logs import configure_command_logs
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def organizations() -> None:
     """Organizations: the owners of keys, custom metrics and simulations."""
 

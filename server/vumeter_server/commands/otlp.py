@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vumeter_server.commands.database import opened
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_record, print_rows, time_text
 from vumeter_server.custom_metrics.exported import Reason
@@ -24,7 +25,7 @@ organization_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def otlp() -> None:
     """OpenTelemetry: how attributes become labels, and which points were rejected."""
 
@@ -69,7 +70,7 @@ def refused(db: Path | None, organization: str, counts: bool, output_format: str
     print_rows(latest, ("rejected_at", "key_id", "metric", "reason", "problem"), output_format)
 
 
-@otlp.group()
+@otlp.group(cls=CommandGroup)
 def mapping() -> None:
     """Which attributes become the agent, the environment, the session and labels."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -14,39 +13,21 @@ from vumeter_server.commands.deleting import (
     deletion_options,
     is_agreed,
 )
+from vumeter_server.commands.filters import FilterType
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.point_deletion import (
     SqlitePointAdministration,
 )
 from vumeter_server.custom_metrics.deletion import DeleteRequest, delete_query
-from vumeter_server.custom_metrics.matchers import Matcher, Operator
+from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.runtime.logs import configure_command_logs
 from vumeter_server.times.ranges import parse_instant
 from vumeter_server.times.zones import find_zone
 
-_FILTER = re.compile(r"(?P<label>[A-Za-z_][A-Za-z0-9_]*)(?P<op>=~|!~|!=|=)(?P<value>.*)", re.DOTALL)
-_OPERATORS = {each.value: each for each in Operator if not each.is_list}
 
-
-class FilterType(click.ParamType[Matcher]):
-    """LABEL=VALUE, or with `!=`, `=~` and `!~` in the place of `=`."""
-
-    name = "LABEL=VALUE"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Matcher:
-        """Return the filter that the text stands for."""
-        if isinstance(value, Matcher):
-            return value
-        read = _FILTER.fullmatch(str(value))
-        if read is None:
-            self.fail(f"{value} is not LABEL=VALUE, with =, !=, =~ or !~", param, ctx)
-        return Matcher(read["label"], _OPERATORS[read["op"]], (read["value"],))
-
-
-@click.group()
+@click.group(cls=CommandGroup)
 def points() -> None:
     """Recorded points of custom metrics."""
 

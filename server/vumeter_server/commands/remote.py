@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 
 KEY_VARIABLE = "VUMETER_API_KEY"
 SECRET_VARIABLE = "VUMETER_SECRET_KEY"  # noqa: S105 - the name, not the secret
+TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - see above
 
 CALL_TIMEOUT_SECONDS = 30.0
 
@@ -28,13 +29,24 @@ class Remote:
 
 
 @contextlib.contextmanager
-def connected(target: str, *, tls: bool) -> Iterator[Remote]:
+def connected(target: str, *, tls: bool, admin_token: bool = False) -> Iterator[Remote]:
     """Open a channel with the key from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+
+    With `admin_token`, that of VUMETER_ADMIN_TOKEN will do where there is no key.
 
     What the server rejects, and what cannot be reached, becomes one line on stderr and status 2.
     """
     key_id, secret = (os.environ.get(name, "") for name in (KEY_VARIABLE, SECRET_VARIABLE))
-    if not key_id or not secret:
+    token = os.environ.get(TOKEN_VARIABLE, "") if admin_token else ""
+    # Families look for a key in different places.
+    shown: tuple[tuple[str, str], ...] = (
+        ("x-api-key", key_id),
+        ("x-secret-key", secret),
+        ("authorization", f"Bearer {key_id}.{secret}"),
+    )
+    if token and not (key_id and secret):
+        shown = (("x-admin-token", token),)
+    elif not key_id or not secret:
         raise click.ClickException(
             f"{KEY_VARIABLE} and {SECRET_VARIABLE} must hold a key id and its secret"
         )
@@ -45,15 +57,7 @@ def connected(target: str, *, tls: bool) -> Iterator[Remote]:
     )
     with opened as channel:
         try:
-            # Families look for a key in different places.
-            yield Remote(
-                channel=channel,
-                metadata=(
-                    ("x-api-key", key_id),
-                    ("x-secret-key", secret),
-                    ("authorization", f"Bearer {key_id}.{secret}"),
-                ),
-            )
+            yield Remote(channel=channel, metadata=shown)
         except grpc.RpcError as error:
             raise click.ClickException(f"{target}: {message_of(error)}") from error
 

@@ -16,6 +16,7 @@ from vumeter_server.commands.deleting import (
     deletion_options,
     is_agreed,
 )
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.runtime.logs import configure_command_logs
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
@@ -23,7 +24,7 @@ from vumeter_server.simulation.store import SimulationContents
 from vumeter_server.sqlite import Database
 
 
-@click.group("run-tests")
+@click.group("run-tests", cls=CommandGroup)
 def run_tests() -> None:
     """Run tests of simulated calls."""
 

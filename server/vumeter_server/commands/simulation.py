@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
 
 _LIMIT = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<percent>%?)", re.ASCII)
@@ -49,7 +50,7 @@ class LimitType(click.ParamType[Limit]):
         return Limit(metric=metric, bound=f"{self._side}_{kind}", number=number)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def simulation() -> None:
     """Simulated calls: judge a run against an earlier one."""
 

@@ -13,13 +13,14 @@ from vumeter_server.commands.deleting import (
     deletion_options,
     is_agreed,
 )
+from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, tenant_id
 from vumeter_server.commands.tenant_deletion import SqliteTenantAdministration
 from vumeter_server.live_metrics.store import TenantContents
 from vumeter_server.runtime.logs import configure_command_logs
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def tenants() -> None:
     """Tenants of live metrics."""
 

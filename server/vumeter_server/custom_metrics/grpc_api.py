@@ -243,7 +243,8 @@ class CustomMetricsService:
                 writer = PieceWriter(token)
                 async for piece in exporting:
                     writing = functools.partial(writer.write, piece)
-                    yield await RENDERING.run(writing, size=len(piece.batch))
+                    for message in await RENDERING.run(writing, size=len(piece.batch)):
+                        yield message
         except InvalidArgument as error:
             raise error.respelled(QUERY_FIELD_NAMES) from None
 

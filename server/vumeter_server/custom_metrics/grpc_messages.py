@@ -18,6 +18,8 @@ from vumeter_server.custom_metrics.grpc_query import asked_points
 from vumeter_server.custom_metrics.model import Batch, LabelSet, MetricType
 from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 
+# What a client takes that does not say otherwise is 4 MiB.
+MAX_MESSAGE_BYTES: Final = 3_500_000
 MAX_LABEL_SETS_KEPT: Final = 100_000
 # No message begins with it.
 _UNWRITTEN: Final = b"\0"
@@ -49,14 +51,17 @@ class PieceWriter:
         self._token = token
         self._label_sets: dict[LabelSet, bytes] = {}
 
-    def write(self, piece: ExportPiece) -> Any:
-        """Return some points as an ExportPointsResponse."""
+    def write(self, piece: ExportPiece) -> list[Any]:
+        """Return some points as an ExportPointsResponse, or as several if one is too large."""
         position = piece.position
-        return wire.EXPORTED(
+        message = wire.EXPORTED(
             columns=self.columns(piece.batch),
             resume_token=self._token.behind(position.time_us, position.points),
             progress=piece.progress,
         )
+        if message.ByteSize() <= MAX_MESSAGE_BYTES or len(piece.batch) == 1:
+            return [message]
+        return [each for half in piece.halves() for each in self.write(half)]
 
     def columns(self, batch: Batch) -> Any:
         """Return a batch as the PointColumns that would be recorded as it."""

@@ -12,12 +12,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.page_tokens import asked_page
+from vumeter_server.api.page_tokens import asked_page, resume_token
 from vumeter_server.api.streams import answers_of_steps
 from vumeter_server.api.times import instant_us, timestamp
 from vumeter_server.errors import InvalidArgument, VumeterError
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.acknowledging import in_steps
+from vumeter_server.live_metrics.grpc_messages import (
+    OUTCOMES,
+    REASONS,
+    TYPES,
+    read_export,
+    write_events,
+)
 from vumeter_server.live_metrics.grpc_pages import capacity_message, page_of_capacity
 from vumeter_server.live_metrics.history import Bucket
 from vumeter_server.live_metrics.ingest import EventIngest
@@ -31,32 +38,7 @@ from vumeter_server.live_metrics.store import Tenant
 from vumeter_server.runtime import offload
 from vumeter_server.times.units import MILLISECOND_US, SECOND_US
 
-# The numbers are the proto's own: those of the core's enums are what is stored.
-_TYPES: Mapping[int, EventType] = {
-    pb.EVENT_TYPE_PENDING: EventType.PENDING,
-    pb.EVENT_TYPE_ACCEPTED: EventType.ACCEPTED,
-    pb.EVENT_TYPE_REJECTED: EventType.REJECTED,
-    pb.EVENT_TYPE_STARTED: EventType.STARTED,
-    pb.EVENT_TYPE_AUDIO: EventType.AUDIO,
-    pb.EVENT_TYPE_REFERRED: EventType.REFERRED,
-    pb.EVENT_TYPE_ENDED: EventType.ENDED,
-    pb.EVENT_TYPE_INSTRUCTIONS_DB_ERROR: EventType.INSTRUCTIONS_DB_ERROR,
-    pb.EVENT_TYPE_FALLBACK_INSTRUCTIONS_USED: EventType.FALLBACK_INSTRUCTIONS_USED,
-}
-_REASONS: Mapping[int, RejectionReason] = {
-    pb.REJECTION_REASON_CAPACITY: RejectionReason.CAPACITY,
-    pb.REJECTION_REASON_TENANT_NOT_CONFIGURED: RejectionReason.TENANT_NOT_CONFIGURED,
-    pb.REJECTION_REASON_INSTRUCTIONS_MISSING: RejectionReason.INSTRUCTIONS_MISSING,
-}
-_OUTCOMES: Mapping[int, CallOutcome] = {
-    pb.CALL_OUTCOME_COMPLETED: CallOutcome.COMPLETED,
-    pb.CALL_OUTCOME_HUNG_UP: CallOutcome.HUNG_UP,
-    pb.CALL_OUTCOME_FAILED: CallOutcome.FAILED,
-    pb.CALL_OUTCOME_NO_ANSWER: CallOutcome.NO_ANSWER,
-    pb.CALL_OUTCOME_BUSY: CallOutcome.BUSY,
-    pb.CALL_OUTCOME_CANCELED: CallOutcome.CANCELED,
-    pb.CALL_OUTCOME_VOICEMAIL: CallOutcome.VOICEMAIL,
-}
+EXPORT_TAKEN_WITHIN_SECONDS = 600.0
 _MAX_NANOS = 999_999_999
 
 
@@ -144,6 +126,17 @@ class LiveMetricsService:
         answer.buckets.extend(map(_bucket, await self._queries.history(tenant_id, buckets)))
         return answer
 
+    async def ExportEvents(
+        self, request: pb.ExportEventsRequest, call: Call
+    ) -> AsyncIterator[pb.ExportEventsResponse]:
+        """Stream events as they were reported."""
+        token = resume_token(request, (int, int))
+        tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
+        call.taken_within_seconds = EXPORT_TAKEN_WITHIN_SECONDS
+        async for page in self._queries.events(read_export(request, token, tenant_id)):
+            if page.events:
+                yield write_events(page, token)
+
     async def ListTenants(
         self, request: pb.ListTenantsRequest, call: Call
     ) -> pb.ListTenantsResponse:
@@ -220,13 +213,13 @@ def sent_event(event: pb.CallEvent) -> validation.SentEvent:
     """Return a message as what was sent, to be checked."""
     kind: EventType | validation.Unreadable | None = None
     if event.type:
-        kind = _TYPES.get(event.type, validation.UNREADABLE)
+        kind = TYPES.get(event.type, validation.UNREADABLE)
     reason: RejectionReason | validation.Unreadable | None = None
     if event.reason:
-        reason = _REASONS.get(event.reason, validation.UNREADABLE)
+        reason = REASONS.get(event.reason, validation.UNREADABLE)
     outcome: CallOutcome | validation.Unreadable | None = None
     if event.outcome:
-        outcome = _OUTCOMES.get(event.outcome, validation.UNREADABLE)
+        outcome = OUTCOMES.get(event.outcome, validation.UNREADABLE)
     occurred_us: int | validation.Unreadable | None = None
     if event.HasField("occur_time"):
         occurred_us = _instant(event.occur_time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vumeter_server.errors import InvalidArgument, PermissionDenied
@@ -11,7 +11,7 @@ from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.live_view import Capacity, LiveValues, LiveView, Waiting
 from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE, CallOutcome
-from vumeter_server.live_metrics.store import LiveStore, Tenant
+from vumeter_server.live_metrics.store import EventsPage, EventsQuery, LiveStore, Tenant
 from vumeter_server.live_metrics.validation import MAX_ID, id_problem
 from vumeter_server.live_metrics.watching import watch
 from vumeter_server.times.ranges import check_range, count_buckets
@@ -55,6 +55,16 @@ class LiveQueries:
     async def history(self, tenant_id: str | None, asked: Buckets) -> Sequence[Bucket]:
         """Return every bucket, of all tenants together if `tenant_id` is None."""
         return await self.store.history(tenant_id, asked)
+
+    async def events(self, asked: EventsQuery) -> AsyncGenerator[EventsPage, None]:
+        """Yield pages of events up to the last by now; those without an event, too."""
+        if asked.end_us < asked.start_us:
+            raise InvalidArgument.of("end_time", "must not be before start_time")
+        page = None
+        while page is None or page.after < page.through:
+            page = await self.store.events(asked)
+            yield page
+            asked = replace(asked, after=page.after, through=page.through)
 
     async def tenants(self, after: str, size: int) -> Sequence[Tenant]:
         """Return up to `size` tenants whose ids come after `after`, sorted by id."""

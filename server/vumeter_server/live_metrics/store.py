@@ -51,6 +51,33 @@ class TenantContents:
     calls: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventsQuery:
+    """Says which events are exported: of a tenant, or of all; that occurred in a range, half-open.
+
+    They are those behind the place `after`, up to the place `through`, None for all by now.
+    """
+
+    tenant_id: str | None = None
+    start_us: int = 0
+    end_us: int = 2**62
+    after: int = 0
+    through: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventsPage:
+    """Some events, maybe none; there are more unless `after` is `through`.
+
+    `share` says about how much of what is asked for was read up to here, from 0 to 1.
+    """
+
+    events: Sequence[Event]
+    after: int
+    through: int
+    share: float
+
+
 class LiveStore(Protocol):
     """Events, and everything that follows from them."""
 
@@ -98,6 +125,14 @@ class LiveStore(Protocol):
 
         Ids are compared by Unicode code point. A tenant is known once it sent an event or was given
         a limit, and stays known when its events are dropped.
+        """
+
+    async def events(self, asked: EventsQuery) -> EventsPage:
+        """Return up to 1,000 events as they were reported, in the order in which they came.
+
+        A place is a number that grows with every event. Following pages with the `after` and the
+        `through` of the one before, one gets every event once that was received before the first
+        page and was not dropped meanwhile. What the server made itself is not among them.
         """
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:

@@ -10,13 +10,14 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter_server.api.call import Call
-from vumeter_server.api.page_tokens import asked_page
+from vumeter_server.api.page_tokens import asked_page, resume_token
 from vumeter_server.api.streams import answer_in_order
 from vumeter_server.simulation import grpc_messages, ingest, pages, query
 from vumeter_server.simulation.model import CallReport
 from vumeter_server.simulation.store import ExecutionPosition, SimulationStore
 
 MAX_BATCHES_IN_FLIGHT = 16
+EXPORT_TAKEN_WITHIN_SECONDS = 600.0
 
 # Where a message spells a field otherwise than the documented JSON, and so the core, does.
 FIELD_NAMES: Mapping[str, str] = {"started_at": "start_time", "completed_at": "end_time"}
@@ -136,6 +137,23 @@ class SimulationService:
             run_tests=[grpc_messages.write_run_test(each) for each in shown],
             next_page_token=page.next_token(shown[-1].run_test_name) if more else "",
         )
+
+    async def ExportCalls(
+        self, request: pb.ExportCallsRequest, call: Call
+    ) -> AsyncIterator[pb.ExportCallsResponse]:
+        """Stream calls as recorded last."""
+        token = resume_token(request, (str, int, int))
+        call.taken_within_seconds = EXPORT_TAKEN_WITHIN_SECONDS
+        position = token.position
+        exported = query.export_calls(
+            self._store,
+            call.organization_id,
+            run_test_name=request.run_test_name,
+            execution_id=request.execution_id,
+            after=None if position is None else grpc_messages.read_position(position),
+        )
+        async for page in exported:
+            yield await asyncio.to_thread(grpc_messages.write_calls, page, token)
 
     async def DeleteExecution(
         self, request: pb.DeleteExecutionRequest, call: Call

@@ -9,6 +9,7 @@ import orjson
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter_server.api.page_tokens import RESUME_PROBLEM, Position, ResumeToken
 from vumeter_server.api.times import instant_us, timestamp
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation.aggregation import MEANS, SUMS, ExecutionMetrics
@@ -27,8 +28,14 @@ from vumeter_server.simulation.model import (
     CallReport,
     ExecutionReport,
 )
+from vumeter_server.simulation.query import CallsPage
 from vumeter_server.simulation.store import RunTest
-from vumeter_server.simulation.validation import CallChecker, check_batch_size, checked_execution
+from vumeter_server.simulation.validation import (
+    CallChecker,
+    check_batch_size,
+    checked_execution,
+    checked_uuid,
+)
 
 # The numbers are the proto's own: the words are what is stored, and their order says nothing.
 _EXECUTION_STATUSES: Mapping[str, pb.ExecutionStatus] = {
@@ -163,6 +170,24 @@ def _write_value(plain: Any) -> Value:
     if isinstance(plain, list):
         return Value(list_value=ListValue(values=[_write_value(each) for each in plain]))
     return Value(null_value=0)  # type: ignore[arg-type]
+
+
+def read_position(position: Position) -> tuple[str, int, int]:
+    """Return the place of an export; raises InvalidArgument for one that no message had."""
+    last, before, total = position
+    if not isinstance(last, str) or not isinstance(before, int) or not isinstance(total, int):
+        raise InvalidArgument.of("resume_token", RESUME_PROBLEM)
+    return checked_uuid(last, "resume_token"), before, total
+
+
+def write_calls(page: CallsPage, token: ResumeToken) -> pb.ExportCallsResponse:
+    """Return a page of calls as a message."""
+    through = page.before + len(page.calls)
+    return pb.ExportCallsResponse(
+        calls=map(write_call, page.calls),
+        resume_token=token.behind(page.calls[-1].call_execution_id, through, page.total),
+        progress=min(through / max(page.total, 1), 1),
+    )
 
 
 def write_call(call: CallReport) -> pb.Call:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 
 from vumeter_server.errors import InvalidArgument, NotFound
 from vumeter_server.simulation import pages
@@ -13,6 +14,7 @@ from vumeter_server.simulation.store import (
     CALL_NOT_FOUND,
     EXECUTION_NOT_FOUND,
     RUN_TEST_NOT_FOUND,
+    CallsQuery,
     ExecutionPosition,
     ExecutionsPage,
     SimulationStore,
@@ -129,6 +131,43 @@ async def compare_executions(
     baseline = await get_execution(store, organization_id, baseline_id)
     candidate = await get_execution(store, organization_id, candidate_id)
     return compare(baseline, candidate, thresholds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallsPage:
+    """Some calls of an export, and how many were before them out of about `total`."""
+
+    calls: Sequence[CallReport]
+    before: int
+    total: int
+
+
+async def export_calls(
+    store: SimulationStore,
+    organization_id: int,
+    *,
+    run_test_name: str = "",
+    execution_id: str = "",
+    after: tuple[str, int, int] | None = None,
+) -> AsyncIterator[CallsPage]:
+    """Yield calls by id, those of a run test or of an execution if one is given.
+
+    `after` is the last id, the number of calls and the total of an earlier page.
+
+    Raises:
+        InvalidArgument: the name or the id is none.
+    """
+    last, before, total = after or ("", 0, 0)
+    asked = CallsQuery(
+        run_test_name=checked_run_test_name(run_test_name) if run_test_name else None,
+        execution_id=checked_uuid(execution_id, "execution_id") if execution_id else None,
+        after=last,
+    )
+    total = total or await store.count_calls(organization_id)
+    while calls := await store.calls(organization_id, asked):
+        yield CallsPage(calls=calls, before=before, total=total)
+        before += len(calls)
+        asked = replace(asked, after=calls[-1].call_execution_id)
 
 
 async def delete_execution(store: SimulationStore, organization_id: int, execution_id: str) -> int:

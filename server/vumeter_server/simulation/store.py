@@ -62,6 +62,18 @@ class SimulationContents:
     calls: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallsQuery:
+    """Says which calls are exported: of a run test, of an execution, or all; None for any.
+
+    They are those whose ids come after `after`, "" for the beginning.
+    """
+
+    run_test_name: str | None = None
+    execution_id: str | None = None
+    after: str = ""
+
+
 class SimulationStore(Protocol):
     """Keeps run tests, executions and calls.
 
@@ -144,6 +156,16 @@ class SimulationStore(Protocol):
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last, None if it is unknown or its execution is deleted."""
+
+    async def calls(self, organization_id: int, asked: CallsQuery) -> Sequence[CallReport]:
+        """Return the next calls, up to 1,000, sorted by id, as recorded last; none at the end.
+
+        Their objects are of at most 1 MiB together, unless one call alone has more. Following pages
+        by the last id, one gets every call once that was there all the time.
+        """
+
+    async def count_calls(self, organization_id: int) -> int:
+        """Return about how many calls there are."""
 
     async def execution(
         self, organization_id: int, execution_id: str, percentiles: Sequence[float]

@@ -16,7 +16,7 @@ from vumeter_server.errors import PermissionDenied
 from vumeter_server.live_metrics.fold import Change, Listing
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.model import Event
-from vumeter_server.live_metrics.store import Tenant, TenantContents
+from vumeter_server.live_metrics.store import EventsPage, EventsQuery, Tenant, TenantContents
 from vumeter_server.runtime.clock import Clock
 
 
@@ -54,6 +54,19 @@ class MemoryLiveStore:
     async def tenants(self, after: str, limit: int) -> Sequence[Tenant]:
         known = self._records.tenants
         return [known[each] for each in sorted(known) if each > after][:limit]
+
+    async def events(self, asked: EventsQuery) -> EventsPage:
+        received = self._records.received
+        through = len(received) if asked.through is None else asked.through
+        chosen = [
+            each.event
+            for place, each in enumerate(received, start=1)
+            if asked.after < place <= through
+            and not each.dropped
+            and asked.tenant_id in (None, each.event.tenant_id)
+            and asked.start_us <= each.event.occurred_us < asked.end_us
+        ]
+        return EventsPage(events=chosen, after=through, through=through, share=1.0)
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
         self._records.check_available()

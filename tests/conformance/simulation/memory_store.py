@@ -22,6 +22,7 @@ from vumeter_server.simulation.model import (
     ExecutionReport,
 )
 from vumeter_server.simulation.store import (
+    CallsQuery,
     ExecutionPosition,
     ExecutionsPage,
     RunTest,
@@ -175,6 +176,22 @@ class MemorySimulationStore:
         if execution_id is None:
             return None
         return organization.executions[execution_id].calls[call_execution_id]
+
+    async def calls(self, organization_id: int, asked: CallsQuery) -> Sequence[CallReport]:
+        """Return all further calls by id."""
+        chosen = [
+            call
+            for execution_id, stored in self._of(organization_id).executions.items()
+            for call in stored.calls.values()
+            if asked.execution_id in (None, execution_id)
+            and asked.run_test_name in (None, stored.report.run_test_name)
+            and call.call_execution_id > asked.after
+        ]
+        return sorted(chosen, key=lambda call: call.call_execution_id)
+
+    async def count_calls(self, organization_id: int) -> int:
+        """Return how many calls there are."""
+        return sum(len(each.calls) for each in self._of(organization_id).executions.values())
 
     async def execution(
         self, organization_id: int, execution_id: str, percentiles: Sequence[float]

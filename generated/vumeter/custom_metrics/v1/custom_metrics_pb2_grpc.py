@@ -249,7 +249,7 @@ class CustomMetricsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ExportPoints(self, request, context):
-        """Exports points in order of time, in messages of up to 10,000, whose columns can be recorded by
+        """Exports points in order of time, in messages of up to 10,000 and 4 MB, whose columns can be recorded by
         RecordColumns as they are. It is of the moment at which it was called: what is recorded, deleted
         or rearranged meanwhile does not show. A stream that broke is taken up again with the
         `resume_token` of its last message; what follows is of the moment of that call. There is no time

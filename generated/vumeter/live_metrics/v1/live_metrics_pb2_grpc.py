@@ -108,6 +108,11 @@ class LiveMetricsServiceStub(object):
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryRequest.SerializeToString,
                 response_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryResponse.FromString,
                 _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/vumeter.live_metrics.v1.LiveMetricsService/ExportEvents',
+                request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
         self.ListTenants = channel.unary_unary(
                 '/vumeter.live_metrics.v1.LiveMetricsService/ListTenants',
                 request_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ListTenantsRequest.SerializeToString,
@@ -222,6 +227,17 @@ class LiveMetricsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEvents(self, request, context):
+        """Exports events as they were reported, in the order in which they were received, in messages of up
+        to 1,000: those received before the call and not dropped meanwhile. Recorded again, in any order,
+        they make the same history. What the server made itself, such as the end of a silent call, is not
+        among them. A stream that broke is taken up again with the `resume_token` of its last message.
+        There is no time limit but the caller's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTenants(self, request, context):
         """Lists the tenants that have sent an event or have a limit, sorted by tenant_id, in pages.
         """
@@ -269,6 +285,11 @@ def add_LiveMetricsServiceServicer_to_server(servicer, server):
                     servicer.GetHistory,
                     request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryRequest.FromString,
                     response_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsRequest.FromString,
+                    response_serializer=vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsResponse.SerializeToString,
             ),
             'ListTenants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTenants,
@@ -487,6 +508,33 @@ class LiveMetricsService(object):
             '/vumeter.live_metrics.v1.LiveMetricsService/GetHistory',
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryRequest.SerializeToString,
             vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.GetHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vumeter.live_metrics.v1.LiveMetricsService/ExportEvents',
+            vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsRequest.SerializeToString,
+            vumeter_dot_live__metrics_dot_v1_dot_live__metrics__pb2.ExportEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

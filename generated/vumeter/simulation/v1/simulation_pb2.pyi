@@ -521,3 +521,23 @@ class ThresholdResult(_message.Message):
     candidate: float
     outcome: ThresholdOutcome
     def __init__(self, threshold: _Optional[_Union[Threshold, _Mapping]] = ..., limit: _Optional[float] = ..., candidate: _Optional[float] = ..., outcome: _Optional[_Union[ThresholdOutcome, str]] = ...) -> None: ...
+
+class ExportCallsRequest(_message.Message):
+    __slots__ = ("run_test_name", "execution_id", "resume_token")
+    RUN_TEST_NAME_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    run_test_name: str
+    execution_id: str
+    resume_token: str
+    def __init__(self, run_test_name: _Optional[str] = ..., execution_id: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class ExportCallsResponse(_message.Message):
+    __slots__ = ("calls", "resume_token", "progress")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    resume_token: str
+    progress: float
+    def __init__(self, calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., resume_token: _Optional[str] = ..., progress: _Optional[float] = ...) -> None: ...

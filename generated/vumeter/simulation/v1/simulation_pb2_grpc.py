@@ -97,6 +97,11 @@ class SimulationServiceStub(object):
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionRequest.SerializeToString,
                 response_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionResponse.FromString,
                 _registered_method=True)
+        self.ExportCalls = channel.unary_stream(
+                '/vumeter.simulation.v1.SimulationService/ExportCalls',
+                request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsRequest.SerializeToString,
+                response_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsResponse.FromString,
+                _registered_method=True)
         self.CompareExecutions = channel.unary_unary(
                 '/vumeter.simulation.v1.SimulationService/CompareExecutions',
                 request_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.CompareExecutionsRequest.SerializeToString,
@@ -203,6 +208,16 @@ class SimulationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCalls(self, request, context):
+        """Exports calls as recorded last, sorted by id, in messages of up to 1,000: each call once that is
+        there all the time. Recorded again with RecordCalls, they are the same; their executions have to
+        be recorded before. A stream that broke is taken up again with the `resume_token` of its last
+        message. There is no time limit but the caller's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompareExecutions(self, request, context):
         """Compares two executions metric by metric, and checks the candidate against thresholds. Unknown
         execution: NOT_FOUND.
@@ -258,6 +273,11 @@ def add_SimulationServiceServicer_to_server(servicer, server):
                     servicer.DeleteExecution,
                     request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionRequest.FromString,
                     response_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionResponse.SerializeToString,
+            ),
+            'ExportCalls': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCalls,
+                    request_deserializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsRequest.FromString,
+                    response_serializer=vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsResponse.SerializeToString,
             ),
             'CompareExecutions': grpc.unary_unary_rpc_method_handler(
                     servicer.CompareExecutions,
@@ -526,6 +546,33 @@ class SimulationService(object):
             '/vumeter.simulation.v1.SimulationService/DeleteExecution',
             vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionRequest.SerializeToString,
             vumeter_dot_simulation_dot_v1_dot_simulation__pb2.DeleteExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/vumeter.simulation.v1.SimulationService/ExportCalls',
+            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsRequest.SerializeToString,
+            vumeter_dot_simulation_dot_v1_dot_simulation__pb2.ExportCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

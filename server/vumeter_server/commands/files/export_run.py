@@ -34,10 +34,6 @@ class Exportable(Writable[M]):
     def messages(self, resume_token: str) -> Iterator[Any]:
         """Open the stream behind the message that had this token; "" for its beginning."""
 
-    @abstractmethod
-    def count(self, message: Any) -> int:
-        """Return how many records a message has."""
-
 
 class ExportRun:
     """Writes the messages of an export; a stream that breaks is opened again behind the last."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import query_pb2
-from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 from vumeter_server.api.times import timestamp
 from vumeter_server.commands.files.export_run import Exportable
+from vumeter_server.commands.files.point_table import distribution_fields, table_of
 from vumeter_server.commands.files.points import COLUMNS, TYPES
 from vumeter_server.commands.remote import Remote
+from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.times.rfc3339 import format_rfc3339
 
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["CustomMetricsService"]
+MAX_LABEL_SETS_KEPT: Final = 50_000
 _TYPE_NAMES: Final = {number: name for name, number in TYPES.items()}
 
 
@@ -40,14 +43,20 @@ def export_request(
     )
 
 
-class PointExport(Exportable[pb.ExportPointsResponse]):
+class PointExport(Exportable[Any]):
     """The stream of ExportPoints."""
 
     noun = "points"
     columns = COLUMNS
 
     def __init__(self, remote: Remote, request: pb.ExportPointsRequest) -> None:
-        self._stub = CustomMetricsServiceStub(remote.channel)
+        # Label sets stay bytes, since most were seen before.
+        self._export = remote.channel.unary_stream(
+            f"/{_SERVICE.full_name}/ExportPoints",
+            request_serializer=pb.ExportPointsRequest.SerializeToString,
+            response_deserializer=wire.EXPORTED.FromString,
+        )
+        self._labels: dict[bytes, Any] = {}
         self._metadata = remote.metadata
         self._request = request
 
@@ -55,21 +64,21 @@ class PointExport(Exportable[pb.ExportPointsResponse]):
         """Return the request."""
         return self._request.SerializeToString(deterministic=True).hex()
 
-    def messages(self, resume_token: str) -> Iterator[pb.ExportPointsResponse]:
+    def messages(self, resume_token: str) -> Iterator[Any]:
         """Open the stream."""
         request = pb.ExportPointsRequest()
         request.CopyFrom(self._request)
         request.resume_token = resume_token
-        return iter(self._stub.ExportPoints(request, metadata=self._metadata))
+        return iter(self._export(request, metadata=self._metadata))
 
-    def count(self, message: pb.ExportPointsResponse) -> int:
+    def count(self, message: Any) -> int:
         """Return how many points there are."""
         return len(message.columns.name_indexes)
 
-    def lines(self, message: pb.ExportPointsResponse) -> Iterable[bytes]:
+    def lines(self, message: Any) -> Iterable[bytes]:
         """Return points as in the REST body."""
         columns = message.columns
-        labels = [_labels_in_json(each) for each in columns.label_sets]
+        labels = [self._read(each, _labels_in_json) for each in columns.label_sets]
         distributions = _by_point(columns)
         for index, (time, name, of_type, value, label_set, session) in enumerate(_points(columns)):
             distribution = distributions.get(index)
@@ -87,13 +96,10 @@ class PointExport(Exportable[pb.ExportPointsResponse]):
                 point["sessionId"] = session
             yield orjson.dumps(point)
 
-    def rows(self, message: pb.ExportPointsResponse) -> Iterable[Sequence[str]]:
+    def rows(self, message: Any) -> Iterable[Sequence[str]]:
         """Return points as rows; tags and distributions are JSON objects."""
         columns = message.columns
-        labels = [
-            (each.agent_id, each.environment_id, _json(dict(sorted(each.tags.items()))))
-            for each in columns.label_sets
-        ]
+        labels = [self._read(each, _labels_in_cells) for each in columns.label_sets]
         distributions = _by_point(columns)
         for index, (time, name, of_type, value, label_set, session) in enumerate(_points(columns)):
             agent_id, environment_id, tags = labels[label_set]
@@ -103,6 +109,15 @@ class PointExport(Exportable[pb.ExportPointsResponse]):
                 *(agent_id, environment_id, session, tags),
                 "" if distribution is None else _json(_distribution(distribution)),
             )
+
+    def _read(self, label_set: bytes, read: Callable[[pb.LabelSet], Any]) -> Any:
+        """Read a label set; what was read before is at hand."""
+        found = self._labels.get(label_set)
+        if found is None:
+            if len(self._labels) >= MAX_LABEL_SETS_KEPT:
+                self._labels.clear()
+            found = self._labels[label_set] = read(pb.LabelSet.FromString(label_set))
+        return found
 
     def schema(self, pyarrow: Any) -> Any:
         """Return the columns of a table; texts are written by dictionary."""
@@ -121,60 +136,13 @@ class PointExport(Exportable[pb.ExportPointsResponse]):
             ]
         )
 
-    def table(self, pyarrow: Any, message: pb.ExportPointsResponse) -> Any:
+    def table(self, pyarrow: Any, messages: Sequence[Any]) -> Any:
         """Return points as a table; the value of a distribution is null."""
-        columns, schema = message.columns, self.schema(pyarrow)
-        names = pyarrow.array(columns.name_indexes[:], pyarrow.int32())
-        label_sets = pyarrow.array(columns.label_set_indexes[:], pyarrow.int32())
-        values = pyarrow.array(columns.values[:], pyarrow.float64())
-        distributions = pyarrow.nulls(len(names), _distribution_type(pyarrow))
-        if columns.distributions:
-            by_point = _by_point(columns)
-            found = [by_point.get(index) for index in range(len(names))]
-            distributions = pyarrow.array(
-                [None if each is None else _fields(each) for each in found],
-                _distribution_type(pyarrow),
-            )
-            values = pyarrow.compute.if_else(distributions.is_null(), values, None)
-        tags = pyarrow.array(
-            [sorted(each.tags.items()) for each in columns.label_sets],
-            schema.field("tags").type,
-        )
-
-        def dictionary(indexes: Any, texts: Sequence[str]) -> Any:
-            return pyarrow.DictionaryArray.from_arrays(
-                indexes, pyarrow.array(texts, pyarrow.string())
-            )
-
-        def of_label_sets(texts: Sequence[str]) -> Any:
-            found = pyarrow.array([each or None for each in texts], pyarrow.string())
-            return found.dictionary_encode().take(label_sets)
-
-        return pyarrow.Table.from_arrays(
-            [
-                pyarrow.array(columns.times_us[:], pyarrow.timestamp("us", "UTC")),
-                dictionary(names, columns.names[:]),
-                dictionary(names, [_TYPE_NAMES[each] for each in columns.types]),
-                values,
-                of_label_sets([each.agent_id for each in columns.label_sets]),
-                of_label_sets([each.environment_id for each in columns.label_sets]),
-                _sessions(pyarrow, columns, len(names)),
-                tags.take(label_sets),
-                distributions,
-            ],
-            schema=schema,
-        )
+        columns = [message.columns for message in messages]
+        return table_of(pyarrow, self.schema(pyarrow), columns, _TYPE_NAMES)
 
 
-def _sessions(pyarrow: Any, columns: pb.PointColumns, count: int) -> Any:
-    text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    if not columns.session_indexes:
-        return pyarrow.nulls(count, text)
-    texts = pyarrow.array([None, *columns.sessions], pyarrow.string()).dictionary_encode()
-    return texts.take(pyarrow.array(columns.session_indexes[:], pyarrow.int32()))
-
-
-def _points(columns: pb.PointColumns) -> Iterator[tuple[str, str, str, float, int, str]]:
+def _points(columns: Any) -> Iterator[tuple[str, str, str, float, int, str]]:
     """Yield time, name, type, value, label set and session of each point."""
     names = columns.names[:]
     types = [_TYPE_NAMES[each] for each in columns.types]
@@ -194,8 +162,13 @@ def _points(columns: pb.PointColumns) -> Iterator[tuple[str, str, str, float, in
         )
 
 
-def _by_point(columns: pb.PointColumns) -> dict[int, pb.Distribution]:
+def _by_point(columns: Any) -> dict[int, Any]:
     return dict(zip(columns.distribution_indexes, columns.distributions, strict=True))
+
+
+def _labels_in_cells(label_set: pb.LabelSet) -> tuple[str, str, str]:
+    tags = _json(dict(sorted(label_set.tags.items())))
+    return label_set.agent_id, label_set.environment_id, tags
 
 
 def _labels_in_json(label_set: pb.LabelSet) -> dict[str, Any]:
@@ -209,23 +182,11 @@ def _labels_in_json(label_set: pb.LabelSet) -> dict[str, Any]:
     return labels
 
 
-def _distribution(message: pb.Distribution) -> dict[str, Any]:
+def _distribution(message: Any) -> dict[str, Any]:
     """Return a distribution as in the REST body."""
-    found = _fields(message)
+    found = distribution_fields(message)
     if counts := found.pop("bucket_counts", None):
         found["bucketCounts"] = counts
-    return found
-
-
-def _fields(message: pb.Distribution) -> dict[str, Any]:
-    """Return what a distribution has; a smallest or greatest value may not be known."""
-    found: dict[str, Any] = {"count": message.count, "sum": message.sum}
-    for name in ("min", "max"):
-        if message.HasField(name):
-            found[name] = getattr(message, name)
-    for name in ("bounds", "bucket_counts"):
-        if repeated := getattr(message, name)[:]:
-            found[name] = repeated
     return found
 
 

@@ -41,8 +41,12 @@ class Writable(ABC, Generic[M]):
         """Return the schema of tables."""
 
     @abstractmethod
-    def table(self, pyarrow: Any, message: M) -> Any:
-        """Return the records of a message as a table of that schema."""
+    def table(self, pyarrow: Any, messages: Sequence[M]) -> Any:
+        """Return the records of messages as one table of that schema."""
+
+    @abstractmethod
+    def count(self, message: M) -> int:
+        """Return how many records a message has."""
 
 
 class Sink(ABC, Generic[M]):
@@ -116,26 +120,25 @@ class _ParquetSink(Sink[M]):
         self._writer: Any = parquet.ParquetWriter(
             file, kind.schema(self._pyarrow), compression="zstd", store_schema=False
         )
-        self._tables: list[Any] = []
+        self._messages: list[M] = []
         self._held = 0
 
     def write(self, message: M) -> None:
-        table = self._kind.table(self._pyarrow, message)
-        self._tables.append(table)
-        self._held += table.num_rows
+        self._messages.append(message)
+        self._held += self._kind.count(message)
         if self._held >= ROWS_IN_GROUP:
             self._write_group()
 
     def _write_group(self) -> None:
-        table = self._pyarrow.concat_tables(self._tables).unify_dictionaries()
+        table = self._kind.table(self._pyarrow, self._messages)
         self._writer.write_table(table, row_group_size=self._held)
-        self._tables, self._held = [], 0
+        self._messages, self._held = [], 0
 
     def flush(self) -> int:
         return 0
 
     def finish(self) -> None:
-        if self._tables:
+        if self._messages:
             self._write_group()
         self._writer.close()
         self.abandon()

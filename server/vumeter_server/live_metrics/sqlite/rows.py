@@ -11,6 +11,7 @@ from vumeter_server.live_metrics.call_state import CallState, First
 from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.marks import MinutesReport
 from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.live_metrics.store import EventsPage, EventsQuery, Tenant
 from vumeter_server.sqlite.library import sqlite3
 
 # Of a call: what CallState holds, in its order, with the tenant's number in place of its id.
@@ -32,6 +33,22 @@ UPSERT_CALL = f"""
     ON CONFLICT (call_no) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in (*_CALL_COLUMNS[2:], "state"))}
 """
+
+_EVENT_COLUMNS = (
+    "event_id, type, live_events.tenant_no, occurred_us, call_id,"
+    " live_events.reason, live_events.outcome, minutes, sequence"
+    " FROM live_events LEFT JOIN live_calls USING (call_no)"
+)
+_EVENTS_OF_PAGE = f"""
+    SELECT live_tenants.tenant_id, {_EVENT_COLUMNS}
+    JOIN live_tenants ON live_tenants.tenant_no = live_events.tenant_no
+    WHERE event_no > :after AND event_no <= :page AND event_id IS NOT NULL
+    AND occurred_us >= :start_us AND occurred_us < :end_us
+    AND (:tenant_id IS NULL OR live_tenants.tenant_id = :tenant_id)
+    ORDER BY event_no
+"""
+# So few that a message of them is never larger than what clients take.
+EVENTS_A_PAGE = 1_000
 
 INSERT_EVENT = """
     INSERT INTO live_events (event_no, event_id, type, call_no, tenant_no, occurred_us, received_us,
@@ -117,13 +134,34 @@ def select_events(
 ) -> dict[str, Event]:
     """Return, by id, those of `event_ids` that were stored under numbers below `before_no`."""
     found = connection.execute(
-        "SELECT event_id, type, live_events.tenant_no, occurred_us, call_id,"
-        " live_events.reason, live_events.outcome, minutes, sequence"
-        " FROM live_events LEFT JOIN live_calls USING (call_no)"
+        f"SELECT {_EVENT_COLUMNS}"
         " WHERE event_id IN (SELECT value FROM json_each(?)) AND event_no < ?",
         (json.dumps(event_ids), before_no),
     )
     return {row[0]: _read_event(row, tenant_ids[row[2]]) for row in found}
+
+
+def page_of_events(connection: sqlite3.Connection, asked: EventsQuery) -> EventsPage:
+    """Return the events of the next numbers."""
+    first, last = connection.execute(
+        "SELECT coalesce(min(event_no), 1), coalesce(max(event_no), 0) FROM live_events"
+    ).fetchone()
+    through = last if asked.through is None else asked.through
+    after = max(asked.after, first - 1)
+    page = min(after + EVENTS_A_PAGE, through)
+    rows = connection.execute(
+        _EVENTS_OF_PAGE,
+        {
+            **{"after": after, "page": page, "tenant_id": asked.tenant_id},
+            **{"start_us": asked.start_us, "end_us": asked.end_us},
+        },
+    )
+    return EventsPage(
+        events=[_read_event(row[1:], row[0]) for row in rows],
+        after=max(page, asked.after) if after < through else through,
+        through=through,
+        share=(page - first + 1) / max(through - first + 1, 1) if after < through else 1.0,
+    )
 
 
 def _read_event(row: tuple[Any, ...], tenant_id: str) -> Event:
@@ -138,6 +176,16 @@ def _read_event(row: tuple[Any, ...], tenant_id: str) -> Event:
         outcome=None if outcome is None else CallOutcome(outcome),
         minutes=minutes,
         sequence=sequence,
+    )
+
+
+def read_tenant(row: tuple[str, int | None, int | None, int | None]) -> Tenant:
+    """Return the tenant of a row: id, last times, limit."""
+    return Tenant(
+        tenant_id=row[0],
+        last_occurred_us=row[1],
+        last_received_us=row[2],
+        max_concurrent_calls=row[3],
     )
 
 

@@ -19,10 +19,11 @@ from vumeter_server.live_metrics.sqlite.history import (
     store_peaks,
 )
 from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
+from vumeter_server.live_metrics.sqlite.rows import page_of_events, read_tenant
 from vumeter_server.live_metrics.sqlite.state import WriterState
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
 from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
-from vumeter_server.live_metrics.store import Tenant, TenantContents
+from vumeter_server.live_metrics.store import EventsPage, EventsQuery, Tenant, TenantContents
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
@@ -120,13 +121,17 @@ class SqliteLiveStore:
         """Return up to `limit` tenants whose ids come after `after`, sorted by id."""
         return await self._readers.run(
             lambda connection: [
-                _tenant(row)
+                read_tenant(row)
                 for row in connection.execute(
                     f"{_SELECT_TENANT} WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?",
                     (after, limit),
                 )
             ]
         )
+
+    async def events(self, asked: EventsQuery) -> EventsPage:
+        """Return up to 1,000 events."""
+        return await self._readers.run(partial(page_of_events, asked=asked), heavy=True)
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
         """Set or remove a tenant's limit and return the tenant, known or new."""
@@ -142,7 +147,7 @@ class SqliteLiveStore:
             row = batch.connection.execute(
                 f"{_SELECT_TENANT} WHERE tenant_id = ?", (tenant_id,)
             ).fetchone()
-            return _tenant(row)
+            return read_tenant(row)
 
         return await self._commit(write)
 
@@ -288,12 +293,3 @@ class _Job(Generic[T]):
         # Scheduled before anyone is answered, and in the order of the commits, so whoever gets an
         # answer finds it in the view.
         self.store._loop.call_soon_threadsafe(self.store._publish, self.batch.change, self.starts)
-
-
-def _tenant(row: tuple[str, int | None, int | None, int | None]) -> Tenant:
-    return Tenant(
-        tenant_id=row[0],
-        last_occurred_us=row[1],
-        last_received_us=row[2],
-        max_concurrent_calls=row[3],
-    )

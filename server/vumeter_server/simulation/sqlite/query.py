@@ -20,7 +20,7 @@ from vumeter_server.simulation.sqlite.percentiles import (
     Percentiles,
     from_columns,
 )
-from vumeter_server.simulation.store import ExecutionPosition, ExecutionsPage, RunTest
+from vumeter_server.simulation.store import CallsQuery, ExecutionPosition, ExecutionsPage, RunTest
 from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 
@@ -65,12 +65,22 @@ _PAGE = (
     f" ORDER BY {_START} DESC, execution_key DESC LIMIT ?4 OFFSET ?5)"
     f" ORDER BY {_START} DESC, simulation_executions.execution_key DESC"
 )
-_CALL = (
+_CALL_COLUMNS = (
     "SELECT call_execution_id, execution_id, c.status, customer_latency_metrics,"  # noqa: S608
     f" customer_cost_breakdown, {', '.join(NUMBER_NAMES)} FROM simulation_calls AS c"
     " JOIN simulation_executions USING (execution_key)"
-    " WHERE c.organization_id = ? AND call_execution_id = ?"
 )
+_CALL = f"{_CALL_COLUMNS} WHERE c.organization_id = ? AND call_execution_id = ?"
+# Without a deleted execution its calls are not found. The order is that of an index.
+_CALLS = (
+    f"{_CALL_COLUMNS} JOIN simulation_run_tests USING (run_test_key)"
+    " WHERE c.organization_id = ?1 AND call_execution_id > ?2"
+    " AND (?3 IS NULL OR run_test_name = ?3) AND (?4 IS NULL OR execution_id = ?4)"
+    " ORDER BY call_execution_id"
+)
+# So much that a message of a page is not larger than what clients take.
+CALLS_A_PAGE = 1_000
+OBJECTS_A_PAGE = 1 << 20
 _RUN_TESTS = """
     SELECT run_test_name,
         (SELECT count(*) FROM simulation_executions AS e WHERE e.run_test_key = r.run_test_key),
@@ -191,8 +201,39 @@ def call(
 ) -> CallReport | None:
     """Return a call as recorded last, None if it is unknown."""
     row = connection.execute(_CALL, (organization_id, id_to_bytes(call_execution_id))).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _call(row)
+
+
+def calls(
+    connection: sqlite3.Connection, organization_id: int, asked: CallsQuery
+) -> list[CallReport]:
+    """Return the next calls by id."""
+    after = id_to_bytes(asked.after) if asked.after else b""
+    execution_id = None if asked.execution_id is None else id_to_bytes(asked.execution_id)
+    found: list[CallReport] = []
+    size = 0
+    for row in connection.execute(
+        _CALLS, (organization_id, after, asked.run_test_name, execution_id)
+    ):
+        check_cancelled()
+        report = _call(row)
+        size += len(report.customer_latency_metrics or "")
+        size += len(report.customer_cost_breakdown or "")
+        if found and (len(found) == CALLS_A_PAGE or size > OBJECTS_A_PAGE):
+            break
+        found.append(report)
+    return found
+
+
+def count_calls(connection: sqlite3.Connection, organization_id: int) -> int:
+    """Return how many calls there are, those that are about to be removed among them."""
+    found: int = connection.execute(
+        "SELECT count(*) FROM simulation_calls WHERE organization_id = ?", (organization_id,)
+    ).fetchone()[0]
+    return found
+
+
+def _call(row: Sequence[Any]) -> CallReport:
     call_id, execution_id, status, customer_latency_metrics, customer_cost_breakdown, *numbers = row
     return CallReport(
         call_execution_id=id_to_text(call_id),

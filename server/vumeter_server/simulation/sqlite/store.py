@@ -11,6 +11,7 @@ from vumeter_server.simulation.aggregation import ExecutionMetrics
 from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.sqlite import deletion, ingest, percentiles, query
 from vumeter_server.simulation.store import (
+    CallsQuery,
     ExecutionPosition,
     ExecutionsPage,
     RunTest,
@@ -95,6 +96,18 @@ class SqliteSimulationStore:
         """Return a call as recorded last."""
         return await self._readers.run(
             lambda connection: query.call(connection, organization_id, call_execution_id)
+        )
+
+    async def calls(self, organization_id: int, asked: CallsQuery) -> Sequence[CallReport]:
+        """Return the next calls by id."""
+        return await self._readers.run(
+            lambda connection: query.calls(connection, organization_id, asked), heavy=True
+        )
+
+    async def count_calls(self, organization_id: int) -> int:
+        """Return about how many calls there are."""
+        return await self._readers.run(
+            lambda connection: query.count_calls(connection, organization_id), heavy=True
         )
 
     async def execution(

@@ -89,13 +89,16 @@ def find(snapshot: Snapshot, query: DeleteQuery) -> Condemned:
     names = known.codes if query.metric_names is None else query.metric_names
     metrics = sorted({known.codes[name] for name in names if name in known.codes})
     matching = PointFilter(snapshot, query.filters)
-    count, days = 0, set()
+    count = 0
+    days: set[int] = set()
     selection = Selection(start_us=query.start_us, end_us=query.end_us)
-    scan = Scan(snapshot, selection, metrics, Wanted(), matching)
+    scan = Scan(snapshot, selection, metrics, Wanted(times=True), matching)
     for start_us, end_us in _ranges_us(snapshot, matching, query):
         for points in scan.days(start_us, end_us):
             count += len(points.values)
-            days.add(points.bounds_us[0] // DAY_US)
+            assert points.times_us is not None
+            # Points of several days come together.
+            days.update(np.unique(points.times_us // DAY_US).tolist())
     count += sum(len(points.values) for points in scan.head())
     return Condemned(
         start_us=query.start_us,

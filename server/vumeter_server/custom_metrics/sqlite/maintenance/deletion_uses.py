@@ -20,15 +20,43 @@ DAYS_AT_ONCE = 16
 Integers = npt.NDArray[np.int64]
 
 
-def gone_uses(snapshot: Snapshot, uses: Integers, days: Collection[int], number: int) -> list[int]:
+class Uses:
+    """Label uses of the points that a deletion takes from days, and of those left on these days."""
+
+    def __init__(self) -> None:
+        self._lost = self._kept = np.empty(0, np.int64)
+
+    def add(self, lost: Integers, kept: Integers) -> None:
+        """Add those of a day, each in ascending order."""
+        self._lost = _with(self._lost, lost)
+        self._kept = _with(self._kept, kept)
+
+    def gone(self) -> Integers:
+        """Return those that no point of these days has any more."""
+        return np.setdiff1d(self._lost, self._kept, assume_unique=True)
+
+
+def _with(known: Integers, found: Integers) -> Integers:
+    """Return what is in one of two ascending arrays; most of `found` is known."""
+    places = known.searchsorted(found)
+    is_known = np.zeros(len(found), np.bool_)
+    within = places < len(known)
+    is_known[within] = known[places[within]] == found[within]
+    return np.insert(known, places[~is_known], found[~is_known])
+
+
+def gone_uses(snapshot: Snapshot, of_days: Uses, days: Collection[int], number: int) -> list[int]:
     """Return the rows of `metric_uses` for those of some uses that no point has any more.
 
     Args:
         snapshot: where to look.
-        uses: uses of deleted points that no point left on `days` has.
+        of_days: uses of points deleted from `days`, and of those left there.
         days: the days that are written again: only later segments of them are looked into.
         number: that of the deletion.
     """
+    uses = of_days.gone()
+    if not len(uses):
+        return []
     uses = np.setdiff1d(uses, snapshot.labels.uses_of(snapshot.head))
     by_day: dict[int, list[int]] = {}
     rewritten = set(days)

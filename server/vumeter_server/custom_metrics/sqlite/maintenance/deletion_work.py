@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from vumeter_server.custom_metrics.questions import DeleteQuery
@@ -20,9 +19,14 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion_rows,
     deletion_uses,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.deletion import ROWS_AT_ONCE, SESSIONS_AT_ONCE
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion import (
+    ROWS_AT_ONCE,
+    SESSIONS_AT_ONCE,
+    RewrittenDay,
+)
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import FlushedRows
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -119,36 +123,39 @@ class PointDeletions:
             await self._undo(organization_id, number, written)
         await self._flush_log(organization_id, number - 1)
         condemned = await self._query(organization_id, partial(deletion.find, query=found.query))
-        written, listed, deleted = Written(), [], 0
-        lost = kept = np.empty(0, np.int64)
+        written, uses, deleted = Written(), deletion_uses.Uses(), 0
+        listed: list[tuple[int, DayRow | None]] = []
+
+        def rewrite(snapshot: Snapshot, day: int) -> tuple[RewrittenDay, list[FlushedRows]] | None:
+            rewritten = deletion.rewrite(snapshot, day, condemned, number)
+            if rewritten is None:
+                return None
+            uses.add(rewritten.lost_uses, rewritten.kept_uses)
+            return rewritten, list(deletion.in_chunks(rewritten.rows))
+
         for day in condemned.days:
             await self._flush_long_logs()
-            rewritten = await self._query(
-                organization_id,
-                partial(deletion.rewrite, day=day, condemned=condemned, number=number),
-            )
-            if rewritten is None:
+            found_day = await self._query(organization_id, partial(rewrite, day=day))
+            if found_day is None:
                 continue
-            for chunk in deletion.in_chunks(rewritten.rows):
+            rewritten, chunks = found_day
+            for chunk in chunks:
                 await self._writer.run(chunk.insert)
             deleted += rewritten.deleted
             listed.append((day, rewritten.listed))
             written.add(day, rewritten.rows.segments.sessions)
-            lost = np.union1d(lost, rewritten.lost_uses)
-            kept = np.union1d(kept, rewritten.kept_uses)
-        await self._mark_uses(organization_id, number, np.setdiff1d(lost, kept), written.days)
+        await self._mark_uses(organization_id, number, uses, written.days)
         await self._apply(organization_id, number, listed, deleted)
         await self._clean_up(organization_id, number, written)
         _log.info("points_deleted", organization_id=organization_id, points=deleted)
         return deleted
 
     async def _mark_uses(
-        self, organization_id: int, number: int, uses: deletion.Integers, days: list[int]
+        self, organization_id: int, number: int, uses: deletion_uses.Uses, days: list[int]
     ) -> None:
-        if not len(uses):
-            return
         codes = await self._query(
-            organization_id, partial(deletion_uses.gone_uses, uses=uses, days=days, number=number)
+            organization_id,
+            partial(deletion_uses.gone_uses, of_days=uses, days=days, number=number),
         )
         for start in range(0, len(codes), ROWS_AT_ONCE):
             await self._writer.run(

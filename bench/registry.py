@@ -16,6 +16,7 @@ MODULES = (
     "bench.deletion",
     "bench.resources",
     "bench.live_metrics",
+    "bench.dashboard",
     "bench.simulation",
     "bench.against",
 )

@@ -69,7 +69,7 @@ function App() {
       <div class="settings">
         <${ZoneField} zone=${zone} onChange=${(next) => set({ zone: next })} />
         <select aria-label="Theme" value=${theme} onChange=${(event) => set({ theme: event.target.value })}>
-          <option value="">System theme</option><option value="light">Light</option><option value="dark">Dark</option>
+          <option value="">Auto</option><option value="light">Light</option><option value="dark">Dark</option>
         </select>
         ${!nobody && html`<button onClick=${() => { saveCredentials({}); setRefused(null); setCredentials(readCredentials()); }}>Sign out</button>`}
       </div>
@@ -95,4 +95,7 @@ function Brand() {
   return html`<svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 24a13 13 0 0 1 24 0" fill="none" stroke="var(--accent)" stroke-width="3" stroke-linecap="round" /><path d="M16 25 22 11" stroke="var(--series-2)" stroke-width="3" stroke-linecap="round" /></svg>`;
 }
 
-render(html`<${App} />`, document.getElementById("app"));
+const root = document.getElementById("app");
+// What was painted while this was loaded.
+root.replaceChildren();
+render(html`<${App} />`, root);

@@ -14,7 +14,8 @@ export function useVisible() {
 }
 
 /**
- * Asks `asked`, null for nothing, and again each `every` seconds while the tab is seen.
+ * Asks `asked`, null for nothing, and again each `every` seconds while the tab is seen; `every` may be a
+ * function of the last data.
  * Returns {data, error, loading, ask}: `data` stays what it was until there is another answer.
  * `read` makes data of the answer, and may ask more.
  */
@@ -39,10 +40,11 @@ export function useAnswer(asked, { every = 0, read = (answer) => answer } = {}) 
       });
     return () => aborter.abort();
   }, [key, visible, turn]);
+  const pause = typeof every === "function" ? every(found.data) : every;
   useEffect(() => {
-    if (!every || !visible || !asked) return undefined;
-    const timer = setInterval(() => setTurn((each) => each + 1), every * 1000);
+    if (!pause || !visible || !asked) return undefined;
+    const timer = setInterval(() => setTurn((each) => each + 1), pause * 1000);
     return () => clearInterval(timer);
-  }, [every, visible, key]);
+  }, [pause, visible, key]);
   return { ...found, asked, again: () => setTurn((each) => each + 1) };
 }

@@ -112,7 +112,7 @@ export function Chart({ label, plot }) {
 function valueText(series, at, { unit, pale }) {
   const text = numberText(series.values[at], unit);
   const count = series.counts?.[at];
-  return pale && count !== undefined && series.values[at] !== null ? html`<span class="value ${count < FEW ? "pale" : ""}">${text}<span class="count">n=${count}</span></span>` : html`<span class="value">${text}</span>`;
+  return pale && count !== undefined && series.values[at] !== null ? html`<span class="value ${count < FEW ? "pale" : ""}">${text} <span class="count">n=${count}</span></span>` : html`<span class="value">${text}</span>`;
 }
 
 function Legend({ plot, at, onHighlight }) {

@@ -4,6 +4,7 @@ import { copyText, tell } from "./copying.js";
 import { headersOf, readCredentials } from "./credentials.js";
 import { html } from "./html.js";
 import { Panel } from "./panel.js";
+import { useState } from "preact/hooks";
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -28,15 +29,19 @@ export const FirstPoint = () => html`<${First} title="Record the first point" ki
   requests=${[["v1/custom-metrics", { points: [{ name: "booking_attempt", tags: { origin: "phone" } }, { name: "e2e_latency_ms", type: "histogram", value: 615, sessionId: "session_1", tags: { origin: "phone" } }] }]]} />`;
 
 export function FirstEvent() {
-  const stamp = new Date().toISOString();
+  const [stamp] = useState(() => new Date().toISOString());
   const event = (n, type) => ({ event_id: `first-${n}-${stamp}`, type, call_id: `first-call-${stamp}`, tenant_id: "tenant_1", occurred_at: stamp });
   return html`<${First} title="Record the first call" kind="live" text="No call server has sent an event yet. This is what one sends when a call begins."
     requests=${[["api/v1/metrics/events", { events: [event(1, "pending"), event(2, "accepted"), event(3, "started")] }]]} />`;
 }
 
+// Not crypto.randomUUID, which browsers have only with TLS or on this very machine.
+const newUuid = () => "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (each) => (each ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (each / 4)))).toString(16));
+
 export function FirstExecution() {
-  const execution = { execution_id: crypto.randomUUID?.() ?? "5819e158-aaaa-4000-8000-000000000001", run_test_name: "My first run test", status: "completed", started_at: new Date().toISOString() };
-  const call = { call_execution_id: crypto.randomUUID?.() ?? "5819e158-aaaa-4000-8000-000000000002", execution_id: execution.execution_id, status: "completed", duration_seconds: 42, latency: { avg_agent_latency_ms: 640, response_time_ms: 820 } };
+  const [[executionId, callId, started]] = useState(() => [newUuid(), newUuid(), new Date().toISOString()]);
+  const execution = { execution_id: executionId, run_test_name: "My first run test", status: "completed", started_at: started };
+  const call = { call_execution_id: callId, execution_id: executionId, status: "completed", duration_seconds: 42, latency: { avg_agent_latency_ms: 640, response_time_ms: 820 } };
   return html`<${First} title="Record the first execution" kind="organization" text="No run test has an execution yet."
     requests=${[["sdk/api/v1/simulation/executions", execution], ["sdk/api/v1/simulation/calls", { calls: [call] }]]} />`;
 }

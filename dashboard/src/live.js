@@ -15,7 +15,7 @@ import { stampText, timeText } from "./zone.js";
 const SPANS = Object.fromEntries(Object.entries(RANGES).filter(([name]) => lengthOf(name) <= 7 * 86400));
 const REJECTIONS = { capacity: "Capacity", tenant_not_configured: "Tenant not configured", instructions_missing: "Instructions missing" };
 const STATES = { pending: "Pending", unstarted: "Accepted, not started", active: "Active" };
-const STATUS = { connecting: "Connecting …", live: "Live", lost: "Connection lost, trying again", paused: "Paused" };
+const STATUS = { connecting: "Connecting …", live: "Connected", lost: "Connection lost, trying again", paused: "Paused" };
 
 export function LivePage({ title, caller, state, zone, set }) {
   const tenant = caller.tenantId ?? state.get("tenant") ?? "";
@@ -40,6 +40,7 @@ export function LivePage({ title, caller, state, zone, set }) {
       </div>
     </div>
     ${watch.error && watch.error.status !== 401 && html`<${Failure} error=${watch.error} />`}
+    ${!caller.tenantId && tenants.data && !all.length && html`<${FirstEvent} />`}
     <div class="grid">
       <div class="wide"><${Counters} watch=${watch} tenant=${tenant} peak=${peakOf(history.data)} limit=${limitOf(shown, tenant)} /></div>
       <${ActiveCalls} history=${history} plot=${plot} set=${set} />
@@ -70,7 +71,7 @@ function Counters({ watch, tenant, peak, limit }) {
     ["Failed", count("failed_calls"), share(value?.failed_calls, value?.ended_calls)],
     ["Rejected", numberText(rejected), share(rejected, rejected + (value?.accepted_calls ?? 0))],
     ["Referred", count("referred_calls")], ["Minutes", numberText(value && Math.round(value.minutes_processed))],
-    ["Fallback instructions", count("fallback_instructions_used"), share(value?.fallback_instructions_used, value?.accepted_calls)],
+    ["Fallbacks used", count("fallback_instructions_used"), share(value?.fallback_instructions_used, value?.accepted_calls)],
     ["Instruction errors", count("instructions_db_errors")],
   ];
   const asked = request("live", tenant ? `api/v1/metrics/live/${encodeURIComponent(tenant)}` : "api/v1/metrics/live");
@@ -107,7 +108,7 @@ function ActiveCalls({ history, plot, set }) {
   const csv = () => csvOf(["start", "active_calls", "peak_active_calls"], history.data.data.map((each) => [each.start, each.active_calls, each.peak_active_calls]));
   return html`<${Panel} title="Active calls" note="Peak of each bucket, and the number at its end" answer=${history} csv=${csv}>
     ${({ data, buckets }) => html`<${Chart} label="Active calls over time" plot=${{ ...plot, buckets, mode: "line", series: [
-      { name: "peak", label: "Peak", colour: "series-6", values: data.map((each) => each.peak_active_calls) },
+      { name: "peak", label: "Peak", colour: "series-rest", values: data.map((each) => each.peak_active_calls) },
       { name: "active", label: "At the end", colour: "series-1", values: data.map((each) => each.active_calls) },
     ] }} />`}
   </${Panel}>`;

@@ -4,14 +4,14 @@ import { useEffect, useState } from "preact/hooks";
 
 /** Returns {page, state}: `state` is a URLSearchParams. */
 export function readPlace(hash = location.hash) {
-  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { page: decodeURIComponent(path) || "", state: new URLSearchParams(query) };
+  const [page, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  return { page, state: new URLSearchParams(query) };
 }
 
 export function placeHref(page, state) {
   // What is needless to escape stays legible.
   const query = state.toString().replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",");
-  return `#/${encodeURIComponent(page)}${query ? `?${query}` : ""}`;
+  return `#/${page}${query ? `?${query}` : ""}`;
 }
 
 /** Changes the state: a null or an empty value removes a name, an array gives it several times. */

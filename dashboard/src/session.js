@@ -120,7 +120,7 @@ function Lanes({ data, zone, unit }) {
     <p class="readout">${dayText(first, zone)}, ${at(first)} to ${at(last)} · ${numberText(events.length)} points · ${durationText(last - first)}${step > 1 ? ` · in steps of ${durationText(step)}` : ""}</p>
     <div class="scroll" tabindex="0" role="group" aria-label="Lanes"><table class="lanes"><tbody>${names.map(lane)}</tbody></table></div>
     <${Table} tall caption="Points of the session" columns=${["Time", { title: "After", n: true }, "Metric", { title: "Value", n: true }]} rows=${events.map((each, n) => html`<tr key=${n} class=${chosen === each.at ? "chosen" : ""} onMouseEnter=${() => setChosen(each.at)}>
-      <td>${at(each.at)}</td><td class="n">${durationText(each.at - first)}</td><th scope="row">${each.name}</th><td class="n">${numberText(each.value, unit(each.name))}${each.count > 1 && html`<span class="count">n=${each.count}</span>`}</td></tr>`)} />`;
+      <td>${at(each.at)}</td><td class="n">${durationText(each.at - first)}</td><th scope="row">${each.name}</th><td class="n">${numberText(each.value, unit(each.name))}${each.count > 1 && html` <span class="count">n=${each.count}</span>`}</td></tr>`)} />`;
 }
 
 function durationText(seconds) {

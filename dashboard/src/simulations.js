@@ -36,7 +36,7 @@ const instantOf = (text) => (text ? Date.parse(text) / 1000 : null);
 const started = (each, zone) => (each.started_at ? stampText(instantOf(each.started_at), zone) : "without a start");
 
 export function SimulationsPage({ title, state, zone, set }) {
-  const runTests = useAnswer(request("organization", `${PATH}/run-tests`, { limit: "1000" }), { every: 30, read: ({ result }) => result.results });
+  const runTests = useAnswer(request("organization", `${PATH}/run-tests`, { limit: "1000" }), { every: (found) => (found?.length === 0 ? 2 : 30), read: ({ result }) => result.results });
   const all = runTests.data ?? [];
   const name = state.get("run") ?? all[0]?.run_test_name ?? "";
   const missing = runTests.data !== null && !state.get("run") && name;
@@ -118,6 +118,6 @@ function Comparison({ baseline, candidate, zone }) {
   const signed = (value, unit) => (value === null ? NOTHING : `${value > 0 ? "+" : ""}${numberText(value)}${unit}`);
   return html`<${Panel} title="Side by side" note=${found.data ? `${started(found.data.baseline, zone)} and ${started(found.data.candidate, zone)}` : ""} answer=${found} csv=${csv}>
     ${({ metrics }) => html`<${Table} caption="Two executions side by side" columns=${["Metric", { title: "Baseline", n: true }, { title: "Candidate", n: true }, { title: "Difference", n: true }, { title: "%", n: true }, "Better is", "Verdict"]} rows=${metrics.map((each) => html`<tr key=${each.metric}>
-      <th scope="row">${each.metric.replaceAll("_", " ")}</th><td class="n">${numberText(each.baseline)}</td><td class="n">${numberText(each.candidate)}</td><td class="n">${signed(each.difference, "")}</td><td class="n">${signed(each.difference_percent, " %")}</td><td class="label">${each.better}</td><td class=${each.verdict}>${VERDICTS[each.verdict] ?? each.verdict}</td></tr>`)} />`}
+      <th scope="row">${each.metric.replace("percentiles.", "").replace("avg_", "mean ").replaceAll("_", " ").replace(".", " · ")}</th><td class="n">${numberText(each.baseline)}</td><td class="n">${numberText(each.candidate)}</td><td class="n">${signed(each.difference, "")}</td><td class="n">${signed(each.difference_percent, " %")}</td><td class="label">${each.better}</td><td class=${each.verdict}>${VERDICTS[each.verdict] ?? each.verdict}</td></tr>`)} />`}
   </${Panel}>`;
 }

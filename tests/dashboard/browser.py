@@ -98,6 +98,10 @@ class Visitor:
             self.page.locator(".panel")
         )
 
+    def choice(self, label: str) -> Locator:
+        """Return the list that is chosen from under that label."""
+        return self.page.get_by_role("combobox", name=label, exact=True)
+
     def saved_csv(self, title: str) -> str:
         """Return the CSV that a panel saves."""
         with self.page.expect_download() as waiting:

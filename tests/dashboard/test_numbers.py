@@ -13,6 +13,8 @@ from tests.dashboard.browser import ZONE, Visitor, number
 from tests.dashboard.conftest import Visit
 from tests.stack import ADMIN_TOKEN, Stack
 
+from vumeter_server.access.keys import NewKey
+
 Ask = Callable[..., requests.Response]
 QUERY = "/v1/custom-metrics/query"
 RUN_TESTS = "/sdk/api/v1/simulation"
@@ -159,7 +161,7 @@ def test_simulations(analyst: Visitor, asking: Ask) -> None:
     analyst.open("#/simulations")
     (run_test,) = asking(f"{RUN_TESTS}/run-tests").json()["result"]["results"]
     name = run_test["run_test_name"]
-    expect(analyst.page.get_by_label("Run test")).to_have_value(name)
+    expect(analyst.choice("Run test")).to_have_value(name)
     page = asking(f"{RUN_TESTS}/metrics", run_test_name=name, limit="50").json()["result"]
     shown = analyst.cells("Executions")
     assert len(shown) == page["count"] == run_test["execution_count"]
@@ -206,3 +208,22 @@ def test_live_counters_of_a_tenant(visit: Visit, demo: Stack) -> None:
     }
     assert saved == counters
     assert ["clinic_bern", "1", "–"] in [row[:3] for row in visitor.cells("Capacity by tenant")]
+
+
+def test_usage(analyst: Visitor, asking: Ask, demo_key: NewKey) -> None:
+    analyst.open("#/usage")
+    usage = asking("/v1/custom-metrics/usage").json()["data"]
+    shown = analyst.cells("Metrics")
+    assert [row[0] for row in shown] == [each["metric"] for each in usage["byMetric"]]
+    assert [number(row[2]) for row in shown] == [each["points"] for each in usage["byMetric"]]
+    assert [(row[0], number(row[1])) for row in analyst.cells("Labels")] == [
+        (each["label"], each["values"]) for each in usage["byLabel"]
+    ]
+    limits = {row[0]: row[1:3] for row in analyst.cells("Limits")[:2]}
+    assert limits["Metrics"] == [f"{usage['metrics']:,}", f"{usage['limits']['metrics']:,}"]
+    assert limits["Label sets"] == [f"{usage['labelSets']:,}", f"{usage['limits']['labelSets']:,}"]
+    keys = {row[0]: row[1:3] for row in analyst.cells("Keys")}
+    assert keys[demo_key.key_id] == ["admin", "good"]
+    assert {key: state for key, (_, state) in keys.items()} == {
+        each["keyId"]: each["state"] for each in usage["keys"]
+    }

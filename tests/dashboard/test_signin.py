@@ -85,7 +85,7 @@ def test_a_revoked_key_has_to_be_replaced(visit: Visit, demo: Stack) -> None:
     demo.revoke_key(key)
     # A key is known for half a second more.
     visitor.page.wait_for_timeout(1000)
-    visitor.page.get_by_label("Compare with").select_option("previous")
+    visitor.choice("Compare with").select_option("previous")
     expect(visitor.page.get_by_text("The credential is no longer valid.")).to_be_visible()
     assert visitor.stored() == {}
     visitor.sign_in(demo.make_key("demo", Role.ADMIN).bearer)

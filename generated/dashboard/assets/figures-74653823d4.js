@@ -1,1 +1,0 @@
-import{html}from"./html-efe1f2ccc5.js";export function Bar({share:e,colour:t="series-1"}){return html`<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="8" fill="var(--sunken)" /><rect width=${100*Math.min(Math.max(e,0),1)} height="8" fill="var(--${t})" /></svg>`}

@@ -35,7 +35,7 @@ APPENDED = {"uplot.js": "\nexport default uPlot;\n"}
 
 
 def main() -> int:
-    """Copy every file anew; return the exit status."""
+    """Copy every file again; return the exit status."""
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         for name in LOCK:

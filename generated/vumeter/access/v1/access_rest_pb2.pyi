@@ -6,6 +6,6 @@ from typing import ClassVar as _ClassVar
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class GetRestCallerRequest(_message.Message):
+class AccessRestServiceGetCallerRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vumeter_server.access.clickhouse.audit import noted
 from vumeter_server.access.clickhouse.organization import (
-    Kind,
+    RowKind,
     Organization,
     Row,
     created,
@@ -98,7 +98,7 @@ class ClickHouseKeyAdministration:
     def delete_organization(self, name: str) -> int | None:
         """Delete an organization with its keys; return its number, None if there is none."""
         rows = [
-            Row(kind=Kind.DELETED, occurred_us=self._clock()),
+            Row(kind=RowKind.DELETED, occurred_us=self._clock()),
             self._note("organization.delete", ""),
         ]
         return _change_of_name(
@@ -159,7 +159,7 @@ class ClickHouseKeyAdministration:
     def _revoked(self, organization: Organization, key_id: str) -> list[Row]:
         if organization.keys[key_id].stored.revoked_us is not None:
             return []
-        return [Row(kind=Kind.REVOKED, occurred_us=self._clock(), key_id=key_id)]
+        return [Row(kind=RowKind.REVOKED, occurred_us=self._clock(), key_id=key_id)]
 
     def _note(self, action: str, target: str, **details: str | None) -> Row:
         return noted(this_user(), action, self._clock(), target=target, details=details)

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from vumeter_server.access.authenticator import Caller
-from vumeter_server.access.clickhouse.organization import Kind, Row
+from vumeter_server.access.clickhouse.organization import RowKind, Row
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import Clock
@@ -25,7 +25,7 @@ def noted(
 ) -> Row:
     """Return that somebody did something, as a row of the entry that does it."""
     content = _content(actor, action, target, details)
-    return Row(kind=Kind.AUDIT, occurred_us=now_us, content=content)
+    return Row(kind=RowKind.AUDIT, occurred_us=now_us, content=content)
 
 
 class ClickHouseAuditLog:

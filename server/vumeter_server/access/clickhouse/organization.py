@@ -14,7 +14,7 @@ from vumeter_server.access.keys import NewKey, StoredKey, secret_digest
 from vumeter_server.access.roles import Role
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What a row of an entry says."""
 
     CREATED = "created"
@@ -39,7 +39,7 @@ class KeyContent(msgspec.Struct, frozen=True, kw_only=True):
 class Row:
     """A row of an entry: what happened when, to which key, with what as JSON."""
 
-    kind: Kind
+    kind: RowKind
     occurred_us: int
     key_id: str = ""
     content: bytes = b""
@@ -80,27 +80,27 @@ class Organization:
 
     def _apply(self, row: Row) -> None:
         match row.kind:
-            case Kind.CREATED:
+            case RowKind.CREATED:
                 self.name = row.content.decode()
                 self.created_us = row.occurred_us
-            case Kind.KEY:
+            case RowKind.KEY:
                 self.keys[row.key_id] = self._key(row)
-            case Kind.REVOKED:
+            case RowKind.REVOKED:
                 key = self.keys[row.key_id]
                 stored = replace(key.stored, revoked_us=row.occurred_us)
                 self.keys[row.key_id] = replace(key, stored=stored)
-            case Kind.LIMITS:
+            case RowKind.LIMITS:
                 for name, value in msgspec.json.decode(row.content).items():
                     self.limits.pop(name, None)
                     if value is not None:
                         self.limits[name] = value
-            case Kind.DELETED:
+            case RowKind.DELETED:
                 self.is_deleted = True
                 self.keys.clear()
                 self.limits.clear()
-            case Kind.ERASED:
+            case RowKind.ERASED:
                 self.is_erased = True
-            case Kind.AUDIT:
+            case RowKind.AUDIT:
                 pass
 
     def _key(self, row: Row) -> HeldKey:
@@ -121,7 +121,7 @@ class Organization:
 
 def created(name: str, now_us: int) -> Row:
     """Return that an organization is created."""
-    return Row(kind=Kind.CREATED, occurred_us=now_us, content=name.encode())
+    return Row(kind=RowKind.CREATED, occurred_us=now_us, content=name.encode())
 
 
 def key_created(
@@ -135,13 +135,13 @@ def key_created(
         tenant_id=tenant_id,
     )
     encoded = msgspec.json.encode(content)
-    return Row(kind=Kind.KEY, occurred_us=now_us, key_id=key.key_id, content=encoded)
+    return Row(kind=RowKind.KEY, occurred_us=now_us, key_id=key.key_id, content=encoded)
 
 
 def limits_changed(changed: Mapping[str, int | None], now_us: int) -> Row:
     """Return that some limits are changed, None for the default."""
     encoded = msgspec.json.encode(dict(changed))
-    return Row(kind=Kind.LIMITS, occurred_us=now_us, content=encoded)
+    return Row(kind=RowKind.LIMITS, occurred_us=now_us, content=encoded)
 
 
 def block_of(organization_id: int, rows: Sequence[Row]) -> pa.Table:

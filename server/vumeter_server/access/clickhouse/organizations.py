@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 from cachetools import LRUCache
 
-from vumeter_server.access.clickhouse.organization import Kind, Organization, Row, block_of
+from vumeter_server.access.clickhouse.organization import RowKind, Organization, Row, block_of
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.entry_log import EntryLog
 from vumeter_server.clickhouse.layout import RECORDED_US
@@ -113,7 +113,7 @@ class Organizations:
             " countIf(kind = {erased:String}) AS erased"
             f" FROM {self._clickhouse.layout.reads(_ENTRIES)} GROUP BY organization"
             " HAVING deleted > 0 AND erased = 0 ORDER BY organization",
-            {"deleted": Kind.DELETED.value, "erased": Kind.ERASED.value},
+            {"deleted": RowKind.DELETED.value, "erased": RowKind.ERASED.value},
         )
         return list(found.column("organization").to_pylist())
 
@@ -152,7 +152,7 @@ def _entries_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, int, l
             seq,
             [
                 Row(
-                    kind=Kind(row["kind"]),
+                    kind=RowKind(row["kind"]),
                     occurred_us=row["occurred_us"],
                     key_id=row["key_id"],
                     content=row["content"].encode(),

@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from vumeter_server.access.clickhouse.organization import HeldKey, Kind, Organization, Row
+from vumeter_server.access.clickhouse.organization import HeldKey, RowKind, Organization, Row
 from vumeter_server.access.clickhouse.organizations import Organizations
 from vumeter_server.access.keys import StoredKey
 from vumeter_server.access.store import KeyInfo
@@ -91,7 +91,7 @@ class ClickHouseDeletedOrganizations:
         def erased(organization: Organization) -> Sequence[Row] | None:
             if organization.is_erased:
                 return None
-            return [Row(kind=Kind.ERASED, occurred_us=self._clock())]
+            return [Row(kind=RowKind.ERASED, occurred_us=self._clock())]
 
         await self._organizations.change(organization_id, erased)
 

@@ -53,7 +53,7 @@ class Foundation:
     """What every family is built on.
 
     A process that does not write answers queries alone: it does no background work on what is
-    stored, and whatever it is told to record it passes on.
+    stored, and whatever it is asked to record it forwards.
     """
 
     settings: Settings
@@ -69,7 +69,7 @@ class Foundation:
     instruments: Instruments
     """Where recording is counted."""
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are converted."""
+    """Gets how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
@@ -97,7 +97,7 @@ class Family:
     exposition: Callable[[bool], str] = lambda openmetrics: ""
     """Further own metrics, as text."""
     on_limited: Callable[[Caller], None] = lambda caller: None
-    """Is told of a call beyond the requests per second of its key, whatever it is of."""
+    """Is called for a call beyond the requests per second of its key, whatever it is of."""
 
 
 async def assemble(foundation: Foundation) -> list[Family]:

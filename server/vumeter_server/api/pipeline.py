@@ -64,7 +64,7 @@ class Pipeline:
     """What each method asks of its callers, by its full name."""
     rates: RateLimits = field(default_factory=RateLimits)
     on_limited: Sequence[Callable[[Caller], None]] = ()
-    """Are told of each call that is rejected because its key makes too many."""
+    """Are called for each call that is rejected because its key makes too many."""
     observers: Sequence[Observer] = ()
     """Are told when each call begins, and how it ends."""
 

@@ -78,7 +78,7 @@ class Database:
         return found.f_bavail * found.f_frsize
 
     def vacuum(self) -> None:
-        """Write the whole file anew, without what is free; nobody else may be using it."""
+        """Write the whole file again, without what is free; nobody else may be using it."""
         with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,4 +1,4 @@
-"""What is told of every call to those who count or trace them."""
+"""Every call is observed: counted, measured, traced."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Observer(Protocol):
 
 @contextlib.contextmanager
 def observing(observations: Sequence[Begin], call: Call) -> Iterator[None]:
-    """Tell that a call begins, and with which status it ended."""
+    """Observe a call from its begin to the status with which it ends."""
     ends = [begin(call) for begin in observations]
     status = grpc.StatusCode.UNKNOWN
     try:

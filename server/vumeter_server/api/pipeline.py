@@ -66,7 +66,7 @@ class Pipeline:
     on_limited: Sequence[Callable[[Caller], None]] = ()
     """Are called for each call that is rejected because its key makes too many."""
     observers: Sequence[Observer] = ()
-    """Are told when each call begins, and how it ends."""
+    """Are called when a call begins, and with its status when it ends."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""

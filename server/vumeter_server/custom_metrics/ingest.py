@@ -37,7 +37,7 @@ class Recording:
     """Where whoever calls this counts what is rejected."""
     rates: RateLimits
     on_recorded: Callable[[int], None] = lambda points: None
-    """Is told how many points were acknowledged."""
+    """Is called with the number of points that were acknowledged."""
 
     def check(
         self, points: UncheckedPoints | UncheckedColumns, idempotency_key: str | None = None

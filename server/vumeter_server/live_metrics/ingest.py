@@ -27,7 +27,7 @@ class EventIngest:
     store: LiveStore
     clock: Clock
     on_recorded: Callable[[int], None] = lambda events: None
-    """Is told how many events were acknowledged."""
+    """Is called with the number of events that were acknowledged."""
 
     def check(self, sent: Sequence[SentEvent], only_tenant: str | None) -> list[Event]:
         """Return a batch as events to record; raises PermissionDenied and InvalidArgument."""

@@ -37,7 +37,7 @@ class Exports:
     """Where usage finds what is rejected, by hour."""
     rates: RateLimits
     on_recorded: Callable[[int], None] = lambda points: None
-    """Is told how many points were acknowledged."""
+    """Is called with the number of points that were acknowledged."""
 
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]

@@ -39,7 +39,7 @@ class _Waiting:
 
 
 class WriterObserver(Protocol):
-    """Is told of each transaction, in the writer's thread."""
+    """Is called for each transaction, in the writer's thread."""
 
     def committed(self, jobs: int, transaction_seconds: float, commit_seconds: float) -> None:
         """Take note of a transaction, and how long it and its commit alone took."""

@@ -32,7 +32,7 @@ class ProcessExposition:
     def __init__(
         self, registry: CollectorRegistry, more: Sequence[Callable[[bool], str]] = ()
     ) -> None:
-        """Take the registry, and what writes more; it is told whether to write OpenMetrics."""
+        """Take the registry, and what writes more; its argument is whether to write OpenMetrics."""
         self._registry = registry
         self._more = more
 
@@ -56,7 +56,7 @@ class Gathering:
         )
 
     def scrape(self, accept: str) -> tuple[str, str]:
-        """Return the text and its content type; a process that does not answer is told as down."""
+        """Return the text and its content type; a process that does not answer is shown as down."""
         _, content_type = choose_encoder(accept)
         ask = self._asking.map if self._asking is not None else map
         found = dict(

@@ -81,7 +81,7 @@ GAUGES: Final = tuple(each for each in list(globals().values()) if isinstance(ea
 
 
 class Readings(Collector):
-    """Reads gauges at each scrape, and tells which versions run."""
+    """Reads gauges at each scrape, and shows which versions run."""
 
     def __init__(self, read: Mapping[Gauge, Read], versions: Mapping[str, str]) -> None:
         self._read = read

@@ -24,7 +24,7 @@ MAX_CONNECTIONS: Final = 16
 SLOWEST_SECONDS: Final = 10.0
 """How long a connection may be silent before it is closed."""
 WORKER_SECONDS: Final = 2.0
-"""How long a server process may take before it is told as down."""
+"""How long a server process may take before it is shown as down."""
 
 Scrape = Callable[[str], tuple[str, str]]
 """Takes an Accept header; returns the text and its content type."""

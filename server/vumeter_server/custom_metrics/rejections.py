@@ -64,7 +64,7 @@ class RejectionCounter:
         clock: Clock,
         on_rejected: Callable[[RecordingRejectionReason, int], None] = lambda reason, points: None,
     ) -> None:
-        """Take what keeps the counts; `on_rejected` is called for each request, with its points."""
+        """Take what keeps the counts; `on_rejected` gets each reason with its points."""
         self._store = store
         self._clock = clock
         self._on_rejected = on_rejected

@@ -42,7 +42,7 @@ class SqliteSimulationStore:
         writer: Writer,
         on_recorded: Callable[[int], None] = lambda calls: None,
     ) -> None:
-        """Take where calls are kept; `on_recorded` is called with the number of calls that were committed."""
+        """Take where calls are kept; `on_recorded` gets the number of calls once committed."""
         self._readers = readers
         self._writer = writer
         self._on_recorded = on_recorded

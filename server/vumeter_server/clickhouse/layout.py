@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def everywhere(self) -> str:
-        """ON CLUSTER, behind the name of a table in DDL, if nodes are told by it."""
+        """ON CLUSTER, behind the name of a table in DDL, if DDL reaches nodes so."""
         return f" ON CLUSTER {self.cluster}" if self.on_cluster else ""
 
     def create_database(self) -> str:

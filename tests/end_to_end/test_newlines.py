@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import requests
-from tests.end_to_end.api import REST
+from tests.end_to_end.api import CLOSED_REST
 from tests.end_to_end.callers import Caller
 from tests.end_to_end.examples import Example, load_examples
 
 WRITTEN_BY_THE_SERVER = {
-    method.name for method in REST if method.descriptor.output_type.full_name.endswith("HttpBody")
+    method.name
+    for method in CLOSED_REST
+    if method.descriptor.output_type.full_name.endswith("HttpBody")
 }
 ASKED = {
     example.method.name: example

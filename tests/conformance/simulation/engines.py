@@ -9,9 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tests.clickhouse.places import PLACES, ClickHousePlace
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 from tests.conformance.simulation.memory_store import MemorySimulationStore
 
+from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.simulation.store import SimulationStore
 from vumeter_server.sqlite import Database, open_database
@@ -70,6 +72,25 @@ class SqliteEngine:
             readers.close()
 
 
+class ClickHouseEngine:
+    """Keeps a database of ClickHouse."""
+
+    def __init__(self, place: Callable[[], ClickHousePlace]) -> None:
+        self._place = place()
+        self.failures = self._place.failures
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[SimulationStore]:
+        async with self._place.opened() as clickhouse:
+            store = ClickHouseSimulationStore(clickhouse)
+            async with maintained(store):
+                yield store
+
+
+def _on(place: Callable[[], ClickHousePlace]) -> Callable[[Path], Engine]:
+    return lambda directory: ClickHouseEngine(place)
+
+
 @contextlib.asynccontextmanager
 async def maintained(store: SimulationStore) -> AsyncIterator[None]:
     """Run a store's maintenance meanwhile; it may not end by itself."""
@@ -82,5 +103,9 @@ async def maintained(store: SimulationStore) -> AsyncIterator[None]:
         await asyncio.gather(maintenance, return_exceptions=True)
 
 
-ENGINES: Mapping[str, Callable[[Path], Engine]] = {"sqlite": SqliteEngine, "memory": MemoryEngine}
+ENGINES: Mapping[str, Callable[[Path], Engine]] = {
+    "sqlite": SqliteEngine,
+    "memory": MemoryEngine,
+    **{name: _on(place) for name, place in PLACES.items()},
+}
 """What the suite runs on; a new store is added here."""

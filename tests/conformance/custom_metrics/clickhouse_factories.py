@@ -1,0 +1,128 @@
+"""How the suite opens the store on ClickHouse."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.clickhouse.in_process import InProcessClickHouse
+from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Subject
+from tests.conformance.failing import Failure
+
+from vumeter_server.clickhouse import ClickHouse, Layout
+from vumeter_server.custom_metrics.clickhouse import (
+    ClickHouseMetricAdministration,
+    ClickHouseMetricStore,
+    admission,
+)
+from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS, statements
+from vumeter_server.custom_metrics.clickhouse.verification import find_problems
+
+
+@dataclass
+class _Database:
+    clickhouse: ClickHouse
+    ids: dict[str, int] = field(default_factory=dict)
+
+
+_databases: dict[Path, _Database] = {}
+_numbers = itertools.count(1)
+_organizations = itertools.count(1)
+
+
+@contextlib.contextmanager
+def chdb(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+    """Open the store on ClickHouse's engine in this process, in a database of the path's own."""
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(_opened(path, clock))
+
+
+@contextlib.contextmanager
+def _opened(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+    import asyncio
+
+    runner = asyncio.Runner()
+    database = _databases.get(path)
+    if database is None:
+        clickhouse = InProcessClickHouse(Layout(database=f"metrics_{next(_numbers)}"))
+        database = _databases[path] = _Database(clickhouse)
+        runner.run(_make(clickhouse))
+    store = ClickHouseMetricStore(database.clickhouse, clock, retention_days=RETENTION_DAYS)
+
+    def add_organization(name: str) -> int:
+        database.ids[name] = next(_organizations)
+        return database.ids[name]
+
+    async def find(name: str) -> int | None:
+        return database.ids.get(name)
+
+    async def flush() -> None:
+        await store.maintenance.remove_hidden(after_us=0)
+
+    async def drop() -> None:
+        await store.maintenance.drop_expired()
+        await store.maintenance.remove_hidden(after_us=0)
+        await store.maintenance.forget_outdated()
+
+    @contextlib.contextmanager
+    def limited_to(metrics: int, tag_values: int) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(admission, "MAX_METRICS", metrics)
+            patched.setattr(admission, "MAX_LABELS", tag_values)
+            yield
+
+    subject = Subject(
+        store=store,
+        usage=store.usage,
+        administration=ClickHouseMetricAdministration(store, find, runner.run),
+        add_organization=add_organization,
+        flush=flush,
+        drop=drop,
+        problems=lambda: runner.run(find_problems(database.clickhouse, store)),
+        failures=clickhouse_failures(database.clickhouse),
+        limited_to=limited_to,
+        runner=runner,
+    )
+    with runner:
+        yield subject
+
+
+async def _make(clickhouse: ClickHouse) -> None:
+    await clickhouse.command(clickhouse.layout.create_database())
+    for statement in statements(clickhouse.layout):
+        await clickhouse.command(statement)
+
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    # Neither is ever reached by itself: an insert fails as on a full disk, or with too many parts.
+    "full": "min_free_disk_bytes_to_perform_insert = 1000000000000000",
+    "locked": "parts_to_delay_insert = 1, parts_to_throw_insert = 0",
+}
+
+
+def clickhouse_failures(clickhouse: ClickHouse) -> Mapping[str, Failure]:
+    """Return how the nodes refuse to store."""
+
+    def failing(settings: str) -> Failure:
+        names = [each.partition(" = ")[0] for each in settings.split(", ")]
+
+        @contextlib.asynccontextmanager
+        async def refusing() -> AsyncIterator[None]:
+            await _alter(clickhouse, f"MODIFY SETTING {settings}")
+            yield
+            await _alter(clickhouse, f"RESET SETTING {', '.join(names)}")
+
+        return refusing
+
+    return {name: failing(settings) for name, settings in _SETTINGS.items()}
+
+
+async def _alter(clickhouse: ClickHouse, change: str) -> None:
+    for node in clickhouse.nodes:
+        for table in (POINTS, REJECTIONS):
+            await node.command(f"ALTER TABLE {clickhouse.layout.local(table)} {change}")

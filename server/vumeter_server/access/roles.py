@@ -212,6 +212,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
     ("vumeter.access.v1.AccessService", ANY_CALLER, ("GetCaller",)),
     ("vumeter.access.v1.AccessRestService", ANY_CALLER, ("GetCaller",)),
     ("vumeter.dashboard.v1.DashboardRestService", PUBLIC, ("GetPage", "GetAsset")),
+    ("vumeter.openapi.v1.OpenApiRestService", PUBLIC, ("GetDocument", "GetPage", "GetAsset")),
     (
         "grpc.health.v1.Health",
         PUBLIC,

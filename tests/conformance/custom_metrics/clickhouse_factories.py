@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from tests.clickhouse.in_process import InProcessClickHouse
@@ -15,12 +16,13 @@ from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Subject
 from tests.conformance.failing import Failure
 
 from vumeter_server.clickhouse import ClickHouse, Layout
+from vumeter_server.clickhouse.migrations import m0002_custom_metrics
 from vumeter_server.custom_metrics.clickhouse import (
     ClickHouseMetricAdministration,
     ClickHouseMetricStore,
     admission,
 )
-from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS, statements
+from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.clickhouse.verification import find_problems
 
 
@@ -44,8 +46,6 @@ def chdb(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
 
 @contextlib.contextmanager
 def _opened(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
-    import asyncio
-
     runner = asyncio.Runner()
     database = _databases.get(path)
     if database is None:
@@ -94,7 +94,7 @@ def _opened(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
 
 async def _make(clickhouse: ClickHouse) -> None:
     await clickhouse.command(clickhouse.layout.create_database())
-    for statement in statements(clickhouse.layout):
+    for statement in m0002_custom_metrics.statements(clickhouse.layout):
         await clickhouse.command(statement)
 
 

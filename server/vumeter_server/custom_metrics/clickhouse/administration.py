@@ -31,7 +31,7 @@ class ClickHouseMetricAdministration:
             organization_id = await self._find(organization)
             if organization_id is None:
                 return None
-            return await self._store.log.use(
+            return await self._store.log.catalogs.use(
                 organization_id, lambda catalog: answer_metrics(catalog, are_used=False)
             )
 

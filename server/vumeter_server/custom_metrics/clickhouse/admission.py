@@ -167,11 +167,7 @@ class Draft:
     def _new_days(self, settled: Settled, today: int) -> dict[int, int]:
         days = np.unique(settled.times_us // DAY_US).tolist()
         known = self._catalog.recorded_on
-        return {
-            day: today
-            for day in days
-            if self._recorded_on.get(day, known.get(day)) != today
-        }
+        return {day: today for day in days if self._recorded_on.get(day, known.get(day)) != today}
 
 
 class _Forms:
@@ -228,8 +224,11 @@ class _Forms:
         if is_revived:
             # Other label sets may be in use again.
             labels, label_sets = self._draft.labels_and_label_sets()
-            new = [each for each in self._label_sets | label_sets]
-            new = [each for each in new if not self._catalog.has_label_set(each)]
+            new = [
+                each
+                for each in self._label_sets | label_sets
+                if not self._catalog.has_label_set(each)
+            ]
             self._in_use = len(new) + self._catalog.count_label_sets(self._labels | labels)
         else:
             self._in_use += is_new

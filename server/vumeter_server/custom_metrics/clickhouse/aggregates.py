@@ -32,7 +32,7 @@ EXACT_SUMS: Final[Mapping[str, str]] = {
     "second": f"sum(toInt64(trunc({_SECOND})))",
     "third": f"sum({_THIRD})",
 }
-"""The sums in the units of `exact_sums`; whole numbers are added up exactly whatever their order."""
+"""The sums in the units of `exact_sums`; whole numbers are added up exactly in any order."""
 _SCALE: Final = 2**30
 # quantileExact takes the value of rank floor(level * n), from 0. What is taken off makes it that of
 # ceil(level * n), from 1, for up to so many values and such percents.
@@ -78,23 +78,20 @@ def aggregates_of(functions: Mapping[int, Function]) -> dict[str, str]:
 
 def _columns(index: int, function: Function) -> Mapping[str, str]:
     name = f"f{index}"
-    match function.statistic:
-        case Statistic.SUM | Statistic.MEAN:
-            return EXACT_SUMS
-        case Statistic.LAST:
-            return {
-                name: f"argMaxIf(value, (time_us, seq, number), {_PLAIN})",
-                f"{name}_count": f"toInt64(countIf({_PLAIN}))",
-            }
-        case Statistic.MIN:
-            return {name: f"min(if({_PLAIN}, value, minimum))"}
-        case Statistic.MAX:
-            return {name: f"max(if({_PLAIN}, value, maximum))"}
-        case Statistic.SESSIONS:
-            return {name: "toInt64(uniqExactIf(session, session != ''))"}
-        case Statistic.PERCENTILE:
-            return {name: _percentile(function.percent)}
-    return {}
+    of_statistic: Mapping[Statistic, Mapping[str, str]] = {
+        Statistic.SUM: EXACT_SUMS,
+        Statistic.MEAN: EXACT_SUMS,
+        Statistic.LAST: {
+            name: f"argMaxIf(value, (time_us, seq, number), {_PLAIN})",
+            f"{name}_count": f"toInt64(countIf({_PLAIN}))",
+        },
+        Statistic.MIN: {name: f"min(if({_PLAIN}, value, minimum))"},
+        Statistic.MAX: {name: f"max(if({_PLAIN}, value, maximum))"},
+        Statistic.SESSIONS: {name: "toInt64(uniqExactIf(session, session != ''))"},
+        Statistic.PERCENTILE: {name: _percentile(function.percent)},
+        Statistic.COUNT: {},
+    }
+    return of_statistic[function.statistic]
 
 
 def _percentile(percent: int | Fraction) -> str:

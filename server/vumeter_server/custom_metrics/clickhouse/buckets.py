@@ -44,7 +44,8 @@ class Buckets:
         """Return the number of each row's bucket, from its column `bucket`."""
         if not self.expression:
             return np.zeros(table.num_rows, np.int64)
-        found = table.column("bucket").to_numpy().astype(np.int64)
+        found: Integers = table.column("bucket").to_numpy().astype(np.int64)
         if self.bounds is None:
             return found
-        return np.searchsorted(np.array(self.bounds, np.int64), found)
+        numbers: Integers = np.searchsorted(np.array(self.bounds, np.int64), found)
+        return numbers

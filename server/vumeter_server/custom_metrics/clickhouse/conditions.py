@@ -53,9 +53,7 @@ class Parameters:
 
     def is_one_of(self, expression: str, values: Sequence[str]) -> str:
         """Return the condition that an expression is one of some texts."""
-        parts = [
-            f"{expression} IN {self.bind(part, 'Array(String)')}" for part in _parts(values)
-        ]
+        parts = [f"{expression} IN {self.bind(part, 'Array(String)')}" for part in _parts(values)]
         return f"({' OR '.join(parts)})" if parts else "false"
 
     def is_one_of_groups(
@@ -134,7 +132,7 @@ def _whole(expression: str) -> str:
 
 
 def _is_quoting(expression: str) -> bool:
-    """Whether an expression ends within `\\Q`, whose quoting would go on behind it."""
+    r"""Whether an expression ends within `\Q`, whose quoting would go on behind it."""
     quoting, index = False, 0
     while index < len(expression) - 1:
         pair = expression[index : index + 2]
@@ -144,5 +142,3 @@ def _is_quoting(expression: str) -> bool:
             quoting, index = pair == "\\Q", index + 1
         index += 1
     return quoting
-
-

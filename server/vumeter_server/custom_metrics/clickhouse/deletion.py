@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vumeter_server.clickhouse import ClickHouse
+from vumeter_server.custom_metrics.clickhouse.catalogs import rows_of
 from vumeter_server.custom_metrics.clickhouse.changes import HiddenPoints, Use
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
-from vumeter_server.custom_metrics.clickhouse.log import MetricLog, Place, Proposal, rows_of
+from vumeter_server.custom_metrics.clickhouse.log import MetricLog
+from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.rows import NewEntry
 from vumeter_server.custom_metrics.clickhouse.statements import Statement, ask, select
 from vumeter_server.custom_metrics.questions import DeleteQuery
@@ -41,12 +43,12 @@ class PointDeletion:
 
     async def count(self, organization_id: int, query: DeleteQuery) -> int:
         """Return how many points would be deleted."""
-        moment = await self._log.moment(organization_id)
+        moment = await self._log.catalogs.moment(organization_id)
         return sum((await self._matching(moment, query)).values())
 
     async def delete(self, organization_id: int, query: DeleteQuery) -> int:
         """Hide the points that are there now, and what only they had."""
-        moment = await self._log.moment(organization_id)
+        moment = await self._log.catalogs.moment(organization_id)
         counts = await self._matching(moment, query)
         if not counts:
             return 0
@@ -134,7 +136,7 @@ class PointDeletion:
     def _by_label(
         self, conditions: Sequence[str], parameters: Parameters, is_chosen: str
     ) -> Statement:
-        """Return the statement for all metrics, agents and labels of whose points all are chosen."""
+        """Return the statement for metrics, agents and labels of whose points all are chosen."""
         keys = {
             "metric": "metric",
             "agent": "agent",

@@ -1,10 +1,10 @@
-"""Proposals of what exporters send: increments are computed from states that lie in the log, too."""
+"""Proposals of what exporters send: increments come from states that lie in the log, too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from vumeter_server.custom_metrics.clickhouse.log import Place, Proposal
+from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.recording import add_batch, add_key, earlier_answer
 from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, NewKey
 from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome

@@ -139,8 +139,7 @@ def _keys(
         return keys | {f"g{index}": label for index, label in enumerate(labels)}
     keys["is_rest"] = f"NOT {is_listed}"
     return keys | {
-        f"g{index}": f"if({is_listed}, toString({label}), '')"
-        for index, label in enumerate(labels)
+        f"g{index}": f"if({is_listed}, toString({label}), '')" for index, label in enumerate(labels)
     }
 
 
@@ -179,9 +178,7 @@ def _table(query: GroupedQuery, moment: Moment, columns: Sequence[_Column]) -> G
         types=[None if metric is None else metric.type for metric in metrics],
         labels=labels,
         buckets=np.array([bucket for bucket, _ in rows], np.int64),
-        groups=np.array(
-            [REST if group is None else numbers[group] for _, group in rows], np.int64
-        ),
+        groups=np.array([REST if group is None else numbers[group] for _, group in rows], np.int64),
         values=values,
         counts=counts,
         errors=errors,

@@ -52,9 +52,7 @@ def answer_tag_values(catalog: MetricCatalog, query: TagValuesQuery) -> list[Lab
         (
             label
             for label in _user_labels(labels)
-            if label > after
-            and query.key in (None, label[0])
-            and label[1].startswith(query.prefix)
+            if label > after and query.key in (None, label[0]) and label[1].startswith(query.prefix)
         ),
     )
 

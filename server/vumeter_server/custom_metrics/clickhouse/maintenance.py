@@ -10,9 +10,11 @@ from typing import Final, NoReturn
 
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
+from vumeter_server.custom_metrics.clickhouse.catalogs import rows_of
 from vumeter_server.custom_metrics.clickhouse.changes import HiddenPoints
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
-from vumeter_server.custom_metrics.clickhouse.log import MetricLog, Place, Proposal, rows_of
+from vumeter_server.custom_metrics.clickhouse.log import MetricLog
+from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, RowKind
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
@@ -73,14 +75,16 @@ class ClickHouseMaintenance:
             return
         before = now_us // DAY_US - self._retention_days
         for organization_id in await self._organizations():
-            if await self._log.use(organization_id, lambda catalog: _expired(catalog, before)):
+            if await self._log.catalogs.use(
+                organization_id, lambda catalog: _expired(catalog, before)
+            ):
                 await self._log.append(organization_id, _dropping(before, now_us))
 
     async def remove_hidden(self, *, after_us: int = REMOVED_AFTER_US) -> None:
         """Remove what has been hidden for so long from the tables."""
         before_us = self._clock() - after_us
         for organization_id in await self._organizations():
-            hidden = await self._log.use(organization_id, lambda catalog: catalog.hidden)
+            hidden = await self._log.catalogs.use(organization_id, lambda catalog: catalog.hidden)
             due = [each for each in hidden if each.hidden_us <= before_us]
             for each in due:
                 await self._remove(organization_id, each)
@@ -148,9 +152,8 @@ class ClickHouseMaintenance:
         await self._delete(condition, parameters)
 
     async def _delete(self, condition: str, parameters: Parameters) -> None:
-        statement = (
-            f"ALTER TABLE {self._local}{self._clickhouse.layout.everywhere} DELETE WHERE {condition}"
-        )
+        table = f"{self._local}{self._clickhouse.layout.everywhere}"
+        statement = f"ALTER TABLE {table} DELETE WHERE {condition}"
         for node in self._clickhouse.nodes:
             await node.command(statement, parameters.values)
 

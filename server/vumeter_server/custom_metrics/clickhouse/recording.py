@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vumeter_server.custom_metrics.clickhouse.changes import CatalogChange
-from vumeter_server.custom_metrics.clickhouse.log import Found, Place, Proposal, StoredKey
+from vumeter_server.custom_metrics.clickhouse.proposals import Found, Place, Proposal, StoredKey
 from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, NewKey
 from vumeter_server.custom_metrics.model import Batch, Settled
 from vumeter_server.custom_metrics.store import Idempotency
@@ -33,7 +33,9 @@ def recording(
         settled, change = place.draft.admit(settled, limits, clock() // DAY_US)
         add_batch(entry, settled, change)
         if idempotency is not None:
-            add_key(place, entry, NewKey(idempotency=idempotency, recorded=len(batch), now_us=now_us))
+            add_key(
+                place, entry, NewKey(idempotency=idempotency, recorded=len(batch), now_us=now_us)
+            )
         return len(batch)
 
     keys = () if idempotency is None else (idempotency.key,)

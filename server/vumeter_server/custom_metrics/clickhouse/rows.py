@@ -1,4 +1,4 @@
-"""What is written into the table of points: the points of batches and rows of the log, as one block."""
+"""What is written into the table of points: points and rows of the log, as one block."""
 
 from __future__ import annotations
 
@@ -131,16 +131,16 @@ def _add_keys(
     columns["logged_us"] = pa.array(logged_us)
 
 
-def _add_texts(columns: dict[str, pa.Array], log: Sequence[LogRow], batches: Sequence[Settled]) -> None:
+def _add_texts(
+    columns: dict[str, pa.Array], log: Sequence[LogRow], batches: Sequence[Settled]
+) -> None:
     """Add labels, sessions and what the log says."""
     texts, sessions = ["", *(row.text for row in log)], [np.arange(1, len(log) + 1)]
     label_sets: list[LabelSet] = [()]
     of_points: list[Indexes] = [np.zeros(len(log), np.int32)]
     for settled in batches:
         batch = settled.batch
-        sessions.append(
-            np.where(batch.session_indexes < 0, 0, batch.session_indexes + len(texts))
-        )
+        sessions.append(np.where(batch.session_indexes < 0, 0, batch.session_indexes + len(texts)))
         texts += batch.sessions
         of_points.append(batch.label_set_indexes + np.int32(len(label_sets)))
         label_sets += batch.label_sets

@@ -79,7 +79,7 @@ def _cells_of(table: Any) -> list[tuple[str, LabelSet]]:
 
 def label_sets_of(table: Any) -> list[LabelSet]:
     """Return the label set of each row, from its agent, environment and tags."""
-    rows = zip(
+    rows: Any = zip(
         texts(table, "agent"), texts(table, "environment"), texts(table, "tags"), strict=True
     )
     known: dict[Any, LabelSet] = {}
@@ -88,7 +88,11 @@ def label_sets_of(table: Any) -> list[LabelSet]:
         key = (agent, environment, tuple(tags))
         label_set = known.get(key)
         if label_set is None:
-            labels = [("agent_id", agent), ("environment_id", environment), *key[2]]
+            labels: list[tuple[str, str]] = [
+                ("agent_id", agent),
+                ("environment_id", environment),
+                *key[2],
+            ]
             label_set = known[key] = tuple(sorted(each for each in labels if each[1]))
         found.append(label_set)
     return found

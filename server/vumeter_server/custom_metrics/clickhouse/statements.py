@@ -66,9 +66,7 @@ async def ask(clickhouse: ClickHouse, statement: Statement) -> pa.Table:
     if most is not None:
         settings |= {"max_rows_to_group_by": most + 1, "group_by_overflow_mode": "throw"}
     try:
-        return await clickhouse.query(
-            statement.sql, statement.parameters.values, settings=settings
-        )
+        return await clickhouse.query(statement.sql, statement.parameters.values, settings=settings)
     except ClickHouseError as error:
         if error.code == _TOO_MANY_ROWS and most is not None:
             check_cells(most + 1, 1, most)

@@ -99,7 +99,7 @@ class ClickHouseMetricStore:
         self, organization_id: int, batch: Batch, *, idempotency: Idempotency | None, now_us: int
     ) -> int:
         """Return or raise what `record` would."""
-        types, forgotten_at = await self.log.use(
+        types, forgotten_at = await self.log.catalogs.use(
             organization_id, lambda catalog: (catalog.types(), catalog.forgotten_at)
         )
         if idempotency is not None:
@@ -130,7 +130,7 @@ class ClickHouseMetricStore:
             raise Unavailable("Too many exports are under way")
         self._exports += 1
         try:
-            moment = await self.log.moment(organization_id)
+            moment = await self.log.catalogs.moment(organization_id)
             async with contextlib.aclosing(export(self._clickhouse, moment, query)) as exported:
                 async for points in exported:
                     yield points
@@ -139,26 +139,30 @@ class ClickHouseMetricStore:
 
     async def names(self, organization_id: int, agent_id: str | None) -> list[str]:
         """Return the names of metrics, sorted."""
-        return await self.log.use(organization_id, lambda catalog: answer_names(catalog, agent_id))
+        return await self.log.catalogs.use(
+            organization_id, lambda catalog: answer_names(catalog, agent_id)
+        )
 
     async def metrics(self, organization_id: int) -> list[MetricInfo]:
         """Return metrics with what is known of them, sorted by name."""
-        return await self.log.use(
+        return await self.log.catalogs.use(
             organization_id, lambda catalog: answer_metrics(catalog, are_used=True)
         )
 
     async def sums(self, organization_id: int, query: SumQuery) -> Sums:
         """Sum points by metric, group and period."""
-        return await answer_sums(self._clickhouse, await self.log.moment(organization_id), query)
+        return await answer_sums(
+            self._clickhouse, await self.log.catalogs.moment(organization_id), query
+        )
 
     async def timeseries(self, organization_id: int, query: TimeseriesQuery) -> Timeseries:
         """Aggregate one metric by bucket."""
-        moment = await self.log.moment(organization_id)
+        moment = await self.log.catalogs.moment(organization_id)
         return await answer_timeseries(self._clickhouse, moment, query)
 
     async def at_one_moment(self, organization_id: int, work: Callable[[AskGrouped], T]) -> T:
         """Run `work` on a thread; what it asks is asked on the event loop."""
-        moment = await self.log.moment(organization_id)
+        moment = await self.log.catalogs.moment(organization_id)
         asking = _Asking(self._clickhouse, moment)
         loop = asyncio.get_running_loop()
         try:
@@ -171,7 +175,7 @@ class ClickHouseMetricStore:
         self, organization_id: int, metric_name: str | None, agent_id: str | None, limit: int
     ) -> dict[str, TagValues]:
         """Return user labels with their values."""
-        return await self.log.use(
+        return await self.log.catalogs.use(
             organization_id,
             lambda catalog: answer_tags(catalog, metric_name, agent_id, limit),
             on_thread=True,
@@ -181,13 +185,13 @@ class ClickHouseMetricStore:
         self, organization_id: int, query: TagValuesQuery
     ) -> list[tuple[str, str]]:
         """Return user labels as pairs of key and value."""
-        return await self.log.use(
+        return await self.log.catalogs.use(
             organization_id, lambda catalog: answer_tag_values(catalog, query), on_thread=True
         )
 
     async def session(self, organization_id: int, session_id: str) -> list[SessionMetric]:
         """Return what one session recorded."""
-        moment = await self.log.moment(organization_id)
+        moment = await self.log.catalogs.moment(organization_id)
         return await answer_session(self._clickhouse, moment, session_id)
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
@@ -221,7 +225,5 @@ class _Asking:
     def _ask(self, statement: Statement) -> pa.Table:
         if self._is_over:
             raise asyncio.CancelledError
-        self._asked = asyncio.run_coroutine_threadsafe(
-            ask(self._clickhouse, statement), self._loop
-        )
+        self._asked = asyncio.run_coroutine_threadsafe(ask(self._clickhouse, statement), self._loop)
         return self._asked.result()

@@ -33,9 +33,7 @@ async def answer_sums(clickhouse: ClickHouse, moment: Moment, query: SumQuery) -
         keys["bucket"] = buckets.expression
     keys |= {f"g{index}": parameters.label(key) for index, key in enumerate(query.group_by)}
     columns = {"count": COUNT, **EXACT_SUMS}
-    statement = select(
-        clickhouse, keys, columns, conditions, parameters, most_groups=MAX_CELLS
-    )
+    statement = select(clickhouse, keys, columns, conditions, parameters, most_groups=MAX_CELLS)
     table = await ask(clickhouse, statement)
     return _folded(table, query, buckets)
 
@@ -44,18 +42,19 @@ def _folded(table: pa.Table, query: SumQuery, buckets: Buckets) -> Sums:
     found = texts(table, "metric")
     names = sorted(set(found)) if query.metric_names is None else list(query.metric_names)
     columns = {name: index for index, name in enumerate(names)}
-    groups = list(
-        zip(*(texts(table, f"g{index}") for index in range(len(query.group_by))), strict=True)
-    ) or [()] * table.num_rows
+    groups = (
+        list(zip(*(texts(table, f"g{index}") for index in range(len(query.group_by))), strict=True))
+        or [()] * table.num_rows
+    )
     periods = buckets.numbers(table).tolist()
     numbers: dict[tuple[int, tuple[str, ...]], int] = {}
     keys = zip(periods, groups, strict=True)
     for key in sorted(set(keys)):
         numbers[key] = len(numbers)
     check_cells(len(numbers), len(names))
-    rows = np.array(
-        [numbers[key] for key in zip(periods, groups, strict=True)], np.int64
-    ).reshape(-1)
+    rows = np.array([numbers[key] for key in zip(periods, groups, strict=True)], np.int64).reshape(
+        -1
+    )
     metrics = np.array([columns[name] for name in found], np.int64)
     cells = sums_of(table)
     by_cell = ExactSums.zeros(len(numbers) * len(names))

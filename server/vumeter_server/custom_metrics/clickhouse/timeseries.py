@@ -36,9 +36,7 @@ async def answer_timeseries(
     ]
     buckets = Buckets.of_width(selection.start_us, query.step_us)
     keys = {"bucket": buckets.expression}
-    statement = select(
-        clickhouse, keys, aggregates_of({0: function}), conditions, parameters
-    )
+    statement = select(clickhouse, keys, aggregates_of({0: function}), conditions, parameters)
     table = (await ask(clickhouse, statement)).sort_by("bucket")
     numbers = buckets.numbers(table)
     values, counts = values_of(table, 0, function)

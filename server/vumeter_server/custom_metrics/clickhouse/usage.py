@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
+from vumeter_server.custom_metrics.clickhouse.catalogs import moment_of, rows_of
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.labels import stored_labels
-from vumeter_server.custom_metrics.clickhouse.log import MetricLog, moment_of, rows_of
+from vumeter_server.custom_metrics.clickhouse.log import MetricLog
 from vumeter_server.custom_metrics.clickhouse.schema import REJECTIONS
 from vumeter_server.custom_metrics.clickhouse.statements import ask, select
 from vumeter_server.custom_metrics.usage_store import (
@@ -38,7 +39,7 @@ class ClickHouseUsageStore:
             moment = moment_of(organization_id, catalog)
             return moment, _without_points(catalog)
 
-        moment, stored = await self._log.use(organization_id, look, on_thread=True)
+        moment, stored = await self._log.catalogs.use(organization_id, look, on_thread=True)
         points = await self._points(moment)
         return _with_points(stored, points, most)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vumeter_server.clickhouse import ClickHouse
+from vumeter_server.custom_metrics.clickhouse.catalogs import rows_of
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
-from vumeter_server.custom_metrics.clickhouse.log import rows_of
 from vumeter_server.custom_metrics.clickhouse.rows import RowKind
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS
 from vumeter_server.custom_metrics.clickhouse.store import ClickHouseMetricStore
@@ -43,8 +43,8 @@ async def _of_points(
     problems = []
     if count:
         problems.append(f"organization {organization_id}: {count:,} points are of no entry")
-    known = await store.log.use(organization_id, lambda catalog: set(catalog.metrics))
-    moment = await store.log.moment(organization_id)
+    known = await store.log.catalogs.use(organization_id, lambda catalog: set(catalog.metrics))
+    moment = await store.log.catalogs.moment(organization_id)
     parameters = Parameters()
     found = await clickhouse.query(
         f"SELECT DISTINCT metric FROM {points} WHERE {parameters.is_seen_at(moment)}",

@@ -11,7 +11,8 @@ import msgspec
 from cachetools import TTLCache
 
 from vumeter_server.custom_metrics.clickhouse.exported import export_recording
-from vumeter_server.custom_metrics.clickhouse.log import MetricLog, Place, Proposal
+from vumeter_server.custom_metrics.clickhouse.log import MetricLog
+from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, RowKind
 from vumeter_server.custom_metrics.exported import (
     ExportedBatch,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.clickhouse.cluster import ClickHouseCluster, running_cluster
 from tests.clickhouse.in_process import InProcessClickHouse
 from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Subject
 from tests.conformance.failing import Failure
 
 from vumeter_server.clickhouse import ClickHouse, Layout
+from vumeter_server.clickhouse.http import HttpClickHouse
 from vumeter_server.clickhouse.migrations import m0002_custom_metrics
 from vumeter_server.custom_metrics.clickhouse import (
     ClickHouseMetricAdministration,
@@ -25,41 +29,53 @@ from vumeter_server.custom_metrics.clickhouse import (
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.clickhouse.verification import find_problems
 
+Open = Callable[[str], ClickHouse]
+"""Returns a client of a database of that name, which may not be there yet."""
 
-@dataclass
-class _Database:
-    clickhouse: ClickHouse
-    ids: dict[str, int] = field(default_factory=dict)
-
-
-_databases: dict[Path, _Database] = {}
-_numbers = itertools.count(1)
+_ids: dict[Path, dict[str, int]] = {}
+_databases: dict[Path, str] = {}
 _organizations = itertools.count(1)
 
 
 @contextlib.contextmanager
 def chdb(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
     """Open the store on ClickHouse's engine in this process, in a database of the path's own."""
-    with contextlib.ExitStack() as stack:
-        yield stack.enter_context(_opened(path, clock))
+    with _opened(lambda name: InProcessClickHouse(Layout(database=name)), path, clock) as subject:
+        yield subject
 
 
 @contextlib.contextmanager
-def _opened(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+def cluster(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
+    """Open the store on three nodes, in a database of the path's own."""
+    nodes = _running_cluster()
+    with _opened(lambda name: HttpClickHouse.at(nodes.address(name), ""), path, clock) as subject:
+        yield subject
+
+
+@functools.cache
+def _running_cluster() -> ClickHouseCluster:
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vumeter-nodes-")))
+    return stack.enter_context(running_cluster(directory))
+
+
+@contextlib.contextmanager
+def _opened(open_client: Open, path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
     runner = asyncio.Runner()
-    database = _databases.get(path)
-    if database is None:
-        clickhouse = InProcessClickHouse(Layout(database=f"metrics_{next(_numbers)}"))
-        database = _databases[path] = _Database(clickhouse)
+    is_new = path not in _databases
+    name = _databases.setdefault(path, f"metrics_{len(_databases)}")
+    clickhouse, ids = open_client(name), _ids.setdefault(path, {})
+    if is_new:
         runner.run(_make(clickhouse))
-    store = ClickHouseMetricStore(database.clickhouse, clock, retention_days=RETENTION_DAYS)
+    store = ClickHouseMetricStore(clickhouse, clock, retention_days=RETENTION_DAYS)
 
     def add_organization(name: str) -> int:
-        database.ids[name] = next(_organizations)
-        return database.ids[name]
+        ids[name] = next(_organizations)
+        return ids[name]
 
     async def find(name: str) -> int | None:
-        return database.ids.get(name)
+        return ids.get(name)
 
     async def flush() -> None:
         await store.maintenance.remove_hidden(after_us=0)
@@ -83,19 +99,21 @@ def _opened(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=add_organization,
         flush=flush,
         drop=drop,
-        problems=lambda: runner.run(find_problems(database.clickhouse, store)),
-        failures=clickhouse_failures(database.clickhouse),
+        problems=lambda: runner.run(find_problems(clickhouse, store)),
+        failures=clickhouse_failures(clickhouse),
         limited_to=limited_to,
         runner=runner,
     )
     with runner:
         yield subject
+        runner.run(clickhouse.close())
 
 
 async def _make(clickhouse: ClickHouse) -> None:
-    await clickhouse.command(clickhouse.layout.create_database())
-    for statement in m0002_custom_metrics.statements(clickhouse.layout):
-        await clickhouse.command(statement)
+    layout = clickhouse.layout
+    for node in clickhouse.nodes:
+        for statement in (layout.create_database(), *m0002_custom_metrics.statements(layout)):
+            await node.command(statement)
 
 
 _SETTINGS: Final[Mapping[str, str]] = {

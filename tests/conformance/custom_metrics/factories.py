@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.conformance.custom_metrics.clickhouse_factories import chdb
+from tests.conformance.custom_metrics.clickhouse_factories import chdb, cluster
 from tests.conformance.custom_metrics.memory import MemoryMetricAdministration, MemoryMetricStore
 from tests.conformance.custom_metrics.memory_data import Data
 from tests.conformance.custom_metrics.memory_usage import MemoryUsageStore
@@ -20,6 +20,7 @@ from tests.conformance.custom_metrics.subjects import (
     Subject,
 )
 from tests.conformance.failing import memory_failures, sqlite_failures
+from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest import label_codes, symbol_tables
@@ -122,4 +123,10 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         yield subject
 
 
-FACTORIES: Final[Mapping[str, Factory]] = {"sqlite": sqlite, "memory": memory, "chdb": chdb}
+FACTORIES: Final[Mapping[str, Factory]] = {
+    "sqlite": sqlite,
+    "memory": memory,
+    "chdb": chdb,
+    # The same on a real cluster takes several times as long.
+    **tries({}, {"cluster": cluster}),
+}

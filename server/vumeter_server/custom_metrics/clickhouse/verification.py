@@ -37,7 +37,7 @@ async def _of_points(
     )
     strays = await clickhouse.query(
         f"SELECT count() FROM {points} WHERE organization = {organization_id}"
-        f" AND metric != '' AND (seq, entry) NOT IN ({entries})"
+        f" AND metric != '' AND (seq, entry) GLOBAL NOT IN ({entries})"
     )
     (count,) = rows_of(strays)[0]
     problems = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 from tests.clickhouse.cluster import ClickHouseCluster, running_cluster
 from tests.effort import LONG
 from tests.stack import Stack, start_stack
+
+# Several products run at a time, not all of them on ports that the system chooses.
+os.environ["VUMETER_METRICS_PORT"] = "0"
 
 # No test fails because it was slow on a busy machine.
 settings.register_profile("short", deadline=None)

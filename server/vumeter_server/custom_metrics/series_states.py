@@ -72,7 +72,7 @@ def write_states(states: SeriesStates) -> bytes:
     return content + _encode_histograms(histograms)
 
 
-def read_states(content: bytes) -> SeriesStates:
+def read_states(content: bytes | memoryview) -> SeriesStates:
     """Read what `write_states` wrote; raises ValueError if it is not as it was written."""
     states = SeriesStates()
     count = int.from_bytes(content[:_COUNT_BYTES], "little")

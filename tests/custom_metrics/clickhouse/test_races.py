@@ -124,7 +124,7 @@ async def test_limits_are_kept_by_all_servers_together(
         )
     )
     assert answers.count(1) == 10
-    assert answers.count(LimitExceeded) == 10  # type: ignore[arg-type]
+    assert answers.count(LimitExceeded) == 10
     assert len(await servers[0].names(ORGANIZATION, None)) == 10
 
 

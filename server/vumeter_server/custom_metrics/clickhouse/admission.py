@@ -7,13 +7,13 @@ can be stored at a time. Nothing here knows the database.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog, agent_of
+from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
 from vumeter_server.custom_metrics.clickhouse.changes import CatalogChange, Label
 from vumeter_server.custom_metrics.exported import KnownMetric, RoomForMetrics
 from vumeter_server.custom_metrics.limits import (
@@ -37,8 +37,8 @@ class Draft:
 
     def __init__(self, catalog: MetricCatalog) -> None:
         self._catalog = catalog
-        self.metrics: dict[str, KnownMetric] = dict(catalog.metrics)
-        self._names = catalog.names()
+        self._metrics: dict[str, KnownMetric] = {}
+        self._names: set[str] = set()
         self._series: set[tuple[str, LabelSet]] = set()
         self._labels: set[Label] = set()
         self._label_sets: set[LabelSet] = set()
@@ -48,20 +48,33 @@ class Draft:
 
     def types(self, names: Sequence[str]) -> dict[str, MetricType]:
         """Return the types of those of some metrics that there are."""
-        return {name: self.metrics[name].type for name in names if name in self.metrics}
+        return {name: known.type for name, known in self.known(names).items()}
+
+    def known(self, names: Iterable[str]) -> dict[str, KnownMetric]:
+        """Return what is known of those of some metrics that there are."""
+        found = {name: self._metrics.get(name) or self._catalog.metrics.get(name) for name in names}
+        return {name: known for name, known in found.items() if known is not None}
+
+    def _has_points(self, name: str) -> bool:
+        return name in self._names or self._catalog.has_points(name)
+
+    def _count(self, more: Iterable[str] = ()) -> int:
+        new = {name for name in (*self._metrics, *more) if name not in self._catalog.metrics}
+        return len(self._catalog.metrics) + len(new)
+
+    def _count_used(self) -> int:
+        return self._catalog.used_metrics + len(self._names)
 
     def room(self, names: Sequence[str], limits: Limits) -> RoomForMetrics:
         """Return how many metrics there may be more, by the limit and by what can be stored."""
         return RoomForMetrics(
-            left=min(MAX_METRICS - len(self.metrics), limits.metrics - len(self._names)),
-            pointless={name for name in names if name in self.metrics and name not in self._names},
+            left=min(MAX_METRICS - self._count(), limits.metrics - self._count_used()),
+            pointless={name for name in self.known(names) if not self._has_points(name)},
         )
 
     def check_metrics(self, batch: Batch, limits: Limits) -> None:
         """Raise LimitExceeded for a metric that is too many."""
-        check_metrics(
-            batch, self._names.__contains__, metrics=len(self._names), limit=limits.metrics
-        )
+        check_metrics(batch, self._has_points, metrics=self._count_used(), limit=limits.metrics)
 
     def admit(
         self,
@@ -75,10 +88,10 @@ class Draft:
         Nothing is changed if it raises.
         """
         batch = settled.batch
-        if len(self.metrics.keys() | settled.new_types) > MAX_METRICS:
+        if self._count(settled.new_types) > MAX_METRICS:
             raise LimitExceeded(f"An organization has at most {MAX_METRICS:,} metrics")
-        label_sets, forms = self._label_sets_within(batch.label_sets, limits)
-        if forms is not None:
+        label_sets = self._label_sets_within(batch.label_sets, limits)
+        if label_sets is not batch.label_sets:
             batch = replace(batch, label_sets=label_sets)
             settled = replace(settled, batch=batch)
         change = CatalogChange(
@@ -91,12 +104,13 @@ class Draft:
         return settled, change
 
     def _take(self, change: CatalogChange) -> None:
-        self.metrics |= {name: KnownMetric(of) for name, of in change.types.items()}
-        self.metrics |= change.described
+        self._metrics |= {name: KnownMetric(of) for name, of in change.types.items()}
+        self._metrics |= change.described
         self._recorded_on |= change.recorded_on
         self._in_use = _Forms(self._catalog, self).count_with(change.series)
         for name, label_set in change.series:
-            self._names.add(name)
+            if not self._catalog.has_points(name):
+                self._names.add(name)
             self._series.add((name, label_set))
             self._label_sets.add(label_set)
             for label in label_set:
@@ -125,18 +139,16 @@ class Draft:
         """Return what the drafted batches bring."""
         return self._labels, self._label_sets
 
-    def _label_sets_within(
-        self, label_sets: list[LabelSet], limits: Limits
-    ) -> tuple[list[LabelSet], bool | None]:
-        """Return as what label sets are stored, and whether one may differ; None if none does."""
+    def _label_sets_within(self, label_sets: list[LabelSet], limits: Limits) -> list[LabelSet]:
+        """Return as what label sets are stored; the same list if none differs."""
         more = len(label_sets)
         keys = {key for label_set in label_sets for key, _ in label_set}
         most = max(map(self.values_of, keys), default=0)
         self._check_labels(label_sets)
         if self._in_use + more <= limits.label_sets and most + more <= limits.label_values:
-            return label_sets, None
+            return label_sets
         forms = _Forms(self._catalog, self)
-        return [forms.within(label_set, limits) for label_set in label_sets], True
+        return [forms.within(label_set, limits) for label_set in label_sets]
 
     def _check_labels(self, label_sets: list[LabelSet]) -> None:
         """Raise LimitExceeded if there would be more labels than are taken."""
@@ -232,8 +244,3 @@ class _Forms:
             self._in_use = len(new) + self._catalog.count_label_sets(self._labels | labels)
         else:
             self._in_use += is_new
-
-
-def agents_of(batch: Batch) -> list[str]:
-    """Return the agent of each label set of a batch."""
-    return [agent_of(label_set) for label_set in batch.label_sets]

@@ -22,15 +22,11 @@ Floats = npt.NDArray[np.float64]
 COUNT: Final = "toInt64(sum(value_count))"
 """How many values the points of a cell are."""
 _PLAIN: Final = "is_distribution = 0"
-_UNITS: Final = "trunc(value)"
-_FIRST: Final = "(value - trunc(value)) * 1073741824"
-_SECOND: Final = f"({_FIRST} - trunc({_FIRST})) * 1073741824"
-_THIRD: Final = f"({_SECOND} - trunc({_SECOND})) * 1073741824"
 EXACT_SUMS: Final[Mapping[str, str]] = {
-    "units": f"toFloat64(sum(toInt128({_UNITS})))",
-    "first": f"sum(toInt64(trunc({_FIRST})))",
-    "second": f"sum(toInt64(trunc({_SECOND})))",
-    "third": f"sum({_THIRD})",
+    "units": "toFloat64(sum(toInt128(trunc(value) AS u0)))",
+    "first": "sum(toInt64(trunc((value - u0) * 1073741824 AS r1) AS u1))",
+    "second": "sum(toInt64(trunc((r1 - u1) * 1073741824 AS r2) AS u2))",
+    "third": "sum((r2 - u2) * 1073741824)",
 }
 """The sums in the units of `exact_sums`; whole numbers are added up exactly in any order."""
 _SCALE: Final = 2**30

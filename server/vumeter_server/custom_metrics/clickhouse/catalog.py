@@ -54,14 +54,15 @@ class MetricCatalog:
         self._labels: list[Label] = []
         self._times_used: list[int] = []
         self._uses: dict[tuple[str, str], set[int]] = {}
+        self._agents: Counter[str] = Counter()
+        self._held = 0
         self._label_sets: set[tuple[int, ...]] = set()
         self._label_sets_in_use: int | None = 0
 
     @property
     def entries(self) -> int:
         """About how many entries are held, of about 200 bytes each."""
-        uses = sum(map(len, self._uses.values()))
-        return len(self._labels) + len(self._label_sets) + uses // 4 + len(self.metrics)
+        return len(self._labels) + len(self._label_sets) + self._held // 4 + len(self.metrics)
 
     def apply(self, seq: int, change: CatalogChange) -> None:
         """Take the next entry into account."""
@@ -94,7 +95,18 @@ class MetricCatalog:
 
     def names(self, agent_id: str | None = None) -> set[str]:
         """Return the metrics that have points, or whose points retention dropped."""
-        return {name for name, agent in self._uses if agent_id in (None, agent)}
+        if agent_id is None:
+            return set(self._agents)
+        return {name for name, agent in self._uses if agent == agent_id}
+
+    def has_points(self, name: str) -> bool:
+        """Whether `names` lists a metric."""
+        return name in self._agents
+
+    @property
+    def used_metrics(self) -> int:
+        """How many metrics `names` lists."""
+        return len(self._agents)
 
     def labels(self, metric_name: str | None = None, agent_id: str | None = None) -> list[Label]:
         """Return the labels in use, of a metric and an agent or of all, in any order."""
@@ -171,7 +183,11 @@ class MetricCatalog:
 
     def _use(self, name: str, label_set: LabelSet) -> None:
         codes = tuple(self._code(label) for label in label_set)
-        used = self._uses.setdefault((name, agent_of(label_set)), set())
+        key = (name, agent_of(label_set))
+        used = self._uses.get(key)
+        if used is None:
+            used = self._uses[key] = set()
+            self._agents[name] += 1
         for code in codes:
             if code not in used:
                 used.add(code)
@@ -182,6 +198,7 @@ class MetricCatalog:
                 self._label_sets_in_use += 1
 
     def _add_use(self, code: int) -> None:
+        self._held += 1
         self._times_used[code] += 1
         key, value = self._labels[code]
         if self._times_used[code] == 1 and value != OTHER:
@@ -195,6 +212,9 @@ class MetricCatalog:
             if label is None:
                 for code in self._uses.pop((name, agent)):
                     self._remove_use(code)
+                self._agents[name] -= 1
+                if not self._agents[name]:
+                    del self._agents[name]
             else:
                 code = self._codes.get(label, -1)
                 if code in used:
@@ -202,6 +222,7 @@ class MetricCatalog:
                     self._remove_use(code)
 
     def _remove_use(self, code: int) -> None:
+        self._held -= 1
         self._times_used[code] -= 1
         if not self._times_used[code]:
             self._label_sets_in_use = None

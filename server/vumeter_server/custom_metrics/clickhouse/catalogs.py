@@ -22,6 +22,8 @@ MAX_CATALOG_ENTRIES: Final = 5_000_000
 """What the catalogs of all organizations may hold in memory, about 200 bytes each."""
 ON_LOOP: Final = 100
 """For so much the event loop is not left."""
+SMALL_CATALOG: Final = 20_000
+"""Going through as many entries takes about a millisecond."""
 
 
 class HeldCatalog:

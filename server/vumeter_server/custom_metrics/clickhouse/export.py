@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import IO, Any, Final
 
@@ -13,12 +14,15 @@ import pyarrow as pa
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.distributed import POINT_COLUMNS, distributions_of
+from vumeter_server.custom_metrics.clickhouse.maintenance import REMOVED_AFTER_US
 from vumeter_server.custom_metrics.clickhouse.sessions import label_sets_of
 from vumeter_server.custom_metrics.clickhouse.statements import Statement, ask, select
 from vumeter_server.custom_metrics.exported import KnownMetric
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import ExportedPoints, ExportQuery
 from vumeter_server.custom_metrics.validation import MAX_POINTS
+from vumeter_server.errors import Unavailable
+from vumeter_server.times.units import SECOND_US
 
 _KEYS: Final = ("time_us", "metric", "seq", "number")
 _COLUMNS: Final = {
@@ -32,7 +36,11 @@ async def export(
 ) -> AsyncGenerator[ExportedPoints, None]:
     """Yield the points of a moment in order of time, some at a time."""
     with tempfile.TemporaryFile(prefix="vumeter-export-") as file:
+        started = time.monotonic()
         pieces = await _copy(clickhouse, moment, query, file)
+        if (time.monotonic() - started) * SECOND_US > REMOVED_AFTER_US:
+            # What was deleted meanwhile may be missing.
+            raise Unavailable("There is more to export than can be copied at one moment")
         for number, (start, length) in enumerate(pieces, 1):
             piece = await asyncio.to_thread(_piece_at, file, start, length, moment.metrics)
             yield ExportedPoints(batch=piece, progress=number / len(pieces))

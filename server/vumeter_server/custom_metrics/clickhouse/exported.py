@@ -50,7 +50,7 @@ def export_recording(
         draft = place.draft
         export = settle_exported(
             batch,
-            {name: draft.metrics[name] for name in names if name in draft.metrics},
+            draft.known(names),
             find_states,
             now_us,
             room=draft.room(names, limits),

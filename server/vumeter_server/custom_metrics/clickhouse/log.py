@@ -8,7 +8,7 @@ limits, idempotency keys and the states of series are as exact as if there were 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.clickhouse.admission import Draft
 from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
 from vumeter_server.custom_metrics.clickhouse.catalogs import (
     ON_LOOP,
+    SMALL_CATALOG,
     Catalogs,
     HeldCatalog,
     moment_of,
@@ -30,10 +31,11 @@ from vumeter_server.custom_metrics.clickhouse.proposals import Found, Place, Pro
 from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, RowKind, block_of
 from vumeter_server.custom_metrics.clickhouse.schema import ENTRY_WHERE, POINTS
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
-from vumeter_server.errors import Unavailable
+from vumeter_server.errors import Unauthenticated, Unavailable
 from vumeter_server.runtime.clock import Clock
 
 T = TypeVar("T")
+IsDeleted = Callable[[int], Awaitable[bool]]
 
 MAX_POINTS_TOGETHER: Final = 100_000
 MAX_PROPOSALS_TOGETHER: Final = 1_000
@@ -51,7 +53,11 @@ class _Waiting:
 class MetricLog:
     """The logs of all organizations."""
 
-    def __init__(self, clickhouse: ClickHouse, clock: Clock) -> None:
+    def __init__(
+        self, clickhouse: ClickHouse, clock: Clock, *, is_deleted: IsDeleted | None = None
+    ) -> None:
+        """`is_deleted` tells whether an organization is deleted that was erased once."""
+        self._is_deleted = is_deleted
         self._clickhouse = clickhouse
         self._clock = clock
         self._points = clickhouse.layout.reads(POINTS)
@@ -183,6 +189,8 @@ class MetricLog:
         keys = [key for each in together for key in each.proposal.keys]
         units = sorted({unit for each in together for unit in each.proposal.units})
         moment = moment_of(organization_id, catalog)
+        if catalog.forgotten_at and self._is_deleted and await self._is_deleted(organization_id):
+            raise Unauthenticated
         found = await self.find(organization_id, keys, units, catalog.forgotten_at)
         for each in together:
             if each.proposal.prepare is not None:
@@ -201,7 +209,8 @@ class MetricLog:
         async with lock:
             if catalog.seq != moment.seq:
                 return None
-            if sum(each.proposal.points for each in together) <= ON_LOOP:
+            points = sum(each.proposal.points for each in together)
+            if points <= ON_LOOP and catalog.entries <= SMALL_CATALOG:
                 return draft()
             return await asyncio.to_thread(draft)
 

@@ -52,7 +52,7 @@ class ClickHouseMaintenance:
         self._clock = clock
         self._deletion_us = deletion_us or clock
         self._retention_days = retention_days
-        self._outdated_on: int | None = None
+        self._done_on: int | None = None
         self._local = clickhouse.layout.local(POINTS)
 
     async def run_forever(self) -> NoReturn:
@@ -60,13 +60,15 @@ class ClickHouseMaintenance:
         await run_periodically("custom_metrics", self._run, every_seconds=CHECK_EVERY_SECONDS)
 
     async def _run(self) -> None:
-        await self.drop_expired()
-        await self.remove_hidden()
         today = self._clock() // DAY_US
-        if today != self._outdated_on:
-            # It rewrites much of the tables.
+        if today != self._done_on:
+            # It goes through all organizations, and rewrites much of the tables.
+            await self.drop_expired()
+            await self.remove_hidden()
             await self.forget_outdated()
-            self._outdated_on = today
+            self._done_on = today
+        else:
+            await self.remove_hidden(hidden_after_us=self._clock() - DAY_US)
 
     async def drop_expired(self) -> None:
         """Hide the days that are not kept any more."""
@@ -74,16 +76,22 @@ class ClickHouseMaintenance:
         if now_us is None:
             return
         before = now_us // DAY_US - self._retention_days
-        for organization_id in await self._organizations():
+        for organization_id in await self._organizations(f"kind = {int(RowKind.ENTRY)}"):
             if await self._log.catalogs.use(
                 organization_id, lambda catalog: _expired(catalog, before)
             ):
                 await self._log.append(organization_id, _dropping(before, now_us))
 
-    async def remove_hidden(self, *, after_us: int = REMOVED_AFTER_US) -> None:
-        """Remove what has been hidden for so long from the tables."""
+    async def remove_hidden(
+        self, *, after_us: int = REMOVED_AFTER_US, hidden_after_us: int = 0
+    ) -> None:
+        """Remove what has been hidden for `after_us`, and was since `hidden_after_us`."""
         before_us = self._clock() - after_us
-        for organization_id in await self._organizations():
+        entries = (
+            f"kind = {int(RowKind.ENTRY)} AND number = 1 AND logged_us >= {hidden_after_us}"
+            f" AND logged_us <= {before_us}"
+        )
+        for organization_id in await self._organizations(entries):
             hidden = await self._log.catalogs.use(organization_id, lambda catalog: catalog.hidden)
             due = [each for each in hidden if each.hidden_us <= before_us]
             for each in due:
@@ -137,10 +145,11 @@ class ClickHouseMaintenance:
         )
         return bool(found.num_rows)
 
-    async def _organizations(self) -> Sequence[int]:
+    async def _organizations(self, entries: str) -> Sequence[int]:
+        """Return the organizations whose log has such rows."""
         found = await self._clickhouse.query(
             f"SELECT DISTINCT organization FROM {self._clickhouse.layout.reads(POINTS)}"
-            f" WHERE metric = '' AND kind = {int(RowKind.ENTRY)}"
+            f" WHERE metric = '' AND {entries}"
         )
         return [organization_id for (organization_id,) in rows_of(found)]
 

@@ -26,7 +26,7 @@ class RowKind(IntEnum):
 
     POINT = 0
     ENTRY = 1
-    """An entry of the log: `payload` is what it changes."""
+    """An entry of the log: `payload` is what it changes, `number` is 1 if it hides points."""
     KEY = 2
     """An idempotency key: `session` is the key, `payload` the hash of the content, `number` how
     many points were recorded."""
@@ -91,7 +91,13 @@ def block_of(organization_id: int, entry: NewEntry, *, seq: int, now_us: int) ->
 
 def _log_rows(entry: NewEntry, now_us: int) -> Sequence[LogRow]:
     return [
-        LogRow(RowKind.ENTRY, 0, "", encode_change(entry.change), now_us),
+        LogRow(
+            RowKind.ENTRY,
+            int(entry.change.hidden is not None),
+            "",
+            encode_change(entry.change),
+            now_us,
+        ),
         *(
             LogRow(
                 RowKind.KEY,

@@ -21,7 +21,7 @@ from vumeter_server.custom_metrics.clickhouse.labels import (
     answer_tag_values,
     answer_tags,
 )
-from vumeter_server.custom_metrics.clickhouse.log import MetricLog
+from vumeter_server.custom_metrics.clickhouse.log import IsDeleted, MetricLog
 from vumeter_server.custom_metrics.clickhouse.maintenance import ClickHouseMaintenance
 from vumeter_server.custom_metrics.clickhouse.recording import earlier_answer, recording
 from vumeter_server.custom_metrics.clickhouse.sessions import answer_session
@@ -67,11 +67,16 @@ class ClickHouseMetricStore:
         *,
         retention_days: int = 400,
         deletion_us: Callable[[], int | None] | None = None,
+        is_deleted: IsDeleted | None = None,
     ) -> None:
-        """`deletion_us` tells the time by which old data may go; None while it is not trusted."""
+        """Take what it needs.
+
+        `deletion_us` tells the time by which old data may go, None while it is not trusted;
+        `is_deleted` whether an organization is deleted, which may record nothing any more.
+        """
         self._clickhouse = clickhouse
         self._clock = clock
-        self.log = MetricLog(clickhouse, clock)
+        self.log = MetricLog(clickhouse, clock, is_deleted=is_deleted)
         self.usage = ClickHouseUsageStore(clickhouse, self.log)
         self.deletion = PointDeletion(clickhouse, self.log, clock)
         self.maintenance = ClickHouseMaintenance(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,6 +11,7 @@ from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.clickhouse.aggregates import COUNT, EXACT_SUMS, sums_of, texts
 from vumeter_server.custom_metrics.clickhouse.buckets import Buckets
+from vumeter_server.custom_metrics.clickhouse.catalogs import ON_LOOP
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.statements import ask, select
 from vumeter_server.custom_metrics.exact_sums import ExactSums
@@ -35,7 +38,9 @@ async def answer_sums(clickhouse: ClickHouse, moment: Moment, query: SumQuery) -
     columns = {"count": COUNT, **EXACT_SUMS}
     statement = select(clickhouse, keys, columns, conditions, parameters, most_groups=MAX_CELLS)
     table = await ask(clickhouse, statement)
-    return _folded(table, query, buckets)
+    if table.num_rows <= ON_LOOP:
+        return _folded(table, query, buckets)
+    return await asyncio.to_thread(_folded, table, query, buckets)
 
 
 def _folded(table: pa.Table, query: SumQuery, buckets: Buckets) -> Sums:

@@ -139,10 +139,15 @@ async def _on_thread(ask: Callable[[Any], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_thread(), run)
 
 
+def empty_database() -> InProcessClickHouse:
+    """Return a database that nobody has used, without tables."""
+    return InProcessClickHouse(Layout(database=f"test_{next(_numbers)}"))
+
+
 @contextlib.asynccontextmanager
 async def in_process_clickhouse() -> AsyncIterator[InProcessClickHouse]:
     """Open an empty database with the tables of this version, and drop it at the end."""
-    clickhouse = InProcessClickHouse(Layout(database=f"test_{next(_numbers)}"))
+    clickhouse = empty_database()
     await migrate(clickhouse)
     try:
         yield clickhouse

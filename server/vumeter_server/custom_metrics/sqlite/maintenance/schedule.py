@@ -17,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.flush_lag import FlushLag
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer, audit
@@ -161,7 +162,7 @@ class MetricMaintenance:
                         audit.append,
                         now_us=now_us,
                         action="retention.drop_days",
-                        actor=audit.SERVER,
+                        actor=SERVER,
                         organization_id=organization_id,
                         details={
                             "days": len(days),

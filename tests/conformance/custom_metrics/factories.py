@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.conformance.custom_metrics.clickhouse_factories import chdb, cluster
+from tests.clickhouse.places import PLACES
+from tests.conformance.custom_metrics.clickhouse_factories import on
 from tests.conformance.custom_metrics.memory import MemoryMetricAdministration, MemoryMetricStore
 from tests.conformance.custom_metrics.memory_data import Data
 from tests.conformance.custom_metrics.memory_usage import MemoryUsageStore
@@ -20,7 +21,6 @@ from tests.conformance.custom_metrics.subjects import (
     Subject,
 )
 from tests.conformance.failing import memory_failures, sqlite_failures
-from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest import label_codes, symbol_tables
@@ -126,7 +126,5 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
 FACTORIES: Final[Mapping[str, Factory]] = {
     "sqlite": sqlite,
     "memory": memory,
-    "chdb": chdb,
-    # The same on a real cluster takes several times as long.
-    **tries({}, {"cluster": cluster}),
+    **{name: on(place) for name, place in PLACES.items()},
 }

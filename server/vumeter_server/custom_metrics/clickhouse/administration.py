@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from vumeter_server.clickhouse import ClickHouse
+from vumeter_server.clickhouse.blocking import BlockingClickHouse
 from vumeter_server.custom_metrics.clickhouse.labels import answer_metrics
 from vumeter_server.custom_metrics.clickhouse.store import ClickHouseMetricStore
 from vumeter_server.custom_metrics.questions import MetricInfo
+from vumeter_server.runtime.clock import Clock
 
 T = TypeVar("T")
 
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-FindOrganization = Callable[[str], Coroutine[Any, Any, int | None]]
+FindOrganization = Callable[[ClickHouse, str], Awaitable[int | None]]
 
 
 class ClickHouseMetricAdministration:
     """Implements MetricAdministration."""
 
-    def __init__(self, store: ClickHouseMetricStore, find: FindOrganization, run: Run) -> None:
-        """`find` returns the id of an organization by its name; `run` waits for a coroutine."""
-        self._store = store
+    def __init__(
+        self, clickhouse: BlockingClickHouse, find: FindOrganization, clock: Clock
+    ) -> None:
+        """`find` returns the number of an organization by its name."""
+        self._clickhouse = clickhouse
         self._find = find
-        self._run = run
+        self._clock = clock
 
     def list_metrics(self, organization: str) -> list[MetricInfo] | None:
         """Return the metrics of an organization, by name."""
 
-        async def listed() -> list[MetricInfo] | None:
-            organization_id = await self._find(organization)
-            if organization_id is None:
-                return None
-            return await self._store.log.catalogs.use(
+        async def listed(store: ClickHouseMetricStore, organization_id: int) -> list[MetricInfo]:
+            return await store.log.catalogs.use(
                 organization_id, lambda catalog: answer_metrics(catalog, are_used=False)
             )
 
-        found: list[MetricInfo] | None = self._run(listed())
-        return found
+        return self._of(organization, listed)
 
     def delete_metric(self, organization: str, name: str) -> bool:
         """Delete a metric with its points."""
 
-        async def deleted() -> bool:
-            organization_id = await self._find(organization)
-            if organization_id is None:
-                return False
-            return await self._store.deletion.forget_metric(organization_id, name)
+        async def deleted(store: ClickHouseMetricStore, organization_id: int) -> bool:
+            return await store.deletion.forget_metric(organization_id, name)
 
-        is_deleted: bool = self._run(deleted())
-        return is_deleted
+        return bool(self._of(organization, deleted))
+
+    def _of(
+        self, organization: str, work: Callable[[ClickHouseMetricStore, int], Awaitable[T]]
+    ) -> T | None:
+        """Return what `work` does with an organization; None if there is none of that name."""
+
+        async def run(clickhouse: ClickHouse) -> T | None:
+            organization_id = await self._find(clickhouse, organization)
+            if organization_id is None:
+                return None
+            return await work(ClickHouseMetricStore(clickhouse, self._clock), organization_id)
+
+        return self._clickhouse.run(run)

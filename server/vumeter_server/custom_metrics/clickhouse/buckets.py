@@ -1,4 +1,4 @@
-"""Buckets of time in statements: an expression, and the bucket of what it answers."""
+"""TimeBuckets of time in statements: an expression, and the bucket of what it answers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Buckets:
-    """Buckets between ascending bounds, or of one width from a start on.
+class TimeBuckets:
+    """TimeBuckets between ascending bounds, or of one width from a start on.
 
     Attributes:
         expression: what tells buckets apart in a statement; "" for a single one.
@@ -25,7 +25,7 @@ class Buckets:
     bounds: Sequence[int] | None = None
 
     @classmethod
-    def between(cls, bounds_us: Sequence[int]) -> Buckets:
+    def between(cls, bounds_us: Sequence[int]) -> TimeBuckets:
         """Return the buckets of n + 1 bounds."""
         if len(bounds_us) <= 2:
             return cls("")
@@ -36,7 +36,7 @@ class Buckets:
         return cls(f"roundDown(time_us, [{starts}])", bounds_us[:-1])
 
     @classmethod
-    def of_width(cls, start_us: int, width_us: int) -> Buckets:
+    def of_width(cls, start_us: int, width_us: int) -> TimeBuckets:
         """Return buckets of one width."""
         return cls(f"intDiv(time_us - {int(start_us)}, {int(width_us)})")
 

@@ -13,7 +13,7 @@ from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
 from vumeter_server.custom_metrics.clickhouse.changes import CatalogChange, decode_change
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment
-from vumeter_server.custom_metrics.clickhouse.rows import RowKind
+from vumeter_server.custom_metrics.clickhouse.rows import LogRowKind
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Catalogs:
             catalog = held.catalog
             entries = (
                 f"FROM {self._points} WHERE organization = {organization_id} AND metric = ''"
-                f" AND kind = {int(RowKind.ENTRY)} AND time_us > {catalog.seq}"
+                f" AND kind = {int(LogRowKind.ENTRY)} AND time_us > {catalog.seq}"
             )
             last = 0
             if not catalog.seq:

@@ -33,7 +33,7 @@ class _Unused:
     uses: list[Use]
 
 
-class PointDeletion:
+class ClickHousePointDeletion:
     """Deletes points of one organization at a time."""
 
     def __init__(self, clickhouse: ClickHouse, log: MetricLog, clock: Clock) -> None:

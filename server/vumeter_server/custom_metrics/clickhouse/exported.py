@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.recording import add_batch, add_key, earlier_answer
-from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, NewKey
+from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, RecordedKey
 from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome
 from vumeter_server.custom_metrics.increments import SeriesStates
 from vumeter_server.custom_metrics.series_states import read_states, write_states
@@ -65,7 +65,7 @@ def export_recording(
             place.found.series_states[unit] = write_states(states)
             entry.series_states[unit] = (place.found.series_states[unit], now_us)
         if idempotency is not None:
-            key = NewKey(idempotency=idempotency, recorded=export.taken, now_us=now_us)
+            key = RecordedKey(idempotency=idempotency, recorded=export.taken, now_us=now_us)
             add_key(place, entry, key)
         notes = {note.name.lower(): count for note, count in export.notes.items()}
         outcome = ExportOutcome(

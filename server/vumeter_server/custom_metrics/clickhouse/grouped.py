@@ -12,7 +12,7 @@ import pyarrow as pa
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.aggregation import Function, Statistic, check_cells
 from vumeter_server.custom_metrics.clickhouse.aggregates import aggregates_of, texts, values_of
-from vumeter_server.custom_metrics.clickhouse.buckets import Buckets
+from vumeter_server.custom_metrics.clickhouse.buckets import TimeBuckets
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.distributed import (
     POINT_COLUMNS,
@@ -51,7 +51,7 @@ def answer_grouped(
     clickhouse: ClickHouse, moment: Moment, query: GroupedQuery, ask: Ask
 ) -> Grouped:
     """Answer `query`; `ask` answers a statement, and is called on the thread that this runs on."""
-    buckets = Buckets.between(query.bounds_us)
+    buckets = TimeBuckets.between(query.bounds_us)
     columns: dict[int, _Column] = {}
     for source in _sources(query):
         columns |= _computed(clickhouse, moment, query, buckets, source, ask)
@@ -71,7 +71,7 @@ def _computed(
     clickhouse: ClickHouse,
     moment: Moment,
     query: GroupedQuery,
-    buckets: Buckets,
+    buckets: TimeBuckets,
     source: _Source,
     ask: Ask,
 ) -> dict[int, _Column]:
@@ -126,7 +126,7 @@ def _computed(
 
 
 def _keys(
-    query: GroupedQuery, buckets: Buckets, parameters: Parameters, conditions: list[str]
+    query: GroupedQuery, buckets: TimeBuckets, parameters: Parameters, conditions: list[str]
 ) -> dict[str, str]:
     """Return what tells cells apart; groups that are not listed are left out, or are the rest."""
     keys = {"bucket": buckets.expression} if buckets.expression else {}
@@ -143,7 +143,7 @@ def _keys(
     }
 
 
-def _rows(table: pa.Table, query: GroupedQuery, buckets: Buckets) -> list[Row]:
+def _rows(table: pa.Table, query: GroupedQuery, buckets: TimeBuckets) -> list[Row]:
     """Return the bucket and the group of each row of an answer."""
     numbers = buckets.numbers(table).tolist()
     columns = [texts(table, f"g{index}") for index in range(len(query.group_by))]

@@ -27,8 +27,13 @@ from vumeter_server.custom_metrics.clickhouse.catalogs import (
     rows_of,
 )
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
-from vumeter_server.custom_metrics.clickhouse.proposals import Found, Place, Proposal, StoredKey
-from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, RowKind, block_of
+from vumeter_server.custom_metrics.clickhouse.proposals import (
+    EarlierRecording,
+    Found,
+    Place,
+    Proposal,
+)
+from vumeter_server.custom_metrics.clickhouse.rows import LogRowKind, NewEntry, block_of
 from vumeter_server.custom_metrics.clickhouse.schema import ENTRY_WHERE, POINTS
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import Unauthenticated, Unavailable
@@ -93,19 +98,19 @@ class MetricLog:
             # They stay in the table for longer.
             kept = f"logged_us >= {self._clock() - IDEMPOTENCY_KEYS_KEPT_US}"
             rows = await self._log_rows(
-                organization_id, RowKind.KEY, keys, after_seq, "payload, number", kept
+                organization_id, LogRowKind.KEY, keys, after_seq, "payload, number", kept
             )
             for name, payload, number in rows:
-                found.keys.setdefault(name, StoredKey(payload, number))
+                found.keys.setdefault(name, EarlierRecording(payload, number))
         if units:
             rows = await self._log_rows(
-                organization_id, RowKind.SERIES_STATES, units, after_seq, "payload"
+                organization_id, LogRowKind.SERIES_STATES, units, after_seq, "payload"
             )
             found.series_states |= {unit: bytes.fromhex(states) for unit, states in rows}
         return found
 
     async def rows(
-        self, organization_id: int, kind: RowKind, columns: str, ending: str
+        self, organization_id: int, kind: LogRowKind, columns: str, ending: str
     ) -> list[tuple[Any, ...]]:
         """Return rows of the log since the organization was last erased."""
         after = await self.catalogs.use(organization_id, lambda catalog: catalog.forgotten_at)
@@ -118,7 +123,7 @@ class MetricLog:
     async def _log_rows(
         self,
         organization_id: int,
-        kind: RowKind,
+        kind: LogRowKind,
         texts: Sequence[str],
         after_seq: int,
         columns: str,

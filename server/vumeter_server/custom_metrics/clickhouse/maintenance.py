@@ -15,7 +15,7 @@ from vumeter_server.custom_metrics.clickhouse.changes import HiddenPoints
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
 from vumeter_server.custom_metrics.clickhouse.log import MetricLog
 from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
-from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, RowKind
+from vumeter_server.custom_metrics.clickhouse.rows import LogRowKind, NewEntry
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
@@ -26,10 +26,10 @@ from vumeter_server.times.units import DAY_US, MINUTE_US
 
 CHECK_EVERY_SECONDS: Final = 60.0
 REJECTIONS_KEPT_US: Final = 30 * DAY_US
-_KEPT_US: Final[Mapping[RowKind, int]] = {
-    RowKind.KEY: IDEMPOTENCY_KEYS_KEPT_US,
-    RowKind.SERIES_STATES: STATES_KEPT_US,
-    RowKind.REJECTION: REJECTIONS_KEPT_US,
+_KEPT_US: Final[Mapping[LogRowKind, int]] = {
+    LogRowKind.KEY: IDEMPOTENCY_KEYS_KEPT_US,
+    LogRowKind.SERIES_STATES: STATES_KEPT_US,
+    LogRowKind.REJECTION: REJECTIONS_KEPT_US,
 }
 REMOVED_AFTER_US: Final = 10 * MINUTE_US
 """Points stay so long after they were hidden: whatever began to read them before is over."""
@@ -76,7 +76,7 @@ class ClickHouseMaintenance:
         if now_us is None:
             return
         before = now_us // DAY_US - self._retention_days
-        for organization_id in await self._organizations(f"kind = {int(RowKind.ENTRY)}"):
+        for organization_id in await self._organizations(f"kind = {int(LogRowKind.ENTRY)}"):
             if await self._log.catalogs.use(
                 organization_id, lambda catalog: _expired(catalog, before)
             ):
@@ -88,7 +88,7 @@ class ClickHouseMaintenance:
         """Remove what has been hidden for `after_us`, and was since `hidden_after_us`."""
         before_us = self._clock() - after_us
         entries = (
-            f"kind = {int(RowKind.ENTRY)} AND number = 1 AND logged_us >= {hidden_after_us}"
+            f"kind = {int(LogRowKind.ENTRY)} AND number = 1 AND logged_us >= {hidden_after_us}"
             f" AND logged_us <= {before_us}"
         )
         for organization_id in await self._organizations(entries):

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class StoredKey:
+class EarlierRecording:
     """An idempotency key that was used: the hash of the content, in hex, and the answer."""
 
     content_sha256: str
@@ -26,7 +26,7 @@ class StoredKey:
 class Found:
     """What is stored of what proposals ask about: keys, and states of series by unit."""
 
-    keys: dict[str, StoredKey] = field(default_factory=dict)
+    keys: dict[str, EarlierRecording] = field(default_factory=dict)
     series_states: dict[str, bytes] = field(default_factory=dict)
 
 

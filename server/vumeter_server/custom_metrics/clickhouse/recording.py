@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from vumeter_server.custom_metrics.clickhouse.changes import CatalogChange
-from vumeter_server.custom_metrics.clickhouse.proposals import Found, Place, Proposal, StoredKey
-from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, NewKey
+from vumeter_server.custom_metrics.clickhouse.proposals import (
+    EarlierRecording,
+    Found,
+    Place,
+    Proposal,
+)
+from vumeter_server.custom_metrics.clickhouse.rows import NewEntry, RecordedKey
 from vumeter_server.custom_metrics.model import Batch, Settled
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.custom_metrics.validation import settle
@@ -33,9 +38,8 @@ def recording(
         settled, change = place.draft.admit(settled, limits, clock() // DAY_US)
         add_batch(entry, settled, change)
         if idempotency is not None:
-            add_key(
-                place, entry, NewKey(idempotency=idempotency, recorded=len(batch), now_us=now_us)
-            )
+            key = RecordedKey(idempotency=idempotency, recorded=len(batch), now_us=now_us)
+            add_key(place, entry, key)
         return len(batch)
 
     keys = () if idempotency is None else (idempotency.key,)
@@ -66,8 +70,8 @@ def add_batch(entry: NewEntry, settled: Settled, change: CatalogChange) -> None:
     entry.change.recorded_on |= change.recorded_on
 
 
-def add_key(place: Place, entry: NewEntry, key: NewKey) -> None:
+def add_key(place: Place, entry: NewEntry, key: RecordedKey) -> None:
     """Add an idempotency key to an entry; whoever comes with it later finds it."""
     entry.keys.append(key)
     digest = key.idempotency.content_sha256.hex()
-    place.found.keys[key.idempotency.key] = StoredKey(digest, key.recorded)
+    place.found.keys[key.idempotency.key] = EarlierRecording(digest, key.recorded)

@@ -21,7 +21,7 @@ ENVIRONMENT: Final = "environment_id"
 Indexes = npt.NDArray[np.integer]
 
 
-class RowKind(IntEnum):
+class LogRowKind(IntEnum):
     """What a row is."""
 
     POINT = 0
@@ -39,7 +39,7 @@ class RowKind(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewKey:
+class RecordedKey:
     """An idempotency key that is about to be written, with the answer that is kept with it."""
 
     idempotency: Idempotency
@@ -51,7 +51,7 @@ class NewKey:
 class LogRow:
     """A row of the log; what its columns are says its kind."""
 
-    kind: RowKind
+    kind: LogRowKind
     number: int
     text: str
     payload: bytes
@@ -67,7 +67,7 @@ class NewEntry:
 
     change: CatalogChange = field(default_factory=CatalogChange)
     batches: list[Settled] = field(default_factory=list)
-    keys: list[NewKey] = field(default_factory=list)
+    keys: list[RecordedKey] = field(default_factory=list)
     series_states: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     rows: list[LogRow] = field(default_factory=list)
 
@@ -92,7 +92,7 @@ def block_of(organization_id: int, entry: NewEntry, *, seq: int, now_us: int) ->
 def _log_rows(entry: NewEntry, now_us: int) -> Sequence[LogRow]:
     return [
         LogRow(
-            RowKind.ENTRY,
+            LogRowKind.ENTRY,
             int(entry.change.hidden is not None),
             "",
             encode_change(entry.change),
@@ -100,7 +100,7 @@ def _log_rows(entry: NewEntry, now_us: int) -> Sequence[LogRow]:
         ),
         *(
             LogRow(
-                RowKind.KEY,
+                LogRowKind.KEY,
                 each.recorded,
                 each.idempotency.key,
                 each.idempotency.content_sha256.hex().encode(),
@@ -109,7 +109,7 @@ def _log_rows(entry: NewEntry, now_us: int) -> Sequence[LogRow]:
             for each in entry.keys
         ),
         *(
-            LogRow(RowKind.SERIES_STATES, 0, unit, states.hex().encode(), changed_us)
+            LogRow(LogRowKind.SERIES_STATES, 0, unit, states.hex().encode(), changed_us)
             for unit, (states, changed_us) in entry.series_states.items()
         ),
         *entry.rows,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment
-from vumeter_server.custom_metrics.clickhouse.deletion import PointDeletion
+from vumeter_server.custom_metrics.clickhouse.deletion import ClickHousePointDeletion
 from vumeter_server.custom_metrics.clickhouse.export import export
 from vumeter_server.custom_metrics.clickhouse.grouped import answer_grouped
 from vumeter_server.custom_metrics.clickhouse.labels import (
@@ -78,7 +78,7 @@ class ClickHouseMetricStore:
         self._clock = clock
         self.log = MetricLog(clickhouse, clock, is_deleted=is_deleted)
         self.usage = ClickHouseUsageStore(clickhouse, self.log)
-        self.deletion = PointDeletion(clickhouse, self.log, clock)
+        self.deletion = ClickHousePointDeletion(clickhouse, self.log, clock)
         self.maintenance = ClickHouseMaintenance(
             clickhouse, self.log, clock, retention_days=retention_days, deletion_us=deletion_us
         )

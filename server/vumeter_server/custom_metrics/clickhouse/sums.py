@@ -10,7 +10,7 @@ import pyarrow as pa
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.clickhouse.aggregates import COUNT, EXACT_SUMS, sums_of, texts
-from vumeter_server.custom_metrics.clickhouse.buckets import Buckets
+from vumeter_server.custom_metrics.clickhouse.buckets import TimeBuckets
 from vumeter_server.custom_metrics.clickhouse.catalogs import ON_LOOP
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.statements import ask, select
@@ -30,7 +30,7 @@ async def answer_sums(clickhouse: ClickHouse, moment: Moment, query: SumQuery) -
     if query.metric_names is not None:
         conditions.append(parameters.is_one_of("metric", query.metric_names))
     conditions += parameters.has_labels(selection.filters)
-    buckets = Buckets.between(query.bounds_us or (selection.start_us, selection.end_us))
+    buckets = TimeBuckets.between(query.bounds_us or (selection.start_us, selection.end_us))
     keys = {"metric": "metric"}
     if buckets.expression:
         keys["bucket"] = buckets.expression
@@ -43,7 +43,7 @@ async def answer_sums(clickhouse: ClickHouse, moment: Moment, query: SumQuery) -
     return await asyncio.to_thread(_folded, table, query, buckets)
 
 
-def _folded(table: pa.Table, query: SumQuery, buckets: Buckets) -> Sums:
+def _folded(table: pa.Table, query: SumQuery, buckets: TimeBuckets) -> Sums:
     found = texts(table, "metric")
     names = sorted(set(found)) if query.metric_names is None else list(query.metric_names)
     columns = {name: index for index, name in enumerate(names)}

@@ -7,7 +7,7 @@ import numpy as np
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.aggregation import Statistic
 from vumeter_server.custom_metrics.clickhouse.aggregates import aggregates_of, values_of
-from vumeter_server.custom_metrics.clickhouse.buckets import Buckets
+from vumeter_server.custom_metrics.clickhouse.buckets import TimeBuckets
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment, Parameters
 from vumeter_server.custom_metrics.clickhouse.distributed import (
     POINT_COLUMNS,
@@ -34,7 +34,7 @@ async def answer_timeseries(
         f"time_us < {int(selection.end_us)}",
         *parameters.has_labels(selection.filters),
     ]
-    buckets = Buckets.of_width(selection.start_us, query.step_us)
+    buckets = TimeBuckets.of_width(selection.start_us, query.step_us)
     keys = {"bucket": buckets.expression}
     statement = select(clickhouse, keys, aggregates_of({0: function}), conditions, parameters)
     table = (await ask(clickhouse, statement)).sort_by("bucket")

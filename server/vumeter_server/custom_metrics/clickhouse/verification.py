@@ -5,7 +5,7 @@ from __future__ import annotations
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.catalogs import rows_of
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
-from vumeter_server.custom_metrics.clickhouse.rows import RowKind
+from vumeter_server.custom_metrics.clickhouse.rows import LogRowKind
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS
 from vumeter_server.custom_metrics.clickhouse.store import ClickHouseMetricStore
 
@@ -15,7 +15,7 @@ async def find_problems(clickhouse: ClickHouse, store: ClickHouseMetricStore) ->
     points = clickhouse.layout.reads(POINTS)
     logs = await clickhouse.query(
         "SELECT organization, min(time_us), max(time_us), count(), uniqExact(time_us)"
-        f" FROM {points} WHERE metric = '' AND kind = {int(RowKind.ENTRY)} GROUP BY organization"
+        f" FROM {points} WHERE metric = '' AND kind = {int(LogRowKind.ENTRY)} GROUP BY organization"
     )
     problems = []
     for organization_id, first, last, count, distinct in rows_of(logs):
@@ -33,7 +33,7 @@ async def _of_points(
     points = clickhouse.layout.reads(POINTS)
     entries = (
         f"SELECT seq, entry FROM {points} WHERE organization = {organization_id}"
-        f" AND metric = '' AND kind = {int(RowKind.ENTRY)}"
+        f" AND metric = '' AND kind = {int(LogRowKind.ENTRY)}"
     )
     strays = await clickhouse.query(
         f"SELECT count() FROM {points} WHERE organization = {organization_id}"

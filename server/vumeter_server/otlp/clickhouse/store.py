@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from vumeter_server.custom_metrics.clickhouse.exported import export_recording
 from vumeter_server.custom_metrics.clickhouse.log import MetricLog
 from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
-from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, RowKind
+from vumeter_server.custom_metrics.clickhouse.rows import LogRow, LogRowKind, NewEntry
 from vumeter_server.custom_metrics.exported import (
     ExportedBatch,
     ExportOutcome,
@@ -83,7 +83,7 @@ class ClickHouseExportStore:
         """Return what was rejected, the last ones one by one."""
         counts = await self._log.rows(
             organization_id,
-            RowKind.REJECTION,
+            LogRowKind.REJECTION,
             "session, JSONExtractString(payload, 1) AS key,"
             " JSONExtractString(payload, 2) AS name,"
             " toInt64(sum(number)), max(logged_us)",
@@ -91,7 +91,7 @@ class ClickHouseExportStore:
         )
         latest = await self._log.rows(
             organization_id,
-            RowKind.REJECTION,
+            LogRowKind.REJECTION,
             "session, payload, number, logged_us",
             f"AND JSONExtractString(payload, 3) != '' ORDER BY time_us DESC, entry"
             f" LIMIT {LATEST_REJECTIONS}",
@@ -121,7 +121,7 @@ class ClickHouseExportStore:
     async def read_mapping(self, organization_id: int) -> AttributeMapping:
         """Return how an organization maps attributes now."""
         rows = await self._log.rows(
-            organization_id, RowKind.MAPPING, "payload", "ORDER BY time_us DESC LIMIT 1"
+            organization_id, LogRowKind.MAPPING, "payload", "ORDER BY time_us DESC LIMIT 1"
         )
         if not rows or not rows[0][0]:
             return DEFAULT_MAPPING
@@ -131,7 +131,7 @@ class ClickHouseExportStore:
         """Change a mapping, None for the default."""
         payload = b"" if mapping is None else msgspec.json.encode(mapping)
         await self._append(
-            organization_id, [LogRow(RowKind.MAPPING, 0, "", payload, self._clock())]
+            organization_id, [LogRow(LogRowKind.MAPPING, 0, "", payload, self._clock())]
         )
 
     async def _append(self, organization_id: int, rows: Sequence[LogRow]) -> None:
@@ -149,7 +149,7 @@ def _rows(
     counts.update({(note, "", ""): count for note, count in notes.items() if count})
     return [
         LogRow(
-            RowKind.REJECTION,
+            LogRowKind.REJECTION,
             points,
             what,
             msgspec.json.encode(_Details(key_id, metric_name, problem)),

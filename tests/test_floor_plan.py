@@ -60,12 +60,13 @@ def test_the_store_of_custom_metrics_has_its_seven_rooms() -> None:
     assert NAMES - {"__init__.py", "__pycache__"} == CUSTOM_METRICS_ROOMS
 
 
-def test_nothing_above_the_contract_of_a_store_names_sqlite() -> None:
+@pytest.mark.parametrize("name", ["sqlite", "clickhouse"])
+def test_nothing_above_the_contract_of_a_store_names_it(name: str) -> None:
     found = [
         str(path)
         for path in MODULES
-        if path.parts[0] in (*FAMILIES, "access") and "sqlite" not in path.parts
-        if "sqlite" in (SERVER / path).read_text().lower()
+        if path.parts[0] in (*FAMILIES, "access") and name not in path.parts
+        if name in (SERVER / path).read_text().lower()
     ]
     assert found == []
 

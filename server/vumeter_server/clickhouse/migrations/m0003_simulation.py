@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from vumeter_server.clickhouse.layout import Column, Layout
 
-NUMBERS = (
-    *("duration_seconds", "avg_agent_latency_ms", "response_time_ms"),
-    *("total_cost_cents", "stt_cost_cents", "llm_cost_cents", "tts_cost_cents"),
-    *("user_wpm", "bot_wpm", "talk_ratio"),
-    *("user_interruption_count", "user_interruption_rate"),
-    *("ai_interruption_count", "ai_interruption_rate", "avg_stop_time_after_interruption_ms"),
-    *("input_tokens", "total_tokens", "output_tokens", "message_count", "turn_count"),
-    *("avg_latency_ms", "csat_score"),
-)
-
 
 def statements(layout: Layout) -> list[str]:
     """Return what makes the table.
@@ -22,7 +12,8 @@ def statements(layout: Layout) -> list[str]:
     moment. An entry has a row of kind 0, its position, and rows of what it records: a run test (1),
     an execution (2), a call (3). Of rows with one sorting key the last entry's counts. `first` is
     the entry that recorded a run test or an execution first; a call has that of its execution, so
-    that one whose id is used again revives no calls.
+    that one whose id is used again revives no calls. `numbers` are in the order in which the model
+    names them; a later version may add some at the end.
     """
     return layout.create_table(
         "simulation",
@@ -50,7 +41,7 @@ def statements(layout: Layout) -> list[str]:
                 Column(name=name, type="Nullable(String)")
                 for name in ("customer_latency_metrics", "customer_cost_breakdown")
             ),
-            *(Column(name=name, type="Nullable(Float64)") for name in NUMBERS),
+            Column(name="numbers", type="Array(Nullable(Float64))"),
         ],
         order_by="(organization, kind, execution, call, key, position)",
         shard_by="organization",

@@ -20,13 +20,13 @@ from vumeter_server.simulation.clickhouse.rows import (
     TABLE,
 )
 from vumeter_server.simulation.clickhouse.totals import AGGREGATES, metrics_of_row, without_calls
-from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.model import CallReport, ExecutionReport
 
 T = TypeVar("T")
 
 _IDS_IN_A_QUERY: Final = 2_000
 _MOST_READINGS: Final = 20
-_CALL_COLUMNS: Final = f"call, execution, first, {', '.join((*CALL_FIELDS, *NUMBER_NAMES))}"
+_CALL_COLUMNS: Final = f"call, execution, first, {', '.join(CALL_FIELDS)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,8 +219,10 @@ def _call(row: Mapping[str, Any]) -> CallReport:
     return CallReport(
         call_execution_id=row["call"],
         execution_id=row["execution"],
-        numbers=tuple(row[name] for name in NUMBER_NAMES),
-        **{name: row[name] for name in CALL_FIELDS},
+        status=row["status"],
+        numbers=tuple(row["numbers"]),
+        customer_latency_metrics=row["customer_latency_metrics"],
+        customer_cost_breakdown=row["customer_cost_breakdown"],
     )
 
 

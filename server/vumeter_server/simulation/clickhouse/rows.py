@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from vumeter_server.simulation.model import NUMBER_NAMES, CallReport, ExecutionReport
+from vumeter_server.simulation.model import CallReport, ExecutionReport
 
 TABLE: Final = "simulation"
 POSITION, RUN_TEST, EXECUTION, CALL = range(4)
@@ -22,7 +22,12 @@ EXECUTION_FIELDS: Final = (
     "completed_calls",
     "failed_calls",
 )
-CALL_FIELDS: Final = ("status", "customer_latency_metrics", "customer_cost_breakdown")
+CALL_FIELDS: Final = (
+    "status",
+    "numbers",
+    "customer_latency_metrics",
+    "customer_cost_breakdown",
+)
 
 _TYPES: Final[Mapping[str, Any]] = {
     "organization": pa.int64(),
@@ -42,7 +47,7 @@ _TYPES: Final[Mapping[str, Any]] = {
     "failed_calls": pa.int64(),
     "customer_latency_metrics": pa.string(),
     "customer_cost_breakdown": pa.string(),
-    **dict.fromkeys(NUMBER_NAMES, pa.float64()),
+    "numbers": pa.list_(pa.float64()),
 }
 _ABSENT: Final[Mapping[str, Any]] = {
     "execution": "",
@@ -53,6 +58,7 @@ _ABSENT: Final[Mapping[str, Any]] = {
     "is_deleted": 0,
     "name": "",
     "status": "",
+    "numbers": (),
 }
 
 
@@ -98,7 +104,6 @@ class SimulationEntry:
                 "call": report.call_execution_id,
                 "first": firsts[report.execution_id],
                 **{name: getattr(report, name) for name in CALL_FIELDS},
-                **dict(zip(NUMBER_NAMES, report.numbers, strict=True)),
             }
             for report in last.values()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from vumeter_server.clickhouse import ClickHouse, Parameter
 from vumeter_server.clickhouse.entry_log import EntryLog
@@ -23,8 +23,6 @@ from vumeter_server.simulation.store import (
     unknown_executions,
 )
 
-T = TypeVar("T")
-
 CALLS_A_PAGE: Final = 1_000
 OBJECTS_A_PAGE: Final = 1 << 20
 _NOTHING: Final = SimulationContents(run_tests=0, executions=0, calls=0)
@@ -37,8 +35,12 @@ class ClickHouseSimulationStore:
     time. If another recording came between, it is checked again.
     """
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(
+        self, clickhouse: ClickHouse, on_recorded: Callable[[int], None] = lambda calls: None
+    ) -> None:
+        """`on_recorded` gets how many calls were recorded."""
         self._clickhouse = clickhouse
+        self._on_recorded = on_recorded
         self._log = EntryLog(clickhouse, TABLE, {"organization": "Int64", "kind": "Int64"})
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
@@ -86,6 +88,7 @@ class ClickHouseSimulationStore:
             return True
 
         await self._append(organization_id, fill)
+        self._on_recorded(len(reports))
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
         """Delete an execution with its calls."""
@@ -132,7 +135,8 @@ class ClickHouseSimulationStore:
             statement = (
                 f"ALTER TABLE {self._clickhouse.layout.local(TABLE)}"
                 f"{self._clickhouse.layout.everywhere} DELETE WHERE organization ="
-                f" {organization_id:d} AND seq <= {head:d} AND (kind != {POSITION} OR seq < {head:d})"
+                f" {organization_id:d} AND seq <= {head:d}"
+                f" AND (kind != {POSITION} OR seq < {head:d})"
             )
             await asyncio.gather(*(node.command(statement) for node in self._clickhouse.nodes))
 

@@ -20,22 +20,18 @@ from vumeter_server.simulation.model import CALL_STATUSES, NUMBER_NAMES, Executi
 # for; larger ones, which hardly any call has, are added up here one by one.
 _SCALES_EXACTLY: Final = 2.0**50 / MICRO
 
+_STATUSES: Final = ", ".join(f"'{status}'" for status in CALL_STATUSES)
+_LATENCY: Final = f"numbers[{NUMBER_NAMES.index(PERCENTILE_SOURCE) + 1}]"
 AGGREGATES: Final = ", ".join(
-    [
-        *(
-            f"countIf(status = '{status}') AS status_{place}"
-            for place, status in enumerate(CALL_STATUSES)
-        ),
-        *(
-            f"count({name}) AS samples_{place},"
-            f" sumIf(toInt128(round({name} * {MICRO})), {name} < {_SCALES_EXACTLY!r})"
-            f" AS micros_{place},"
-            f" groupArrayIf(assumeNotNull({name}), {name} >= {_SCALES_EXACTLY!r}) AS large_{place}"
-            for place, name in enumerate(NUMBER_NAMES)
-        ),
-        f"groupArrayIf(assumeNotNull({PERCENTILE_SOURCE}), {PERCENTILE_SOURCE} IS NOT NULL)"
-        " AS latencies",
-    ]
+    (
+        f"sumForEach(arrayMap(each -> status = each, [{_STATUSES}])) AS calls",
+        "sumForEach(arrayMap(number -> isNotNull(number), numbers)) AS samples",
+        f"sumForEach(arrayMap(number -> if(number < {_SCALES_EXACTLY!r},"
+        f" toInt128(round(assumeNotNull(number) * {MICRO})), toInt128(0)), numbers)) AS micros",
+        f"groupArrayIf(numbers, arrayExists(number -> number >= {_SCALES_EXACTLY!r}, numbers))"
+        " AS large",
+        f"groupArrayIf(assumeNotNull({_LATENCY}), isNotNull({_LATENCY})) AS latencies",
+    )
 )
 """The columns that `metrics_of_row` reads, of rows of calls."""
 
@@ -44,16 +40,12 @@ def metrics_of_row(
     report: ExecutionReport, row: Mapping[str, Any], percentiles: Sequence[float]
 ) -> ExecutionMetrics:
     """Return an execution with what its calls add up to."""
-    places = range(len(NUMBER_NAMES))
-    totals = CallTotals(
-        calls=[row[f"status_{place}"] for place in range(len(CALL_STATUSES))],
-        samples=[row[f"samples_{place}"] for place in places],
-        micros=[
-            int.from_bytes(row[f"micros_{place}"] or b"", "little", signed=True)
-            + sum(map(to_micros, row[f"large_{place}"]))
-            for place in places
-        ],
-    )
+    micros = [int.from_bytes(each, "little", signed=True) for each in row["micros"]]
+    for numbers in row["large"]:
+        for place, number in enumerate(numbers):
+            if number is not None and number >= _SCALES_EXACTLY:
+                micros[place] += to_micros(number)
+    totals = CallTotals(calls=list(row["calls"]), samples=list(row["samples"]), micros=micros)
     latencies = np.array(row["latencies"], np.float64)
     return ExecutionMetrics(
         report=report, totals=totals, percentiles=percentiles_of(latencies, percentiles)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import uuid
@@ -17,9 +16,6 @@ from vumeter_server import families
 from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.rates import RateLimits
-from vumeter_server.access.sqlite.audit import SqliteAuditLog
-from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
-from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
@@ -31,11 +27,7 @@ from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
-from vumeter_server.runtime.start_error import StartError
-from vumeter_server.runtime.store_address import SqliteAddress
-from vumeter_server.sqlite import SQLITE_VERSION, open_database
-from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
-from vumeter_server.sqlite.database import Database
+from vumeter_server.stores.opened import open_stores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.own_metrics import process_exposition, show
@@ -84,7 +76,6 @@ async def serve(
     ) as port:
         keep_what_is_loaded()
         on_ready(port)
-        _log.info("started", port=port, storage_version=SQLITE_VERSION)
         await stopping.wait()
         _log.info("stopping")
     if ended:
@@ -104,33 +95,26 @@ async def running(
     When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
-    if not isinstance(settings.store_address, SqliteAddress):
-        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
-    database = open_database(settings.db)
-    claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
     instruments = Instruments(settings.worker, RecordingRejectionReason)
-    writer, readers = database.writer(instruments), database.readers()
-    scraped: ScrapeServer | None = None
-    try:
-        keys = SqliteKeyLookup(readers, writer)
+    async with contextlib.AsyncExitStack() as opened:
+        stores = await opened.enter_async_context(
+            open_stores(settings, clock, instruments, on_progress)
+        )
+        if forwarding is not None:
+            opened.push_async_callback(forwarding.close)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
-        authenticator = Authenticator(keys, admin_token, clock, settings.default_limits)
+        authenticator = Authenticator(stores.keys, admin_token, clock, settings.default_limits)
         rates = RateLimits()
-        clock_records = SqliteClockRecordStore(readers, writer)
-        guard = ClockGuard(clock, await clock_records.read())
+        guard = ClockGuard(clock, await stores.clock_records.read())
         foundation = families.Foundation(
             settings=settings,
             epoch_id=settings.epoch_id or uuid.uuid4().hex,
             clock=clock,
             guard=guard,
-            keys=keys,
             rates=rates,
-            audit=SqliteAuditLog(writer, clock),
-            writer=writer,
-            readers=readers,
+            stores=stores,
             instruments=instruments,
-            on_progress=on_progress,
         )
         built = await families.assemble(foundation)
         server = Server(
@@ -143,21 +127,23 @@ async def running(
             ),
             [
                 *(each for family in built for each in family.servicers),
-                *servicers_beside_families(keys),
+                *servicers_beside_families(stores.keys),
             ],
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],
         )
-        scraped = show(
+        scraped: ScrapeServer | None = show(
             settings,
             process_exposition(
                 instruments,
-                _read(foundation, database, built),
+                _read(foundation, built),
                 [family.exposition for family in built],
-                SQLITE_VERSION,
+                stores.version,
             ),
         )
+        if scraped is not None:
+            opened.push_async_callback(asyncio.to_thread, scraped.close)
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
 
@@ -172,45 +158,27 @@ async def running(
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
             erasure = Erasure(
-                SqliteDeletedOrganizations(readers, writer, clock),
-                [store for family in built for store in family.recorded],
+                stores.deleted, [store for family in built for store in family.recorded]
             )
             background.start("erasure", erasure.run())
-            background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
-        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+            background.start("keep_clock", _keep_clock(ClockKeeping(guard, stores.clock_records)))
+        details = {STORAGE: lambda: not stores.is_damaged(), CLOCK: lambda: guard.is_trusted}
         background.start("report_health", server.keep_reporting(details))
+        _log.info("started", port=port, storage_version=stores.version)
         try:
             yield port
         finally:
             await server.stop(on_notice=[family.on_stopping for family in built])
             await background.stop()
             await authenticator.save_last_used()
-    finally:
-        if scraped is not None:
-            await asyncio.to_thread(scraped.close)
-        await asyncio.to_thread(writer.close)
-        await asyncio.to_thread(readers.close)
-        if forwarding is not None:
-            await forwarding.close()
-        if claim is not None:
-            os.close(claim)
 
 
-def _read(
-    foundation: families.Foundation, database: Database, built: Sequence[families.Family]
-) -> dict[Gauge, Read]:
+def _read(foundation: families.Foundation, built: Sequence[families.Family]) -> dict[Gauge, Read]:
     """Return how own metrics are read: what is the same in all processes, by the writing one."""
-    writer, guard = foundation.writer, foundation.guard
-    read: dict[Gauge, Read] = {
-        readings.WRITER_QUEUE: lambda: writer.queue_length,
-        readings.READER_QUEUE: foundation.readers.waiting,
-        readings.STORAGE_DAMAGED: lambda: database.damage.is_met,
-    }
+    guard = foundation.guard
+    read = dict(foundation.stores.read)
     if foundation.writes:
         read |= {
-            readings.DATABASE_BYTES: database.size_bytes,
-            readings.WAL_BYTES: database.wal_bytes,
-            readings.DISK_FREE_BYTES: database.free_bytes,
             readings.CLOCK_TRUSTED: lambda: guard.is_trusted,
             readings.CLOCK_OFFSET_SECONDS: lambda: guard.offset_us / 1_000_000,
         }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from vumeter_server.access.audit import AuditLog
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.access.rates import RateLimits
-from vumeter_server.access.store import KeyLookup, OrganizationData
+from vumeter_server.access.store import OrganizationData
 from vumeter_server.api.servicers import Servicer
 from vumeter_server.custom_metrics.deletion import Deletion
 from vumeter_server.custom_metrics.export import Export
@@ -20,8 +19,6 @@ from vumeter_server.custom_metrics.ingest import Recording
 from vumeter_server.custom_metrics.query import Queries
 from vumeter_server.custom_metrics.rejections import RejectionCounter
 from vumeter_server.custom_metrics.rest_api import CustomMetricsRestService
-from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
-from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.custom_metrics.usage import Usage
 from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.live_metrics.grpc_api import LiveMetricsService
@@ -31,18 +28,15 @@ from vumeter_server.live_metrics.maintenance import LiveMaintenance
 from vumeter_server.live_metrics.own_metrics import exposition
 from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
-from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.otlp.grpc_api import OtlpMetricsService, OtlpService
 from vumeter_server.otlp.ingest import Exports, known_exporters
 from vumeter_server.otlp.rest_api import OtlpRestService
-from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
-from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.stores.opened import OpenedStores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.readings import Gauge, Read
@@ -61,15 +55,10 @@ class Foundation:
     clock: Clock
     guard: ClockGuard
     """Says whether the clock is trusted with deletion."""
-    keys: KeyLookup
     rates: RateLimits
-    audit: AuditLog
-    writer: Writer
-    readers: Readers
+    stores: OpenedStores
     instruments: Instruments
     """Where recording is counted."""
-    on_progress: Callable[[int, int], None]
-    """Gets how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
@@ -86,7 +75,7 @@ class Family:
     """
 
     servicers: Sequence[Servicer]
-    background: Sequence[Callable[[], Coroutine[Any, Any, NoReturn]]] = field(default=())
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
     recorded: Sequence[OrganizationData] = field(default=())
     """Stores that keep what organizations record."""
     forwarded: Sequence[ServiceDescriptor] = field(default=())
@@ -110,18 +99,10 @@ async def assemble(foundation: Foundation) -> list[Family]:
 
 
 async def _custom_metrics(foundation: Foundation) -> Family:
-    store = SqliteMetricStore(
-        foundation.writer,
-        foundation.readers,
-        foundation.clock,
-        retention_days=foundation.settings.retention_days,
-        flush_at_points=foundation.settings.flush_at_points,
-        deletion_us=foundation.guard.deletion_us,
-    )
-    if foundation.writes:
-        await store.upgrade(foundation.on_progress)
+    stores = await foundation.stores.custom_metrics(foundation.guard)
+    store, audit = stores.store, foundation.stores.audit
     clock, counted = foundation.clock, foundation.instruments
-    rejections = RejectionCounter(store.usage, clock, counted.rejected)
+    rejections = RejectionCounter(stores.usage, clock, counted.rejected)
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
         "recording": Recording(
@@ -131,18 +112,12 @@ async def _custom_metrics(foundation: Foundation) -> Family:
             rates=foundation.rates,
             on_recorded=counted.recorded_points.inc,
         ),
-        "deletion": Deletion(store=store, audit=foundation.audit),
-        "usage": Usage(store=store.usage, keys=foundation.keys, clock=clock),
+        "deletion": Deletion(store=store, audit=audit),
+        "usage": Usage(store=stores.usage, keys=foundation.stores.keys, clock=clock),
     }
-    export_store = SqliteExportStore(
-        foundation.writer,
-        foundation.readers,
-        ExportRecorder(store.recorder),
-        deletion_us=foundation.guard.deletion_us,
-    )
     exporters = known_exporters()
     exports = Exports(
-        store=export_store,
+        store=stores.exports,
         clock=clock,
         exporters=exporters,
         counts=rejections,
@@ -151,38 +126,17 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     )
     return Family(
         servicers=[
-            CustomMetricsService(**use_cases, export=Export(store=store, audit=foundation.audit)),
+            CustomMetricsService(**use_cases, export=Export(store=store, audit=audit)),
             CustomMetricsRestService(**use_cases),
             OtlpMetricsService(exports=exports),
             OtlpRestService(exports=exports),
             OtlpService(exports=exports),
         ],
-        background=[
-            rejections.run,
-            *((store.run, export_store.run) if foundation.writes else ()),
-        ],
+        background=[rejections.run, *stores.background],
         on_limited=lambda caller: rejections.add(caller, RecordingRejectionReason.LIMIT, points=0),
-        recorded=[store, export_store],
-        read=_read_metrics(store, writes=foundation.writes),
+        recorded=stores.recorded,
+        read=stores.read,
     )
-
-
-def _read_metrics(store: SqliteMetricStore, *, writes: bool) -> dict[Gauge, Read]:
-    def cache_bytes() -> dict[str, float]:
-        sizes = store.cache_sizes()
-        return {"organizations": sizes.entry_bytes, "point_sums": sizes.point_sum_bytes}
-
-    read: dict[Gauge, Read] = {
-        readings.CACHE_BYTES: cache_bytes,
-        readings.CACHED_ORGANIZATIONS: lambda: store.cache_sizes().organizations,
-    }
-    if writes:
-        lag = store.maintenance.lag
-        read |= {
-            readings.FLUSH_LAG_SECONDS: lag.seconds,
-            readings.FLUSH_DUE_POINTS: lambda: lag.points,
-        }
-    return read
 
 
 async def _live_metrics(foundation: Foundation) -> Family:
@@ -191,9 +145,9 @@ async def _live_metrics(foundation: Foundation) -> Family:
         return Family(
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
-    store = await SqliteLiveStore.open(
-        foundation.writer, foundation.readers, foundation.clock, foundation.epoch_id
-    )
+    store = await foundation.stores.live_metrics(foundation.epoch_id)
+    if store is None:
+        return Family(servicers=[])
     view = await LiveView.of(store)
     queries = LiveQueries(store=store, view=view)
     ingest = EventIngest(
@@ -217,9 +171,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
 
 
 def _simulation(foundation: Foundation) -> Family:
-    store = SqliteSimulationStore(
-        foundation.readers, foundation.writer, foundation.instruments.recorded_calls.inc
-    )
+    store = foundation.stores.simulation
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
         background=[store.run_maintenance] if foundation.writes else [],

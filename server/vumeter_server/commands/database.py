@@ -14,20 +14,49 @@ from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.actors import by_command
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.settings import DEFAULT_DB
+from vumeter_server.runtime.store_address import (
+    SqliteAddress,
+    StoreAddress,
+    parse_store_address,
+)
 from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
 from vumeter_server.sqlite.database import damaged_file
 
 
+def store_address(db: Path | None) -> StoreAddress:
+    """Return the file `db`, else what VUMETER_STORE or VUMETER_DB names, else the default."""
+    if db is not None:
+        return SqliteAddress(path=db)
+    # Only these settings are read: a command needs no valid port or token.
+    file, store = os.environ.get("VUMETER_DB"), os.environ.get("VUMETER_STORE")
+    if not store:
+        return SqliteAddress(path=Path(file) if file else DEFAULT_DB)
+    try:
+        address = parse_store_address(store)
+    except ValueError as error:
+        raise click.ClickException(f"VUMETER_STORE: {error}") from error
+    if file and address != SqliteAddress(path=Path(file)):
+        raise click.ClickException(
+            "VUMETER_STORE and VUMETER_DB name different stores: set one of them"
+        )
+    return address
+
+
 @contextlib.contextmanager
 def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator[Database]:
-    """Open `db`, else the file that VUMETER_DB names, else the default.
+    """Open `db`, else the file that VUMETER_STORE or VUMETER_DB names, else the default.
 
     `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.
     """
-    # Only this setting is read: a command needs no valid port or token.
-    path = db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
+    address = store_address(db)
+    if not isinstance(address, SqliteAddress):
+        raise click.ClickException(
+            "this command does not run on ClickHouse, which VUMETER_STORE names; --db FILE names a"
+            " database file"
+        )
+    path = address.path
     if hint and not create and not path.exists():
         raise click.ClickException(f"{path} does not exist; {hint}")
     try:

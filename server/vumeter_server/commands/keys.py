@@ -8,9 +8,8 @@ import click
 
 from vumeter_server.access.keys import NewKey
 from vumeter_server.access.roles import LIVE_ROLES, ROLES_IN_SHORT, Role
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
-from vumeter_server.access.store import KeyInfo
-from vumeter_server.commands.database import opened
+from vumeter_server.access.store import KeyAdministration, KeyInfo
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, duration, organization_name, tenant_id
 from vumeter_server.commands.printing import (
@@ -79,8 +78,8 @@ def create(
         raise click.BadParameter(
             "goes with --role operator or reporter alone", param_hint="'--tenant'"
         )
-    with opened(db, create=creates_database, hint="--create creates it") as database:
-        administration = SqliteKeyAdministration(database)
+    with opened_administration(db, create=creates_database, hint="--create creates it") as opened:
+        administration = opened.keys
         expires_us = None if expires_in is None else system_clock() + expires_in
         key = administration.create_key(organization, Role(role), expires_us, tenant)
         _print_new(administration, key, output_format)
@@ -95,8 +94,8 @@ def rotate(db: Path | None, key_id: str, output_format: str) -> None:
 
     KEY_ID is revoked.
     """
-    with opened(db) as database:
-        administration = SqliteKeyAdministration(database)
+    with opened_administration(db) as opened:
+        administration = opened.keys
         key = administration.rotate_key(key_id)
         if key is None:
             raise click.ClickException(f"there is no key {key_id} that is still good")
@@ -108,8 +107,8 @@ def rotate(db: Path | None, key_id: str, output_format: str) -> None:
 @click.argument("key_id")
 def revoke(db: Path | None, key_id: str) -> None:
     """Reject a key from now on."""
-    with opened(db) as database:
-        if not SqliteKeyAdministration(database).revoke_key(key_id):
+    with opened_administration(db) as opened:
+        if not opened.keys.revoke_key(key_id):
             raise click.ClickException(f"there is no key {key_id}")
     click.echo(f"{key_id} is revoked")
 
@@ -122,8 +121,8 @@ def revoke(db: Path | None, key_id: str) -> None:
 @format_option
 def list_keys(db: Path | None, organization: str | None, output_format: str) -> None:
     """List keys by organization and time of creation; secrets are not known."""
-    with opened(db) as database:
-        found = SqliteKeyAdministration(database).list_keys()
+    with opened_administration(db) as opened:
+        found = opened.keys.list_keys()
     now_us = system_clock()
     rows = [
         _row(key, now_us)
@@ -135,7 +134,7 @@ def list_keys(db: Path | None, organization: str | None, output_format: str) -> 
     print_rows(rows, (*LISTED, "tenant") if bound else LISTED, output_format)
 
 
-def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
+def _print_new(administration: KeyAdministration, key: NewKey, output_format: str) -> None:
     (created,) = [each for each in administration.list_keys() if each.key_id == key.key_id]
     record = {
         "key_id": key.key_id,

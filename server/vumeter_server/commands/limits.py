@@ -9,8 +9,7 @@ from typing import Final
 
 import click
 
-from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
@@ -70,8 +69,8 @@ def show(db: Path | None, organization: str, output_format: str) -> None:
 
     Defaults are those of this command's environment, such as VUMETER_LIMIT_METRICS.
     """
-    with opened(db) as database:
-        own = SqliteLimitAdministration(database).limits(organization)
+    with opened_administration(db) as opened:
+        own = opened.limits.limits(organization)
     if own is None:
         raise click.ClickException(f"there is no organization {organization}")
     defaults = _defaults()
@@ -125,8 +124,8 @@ def set_limits(db: Path | None, organization: str, **given: int | str | None) ->
     }
     if not changed:
         raise click.UsageError("give at least one limit")
-    with opened(db) as database:
-        if not SqliteLimitAdministration(database).change_limits(organization, changed):
+    with opened_administration(db) as opened:
+        if not opened.limits.change_limits(organization, changed):
             raise click.ClickException(f"there is no organization {organization}")
     for name, value in changed.items():
         click.echo(f"{name} of {organization} is {_text(value)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.database import known_organization, opened
 from vumeter_server.commands.deleting import check_can_ask, deletion_options, is_agreed
 from vumeter_server.commands.group import CommandGroup
@@ -25,8 +25,8 @@ def organizations() -> None:
 @format_option
 def list_organizations(db: Path | None, output_format: str) -> None:
     """List organizations by name, with the number of their active keys."""
-    with opened(db) as database:
-        found = SqliteKeyAdministration(database).list_organizations()
+    with opened_administration(db) as administration:
+        found = administration.keys.list_organizations()
     rows = [
         {
             "name": each.name,

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         """What `store` names, or the file `db`."""
         return parse_store_address(self.store) if self.store else SqliteAddress(path=self.db)
 
+    @property
+    def is_on_sqlite(self) -> bool:
+        """Whether everything is stored in the file `db`."""
+        return isinstance(self.store_address, SqliteAddress)
+
     @field_validator("call_ttl")
     @classmethod
     def _check_call_ttl(cls, text: str) -> str:
@@ -208,17 +213,23 @@ def load_settings(**given: Any) -> Settings:
 
 
 def read_store_password(settings: Settings) -> str:
-    """Return the password of the store, "" if there is none.
+    """Return the password of the store, as `store_password` does."""
+    given = settings.store_password
+    return store_password(
+        None if given is None else given.get_secret_value(), settings.store_password_file
+    )
 
-    Raises StartError if its file cannot be read or holds none.
+
+def store_password(given: str | None, file: Path | None) -> str:
+    """Return the password that is given, else that in the file, "" if there is neither.
+
+    Raises StartError if the file cannot be read or holds none.
     """
-    if settings.store_password is not None:
-        return settings.store_password.get_secret_value()
-    if settings.store_password_file is None:
-        return ""
+    if given is not None or file is None:
+        return given or ""
     try:
         # An editor ends a file with a line end.
-        password = settings.store_password_file.read_text().rstrip("\r\n")
+        password = file.read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise StartError(f"VUMETER_STORE_PASSWORD_FILE cannot be read: {reason}") from None

@@ -54,7 +54,7 @@ class ServerProcess:
         try:
             command = [
                 *(sys.executable, "-m", "vumeter_server.cli", "serve"),
-                *("--db", str(settings.db)),
+                *(["--db", str(settings.db)] if settings.is_on_sqlite else []),
                 *("--host", listen.host),
                 *("--grpc-port", str(listen.port)),
                 *("--ready-fd", str(write_end)),

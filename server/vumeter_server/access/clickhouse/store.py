@@ -85,6 +85,10 @@ class ClickHouseDeletedOrganizations:
         """Return the deleted organizations of which something may be left."""
         return await self._organizations.unerased()
 
+    async def is_deleted(self, organization_id: int) -> bool:
+        """Whether an organization is deleted."""
+        return (await self._organizations.read(organization_id)).is_deleted
+
     async def set_erased(self, organization_id: int) -> None:
         """Say that nothing is left of a deleted organization."""
 

@@ -1,4 +1,4 @@
-"""Organizations, keys, limits and the audit."""
+"""Organizations, keys, limits, the audit, and the last time that a server saw."""
 
 from __future__ import annotations
 
@@ -50,6 +50,17 @@ def statements(layout: Layout) -> list[str]:
             shard_by="batch",
             merging="Aggregating",
             is_recorded=False,
+        ),
+        *layout.create_table(
+            "clock_records",
+            [
+                Column(name="log", type="Int64"),
+                Column(name="seen_us", type="Int64"),
+                Column(name="untrusted_for_us", type="Int64"),
+            ],
+            order_by="log",
+            shard_by="log",
+            merging="Replacing(recorded_us)",
         ),
         *layout.create_table(
             "audit_entries",

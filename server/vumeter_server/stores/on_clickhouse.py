@@ -1,0 +1,70 @@
+"""All stores on a ClickHouse cluster. Live metrics have none there yet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.clickhouse.store import (
+    ClickHouseDeletedOrganizations,
+    ClickHouseKeyLookup,
+)
+from vumeter_server.clickhouse.clock_record import ClickHouseClockRecordStore
+from vumeter_server.clickhouse.opening import opened_clickhouse
+from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
+from vumeter_server.otlp.clickhouse import ClickHouseExportStore
+from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.clock_guard import ClockGuard
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.store_address import ClickHouseAddress
+from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
+from vumeter_server.stores.opened import MetricStores, OpenedStores
+from vumeter_server.telemetry.instruments import Instruments
+
+
+@contextlib.asynccontextmanager
+async def opened_cluster(
+    settings: Settings,
+    address: ClickHouseAddress,
+    password: str,
+    clock: Clock,
+    instruments: Instruments,
+) -> AsyncIterator[OpenedStores]:
+    """Open the cluster; any number of servers may."""
+    async with opened_clickhouse(
+        address, password, query_seconds=settings.query_timeout_seconds
+    ) as clickhouse:
+        deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
+
+        async def custom_metrics(guard: ClockGuard) -> MetricStores:
+            store = ClickHouseMetricStore(
+                clickhouse,
+                clock,
+                retention_days=settings.retention_days,
+                deletion_us=guard.deletion_us,
+                is_deleted=deleted.is_deleted,
+            )
+            exports = ClickHouseExportStore(store.log, clock)
+            return MetricStores(
+                store=store,
+                usage=store.usage,
+                exports=exports,
+                background=() if settings.writer_address else (store.run,),
+                recorded=(store, exports),
+            )
+
+        async def live_metrics(epoch_id: str) -> None:
+            return None
+
+        found = await clickhouse.query("SELECT version() AS version")
+        yield OpenedStores(
+            version=f"ClickHouse {found.column('version')[0].as_py()}",
+            keys=ClickHouseKeyLookup(clickhouse),
+            audit=ClickHouseAuditLog(clickhouse, clock),
+            deleted=deleted,
+            clock_records=ClickHouseClockRecordStore(clickhouse),
+            custom_metrics=custom_metrics,
+            live_metrics=live_metrics,
+            simulation=ClickHouseSimulationStore(clickhouse, instruments.recorded_calls.inc),
+        )

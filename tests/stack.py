@@ -103,7 +103,7 @@ def spawn_up(
     with log.open("w") as stderr, (directory / "stdout.log").open("w") as stdout:
         command = [
             *(sys.executable, "-m", "vumeter_server.cli", "up"),
-            *("--db", str(directory / "vumeter.db")),
+            *([] if "VUMETER_STORE" in environment else ["--db", str(directory / "vumeter.db")]),
             *("--rest-port", "0", "--grpc-port", "0"),
             *arguments,
         ]

@@ -1,0 +1,287 @@
+"""What becomes of calls while nodes of a cluster are down, hang or come back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+import pyarrow as pa
+import pytest
+from tests.clickhouse.cluster import (
+    CLUSTER,
+    ClickHouseCluster,
+    ClickHouseNode,
+    new_database,
+)
+from tests.effort import tries
+
+from vumeter_server.clickhouse import ClickHouse, ClickHouseError
+from vumeter_server.clickhouse.entry_log import EntryLog
+from vumeter_server.clickhouse.http import HttpClickHouse
+from vumeter_server.clickhouse.opening import opened_clickhouse
+from vumeter_server.errors import DeadlineExceeded, Unavailable
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import ClickHouseAddress, ClickHouseHost
+
+TABLE = "organization_entries"
+
+
+Failing: TypeAlias = Callable[[ClickHouseNode], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def cluster(clickhouse_cluster: ClickHouseCluster) -> ClickHouseCluster:
+    """A cluster whose nodes these tests end, and start again."""
+    return clickhouse_cluster
+
+
+@pytest.fixture
+async def clickhouse(cluster: ClickHouseCluster) -> AsyncIterator[HttpClickHouse]:
+    """An empty database; the nodes run."""
+    async with cluster.clickhouse() as opened:
+        yield opened
+
+
+def block(organization: int, kind: str = "a") -> pa.Table:
+    return pa.table({"organization": pa.array([organization], pa.int64()), "kind": [kind]})
+
+
+async def append(clickhouse: ClickHouse, organization: int, seq: int, kind: str = "a") -> bool:
+    log = EntryLog(clickhouse, TABLE, {"organization": "Int64"})
+    now, rows = asyncio.get_running_loop().time(), block(organization, kind)
+    return await log.append({"organization": organization}, seq, rows, read_at=now)
+
+
+async def kinds(clickhouse: ClickHouse, organization: int) -> list[str]:
+    found = await clickhouse.query(
+        f"SELECT kind FROM {clickhouse.layout.reads(TABLE)}"
+        " WHERE organization = {organization:Int64} ORDER BY seq",
+        {"organization": organization},
+    )
+    return list(found.column("kind").to_pylist())
+
+
+async def shards(clickhouse: ClickHouse) -> dict[int, int]:
+    """Return for each shard an organization that is on it."""
+    found = await clickhouse.query(
+        "SELECT cityHash64(organization) % 3 AS shard, min(organization) AS its_organization"
+        " FROM (SELECT toInt64(number) AS organization FROM numbers(1, 100)) GROUP BY shard"
+    )
+    return {row["shard"]: row["its_organization"] for row in found.to_pylist()}
+
+
+@contextlib.contextmanager
+def killed(node: ClickHouseNode) -> Iterator[None]:
+    node.kill()
+    try:
+        yield
+    finally:
+        node.start()
+        node.wait_until_it_answers()
+
+
+@contextlib.contextmanager
+def hung(node: ClickHouseNode) -> Iterator[None]:
+    node.stop()
+    try:
+        yield
+    finally:
+        node.go_on()
+        node.wait_until_it_answers()
+
+
+@pytest.mark.parametrize("failing", [killed, hung])
+async def test_a_shard_that_is_gone_is_unavailable_and_the_others_answer(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse, failing: Failing
+) -> None:
+    organizations = await shards(clickhouse)
+    for organization in organizations.values():
+        assert await append(clickhouse, organization, 1)
+    with failing(cluster.nodes[2]):
+        for shard, organization in organizations.items():
+            if shard == 2:
+                with pytest.raises(Unavailable):
+                    await kinds(clickhouse, organization)
+                with pytest.raises(Unavailable):
+                    await append(clickhouse, organization, 2, "b")
+            else:
+                assert await append(clickhouse, organization, 2, "b")
+                assert await kinds(clickhouse, organization) == ["a", "b"]
+        # Nothing is answered from a part of the shards.
+        with pytest.raises(Unavailable):
+            await clickhouse.query(f"SELECT count() FROM {clickhouse.layout.reads(TABLE)}")
+    # A repeat takes the place, or finds that the first try has it: the entry is there once.
+    with contextlib.suppress(Unavailable):
+        await append(clickhouse, organizations[2], 2, "b")
+    assert await kinds(clickhouse, organizations[2]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("failing", [killed, hung])
+async def test_the_next_host_is_asked_where_one_does_not_answer(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse, failing: Failing
+) -> None:
+    organizations = await shards(clickhouse)
+    assert await append(clickhouse, organizations[1], 1)
+    # The first host of all, which holds shard 0.
+    with failing(cluster.nodes[0]):
+        assert await kinds(clickhouse, organizations[1]) == ["a"]
+        assert await append(clickhouse, organizations[1], 2)
+        # Also for one who has not asked before.
+        fresh = HttpClickHouse.at(cluster.address(clickhouse.layout.database), "")
+        assert await kinds(fresh, organizations[1]) == ["a", "a"]
+        await fresh.close()
+
+
+async def test_nobody_answers(cluster: ClickHouseCluster, clickhouse: HttpClickHouse) -> None:
+    organizations = await shards(clickhouse)
+    with contextlib.ExitStack() as all_killed:
+        for node in cluster.nodes:
+            all_killed.enter_context(killed(node))
+        with pytest.raises(Unavailable):
+            await kinds(clickhouse, organizations[0])
+        with pytest.raises(Unavailable):
+            await append(clickhouse, organizations[0], 1)
+        with pytest.raises(StartError, match=r"none of .* answers"):
+            async with opened_clickhouse(cluster.address(clickhouse.layout.database), ""):
+                pass
+    assert await append(clickhouse, organizations[0], 1)
+
+
+async def test_a_server_starts_while_a_node_is_down_if_the_tables_are_there(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+) -> None:
+    organizations = await shards(clickhouse)
+    with killed(cluster.nodes[2]):
+        async with opened_clickhouse(cluster.address(clickhouse.layout.database), "") as another:
+            assert await append(another, organizations[0], 1)
+        with pytest.raises(StartError, match="cannot be reached, and its tables have to be made"):
+            async with opened_clickhouse(cluster.address(new_database()), ""):
+                pass
+
+
+async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
+    cluster: ClickHouseCluster,
+) -> None:
+    address = cluster.address(new_database())
+    cases = [
+        (address, "wrong", "refuses user default or the password"),
+        (with_(address, hosts=address.hosts[:2]), "", "names 2 of the 3 nodes"),
+        (with_(address, cluster="nowhere"), "", "the nodes know no cluster nowhere"),
+    ]
+    for described, password, problem in cases:
+        with pytest.raises(StartError, match=problem) as caught:
+            async with opened_clickhouse(described, password):
+                pass
+        assert "\n" not in str(caught.value)
+        assert "wrong" not in str(caught.value)
+
+
+async def test_tables_of_a_later_version_are_left_alone(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+) -> None:
+    for node in clickhouse.nodes:
+        local = clickhouse.layout.local("schema_versions")
+        await node.command(f"INSERT INTO {local} SETTINGS async_insert = 0 VALUES (9999, 0)")
+    with pytest.raises(StartError, match="of a later vumeter: version 9999"):
+        async with opened_clickhouse(cluster.address(clickhouse.layout.database), ""):
+            pass
+
+
+async def test_a_query_whose_caller_has_gone_stops_on_all_nodes(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+) -> None:
+    mark = f"mark_{clickhouse.layout.database}"
+
+    async def running() -> int:
+        found = await clickhouse.query(
+            f"SELECT count() AS running FROM clusterAllReplicas('{CLUSTER}', system.processes)"
+            " WHERE position(query, {mark:String}) > 0 AND position(query, 'processes') = 0",
+            {"mark": mark},
+        )
+        return int(found.column("running")[0].as_py())
+
+    slow = asyncio.ensure_future(
+        clickhouse.query(
+            f"SELECT sum(sipHash64(number)) AS {mark} FROM clusterAllReplicas('{CLUSTER}',"
+            " view(SELECT number FROM numbers(1000000000000)))"
+        )
+    )
+    while not await running():
+        assert not slow.done()
+        await asyncio.sleep(0.02)
+    slow.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await slow
+    while await running():
+        await asyncio.sleep(0.02)
+
+
+async def test_writers_race_while_the_storing_node_is_killed(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+) -> None:
+    """Every number has one entry, no number is missing, and what was acknowledged is there."""
+    organizations = await shards(clickhouse)
+    organization, kills = organizations[1], tries(4, 60)
+    acknowledged: dict[int, str] = {}
+    is_over = asyncio.Event()
+
+    async def write(writer: int) -> None:
+        own = HttpClickHouse.at(
+            rotated(cluster.address(clickhouse.layout.database), writer), "", query_seconds=3
+        )
+        turn = 0
+        while not is_over.is_set():
+            turn += 1
+            kind = f"{writer}-{turn}"
+            with contextlib.suppress(Unavailable, DeadlineExceeded, ClickHouseError):
+                seq = len(await kinds(own, organization)) + 1
+                if await append(own, organization, seq, kind):
+                    assert seq not in acknowledged
+                    acknowledged[seq] = kind
+        await own.close()
+
+    writers = [asyncio.ensure_future(write(number)) for number in range(3)]
+    chance = random.Random(1)
+    for _ in range(kills):
+        await asyncio.sleep(chance.random())
+        cluster.nodes[1].kill()
+        cluster.nodes[1].start()
+        await asyncio.to_thread(cluster.nodes[1].wait_until_it_answers)
+    await asyncio.sleep(0.5)
+    is_over.set()
+    await asyncio.gather(*writers)
+    found = await clickhouse.query(
+        f"SELECT seq, any(kind) AS kind, count() AS entries FROM {clickhouse.layout.reads(TABLE)}"
+        " WHERE organization = {organization:Int64} GROUP BY seq ORDER BY seq",
+        {"organization": organization},
+    )
+    rows = found.to_pylist()
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert {row["entries"] for row in rows} == {1}
+    stored = {row["seq"]: row["kind"] for row in rows}
+    assert acknowledged
+    assert {seq: stored.get(seq) for seq in acknowledged} == acknowledged
+
+
+def with_(
+    address: ClickHouseAddress,
+    *,
+    hosts: tuple[ClickHouseHost, ...] | None = None,
+    cluster: str | None = None,
+) -> ClickHouseAddress:
+    """Return the address with something else in it."""
+    return ClickHouseAddress(
+        user=address.user,
+        hosts=hosts or address.hosts,
+        database=address.database,
+        cluster=cluster or address.cluster,
+    )
+
+
+def rotated(address: ClickHouseAddress, by: int) -> ClickHouseAddress:
+    """Return the address with another host first."""
+    return with_(address, hosts=address.hosts[by:] + address.hosts[:by])

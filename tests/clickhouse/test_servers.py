@@ -14,7 +14,7 @@ from tests.commands.command import parsed, try_vumeter, vumeter
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
-POINT = {"metricName": "booking_attempt", "type": "counter", "value": 1, "agentId": "agent-1"}
+POINT = {"name": "booking_attempt", "type": "counter", "value": 1, "agentId": "agent-1"}
 TIME = "2026-05-01T10:00:00Z"
 RANGE = "startDate=2026-05-01&endDate=2026-05-02"
 EXECUTION_ID = "5819e158-0000-4000-8000-000000000001"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 from vumeter_server.clickhouse import ClickHouse, Parameter
 from vumeter_server.clickhouse.entry_log import EntryLog
@@ -41,6 +42,8 @@ class ClickHouseSimulationStore:
         """`on_recorded` gets how many calls were recorded."""
         self._clickhouse = clickhouse
         self._on_recorded = on_recorded
+        # Those of one server do not race each other.
+        self._appending: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._log = EntryLog(clickhouse, TABLE, {"organization": "Int64", "kind": "Int64"})
 
     async def record_run_test(self, organization_id: int, run_test_name: str) -> None:
@@ -269,14 +272,16 @@ class ClickHouseSimulationStore:
         """Append an entry; `fill` checks and fills it, and returns whether there is anything."""
         reader = SimulationReader(self._clickhouse, organization_id)
         key: dict[str, Parameter] = {"organization": organization_id, "kind": POSITION}
-        while True:
-            read_at = asyncio.get_running_loop().time()
-            # First of all: what is read after it is at least as new.
-            entry = SimulationEntry(organization_id=organization_id, seq=await reader.head() + 1)
-            if not await fill(reader, entry):
-                return
-            if await self._log.append(key, entry.seq, entry.block(), read_at=read_at):
-                return
+        async with self._appending.setdefault(organization_id, asyncio.Lock()):
+            while True:
+                read_at = asyncio.get_running_loop().time()
+                # First of all: what is read after it is at least as new.
+                seq = await reader.head() + 1
+                entry = SimulationEntry(organization_id=organization_id, seq=seq)
+                if not await fill(reader, entry):
+                    return
+                if await self._log.append(key, seq, entry.block(), read_at=read_at):
+                    return
 
 
 async def _owners(reader: SimulationReader, call_ids: Sequence[str]) -> dict[str, str]:

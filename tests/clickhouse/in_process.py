@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 _OF_ALL: Final[Mapping[str, Setting]] = {
     "async_insert": 0,
+    # Tests ask little, and share the processors.
+    "max_threads": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 1,
     "output_format_arrow_string_as_string": 1,
 }

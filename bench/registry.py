@@ -13,6 +13,7 @@ MODULES = (
     "bench.limits",
     "bench.otlp",
     "bench.export",
+    "bench.backup",
     "bench.deletion",
     "bench.resources",
     "bench.live_metrics",

@@ -33,7 +33,9 @@ class AccessRestService:
         """There are no fields."""
         return {}
 
-    async def GetCaller(self, request: pb.GetRestCallerRequest, call: Call) -> HttpBody:
+    async def GetCaller(
+        self, request: pb.AccessRestServiceGetCallerRequest, call: Call
+    ) -> HttpBody:
         """Say whose the credential is."""
         key = await key_of(self.keys, call.known_caller)
         expires_us = None if key is None else key.expires_us

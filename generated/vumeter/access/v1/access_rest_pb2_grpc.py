@@ -41,7 +41,7 @@ class AccessRestServiceStub(object):
         """
         self.GetCaller = channel.unary_unary(
                 '/vumeter.access.v1.AccessRestService/GetCaller',
-                request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.GetRestCallerRequest.SerializeToString,
+                request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
@@ -72,7 +72,7 @@ def add_AccessRestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetCaller': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCaller,
-                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.GetRestCallerRequest.FromString,
+                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
@@ -105,7 +105,7 @@ class AccessRestService(object):
             request,
             target,
             '/vumeter.access.v1.AccessRestService/GetCaller',
-            vumeter_dot_access_dot_v1_dot_access__rest__pb2.GetRestCallerRequest.SerializeToString,
+            vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

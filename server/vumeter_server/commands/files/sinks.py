@@ -140,10 +140,10 @@ class _ParquetSink(Sink[M]):
     def finish(self) -> None:
         if self._messages:
             self._write_group()
-        self._writer.close()
         self.abandon()
 
     def abandon(self) -> None:
+        self._writer.close()
         if self._file is sys.stdout.buffer:
             self._file.flush()
         else:

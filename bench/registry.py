@@ -20,6 +20,7 @@ MODULES = (
     "bench.dashboard",
     "bench.simulation",
     "bench.against",
+    "bench.sizes",
 )
 
 

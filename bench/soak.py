@@ -124,7 +124,8 @@ def _sample(stack: Stack, path: Path, seconds: float) -> Sample:
 def _line(sample: Sample, clients: Clients) -> str:
     return (
         f"{sample.seconds:6.0f} s: server {sample.server_mb:.0f} MB,"
-        f" Envoy {sample.envoy_mb:.0f} MB, {sample.descriptors} descriptors, {sample.threads} threads,"
+        f" Envoy {sample.envoy_mb:.0f} MB, {sample.descriptors} descriptors,"
+        f" {sample.threads} threads,"
         f" log {sample.log_mb:.0f} MB,"
         f" file {sample.file_mb:.0f} MB; {clients.points:,} points, {clients.requests:,} requests"
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
+from google.rpc import status_pb2
 from tests.end_to_end.callers import Caller
 from tests.end_to_end.leaks import LEAK
 from tests.fuzz.making import RestRequest, RpcRequest
@@ -46,13 +47,8 @@ class Judge:
         self.answers[str(status)] += 1
         shown = (request, status, body[:2_000])
         assert status < 500 or status in ALLOWED, shown
-        if status >= 400 and request.verb != "HEAD":
-            # What Envoy's codec refuses has no body of ours.
-            assert kind.startswith("application/json") or not body, shown
-            if body:
-                error = json.loads(body)
-                assert {"code", "message", "details"} <= error.keys(), shown
-                self._judge_text(error["message"], shown)
+        if status >= 400 and body and request.verb != "HEAD":
+            self._judge_text(_message_of(kind, body, shown), shown)
 
     def _answer(self, request: RestRequest) -> tuple[int, str, bytes]:
         if self._connection is None:
@@ -123,6 +119,16 @@ class Judge:
     @staticmethod
     def _judge_text(text: str, shown: object) -> None:
         assert not LEAK.search(text), shown
+
+
+def _message_of(kind: str, body: bytes, shown: object) -> str:
+    """Return the text of an error; OpenTelemetry's exporters get it as protobuf."""
+    if kind == "application/x-protobuf":
+        return status_pb2.Status.FromString(body).message
+    assert kind == "application/json", shown
+    error = json.loads(body)
+    assert {"code", "message", "details"} <= error.keys(), shown
+    return str(error["message"])
 
 
 def faults_in(log: str) -> list[Mapping[str, Any]]:

@@ -189,8 +189,8 @@ def measure_data(run: Run) -> Iterator[Measured]:
             )
             after = resident(stack.pids()).anonymous
             yield value_line(f"{size.what}: memory beyond the start's", after - before, "MB")
-            file_mb = (directory / "vumeter.db").stat().st_size / 1e6
-            yield value_line(f"{size.what}: file", file_mb, "MB")
+            files = sum(file.stat().st_size for file in directory.glob("vumeter.db*"))
+            yield value_line(f"{size.what}: all files", files / 1e6, "MB")
             for name, path, body in size.asks:
                 taken = [_ask(stack, path, body) for _ in range(5)]
                 yield value_line(f"{size.what}: {name}, median", _ms(taken), "ms")
@@ -224,8 +224,8 @@ def _make(stack: Stack, neighbour: Stack, load: str, count: int) -> tuple[float,
             times.append(_ask_neighbour(neighbour))
             time.sleep(PAUSE_SECONDS)
         assert process.stdout is not None
-        told = json.loads(process.stdout.read())
-    return told["seconds"], told["recorded"], times
+        answer = json.loads(process.stdout.read())
+    return answer["seconds"], answer["recorded"], times
 
 
 _session = requests.Session()

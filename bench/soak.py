@@ -1,4 +1,4 @@
-"""A soak: everything at once for as long as it is told, with a verdict on what must not grow.
+"""A soak: everything at once for as long as is asked, with a verdict on what must not grow.
 
     python -m bench.soak --minutes 60
 

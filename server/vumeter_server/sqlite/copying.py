@@ -34,7 +34,7 @@ SPARE_BYTES: Final = 16 << 20
 _OF_TARGET: Final = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
 Show = Callable[[int, int], None]
-"""Is told the bytes that are copied, and how many there are in all."""
+"""Gets the bytes that are copied, and how many there are in all."""
 
 
 @contextlib.contextmanager

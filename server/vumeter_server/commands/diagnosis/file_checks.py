@@ -95,7 +95,7 @@ def _file_system(path: Path) -> Finding:
 
 
 def file_system_of(path: Path) -> str | None:
-    """Return the type of the file system that a file lies on, None where that cannot be told."""
+    """Return the type of the file system that a file lies on, None where that is not known."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text()
     except OSError:

@@ -157,6 +157,7 @@ class MetricMaintenance:
                         )
                     )
             if days:
+                last_day = format_rfc3339(days[-1] * DAY_US)[:10]
                 await self._writer.run(
                     partial(
                         audit.append,
@@ -164,10 +165,7 @@ class MetricMaintenance:
                         action="retention.drop_days",
                         actor=SERVER,
                         organization_id=organization_id,
-                        details={
-                            "days": len(days),
-                            "last_day": format_rfc3339(days[-1] * DAY_US)[:10],
-                        },
+                        details={"days": len(days), "last_day": last_day},
                     )
                 )
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))

@@ -224,8 +224,8 @@ class Clients:
             )
             for call in range(30)
         ]
-        request = simulation_pb.RecordCallsRequest(calls=calls)
-        stub.RecordCalls(request, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        reported = simulation_pb.RecordCallsRequest(calls=calls)
+        stub.RecordCalls(reported, metadata=metadata, timeout=TIMEOUT_SECONDS)
 
     def _delete(self, number: int) -> None:
         filters = [{"label": "company_id", "op": "=", "value": f"company_{number % 100:03}"}]

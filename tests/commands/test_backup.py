@@ -147,8 +147,8 @@ def test_a_backup_that_is_cut_short_leaves_the_older_one(
         [*VUMETER, "backup", "--replace", str(file)],
         env={**os.environ, "VUMETER_DB": str(large)},
         stderr=subprocess.PIPE,
-        # In the background of a shell it would be ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # In the background of a shell it would be ignored. No other thread runs here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     until(lambda: partial.exists() and partial.stat().st_size > 0, every_seconds=0.001)
     process.send_signal(number)

@@ -124,7 +124,7 @@ class Judge:
 def _message_of(kind: str, body: bytes, shown: object) -> str:
     """Return the text of an error; OpenTelemetry's exporters get it as protobuf."""
     if kind == "application/x-protobuf":
-        return status_pb2.Status.FromString(body).message
+        return str(status_pb2.Status.FromString(body).message)
     assert kind == "application/json", shown
     error = json.loads(body)
     assert {"code", "message", "details"} <= error.keys(), shown

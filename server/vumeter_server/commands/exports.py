@@ -11,6 +11,7 @@ from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.filters import FilterType
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options, tenant_id
+from vumeter_server.commands.remote_tls import RemoteTls
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.times.ranges import parse_instant
@@ -64,7 +65,7 @@ def file_options(function: Decorated) -> Decorated:
 def custom_metrics(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -98,7 +99,7 @@ def custom_metrics(
 def events(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -132,7 +133,7 @@ def events(
 def calls(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     run_test: str | None,
     execution: str | None,

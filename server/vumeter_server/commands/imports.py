@@ -10,6 +10,7 @@ import click
 from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
+from vumeter_server.commands.remote_tls import RemoteTls
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -37,7 +38,7 @@ def file_options(function: Decorated) -> Decorated:
 
 @import_group.command("custom-metrics")
 @file_options
-def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
+def custom_metrics(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
     NDJSON has one point per line as in the REST body, CSV and Parquet have one per row. Each point
@@ -56,7 +57,7 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 
 @import_group.command()
 @file_options
-def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
+def events(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
     NDJSON has one event per line as in the REST body, CSV and Parquet have one per row. Exits as
@@ -80,7 +81,7 @@ def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
     help="Record executions that are not known yet as executions of this run test.",
 )
 def simulation(
-    file: str, target: str, tls: bool, file_format: str | None, run_test: str | None
+    file: str, target: str, tls: RemoteTls | None, file_format: str | None, run_test: str | None
 ) -> int:
     """Record the calls of FILE, `-` for stdin: NDJSON, CSV or Parquet.
 

@@ -10,6 +10,7 @@ import click
 
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
+from vumeter_server.commands.remote_tls import RemoteTls
 
 _LIMIT = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<percent>%?)", re.ASCII)
 
@@ -75,7 +76,7 @@ def simulation() -> None:
 )
 def gate(
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     baseline: str,
     candidate: str,
     most: Sequence[Limit],

@@ -9,6 +9,7 @@ import subprocess
 import warnings
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -69,7 +70,7 @@ def names(secured: Secured, target: str, key: NewKey, shown: Pair | None) -> lis
 
 def test_the_client_records_and_queries_over_rest(secured: Secured, key: NewKey) -> None:
     url, client = secured.stack.rest_url, secured.client
-    files = {
+    files: dict[str, Any] = {
         "ca_file": secured.authority.file,
         "client_cert": client.certificate,
         "client_key": client.key,

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import remote_options
+from vumeter_server.commands.options import file_options
 from vumeter_server.commands.remote_tls import RemoteTls
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @click.group("import", cls=CommandGroup)
@@ -20,24 +14,11 @@ def import_group() -> None:
     """Record what files hold, over gRPC."""
 
 
-def file_options(function: Decorated) -> Decorated:
-    """Add FILE, --format and what names the server."""
-    for option in (
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
-    ):
-        function = option(function)
-    return function
+input_options = file_options(click.Path(exists=True, dir_okay=False, allow_dash=True))
 
 
 @import_group.command("custom-metrics")
-@file_options
+@input_options
 def custom_metrics(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
@@ -56,7 +37,7 @@ def custom_metrics(file: str, target: str, tls: RemoteTls | None, file_format: s
 
 
 @import_group.command()
-@file_options
+@input_options
 def events(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
@@ -74,7 +55,7 @@ def events(file: str, target: str, tls: RemoteTls | None, file_format: str | Non
 
 
 @import_group.command()
-@file_options
+@input_options
 @click.option(
     "--run-test",
     metavar="NAME",

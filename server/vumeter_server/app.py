@@ -24,6 +24,7 @@ from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.tls import DynamicCredentials
 from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.clock import Clock, system_clock
@@ -33,6 +34,7 @@ from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_per
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import SqliteAddress
+from vumeter_server.runtime.tls import tls_files
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
 from vumeter_server.sqlite.database import Database
@@ -162,7 +164,7 @@ async def running(
                 SQLITE_VERSION,
             ),
         )
-        port = server.listen(f"{settings.host}:{settings.grpc_port}")
+        port = _listen(server, settings)
         await server.start()
 
         def on_end(name: str) -> None:
@@ -181,8 +183,12 @@ async def running(
             )
             background.start("erasure", erasure.run())
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
-        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
-        background.start("report_health", server.keep_reporting(details))
+        background.start(
+            "report_health",
+            server.keep_reporting(
+                {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+            ),
+        )
         try:
             yield port
         finally:
@@ -198,6 +204,18 @@ async def running(
             await forwarding.close()
         if claim is not None:
             os.close(claim)
+
+
+def _listen(server: Server, settings: Settings) -> int:
+    """Listen on the port, and with TLS on a socket for `vumeter up` beside it."""
+    files = tls_files(settings)
+    port = server.listen(
+        f"{settings.host}:{settings.grpc_port}",
+        DynamicCredentials(files) if files is not None else None,
+    )
+    if settings.internal_socket:
+        server.listen_inside(settings.internal_socket)
+    return port
 
 
 def _read(

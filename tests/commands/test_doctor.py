@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from tests.commands.command import at_terminal, parsed, try_vumeter, vumeter
 from tests.commands.copies import execute, new_database
 from tests.disks import small_disk
 from tests.stack import ADMIN_TOKEN, Stack
+from tests.tls.authority import Authority
 from tests.upgrade.old_database import unpack
 
 from vumeter_server.commands.diagnosis import product_checks
 from vumeter_server.commands.diagnosis.file_checks import file_system_of
 from vumeter_server.commands.diagnosis.finding import FindingStatus
+from vumeter_server.commands.diagnosis.tls_checks import check_tls
 from vumeter_server.commands.doctor import examine_file
 from vumeter_server.edge import config
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.settings import Settings
 from vumeter_server.times.units import DAY_US, HOUR_US
 
 ENVIRONMENT = {"VUMETER_ADMIN_TOKEN": ADMIN_TOKEN}
@@ -203,3 +208,27 @@ def test_an_installation_that_lacks_something_is_a_problem(
     assert found["descriptor set"].status is FindingStatus.PROBLEM
     assert found["Envoy"].status is FindingStatus.PROBLEM
     assert found["Envoy"].found.startswith("refuses its configuration: ")
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(-1, "problem"), (13, "warning"), (15, "ok")], ids=str
+)
+def test_a_certificate_that_has_expired_or_will_soon_is_named(
+    tmp_path: Path, days: int, status: str
+) -> None:
+    until = datetime.now(UTC) + timedelta(days=days)
+    pair = Authority(tmp_path / "tls").issue("server", "127.0.0.1", not_after=until)
+    settings = Settings(tls_cert=pair.certificate, tls_key=pair.key)
+    (found,) = check_tls(settings, system_clock())
+    assert found.status.value == status
+    assert until.strftime("%Y-%m-%dT%H:%M:%S") in found.found
+
+
+def test_a_certificate_without_its_key_is_a_problem(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    pair, other = (authority.issue(name, "127.0.0.1") for name in ("one", "other"))
+    (found,) = check_tls(Settings(tls_cert=pair.certificate, tls_key=other.key), system_clock())
+    assert found.status.value == "problem"
+    assert "are not a certificate and its key" in found.found
+    (found,) = check_tls(Settings(), system_clock())
+    assert (found.status.value, found.found) == ("ok", "not used")

@@ -14,6 +14,7 @@ from vumeter_server.commands.diagnosis.file_checks import check_files
 from vumeter_server.commands.diagnosis.finding import Finding, FindingStatus, warning
 from vumeter_server.commands.diagnosis.product_checks import check_product, settings_of
 from vumeter_server.commands.diagnosis.server_checks import check_server
+from vumeter_server.commands.diagnosis.tls_checks import check_tls
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_rows
 from vumeter_server.runtime.clock import system_clock
@@ -55,6 +56,8 @@ def doctor(db: Path | None, strict: bool, output_format: str) -> int:
 def examine(path: Path) -> Iterator[Finding]:
     """Yield what is found of the product, and of a database file and its server."""
     yield from check_product(path)
+    if settings := settings_of(path):
+        yield from check_tls(settings, system_clock())
     if path.is_file():
         yield from examine_file(path)
     else:

@@ -20,6 +20,7 @@ from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.tls import DynamicCredentials
 from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.clock import Clock, system_clock
@@ -27,6 +28,7 @@ from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.tls import tls_files
 from vumeter_server.stores.opened import open_stores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
@@ -144,7 +146,7 @@ async def running(
         )
         if scraped is not None:
             opened.push_async_callback(asyncio.to_thread, scraped.close)
-        port = server.listen(f"{settings.host}:{settings.grpc_port}")
+        port = _listen(server, settings)
         await server.start()
 
         def on_end(name: str) -> None:
@@ -171,6 +173,18 @@ async def running(
             await server.stop(on_notice=[family.on_stopping for family in built])
             await background.stop()
             await authenticator.save_last_used()
+
+
+def _listen(server: Server, settings: Settings) -> int:
+    """Listen on the port, and with TLS on a socket for `vumeter up` beside it."""
+    files = tls_files(settings)
+    port = server.listen(
+        f"{settings.host}:{settings.grpc_port}",
+        DynamicCredentials(files) if files is not None else None,
+    )
+    if settings.internal_socket:
+        server.listen_inside(settings.internal_socket)
+    return port
 
 
 def _read(foundation: families.Foundation, built: Sequence[families.Family]) -> dict[Gauge, Read]:

@@ -43,6 +43,17 @@ def store_address(db: Path | None) -> StoreAddress:
     return address
 
 
+def database_path(db: Path | None) -> Path:
+    """Return the file that `store_address` names; that it is no file is one line and status 2."""
+    address = store_address(db)
+    if not isinstance(address, SqliteAddress):
+        raise click.ClickException(
+            "this command does not run on ClickHouse, which VUMETER_STORE names; --db FILE names a"
+            " database file"
+        )
+    return address.path
+
+
 @contextlib.contextmanager
 def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator[Database]:
     """Open `db`, else the file that VUMETER_STORE or VUMETER_DB names, else the default.
@@ -50,18 +61,19 @@ def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator
     `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.
     """
-    address = store_address(db)
-    if not isinstance(address, SqliteAddress):
-        raise click.ClickException(
-            "this command does not run on ClickHouse, which VUMETER_STORE names; --db FILE names a"
-            " database file"
-        )
-    path = address.path
+    path = database_path(db)
     if hint and not create and not path.exists():
         raise click.ClickException(f"{path} does not exist; {hint}")
+    with using(path):
+        yield open_database(path, create=create)
+
+
+@contextlib.contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Name the running command in the audit; what is wrong with a file is one line and status 2."""
     try:
         with by_command(click.get_current_context().command_path):
-            yield open_database(path, create=create)
+            yield
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     except StorageDamaged as error:

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from vumeter_server.clickhouse import ClickHouse, Parameter
 from vumeter_server.clickhouse.entry_log import EntryLog
 from vumeter_server.simulation.aggregation import ExecutionMetrics
+from vumeter_server.simulation.clickhouse.checking import behind, contents_of, owners_of
 from vumeter_server.simulation.clickhouse.reading import SimulationReader
 from vumeter_server.simulation.clickhouse.rows import POSITION, TABLE, SimulationEntry
 from vumeter_server.simulation.model import CallReport, ExecutionReport
@@ -82,7 +83,7 @@ class ClickHouseSimulationStore:
                 index for index, report in enumerate(reports) if report.execution_id not in known
             ]:
                 raise unknown_executions(unknown)
-            owners = await _owners(reader, [report.call_execution_id for report in reports])
+            owners = await owners_of(reader, [report.call_execution_id for report in reports])
             for index, report in enumerate(reports):
                 owner = owners.setdefault(report.call_execution_id, report.execution_id)
                 if owner != report.execution_id:
@@ -119,7 +120,7 @@ class ClickHouseSimulationStore:
 
         async def fill(reader: SimulationReader, entry: SimulationEntry) -> bool:
             nonlocal deleted
-            run_tests, executions, deleted = await _chosen(reader, names)
+            run_tests, executions, deleted = await contents_of(reader, names)
             for name in run_tests:
                 entry.delete_run_test(name)
             for execution_id in executions:
@@ -148,7 +149,7 @@ class ClickHouseSimulationStore:
     ) -> SimulationContents:
         """Return what `delete_run_tests` would delete."""
         reader = SimulationReader(self._clickhouse, organization_id)
-        return (await reader.at_one_moment(lambda: _chosen(reader, names)))[2]
+        return (await reader.at_one_moment(lambda: contents_of(reader, names)))[2]
 
     async def call(self, organization_id: int, call_execution_id: str) -> CallReport | None:
         """Return a call as recorded last."""
@@ -207,7 +208,7 @@ class ClickHouseSimulationStore:
     ) -> ExecutionsPage | None:
         """Return a page of a run test's executions, None if it is unknown."""
         reader = SimulationReader(self._clickhouse, organization_id)
-        condition, values = _behind(after)
+        condition, values = behind(after)
 
         async def read() -> ExecutionsPage | None:
             if not await reader.has_run_test(run_test_name):
@@ -282,49 +283,3 @@ class ClickHouseSimulationStore:
                     return
                 if await self._log.append(key, seq, entry.block(), read_at=read_at):
                     return
-
-
-async def _owners(reader: SimulationReader, call_ids: Sequence[str]) -> dict[str, str]:
-    """Return by call the execution that has it, of those calls that there are."""
-    ever = await reader.owners(sorted(set(call_ids)))
-    known = await reader.executions(sorted({of for owners in ever.values() for of, _ in owners}))
-    return {
-        call: of
-        for call, owners in ever.items()
-        for of, first in owners
-        if of in known and known[of].first == first
-    }
-
-
-async def _chosen(
-    reader: SimulationReader, names: Collection[str] | None
-) -> tuple[list[str], list[str], SimulationContents]:
-    """Return run tests and ids of executions, all or of some names, and how much that is."""
-    chosen = None if names is None else set(names)
-    run_tests = [name for name in await reader.run_test_names() if chosen is None or name in chosen]
-    executions = [
-        (execution_id, first)
-        for execution_id, first, name in await reader.execution_firsts()
-        if chosen is None or name in chosen
-    ]
-    calls = await reader.count_calls() if executions else {}
-    contents = SimulationContents(
-        run_tests=len(run_tests),
-        executions=len(executions),
-        calls=sum(calls.get(each, 0) for each in executions),
-    )
-    return run_tests, [execution_id for execution_id, _ in executions], contents
-
-
-def _behind(after: ExecutionPosition | None) -> tuple[str, dict[str, Parameter]]:
-    """Return the condition of executions that come after a position, and its values."""
-    if after is None:
-        return "1", {}
-    first = {"after_first": after.sequence}
-    if after.started_at is None:
-        return "started_at IS NULL AND first < {after_first:Int64}", dict(first)
-    return (
-        "(started_at IS NULL OR started_at < {after_start:Int64}"
-        " OR started_at = {after_start:Int64} AND first < {after_first:Int64})",
-        {"after_start": after.started_at, **first},
-    )

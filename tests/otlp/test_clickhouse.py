@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from vumeter_server.custom_metrics.questions import ExportQuery, Selection, SumQ
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.custom_metrics.store import Idempotency, MetricStore
-from vumeter_server.errors import Conflict
+from vumeter_server.errors import Conflict, Unavailable
 from vumeter_server.otlp.clickhouse import ClickHouseExportStore
 from vumeter_server.otlp.mapping import DEFAULT_MAPPING, AttributeMapping
 from vumeter_server.otlp.sqlite.store import SqliteExportStore
@@ -132,6 +133,16 @@ def cumulative(value: float, second: int) -> ExportedBatch:
     )
 
 
+async def until_acknowledged(exports: ExportStore, batch: ExportedBatch) -> None:
+    """Export, and try again, as exporters do."""
+    while True:
+        with contextlib.suppress(Unavailable):
+            await exports.record_exported(
+                7, batch, key_id="vmk_1", notes={}, idempotency=None, now_us=NOW_US
+            )
+            return
+
+
 def test_a_series_that_reaches_several_servers_is_counted_once() -> None:
     async def race(clickhouse: ClickHouse) -> None:
         servers = [exporting(clickhouse) for _ in range(3)]
@@ -139,14 +150,7 @@ def test_a_series_that_reaches_several_servers_is_counted_once() -> None:
             # Each export reaches all of them, as by a balancer that tries again too early.
             await asyncio.gather(
                 *(
-                    exports.record_exported(
-                        7,
-                        cumulative(10.0 * second, second),
-                        key_id="vmk_1",
-                        notes={},
-                        idempotency=None,
-                        now_us=NOW_US,
-                    )
+                    until_acknowledged(exports, cumulative(10.0 * second, second))
                     for _, exports in servers
                 )
             )

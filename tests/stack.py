@@ -18,7 +18,7 @@ from vumeter_server.runtime.parent_death import ending_with_parent
 from vumeter_server.sqlite import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
-STARTED_WITHIN_SECONDS = 60.0
+STARTED_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -151,7 +151,11 @@ def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(n
 SENT_BY_WORKERS = {f"OtlpRestService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
 
 
-FOR_BROWSERS = {"DashboardRestService.GetPage", "DashboardRestService.GetAsset"}
+FOR_BROWSERS = {
+    "AccessRestService.SignIn",
+    "DashboardRestService.GetPage",
+    "DashboardRestService.GetAsset",
+}
 
 
 @pytest.mark.parametrize("name", sorted(PATHS.keys() - SENT_BY_WORKERS - FOR_BROWSERS))

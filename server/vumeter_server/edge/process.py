@@ -6,15 +6,18 @@ import asyncio
 import http.client
 import json
 import re
+import signal
 import socket
 import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import envoy
 
+from vumeter_server.edge.access_log import AccessLogFile
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
 from vumeter_server.runtime.addresses import Address, check_free
 from vumeter_server.runtime.parent_death import ending_with_parent
@@ -34,13 +37,16 @@ class Envoy:
         process: asyncio.subprocess.Process,
         home: tempfile.TemporaryDirectory[str],
         admin: str | tuple[str, int],
+        access_log: AccessLogFile | None,
     ) -> None:
         self.process = process
         self._home = home
         self._admin = admin
+        self._access_log = access_log
         self._lines: list[str] = []
         self._is_ready = False
         self._copying = asyncio.create_task(self._copy_log())
+        self._keeping: asyncio.Task[NoReturn] | None = None
 
     @classmethod
     async def start(
@@ -50,9 +56,13 @@ class Envoy:
 
         Without an admin port its admin interface is a socket in its own directory.
 
-        Raises StartError if one of its ports is taken.
+        Raises StartError if one of its ports is taken, OSError if the file of its access log cannot
+        be written.
         """
         cls.check_ports(config.listen, config.admin_port)
+        access_log = _access_log_file(config)
+        if access_log is not None:
+            access_log.create()
         home = tempfile.TemporaryDirectory(prefix="vumeter-edge-")
         if config.admin_port is None:
             config = replace(config, admin_socket=Path(home.name) / "admin")
@@ -76,7 +86,7 @@ class Envoy:
             start_new_session=True,
         )
         admin = str(config.admin_socket) if config.admin_socket else None
-        return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0))
+        return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0), access_log)
 
     @staticmethod
     def check_ports(listen: Address, admin_port: int | None) -> None:
@@ -100,6 +110,10 @@ class Envoy:
             address = await asyncio.to_thread(self._listening)
             if address is not None and await asyncio.to_thread(_is_healthy, address):
                 self._is_ready = True
+                if self._access_log is not None:
+                    self._keeping = asyncio.create_task(
+                        self._access_log.keep_small(self._reopen_access_log)
+                    )
                 for line in self._lines:
                     print(line, file=sys.stderr, flush=True)  # noqa: T201 - Envoy's log is ours
                 return address
@@ -108,6 +122,8 @@ class Envoy:
 
     async def stop(self) -> None:
         """End Envoy and remove its directory."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self.process.returncode is None:
             # That it was told to end is no news.
             self._is_ready = False
@@ -119,6 +135,10 @@ class Envoy:
                 await self.process.wait()
         await self._copying
         self._home.cleanup()
+
+    def _reopen_access_log(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGUSR1)
 
     def _listening(self) -> Address | None:
         try:
@@ -148,6 +168,12 @@ class Envoy:
                 )
         last = f": {self._lines[-1]}" if self._lines else ""
         return f"Envoy ended while starting, with status {self.process.returncode}{last}"
+
+
+def _access_log_file(config: EdgeConfig) -> AccessLogFile | None:
+    if not config.access_log or config.access_log_file is None:
+        return None
+    return AccessLogFile(config.access_log_file, config.access_log_bytes)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -27,3 +27,8 @@ class Endpoints:
     def rest_url(self) -> str:
         """The base URL of the REST API, as reached from this machine."""
         return f"http://{self.rest.from_here}" if self.rest is not None else ""
+
+    @property
+    def text(self) -> str:
+        """Both addresses, a line each."""
+        return f"REST  {self.rest_url}  (gRPC and gRPC-Web too)\ngRPC  {self.grpc.from_here}"

@@ -85,6 +85,7 @@ async def _start(
                 upstreams=[server.address.from_here for server in servers],
                 cors_origins=settings.cors_origins,
                 access_log=settings.access_log,
+                access_log_file=settings.access_log_file,
                 admin_port=settings.envoy_admin_port,
             ),
             concurrency=settings.envoy_concurrency,

@@ -153,7 +153,7 @@ class SqliteKeyAdministration:
                 "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
                 (f"\x00{found[0]}", self._clock(), *found),
             )
-            for table in ("api_keys", "organization_limits"):
+            for table in ("api_keys", "organization_limits", "sign_in_codes"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
                     found,

@@ -49,9 +49,9 @@ async def serve(
     clock: Clock = system_clock,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` gets the port once calls are answered.
 
-    `on_progress` is told how many of how many days are done where the database of an earlier
+    `on_progress` gets how many of how many days are done where the database of an earlier
     version has to be converted.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
@@ -92,7 +92,7 @@ async def running(
 ) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port.
 
-    When background work ends by itself, health says NOT_SERVING and `on_background_end` is told
+    When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
     database = open_database(settings.db)

@@ -43,7 +43,7 @@ def test_a_code_is_good_once_for_keys_of_its_organization_and_of_live_metrics(
     caller = anybody.showing({"authorization": f"Bearer {admin['key']}"}).get("/v1/caller")
     told = caller.body["data"]
     assert (told["role"], told["organization"]) == ("admin", "By a link")
-    assert told["expiresAt"] == admin["expire_time"]
+    assert datetime.fromisoformat(told["expiresAt"]) == datetime.fromisoformat(admin["expire_time"])
     live = anybody.showing({"authorization": f"Bearer {operator['key']}"})
     assert live.get("/api/v1/metrics/live").status == 200
     for again in (typed, not typed):

@@ -57,7 +57,7 @@ class AccessRestService:
         }
         return json_body.http_body(orjson.dumps({"data": answer}))
 
-    async def SignIn(self, request: pb.RestSignInRequest, call: Call) -> HttpBody:
+    async def SignIn(self, request: pb.AccessRestServiceSignInRequest, call: Call) -> HttpBody:
         """Exchange the code of a link for keys."""
         body = json_body.decode(request.body, SignInBody)
         keys = [

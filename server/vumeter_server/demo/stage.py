@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import grpc.aio
 
 ShowProgress = Callable[[float], None]
-"""Is told which part has been recorded, from 0 to 1."""
+"""Gets which part has been recorded, from 0 to 1."""
 
 
 class DemoError(Exception):

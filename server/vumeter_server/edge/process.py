@@ -125,7 +125,7 @@ class Envoy:
         if self._keeping is not None:
             self._keeping.cancel()
         if self.process.returncode is None:
-            # That it was told to end is no news.
+            # That it was asked to end is no news.
             self._is_ready = False
             self.process.terminate()
             try:

@@ -1,4 +1,4 @@
-"""What the product can be told, from the environment and the command line."""
+"""The settings of the product, from the environment and the command line."""
 
 from __future__ import annotations
 

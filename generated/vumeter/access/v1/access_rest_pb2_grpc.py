@@ -44,7 +44,7 @@ class AccessRestServiceStub(object):
                 _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/vumeter.access.v1.AccessRestService/SignIn',
-                request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.RestSignInRequest.SerializeToString,
+                request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
 
@@ -99,7 +99,7 @@ def add_AccessRestServiceServicer_to_server(servicer, server):
             ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
-                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.RestSignInRequest.FromString,
+                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
     }
@@ -157,7 +157,7 @@ class AccessRestService(object):
             request,
             target,
             '/vumeter.access.v1.AccessRestService/SignIn',
-            vumeter_dot_access_dot_v1_dot_access__rest__pb2.RestSignInRequest.SerializeToString,
+            vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

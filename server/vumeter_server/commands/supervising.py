@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from vumeter_server.runtime.logs import configure_logs
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.supervisor import supervisor
 from vumeter_server.supervisor.endpoints import Endpoints
@@ -22,6 +23,7 @@ def run_supervisor(
 
     Raises StartError if they could not be started, unless a child has said so itself.
     """
+    configure_logs(settings)
     try:
         return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
     except ChildFailed as failed:

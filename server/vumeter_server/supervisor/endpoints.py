@@ -12,16 +12,23 @@ from vumeter_server.runtime.addresses import Address
 class Endpoints:
     """Where a started product answers.
 
-    `servers` are the gRPC ports of the server processes, the one that writes first.
+    `servers` are the gRPC ports of the server processes, the one that writes first; `metrics` is
+    where own metrics are, None if they are off.
     """
 
     rest: Address | None
     servers: Sequence[Address]
+    metrics: Address | None = None
 
     @property
     def grpc(self) -> Address:
         """The gRPC port that the settings name."""
         return self.servers[0]
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus scrapes own metrics, as reached from this machine; empty if off."""
+        return f"http://{self.metrics.from_here}/metrics" if self.metrics is not None else ""
 
     @property
     def rest_url(self) -> str:
@@ -30,5 +37,11 @@ class Endpoints:
 
     @property
     def text(self) -> str:
-        """Both addresses, a line each."""
-        return f"REST  {self.rest_url}  (gRPC and gRPC-Web too)\ngRPC  {self.grpc.from_here}"
+        """The addresses, a line each."""
+        lines = [
+            f"REST  {self.rest_url}  (gRPC and gRPC-Web too)",
+            f"gRPC  {self.grpc.from_here}",
+        ]
+        if self.metrics_url:
+            lines.append(f"own metrics  {self.metrics_url}  (Prometheus)")
+        return "\n".join(lines)

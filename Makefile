@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-long test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-long test-cluster test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 proc
 
 test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
 	@TEST_LONG=1 $(PYTEST) $(ARGS)
+
+test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
+	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance -k "clickhouse or cluster" $(ARGS)
 
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from tests.clickhouse.cluster import ClickHouseCluster, running_cluster
+from tests.clickhouse.cluster import ClickHouseCluster
+from tests.clickhouse.places import shared_cluster
 from tests.effort import LONG
 from tests.stack import Stack, start_stack
 
@@ -39,10 +40,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def clickhouse_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseCluster]:
+def clickhouse_cluster() -> ClickHouseCluster:
     """Three nodes of ClickHouse, for all tests that leave them as they were.
 
     Tests keep out of each other's way by databases of their own.
     """
-    with running_cluster(tmp_path_factory.mktemp("clickhouse")) as cluster:
-        yield cluster
+    return shared_cluster()

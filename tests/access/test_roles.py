@@ -62,3 +62,25 @@ def test_only_the_admin_token_changes_what_belongs_to_a_tenant() -> None:
         for method, access in METHODS.items()
         if access.scheme is Scheme.LIVE and not access.roles
     ] == ["vumeter.live_metrics.v1.LiveMetricsService.SetTenantLimit"]
+
+
+def test_every_caller_may_ask_who_it_is_and_nothing_else() -> None:
+    assert [method for method, access in METHODS.items() if access is ANY_CALLER] == [
+        "vumeter.access.v1.AccessService.GetCaller",
+        "vumeter.access.v1.AccessRestService.GetCaller",
+    ]
+
+
+def test_pages_and_standard_services_alone_ask_for_no_credential() -> None:
+    """They tell nothing of anybody's data; signing in by a link shows its code in the request."""
+    public = [
+        method
+        for method, access in METHODS.items()
+        if access.scheme is Scheme.PUBLIC and not method.endswith(".SignIn")
+    ]
+    assert {method.rpartition(".")[0] for method in public} == {
+        "vumeter.dashboard.v1.DashboardRestService",
+        "vumeter.openapi.v1.OpenApiRestService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }

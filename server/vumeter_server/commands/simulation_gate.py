@@ -10,7 +10,7 @@ import click
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, connected
-from vumeter_server.commands.simulation import Limit
+from vumeter_server.commands.simulation_limits import Limit
 from vumeter_server.commands.tables import text_table
 
 WITHIN, WORSE, NOT_COMPARED = 0, 1, 2

@@ -17,6 +17,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.flush_lag import FlushLag
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer, audit
@@ -156,17 +157,15 @@ class MetricMaintenance:
                         )
                     )
             if days:
+                last_day = format_rfc3339(days[-1] * DAY_US)[:10]
                 await self._writer.run(
                     partial(
                         audit.append,
                         now_us=now_us,
                         action="retention.drop_days",
-                        actor=audit.SERVER,
+                        actor=SERVER,
                         organization_id=organization_id,
-                        details={
-                            "days": len(days),
-                            "last_day": format_rfc3339(days[-1] * DAY_US)[:10],
-                        },
+                        details={"days": len(days), "last_day": last_day},
                     )
                 )
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))

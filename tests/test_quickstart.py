@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import shlex
-import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from tests.commands.command import VUMETER, try_vumeter, vumeter
+from tests.first_start import in_second_terminal, started
 from tests.waiting import until
 
-from vumeter_server.runtime.parent_death import ending_with_parent
-
-ENDS_WITH = "Ctrl-C ends server and Envoy."
-MAKE_RUN = (sys.executable, "-m", "vumeter_server.quickstart")
 TOKEN = "token-of-the-environment-0123456789abcdef"
-
-
-@contextlib.contextmanager
-def started(
-    directory: Path, *, command: Sequence[str] = MAKE_RUN, **environment: str
-) -> Iterator[str]:
-    """Start it with a database in `directory`; give what it prints until it is ready."""
-    inherited = {name: value for name, value in os.environ.items() if "VUMETER" not in name}
-    settings = {
-        "VUMETER_DB": str(directory / "data" / "vumeter.db"),
-        "VUMETER_REST_PORT": "0",
-        "VUMETER_GRPC_PORT": "0",
-    }
-    with (directory / "stdout").open("w") as stdout, (directory / "stderr").open("w") as stderr:
-        process = subprocess.Popen(
-            ending_with_parent(command),
-            env=inherited | settings | environment,
-            stdout=stdout,
-            stderr=stderr,
-        )
-        try:
-            until(lambda: ENDS_WITH in (directory / "stdout").read_text(), seconds=90)
-            yield (directory / "stdout").read_text()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=40)
 
 
 def kept(directory: Path, name: str) -> str:
@@ -70,26 +35,11 @@ def sign_in(url: str, code: str) -> requests.Response:
     return requests.post(f"{url}/v1/sign-in", json={"code": code}, timeout=10)
 
 
-def in_second_terminal(script: str, directory: Path) -> str:
-    """Run a script in a shell that inherits nothing, in another folder."""
-    elsewhere = directory / "elsewhere"
-    elsewhere.mkdir(exist_ok=True)
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-c", "set -eu\n" + script],
-        cwd=elsewhere,
-        env={"PATH": os.environ["PATH"], "HOME": str(elsewhere), **code_under_test()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, (script, done.stderr)
-    return done.stdout
-
-
-def code_under_test() -> dict[str, str]:
-    """The command that is printed has to import what is tested, where that is not installed."""
-    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+def elsewhere(directory: Path) -> Path:
+    """A folder that has nothing to do with the product."""
+    folder = directory / "elsewhere"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def run_printed(printed: str, directory: Path) -> dict[str, list[Any]]:
@@ -102,7 +52,7 @@ def run_printed(printed: str, directory: Path) -> dict[str, list[Any]]:
         script += [f"echo {shlex.quote('# ' + heading)}", requests_text]
     text = "\n".join(script).replace("curl ", "curl --silent --show-error --fail -w '\\n' ")
     answers: dict[str, list[Any]] = {}
-    for line in in_second_terminal(text, directory).splitlines():
+    for line in in_second_terminal(text, elsewhere(directory)).splitlines():
         if line.startswith("# "):
             answers[line.removeprefix("# ").partition(",")[0]] = []
         elif line:
@@ -176,7 +126,7 @@ def test_the_link_is_good_once_and_another_one_is_printed_on_demand(tmp_path: Pa
         ]
         assert sign_in(url, code).status_code == 401
         (command,) = re.findall(r"^Another link:\n  (.*)$", printed, re.MULTILINE)
-        other_url, other = code_in("  " + in_second_terminal(command, tmp_path))
+        other_url, other = code_in("  " + in_second_terminal(command, elsewhere(tmp_path)))
         assert other_url == url
         assert sign_in(url, other).status_code == 200
 

@@ -11,11 +11,11 @@ async def load_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     # A product without demo data has no use for a gRPC client.
     from vumeter_server.demo.loading import load_demo  # noqa: PLC0415
 
-    await load_demo(settings, str(endpoints.grpc.from_here))
+    await load_demo(settings, endpoints.inside)
 
 
 async def play_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     """Play demo data as long as the product runs."""
     from vumeter_server.demo.loading import play_demo  # noqa: PLC0415
 
-    await play_demo(settings, str(endpoints.grpc.from_here))
+    await play_demo(settings, endpoints.inside)

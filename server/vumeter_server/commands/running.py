@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +100,12 @@ def _file_of(db: Path) -> Path:
 
 def _check(running: Running) -> None:
     """Raise OSError unless the product answers: one that was killed leaves its file behind."""
+    if running.rest.startswith("https:"):
+        # It may ask for a certificate, and have one of an authority that this command does not know.
+        found = urllib.parse.urlsplit(running.rest)
+        address = (found.hostname or "", found.port or 443)
+        socket.create_connection(address, ANSWERS_WITHIN_SECONDS).close()
+        return
     # What the environment names as a proxy is not for this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

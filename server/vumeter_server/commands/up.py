@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import click
@@ -30,14 +29,7 @@ from vumeter_server.supervisor.endpoints import Endpoints
     "--rest-port", type=PORT, help="REST port, 0 for any. [env VUMETER_REST_PORT, default 8080]"
 )
 @click.option("--demo", is_flag=True, default=None, help="Put demo data into a new database.")
-def up(
-    db: Path | None,
-    rest_port: int | None,
-    grpc_port: int | None,
-    host: str | None,
-    workers: int | None,
-    demo: bool | None,
-) -> int:
+def up(**given: Any) -> int:
     """Run server and Envoy in the foreground until Ctrl-C or SIGTERM.
 
     Envoy's port takes REST, gRPC and gRPC-Web; the gRPC port leads to the server directly.
@@ -49,11 +41,10 @@ def up(
     with one_line_errors():
         is_first = TOKEN_VARIABLE not in os.environ
         if is_first:
-            keep_admin_token(database_path(db))
-            log_access_to_file(database_path(db))
-        settings = load_settings(
-            db=db, rest_port=rest_port, grpc_port=grpc_port, host=host, workers=workers, demo=demo
-        )
+            db = database_path(given.get("db"))
+            keep_admin_token(db)
+            log_access_to_file(db)
+        settings = load_settings(**given)
         require_admin_token(settings)
         greet = greeting(settings, token_is_kept=True) if is_first else _on_ready(settings)
         return run_supervisor(settings, on_ready=greet)

@@ -15,6 +15,7 @@ from vumeter_server.access.roles import Role
 from vumeter_server.access.sign_in import SignInKey
 from vumeter_server.access.sqlite.sign_in import SqliteSignInAdministration, SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.sqlite import Database, audit, open_database
 
 MINUTE = 60_000_000
@@ -151,6 +152,6 @@ async def test_the_audit_says_who_made_the_link_and_that_keys_came_of_it(
         ("key.create", keys[0].key.key_id, {"role": "admin", "by": "sign_in"}),
         ("sign_in.create", "", {"live": True}),
     ]
-    assert [each.actor for each in entries[:2]] == [audit.SERVER, audit.SERVER]
+    assert [each.actor for each in entries[:2]] == [SERVER, SERVER]
     assert entries[2].actor.user
     assert {each.organization for each in entries} == {"acme"}

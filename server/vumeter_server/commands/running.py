@@ -101,7 +101,7 @@ def _file_of(db: Path) -> Path:
 def _check(running: Running) -> None:
     """Raise OSError unless the product answers: one that was killed leaves its file behind."""
     if running.rest.startswith("https:"):
-        # It may ask for a certificate, and have one of an authority that this command does not know.
+        # It may ask for a certificate, and its own may be of an authority that is not known here.
         found = urllib.parse.urlsplit(running.rest)
         address = (found.hostname or "", found.port or 443)
         socket.create_connection(address, ANSWERS_WITHIN_SECONDS).close()

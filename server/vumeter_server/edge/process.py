@@ -66,8 +66,8 @@ class Envoy:
 
         Without an admin port its admin interface is a socket in its own directory.
 
-        Raises StartError if one of its ports is taken, or if the certificates cannot be used; OSError
-        if the file of its access log cannot be written.
+        Raises StartError if one of its ports is taken, or if the certificates cannot be used;
+        OSError if the file of its access log cannot be written.
         """
         cls.check_ports(config.listen, config.admin_port)
         access_log = _access_log_file(config)

@@ -14,6 +14,7 @@ from vumeter_server.access.sign_in import (
     new_code,
     roles_of,
 )
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer, audit
 from vumeter_server.sqlite.library import sqlite3
@@ -116,7 +117,7 @@ def _create_key(
         connection,
         now_us,
         "key.create",
-        actor=audit.SERVER,
+        actor=SERVER,
         organization_id=organization_id,
         target=created.key.key_id,
         details={"role": role.value, "by": "sign_in"},

@@ -93,6 +93,11 @@ async def serve(
         raise BackgroundEnded(ended[0])
 
 
+def _require_sqlite(settings: Settings) -> None:
+    if not isinstance(settings.store_address, SqliteAddress):
+        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
+
+
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings,
@@ -106,8 +111,7 @@ async def running(
     When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
-    if not isinstance(settings.store_address, SqliteAddress):
-        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
+    _require_sqlite(settings)
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None

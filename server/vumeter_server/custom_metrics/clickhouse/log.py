@@ -46,7 +46,7 @@ MAX_POINTS_TOGETHER: Final = 100_000
 MAX_PROPOSALS_TOGETHER: Final = 1_000
 KNOWN_FOR_SECONDS: Final = 1.0
 """For so long after it was read a log is taken to end where it did; who is wrong loses."""
-READ_AGAIN_AFTER_SECONDS: Final = 2.0
+READ_AGAIN_AFTER_SECONDS: Final = 4.0
 """An entry is not appended so long after its log was read; see `entry_log`."""
 GIVEN_UP_AFTER_SECONDS: Final = 8.0
 

@@ -129,7 +129,7 @@ async def running(
             ),
             [
                 *(each for family in built for each in family.servicers),
-                *servicers_beside_families(stores.keys),
+                *servicers_beside_families(stores.keys, stores.sign_in),
             ],
             reflection=settings.reflection,
             forwarding=forwarding,

@@ -48,15 +48,14 @@ def database_path(db: Path | None) -> Path:
     address = store_address(db)
     if not isinstance(address, SqliteAddress):
         raise click.ClickException(
-            "this command does not run on ClickHouse, which VUMETER_STORE names; --db FILE names a"
-            " database file"
+            "VUMETER_STORE names ClickHouse, and this command is for a file: give --db"
         )
     return address.path
 
 
 @contextlib.contextmanager
 def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator[Database]:
-    """Open `db`, else the file that VUMETER_STORE or VUMETER_DB names, else the default.
+    """Open `db`, else the file that the environment names, else the default.
 
     `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.

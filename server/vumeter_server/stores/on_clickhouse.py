@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.clickhouse.sign_in import NoSignInCodes
 from vumeter_server.access.clickhouse.store import (
     ClickHouseDeletedOrganizations,
     ClickHouseKeyLookup,
@@ -63,6 +64,7 @@ async def opened_cluster(
             keys=ClickHouseKeyLookup(clickhouse),
             audit=ClickHouseAuditLog(clickhouse, clock),
             deleted=deleted,
+            sign_in=NoSignInCodes(),
             clock_records=ClickHouseClockRecordStore(clickhouse),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.sign_in import SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
@@ -83,6 +84,7 @@ async def opened_sqlite(
             keys=SqliteKeyLookup(readers, writer),
             audit=SqliteAuditLog(writer, clock),
             deleted=SqliteDeletedOrganizations(readers, writer, clock),
+            sign_in=SqliteSignInCodes(readers, writer, clock),
             clock_records=SqliteClockRecordStore(readers, writer),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

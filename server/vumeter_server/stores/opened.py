@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 from vumeter_server.access.audit import AuditLog
-from vumeter_server.access.store import DeletedOrganizations, KeyLookup, OrganizationData
+from vumeter_server.access.store import (
+    DeletedOrganizations,
+    KeyLookup,
+    OrganizationData,
+    SignInCodes,
+)
 from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.custom_metrics.usage_store import UsageStore
 from vumeter_server.live_metrics.store import LiveStore
@@ -48,6 +53,7 @@ class OpenedStores:
     keys: KeyLookup
     audit: AuditLog
     deleted: DeletedOrganizations
+    sign_in: SignInCodes
     clock_records: ClockRecordStore
     custom_metrics: Callable[[ClockGuard], Awaitable[MetricStores]]
     live_metrics: Callable[[str], Awaitable[LiveStore | None]]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vumeter_server.access.clickhouse.audit import noted
 from vumeter_server.access.clickhouse.organization import (
-    RowKind,
     Organization,
     Row,
+    RowKind,
     created,
     key_created,
     limits_changed,

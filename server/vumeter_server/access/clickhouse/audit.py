@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from vumeter_server.access.authenticator import Caller
-from vumeter_server.access.clickhouse.organization import RowKind, Row
+from vumeter_server.access.clickhouse.organization import Row, RowKind
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import Clock

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 from cachetools import LRUCache
 
-from vumeter_server.access.clickhouse.organization import RowKind, Organization, Row, block_of
+from vumeter_server.access.clickhouse.organization import Organization, Row, RowKind, block_of
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.entry_log import EntryLog
 from vumeter_server.clickhouse.layout import RECORDED_US

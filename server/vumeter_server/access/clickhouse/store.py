@@ -9,7 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from vumeter_server.access.clickhouse.organization import HeldKey, RowKind, Organization, Row
+from vumeter_server.access.clickhouse.organization import HeldKey, Organization, Row, RowKind
 from vumeter_server.access.clickhouse.organizations import Organizations
 from vumeter_server.access.keys import StoredKey
 from vumeter_server.access.store import KeyInfo

@@ -61,7 +61,7 @@ class MetricLog:
     def __init__(
         self, clickhouse: ClickHouse, clock: Clock, *, is_deleted: IsDeleted | None = None
     ) -> None:
-        """`is_deleted` tells whether an organization is deleted that was erased once."""
+        """`is_deleted` says whether an organization is deleted that was erased once."""
         self._is_deleted = is_deleted
         self._clickhouse = clickhouse
         self._clock = clock
@@ -170,7 +170,7 @@ class MetricLog:
             read_at = held.read_at
             drafted = await self._drafted(organization_id, held.catalog, held.lock, together)
             if drafted is None or (drafted.is_refusing and not is_fresh):
-                # What is refused, or known, is so by all that is there now.
+                # What is rejected, or known, is so by all that is there now.
                 is_fresh = True
                 continue
             if drafted.block is not None:
@@ -229,7 +229,7 @@ class _Drafted:
 
     @property
     def is_refusing(self) -> bool:
-        """Whether something is refused, or not appended."""
+        """Whether something is rejected, or not appended."""
         return self.block is None or any(isinstance(each, Exception) for each in self.outcomes)
 
     def tell(self, together: Sequence[_Waiting]) -> None:

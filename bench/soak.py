@@ -34,6 +34,8 @@ LOG_AT_MOST_MB = 192.0
 GROWTH_AT_MOST = 1.15
 GROWTH_OF_MB = 40.0
 GROWTH_OF_DESCRIPTORS = 16
+# The machine may have other work.
+OVERLOADED_AT_MOST = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +85,8 @@ def _soak(path: Path, seconds: float, say: Callable[[str], None]) -> list[str]:
         samples.append(_sample(stack, path, time.monotonic() - started))
         say(_line(samples[-1], clients))
         faults = [*clients.failed, *clients.missing()]
+        if clients.overloaded > clients.requests * OVERLOADED_AT_MOST:
+            faults.append(f"{clients.overloaded} requests were answered with 503 or 504")
     faults += _judge(samples)
     done = subprocess.run(
         [PYTHON, "-m", PRODUCT, "db", "check", "--db", str(path)],
@@ -127,7 +131,8 @@ def _line(sample: Sample, clients: Clients) -> str:
         f" Envoy {sample.envoy_mb:.0f} MB, {sample.descriptors} descriptors,"
         f" {sample.threads} threads,"
         f" log {sample.log_mb:.0f} MB,"
-        f" file {sample.file_mb:.0f} MB; {clients.points:,} points, {clients.requests:,} requests"
+        f" file {sample.file_mb:.0f} MB; {clients.points:,} points, {clients.requests:,} requests,"
+        f" {clients.overloaded} of them 503 or 504"
     )
 
 

@@ -27,7 +27,19 @@ BATCHES = 50
 CALLS_AT_ONCE = 40
 TIMEOUT_SECONDS = 60
 COUNTED = "soak_counted"
+OVERLOADED_STATUSES = (503, 504)
+OVERLOADED_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 EXECUTION = "5819e158-0000-4000-8000-{:012}"
+
+
+class _Overloaded(Exception):
+    """The server had no time: the answer is allowed, and the request may be repeated."""
+
+
+def _is_overload(error: Exception) -> bool:
+    if isinstance(error, grpc.RpcError):
+        return error.code() in OVERLOADED_CODES
+    return isinstance(error, _Overloaded)
 
 
 class Clients:
@@ -37,6 +49,7 @@ class Clients:
         self.failed: list[str] = []
         self.points = 0
         self.requests = 0
+        self.overloaded = 0
         self._counted = 0
         self._stack, self._path = stack, path
         self._stop = threading.Event()
@@ -97,9 +110,13 @@ class Clients:
             started = time.monotonic()
             try:
                 work(number)
-            except Exception as error:  # whatever it is, the soak is over
-                self.failed.append(f"{work.__name__}: {type(error).__name__}: {error}")
-                self._stop.set()
+            except Exception as error:  # whatever else it is, the soak is over
+                if _is_overload(error):
+                    with self._lock:
+                        self.overloaded += 1
+                else:
+                    self.failed.append(f"{work.__name__}: {type(error).__name__}: {error}")
+                    self._stop.set()
             with self._lock:
                 self.requests += 1
             if self._stop.wait(max(0.0, started + 1 / a_second - time.monotonic())):
@@ -117,6 +134,8 @@ class Clients:
             headers={**self._stack.headers, "X-Admin-Token": ADMIN_TOKEN},
             timeout=TIMEOUT_SECONDS,
         )
+        if answer.status_code in OVERLOADED_STATUSES:
+            raise _Overloaded
         if not answer.ok:
             raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:200]}")
         return answer
@@ -137,7 +156,14 @@ class Clients:
             {"name": COUNTED, "sessionId": f"soak-{number}", "tags": {"topic": f"t{number % 50}"}}
             for _ in range(10)
         ]
-        self._http("POST", "/v1/custom-metrics", {"points": points})
+        body = {"points": points, "idempotencyKey": f"soak-{number}"}
+        while True:
+            try:
+                self._http("POST", "/v1/custom-metrics", body)
+                break
+            except _Overloaded:
+                with self._lock:
+                    self.overloaded += 1
         with self._lock:
             self._counted += len(points)
             self.points += len(points)

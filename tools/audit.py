@@ -35,8 +35,9 @@ def main() -> int:
             (found for each in SERVICES if (found := _audit(ROOT / name, each)) is not None), None
         )
         if found is None:
-            print(f"{name}: not looked up, for no database of vulnerabilities can be reached")
-            continue
+            # The next ones would wait as long, and find as little.
+            print(f"{name} and what follows: no database of vulnerabilities can be reached")
+            return status
         looked_up, faults = found
         print(f"{name}: {looked_up} packages looked up, {len(faults)} known vulnerabilities")
         for fault in faults:

@@ -48,7 +48,7 @@ OF_EVENTS: Final = (EventsRecorder, EventStreamRecorder)
 KILLS_OF_A_DATABASE: Final = 10
 # A seal is followed at once by the next one, or by compaction.
 SEALING: Final = {"VUMETER_FLUSH_AT_POINTS": "500"}
-pytestmark = pytest.mark.timeout(120 + 60 * KILLS)
+pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 
 
 @pytest.mark.parametrize("first", range(0, KILLS, KILLS_OF_A_DATABASE))
@@ -103,7 +103,7 @@ def record_until_killed(
     clients = [kind(f"{run}-{kind.__name__}", caller) for kind in ALL_KINDS]
     for client in clients:
         client.start()
-    until(lambda: all(client.acknowledged for client in clients))
+    until(lambda: all(client.acknowledged for client in clients), seconds=120)
     time.sleep(chance.random())
     processes = [stack.process.pid, *stack.children()]
     os.kill(chance.choice(processes), signal.SIGKILL)

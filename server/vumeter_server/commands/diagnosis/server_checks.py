@@ -46,7 +46,7 @@ def check_server(path: Path, settings: Settings | None) -> Iterator[Finding]:
 def serving_process(path: Path) -> int | None:
     """Return the id of the process that has the lock of a served file, None if there is none."""
     try:
-        status = Path(f"{path}.lock").stat()
+        status = Path(f"{path.resolve()}.lock").stat()
         locks = Path("/proc/locks").read_text()
     except OSError:
         return None

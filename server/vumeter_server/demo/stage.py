@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import grpc.aio
 
-ORGANIZATION = "demo"
-
 ShowProgress = Callable[[float], None]
 """Gets which part has been recorded, from 0 to 1."""
 

@@ -29,7 +29,7 @@ from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.tls import tls_files
-from vumeter_server.stores.opened import open_stores
+from vumeter_server.stores.choosing import open_stores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.own_metrics import process_exposition, show

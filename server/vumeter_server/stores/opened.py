@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
@@ -18,12 +17,8 @@ from vumeter_server.custom_metrics.store import MetricStore
 from vumeter_server.custom_metrics.usage_store import UsageStore
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.otlp.store import ExportStore
-from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard, ClockRecordStore
-from vumeter_server.runtime.settings import Settings, read_store_password
-from vumeter_server.runtime.store_address import SqliteAddress
 from vumeter_server.simulation.store import SimulationStore
-from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.readings import Gauge, Read
 
 Work: TypeAlias = Callable[[], Coroutine[Any, Any, NoReturn]]
@@ -61,32 +56,3 @@ class OpenedStores:
     simulation: SimulationStore
     is_damaged: Callable[[], bool] = lambda: False
     read: Mapping[Gauge, Read] = field(default_factory=dict)
-
-
-@contextlib.asynccontextmanager
-async def open_stores(
-    settings: Settings,
-    clock: Clock,
-    instruments: Instruments,
-    on_progress: Callable[[int, int], None],
-) -> AsyncIterator[OpenedStores]:
-    """Open what VUMETER_STORE names.
-
-    Raises DatabaseError or StartError, with one line for the operator.
-    """
-    address = settings.store_address
-    if isinstance(address, SqliteAddress):
-        from vumeter_server.stores.on_sqlite import opened_sqlite  # noqa: PLC0415
-
-        async with opened_sqlite(settings, clock, instruments, on_progress) as stores:
-            yield stores
-    else:
-        # Its packages are an extra.
-        from vumeter_server.stores.packages import require_packages  # noqa: PLC0415
-
-        require_packages()
-        from vumeter_server.stores.on_clickhouse import opened_cluster  # noqa: PLC0415
-
-        password = read_store_password(settings)
-        async with opened_cluster(settings, address, password, clock, instruments) as stores:
-            yield stores

@@ -43,10 +43,11 @@ class Stack:
         role: Role = Role.OWNER,
         expires_us: int | None = None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Make a key, and its organization if there is none of that name."""
         administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
-        return administration.create_key(organization, role, expires_us, tenant_id)
+        return administration.create_key(organization, role, expires_us, tenant_id, label)
 
     def revoke_key(self, key: NewKey) -> None:
         """Revoke a key, as another process does it."""

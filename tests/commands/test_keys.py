@@ -51,6 +51,7 @@ def test_creating_a_key_makes_the_database_and_the_organization(db: Path) -> Non
         "organization": "harbour-dental",
         "role": "admin",
         "tenant": None,
+        "label": None,
         "expires_at": None,
     }
     assert re.fullmatch(r"vmk_[a-z2-7]{20}", key["key_id"])
@@ -82,7 +83,7 @@ def test_as_text_a_key_is_a_line_a_field(db: Path) -> None:
     )
     fields = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert list(fields) == [
-        *("key_id", "secret", "bearer", "organization", "role", "tenant", "expires_at")
+        *("key_id", "secret", "bearer", "organization", "role", "tenant", "label", "expires_at")
     ]
     assert fields["organization"] == "Praxis Dr. Höß"
     assert fields["bearer"] == f"{fields['key_id']}.{fields['secret']}"
@@ -117,6 +118,14 @@ def test_a_lifetime_is_written_as_steps_are(db: Path) -> None:
             "must not hold control characters",
         ),
         (("--role", "admin"), "Missing option '--organization'"),
+        (
+            ("--organization", "acme", "--role", "admin", "--label", "a" * 101),
+            "'--label': must have 1 to 100 characters",
+        ),
+        (
+            ("--organization", "acme", "--role", "admin", "--label", "two\nlines"),
+            "'--label': must have 1 to 100 characters and no control characters",
+        ),
         (("--organization", "acme", "--role", "admin", "--expires-in", "soon"), "30s, 5m, 1h"),
         (("--organization", "acme", "--role", "admin", "--expires-in", "0d"), "30s, 5m, 1h"),
     ],
@@ -207,6 +216,36 @@ def test_the_tenant_of_a_key_is_printed_listed_and_kept_by_its_successor(db: Pat
     header, *rows = vumeter("keys", "list", db=db).splitlines()
     assert header.split("\t")[-1] == "tenant"
     assert sorted(row.split("\t")[-1] for row in rows) == ["-", tenant, tenant]
+
+
+def test_the_label_of_a_key_is_printed_listed_changed_and_kept_by_its_successor(db: Path) -> None:
+    key = create(db, "--role", "member", "--label", "Booking agent")
+    assert key["label"] == "Booking agent"
+    rotated = parsed(vumeter("keys", "rotate", key["key_id"], "--format", "json", db=db))
+    assert rotated["label"] == "Booking agent"
+    assert vumeter("keys", "label", key["key_id"], "old – agent", db=db) == (
+        f"{key['key_id']} is labeled old – agent\n"
+    )
+    header, *rows = vumeter("keys", "list", db=db).splitlines()
+    assert header.split("\t")[-1] == "label"
+    assert [row.split("\t")[-1] for row in rows] == ["old – agent", "Booking agent"]
+    assert vumeter("keys", "label", key["key_id"], db=db) == f"{key['key_id']} has no label\n"
+    listed = parsed(vumeter("keys", "list", "--format", "json", db=db))
+    assert {each["key_id"]: each["label"] for each in listed} == {
+        key["key_id"]: None,
+        rotated["key_id"]: "Booking agent",
+    }
+    run = try_vumeter("keys", "label", "vmk_aaaaaaaaaaaaaaaaaaaa", "x", db=db)
+    assert (run.returncode, run.stderr) == (
+        2,
+        "vumeter: there is no key vmk_aaaaaaaaaaaaaaaaaaaa\n",
+    )
+    run = try_vumeter("keys", "label", key["key_id"], "", db=db)
+    assert (run.returncode, run.stderr) == (
+        2,
+        "vumeter keys label: Invalid value for '[LABEL]': must have 1 to 100 characters and no"
+        " control characters\n",
+    )
 
 
 def test_lists_are_tables_at_a_terminal_and_tabs_elsewhere(db: Path) -> None:

@@ -137,7 +137,12 @@ def started_as_shown(page: str, root: Path, checkout: Path) -> Iterator[Terminal
     """Do what the page says for the first terminal, in a clone; give the second terminal."""
     make_checkout(checkout, root)
     token = admin_token_of_first_terminal(page, checkout)
-    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
+    stack = start_stack(
+        checkout / "data",
+        VUMETER_ADMIN_TOKEN=token,
+        VUMETER_ACCESS_LOG="false",
+        VUMETER_CALL_TTL="4h",
+    )
     try:
         yield Terminal(
             checkout=checkout,

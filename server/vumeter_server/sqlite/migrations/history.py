@@ -20,7 +20,7 @@ from vumeter_server.sqlite.migrations import (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
-    m0024_key_labels,
+    m0024_labels_and_starts,
 )
 
 _MODULES = (
@@ -41,7 +41,7 @@ _MODULES = (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
-    m0024_key_labels,
+    m0024_labels_and_starts,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

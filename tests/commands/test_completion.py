@@ -29,7 +29,8 @@ PATIENCE_SECONDS = 60
 
 def documented_line(shell: str) -> str:
     """Return the line that the documentation has for a shell."""
-    found = re.search(rf"`(.*_VUMETER_COMPLETE={shell}_source.*)` \|$", DOCUMENTED, re.MULTILINE)
+    line = rf"`([^`]*_VUMETER_COMPLETE={shell}_source[^`]*)` \|$"
+    found = re.search(line, DOCUMENTED, re.MULTILINE)
     assert found is not None
     return found[1].replace("\\|", "|")
 
@@ -43,7 +44,8 @@ class Terminal:
         command.chmod(0o755)
         self._terminal, side = pty.openpty()
         self.process = subprocess.Popen(
-            SHELLS[shell],
+            # fish wants to control its terminal.
+            ["setsid", "--ctty", *SHELLS[shell]],
             cwd=ROOT,
             env={
                 **{name: each for name, each in os.environ.items() if "VUMETER" not in name},
@@ -56,7 +58,6 @@ class Terminal:
             stdin=side,
             stdout=side,
             stderr=side,
-            start_new_session=True,
         )
         os.close(side)
 

@@ -11,16 +11,23 @@ from typing import Any
 import pytest
 import requests
 from pydantic import SecretStr
+from tests.commands.command import parsed, vumeter
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter_server.demo import custom_metrics
+from vumeter_server.demo import custom_metrics, simulation
 from vumeter_server.demo.loading import load_demo, play_demo
-from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
+from vumeter_server.demo.stage import (
+    MAX_EXTENDED_DAYS,
+    Demo,
+    DemoError,
+    ShowProgress,
+    Stage,
+)
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.settings import Settings
-from vumeter_server.times.units import DAY_US, HOUR_US
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 
 NOON_US = int(datetime(2026, 3, 19, 12, 20, tzinfo=UTC).timestamp()) * 1_000_000
 
@@ -58,6 +65,19 @@ def totals(stack: Stack) -> dict[str, float]:
     )
     found: dict[str, float] = answer.json()["data"]
     return found
+
+
+def nights(stack: Stack) -> list[str]:
+    """Return when the executions of the demo's run test began, newest first."""
+    key = stack.make_key("demo")
+    answer = requests.get(
+        f"{stack.rest_url}/sdk/api/v1/simulation/metrics",
+        params={"run_test_name": simulation.RUN_TEST, "limit": "100"},
+        headers={"X-Api-Key": key.key_id, "X-Secret-Key": key.secret},
+        timeout=10,
+    )
+    found = answer.json().get("result", {}).get("results", [])
+    return [each["started_at"] for each in found]
 
 
 def sums(requests_of_hours: list[pb.StreamPointsRequest]) -> dict[str, Any]:
@@ -119,10 +139,109 @@ async def test_it_is_loaded_once(empty: Stack, capsys: pytest.CaptureFixture[str
     assert "points of custom metrics of the organization demo" in capsys.readouterr().out
     loaded = totals(empty)
     assert loaded["sessions_handled"] > 1_000
-    await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
-    await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + 9 * DAY_US))
+    for later_us in (0, 39 * MINUTE_US, -5 * DAY_US):
+        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + later_us))
     assert totals(empty) == loaded
     assert capsys.readouterr().out == ""
+
+
+async def test_it_is_extended_at_later_starts_and_nothing_is_there_twice(
+    empty: Stack,
+    requests_of_two_weeks: list[pb.StreamPointsRequest],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = settings_of(empty)
+    expected = list(requests_of_two_weeks)
+    from_us = NOON_US
+    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    # Two weeks later, and again after 40 minutes, in which an hour ends.
+    for passed_us in (14 * DAY_US + 3 * HOUR_US, 40 * MINUTE_US):
+        now_us = from_us + passed_us
+        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
+        hours = custom_metrics.hours_between(from_us, now_us)
+        assert hours[-1] + HOUR_US == now_us // HOUR_US * HOUR_US
+        expected += [custom_metrics.request_of_hour(hour_us) for hour_us in hours]
+        from_us = now_us
+    assert totals(empty) == sums(expected)
+    keys = [request.idempotency_key for request in expected]
+    assert len(set(keys)) == len(keys) == 13 * 24 + 12 + 14 * 24 + 3 + 1
+    assert len(nights(empty)) == 12 + 14
+    assert nights(empty)[0] == "2026-04-02T02:00:00.000Z"
+    assert "420 simulated calls" in capsys.readouterr().out
+
+
+async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) -> None:
+    settings = settings_of(empty)
+    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    db = empty.db_path
+    organization = ("--organization", "demo")
+    vumeter("metrics", "delete", *organization, "faq_query", "ttft_ms", "--yes", db=db)
+    vumeter("run-tests", "delete", *organization, simulation.RUN_TEST, "--yes", db=db)
+    # Recorded anew, as something else, and points of another's beside those of the demo.
+    own = [
+        {"name": "ttft_ms", "type": "gauge", "value": 5, "timestamp": "2026-03-01T00:00:00Z"},
+        {"name": "sessions_handled", "value": 1_000_000, "timestamp": "2026-03-01T00:00:00Z"},
+    ]
+    key = empty.make_key("demo").bearer
+    answer = requests.post(
+        f"{empty.rest_url}/v1/custom-metrics",
+        json={"points": own},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=10,
+    )
+    assert answer.ok
+    before = totals(empty)
+    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
+    after = totals(empty)
+    assert after.keys() == before.keys()
+    assert "faq_query" not in after
+    assert after["ttft_ms"] == 5
+    assert before["sessions_handled"] < after["sessions_handled"] < 1_010_000
+    assert after["sessions_handled"] - before["sessions_handled"] > 100
+    assert nights(empty) == []
+
+
+async def test_an_organization_that_was_deleted_gets_no_more(empty: Stack) -> None:
+    settings = settings_of(empty)
+    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    vumeter("organizations", "delete", "demo", "--yes", db=empty.db_path)
+    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
+    listed = parsed(vumeter("organizations", "list", "--format", "json", db=empty.db_path))
+    assert listed == []
+
+
+async def test_an_extension_that_was_interrupted_goes_on(
+    empty: Stack, requests_of_two_weeks: list[pb.StreamPointsRequest]
+) -> None:
+    async def interrupted(stage: Stage, show_progress: ShowProgress) -> int:
+        def show(part: float) -> None:
+            if part > 0.4:
+                raise DemoError("the lights went out")
+
+        return await custom_metrics.load(stage, show)
+
+    settings = settings_of(empty)
+    demos = [custom_metrics.DEMO]
+    broken = [replace(custom_metrics.DEMO, load=interrupted)]
+    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(NOON_US))
+    now_us = NOON_US + 3 * DAY_US
+    await load_demo(settings, empty.grpc_target, demos=broken, clock=clock_at(now_us))
+    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(now_us + 2 * HOUR_US))
+    hours = custom_metrics.hours_between(NOON_US, now_us)
+    expected = sums(
+        [*requests_of_two_weeks, *(custom_metrics.request_of_hour(hour) for hour in hours)]
+    )
+    assert totals(empty) == expected
+
+
+def test_after_a_long_time_it_is_extended_by_the_last_days() -> None:
+    hours = custom_metrics.hours_between(NOON_US - 900 * DAY_US, NOON_US)
+    assert len(hours) == MAX_EXTENDED_DAYS * 24
+    executions = list(simulation.later_executions(NOON_US - 900 * DAY_US, NOON_US))
+    assert len(executions) == MAX_EXTENDED_DAYS
+    assert executions == list(simulation.later_executions(NOON_US - 900 * DAY_US, NOON_US))
+    ids = {call.call_execution_id for _, calls in executions for call in calls}
+    assert len(ids) == MAX_EXTENDED_DAYS * simulation.CALLS
 
 
 async def test_a_load_that_was_interrupted_goes_on_without_doubling(

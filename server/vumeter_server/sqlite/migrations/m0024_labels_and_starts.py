@@ -1,9 +1,10 @@
-"""Keys may have a label; a start of the service knows from when on events count in its totals."""
+"""Labels of keys, from when on a start counts in totals, and demo data that is extended."""
 
 from sqlite_utils import Database
 
 
 def migrate(db: Database) -> None:
-    """Add the label of a key, and the first time of a start's totals; null where there is none."""
+    """Add the columns; null is no label, no such time, and demo data from its beginning."""
     db.execute("ALTER TABLE api_keys ADD COLUMN label TEXT")
     db.execute("ALTER TABLE live_launches ADD COLUMN counted_from_us INTEGER")
+    db.execute("ALTER TABLE demo_data ADD COLUMN from_us INTEGER")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +19,7 @@ from vumeter_server.simulation.noise import (
 
 MEAN = "latency.avg_agent_latency_ms"
 MEDIAN, P95 = "latency.percentiles.p50", "latency.percentiles.p95"
-COMPUTED = {
+COMPUTED: dict[str, Callable[[Values], Any]] = {
     MEAN: np.mean,
     MEDIAN: np.median,
     P95: lambda values: np.percentile(values, 95),

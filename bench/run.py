@@ -22,7 +22,7 @@ LONG_POINTS = 10_000_000
 
 @dataclass(kw_only=True, eq=False)
 class Run:
-    """What all sections of a run share; `say` tells whoever waits what is going on."""
+    """What all sections of a run share; `say` prints what is going on."""
 
     points: int
     full: bool

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from tests.clickhouse.cluster import ClickHouseCluster, running_cluster
 from tests.effort import LONG
 from tests.stack import Stack, start_stack
 
@@ -31,3 +32,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     started = start_stack(tmp_path_factory.mktemp("stack"), VUMETER_ACCESS_LOG="false")
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseCluster]:
+    """Three nodes of ClickHouse, for all tests that leave them as they were.
+
+    Tests keep out of each other's way by databases of their own.
+    """
+    with running_cluster(tmp_path_factory.mktemp("clickhouse")) as cluster:
+        yield cluster

@@ -1,4 +1,4 @@
-"""Write `generated/`: Python modules, type stubs and Envoy's descriptor set, and the dashboard.
+"""Write `generated/`: Python modules, Envoy's descriptor set, the OpenAPI document, and pages.
 
 Google's protos (`google/api`, `google/rpc`) come from the googleapis-common-protos wheel, the
 well-known types from grpcio-tools, so that `protos/` holds nothing but vumeter's own. Both are
@@ -55,7 +55,7 @@ def run_protoc(*arguments: str) -> None:
     """Run protoc in this process.
 
     Raises:
-        SystemExit: protoc refused; it has said why on stderr.
+        SystemExit: protoc failed; it has said why on stderr.
     """
     # It is installed where stubs are generated; tests read this module without it.
     from grpc_tools import protoc  # noqa: PLC0415
@@ -86,12 +86,24 @@ def generate(target: Path) -> None:
     # Run as a script, this folder is where modules are looked up.
     sys.path.append(str(ROOT))
     from tools.dashboard import build_dashboard  # noqa: PLC0415
+    from tools.docs_page import build_docs_page  # noqa: PLC0415
+    from tools.openapi.document import build_document  # noqa: PLC0415
 
+    (target / "openapi.json").write_text(build_document(commented_descriptors()), encoding="utf-8")
+    build_docs_page(target / "docs")
     try:
         build_dashboard(target / "dashboard")
     except ImportError:
         print("no tdewolff-minify: generated/dashboard is left as it is", file=sys.stderr)
         shutil.copytree(GENERATED / "dashboard", target / "dashboard", dirs_exist_ok=True)
+
+
+def commented_descriptors() -> bytes:
+    """Return the descriptor set of our protos with comments."""
+    with tempfile.TemporaryDirectory() as temporary:
+        image = Path(temporary) / "image.binpb"
+        write_lint_image(image)
+        return image.read_bytes()
 
 
 def write_lint_image(target: Path) -> None:
@@ -146,7 +158,7 @@ def main() -> int:
                 print(line, file=sys.stderr)
             if changed:
                 print(
-                    "generated/ differs from protos/ or dashboard/: run make generate",
+                    "generated/ differs from protos/, openapi/ or dashboard/: run make generate",
                     file=sys.stderr,
                 )
             return 1 if changed else 0

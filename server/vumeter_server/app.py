@@ -29,6 +29,8 @@ from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import SqliteAddress
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
 
@@ -48,9 +50,9 @@ async def serve(
     clock: Clock = system_clock,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` gets the port once calls are answered.
 
-    `on_progress` is told how many of how many days are done where the database of an earlier
+    `on_progress` gets how many of how many days are done where the database of an earlier
     version has to be converted.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
@@ -91,9 +93,11 @@ async def running(
 ) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port.
 
-    When background work ends by itself, health says NOT_SERVING and `on_background_end` is told
+    When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
+    if not isinstance(settings.store_address, SqliteAddress):
+        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None

@@ -50,7 +50,7 @@ class Foundation:
     """What every family is built on.
 
     A process that does not write answers queries alone: it does no background work on what is
-    stored, and whatever it is told to record it passes on.
+    stored, and whatever it is asked to record it forwards.
     """
 
     settings: Settings
@@ -64,7 +64,7 @@ class Foundation:
     writer: Writer
     readers: Readers
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are converted."""
+    """Gets how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
@@ -88,7 +88,7 @@ class Family:
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
     on_limited: Callable[[Caller], None] = lambda caller: None
-    """Is told of a call beyond the requests per second of its key, whatever it is of."""
+    """Is called for a call beyond the requests per second of its key, whatever it is of."""
 
 
 async def assemble(foundation: Foundation) -> list[Family]:

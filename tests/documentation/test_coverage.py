@@ -31,6 +31,7 @@ FAMILY_PAGES = {
     "vumeter.custom_metrics.v1": "docs/custom-metrics.md",
     "vumeter.dashboard.v1": "docs/dashboard.md",
     "vumeter.live_metrics.v1": "docs/live-metrics.md",
+    "vumeter.openapi.v1": "docs/openapi.md",
     "vumeter.otlp.v1": "docs/opentelemetry.md",
     "vumeter.simulation.v1": "docs/simulation.md",
 }
@@ -151,7 +152,11 @@ def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(n
 SENT_BY_WORKERS = {f"OtlpRestService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
 
 
-FOR_BROWSERS = {"DashboardRestService.GetPage", "DashboardRestService.GetAsset"}
+FOR_BROWSERS = {
+    f"{service}.{method}"
+    for service in ("DashboardRestService", "OpenApiRestService")
+    for method in ("GetPage", "GetAsset")
+}
 
 
 @pytest.mark.parametrize("name", sorted(PATHS.keys() - SENT_BY_WORKERS - FOR_BROWSERS))

@@ -111,3 +111,12 @@ async def test_nothing_else_than_a_page_is_asked_of_the_root(
 ) -> None:
     response = await ask(edge, verb, "/")
     is_status(response, status, 5, "Not found")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs?x=1"])
+async def test_the_page_of_the_api_is_below_its_path(edge: Edge, path: str) -> None:
+    response = await asyncio.to_thread(
+        requests.get, edge.url + path, allow_redirects=False, timeout=30
+    )
+    assert (response.status_code, response.content) == (302, b"")
+    assert response.headers["location"].partition("?")[0] == f"{edge.url}/docs/"

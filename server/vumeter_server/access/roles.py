@@ -58,7 +58,7 @@ class Access:
     scheme: Scheme
     roles: frozenset[Role] = frozenset()
     all_tenants: bool = False
-    """Whether it always tells of all tenants, so that no key may call it that is bound to one."""
+    """Whether it answers about all tenants, so that no key may call it that is bound to one."""
 
 
 PUBLIC = Access(scheme=Scheme.PUBLIC)
@@ -212,6 +212,7 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
     ("vumeter.access.v1.AccessService", ANY_CALLER, ("GetCaller",)),
     ("vumeter.access.v1.AccessRestService", ANY_CALLER, ("GetCaller",)),
     ("vumeter.dashboard.v1.DashboardRestService", PUBLIC, ("GetPage", "GetAsset")),
+    ("vumeter.openapi.v1.OpenApiRestService", PUBLIC, ("GetDocument", "GetPage", "GetAsset")),
     (
         "grpc.health.v1.Health",
         PUBLIC,

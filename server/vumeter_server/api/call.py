@@ -1,4 +1,4 @@
-"""What a handler is told of the call it answers."""
+"""What a handler knows of the call it answers."""
 
 from __future__ import annotations
 

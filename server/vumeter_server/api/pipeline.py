@@ -65,7 +65,7 @@ class Pipeline:
     """What each method asks of its callers, by its full name."""
     rates: RateLimits = field(default_factory=RateLimits)
     on_limited: Sequence[Callable[[Caller], None]] = ()
-    """Are told of each call that is rejected because its key makes too many."""
+    """Are called for each call that is rejected because its key makes too many."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""

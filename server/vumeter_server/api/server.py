@@ -29,7 +29,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
     # So many may come at once, such as all watchers after a restart; above its own 1,000 grpc
-    # would cancel some of them at random, which a caller cannot tell from an answer.
+    # would cancel some of them at random, which looks to a caller like an answer.
     ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),
     # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
@@ -86,7 +86,7 @@ class HealthService:
         await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
 
     async def end_watches(self) -> None:
-        """End every watch, now and from now on, once it has told the status as it is."""
+        """End every watch, now and from now on, once it has sent the status as it is."""
         async with self._changed:
             self._is_ending = True
             self._changed.notify_all()

@@ -74,8 +74,8 @@ def custom_metrics(
 ) -> int:
     """Write points to FILE, `-` for stdout, in order of time: CSV, NDJSON or Parquet.
 
-    Without a range, metrics and filters it writes all points. NDJSON has a point a line as in the
-    REST body. The file is there once it is whole; a CSV or NDJSON file that was not finished is
+    Without a range, metrics and filters it writes all points. NDJSON has one point per line as in
+    the REST body. The file is there once it is whole; a CSV or NDJSON file that was not finished is
     gone on with by the same command. `vumeter import custom-metrics` reads all three formats. The
     key, of the role admin or owner, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
@@ -107,9 +107,9 @@ def events(
 ) -> int:
     """Write call events to FILE, `-` for stdout, as they were received: CSV, NDJSON or Parquet.
 
-    The range is of the times at which events occurred. NDJSON has an event a line as in the REST
-    body. `vumeter import events` reads all three formats. The key, of the role operator, is read
-    from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from VUMETER_ADMIN_TOKEN.
+    The range is of the times at which events occurred. NDJSON has one event per line as in the
+    REST body. `vumeter import events` reads all three formats. The key, of the role operator, is
+    read from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from VUMETER_ADMIN_TOKEN.
     """
     from vumeter.live_metrics.v1 import live_metrics_pb2 as pb  # noqa: PLC0415 - see above
     from vumeter_server.api.times import timestamp  # noqa: PLC0415
@@ -139,7 +139,7 @@ def calls(
 ) -> int:
     """Write simulated calls to FILE, `-` for stdout, by id: CSV, NDJSON or Parquet.
 
-    NDJSON has a call a line as in the REST body. `vumeter import simulation` reads all three
+    NDJSON has one call per line as in the REST body. `vumeter import simulation` reads all three
     formats; executions are not in the file. The key is read from VUMETER_API_KEY and
     VUMETER_SECRET_KEY.
     """

@@ -40,8 +40,8 @@ def file_options(function: Decorated) -> Decorated:
 def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
-    NDJSON has a point a line as in the REST body, CSV and Parquet have a point a row. Each point
-    needs its timestamp. Exits 0 if all points were recorded, 1 if some were refused (each is named
+    NDJSON has one point per line as in the REST body, CSV and Parquet have one per row. Each point
+    needs its timestamp. Exits 0 if all points were recorded, 1 if some were rejected (each is named
     on stderr with its line), 2 if it had to stop. The same command goes on where it was, and a
     repeat records nothing twice. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
@@ -59,7 +59,7 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
-    NDJSON has an event a line as in the REST body, CSV and Parquet have an event a row. Exits as
+    NDJSON has one event per line as in the REST body, CSV and Parquet have one per row. Exits as
     `vumeter import custom-metrics`; an event that is known already changes nothing. The key, of the
     role reporter, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from
     VUMETER_ADMIN_TOKEN.
@@ -84,10 +84,10 @@ def simulation(
 ) -> int:
     """Record the calls of FILE, `-` for stdin: NDJSON, CSV or Parquet.
 
-    NDJSON has a call a line as in the REST body, CSV and Parquet have a call a row. Exits 0 if all
-    calls were recorded, 1 if some were refused (each is named on stderr with its line), 2 if it had
-    to stop. After a stop the same command goes on where it was; what was recorded is not doubled.
-    The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+    NDJSON has one call per line as in the REST body, CSV and Parquet have one per row. Exits 0 if
+    all calls were recorded, 1 if some were rejected (each is named on stderr with its line), 2 if
+    it had to stop. After a stop the same command goes on where it was; what was recorded is not
+    doubled. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
     from vumeter_server.commands.files.calls import CallImport  # noqa: PLC0415 - see above
     from vumeter_server.commands.files.import_run import import_file  # noqa: PLC0415

@@ -82,7 +82,7 @@ def run_supervisor(
     on_ready: Callable[[Endpoints], Coroutine[Any, Any, None]],
     with_edge: bool = True,
 ) -> int:
-    """Run servers, and Envoy unless told otherwise; return the exit status.
+    """Run servers, and Envoy unless it is left out; return the exit status.
 
     Raises StartError if they could not be started, unless a child has said so itself.
     """

@@ -106,7 +106,7 @@ async def _write(
     hours: Sequence[int],
     known: Mapping[str, int] | None,
 ) -> None:
-    # A call that has ended refuses to be written to; why it ended is told to who reads it.
+    # A call that has ended cannot be written to; whoever reads it learns why it ended.
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         for hour_us in hours:
             request = request_of_hour(hour_us)

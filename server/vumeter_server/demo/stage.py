@@ -12,7 +12,7 @@ MAX_EXTENDED_DAYS = 60
 """How many days demo data is extended by at once; of a longer time the last ones are."""
 
 ShowProgress = Callable[[float], None]
-"""Is told which part has been recorded, from 0 to 1."""
+"""Gets which part has been recorded, from 0 to 1."""
 
 
 class DemoError(Exception):

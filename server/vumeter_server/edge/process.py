@@ -109,7 +109,7 @@ class Envoy:
     async def stop(self) -> None:
         """End Envoy and remove its directory."""
         if self.process.returncode is None:
-            # That it was told to end is no news.
+            # That it was asked to end is no news.
             self._is_ready = False
             self.process.terminate()
             try:

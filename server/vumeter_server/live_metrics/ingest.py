@@ -73,7 +73,7 @@ class EventIngest:
 
 
 def _check(sent: Sequence[SentEvent], now_us: int, only_tenant: str | None) -> list[Event]:
-    # First: what a caller may not do is refused whether or not it is done well.
+    # First: what a caller may not do is rejected whether or not it is done well.
     if only_tenant is not None and any(
         event.tenant_id not in {None, only_tenant} for event in sent
     ):

@@ -98,7 +98,7 @@ class LiveMetricsRestService:
     async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
         """Record a batch."""
         body = request.body
-        # How many events it holds is known once it is parsed; its bytes tell about how many.
+        # How many events it holds is known once it is parsed; its bytes say about how many.
         size = len(body.data) // BYTES_PER_EVENT
         only_tenant = call.only_tenant
         checked = await offload.PARSING.run(

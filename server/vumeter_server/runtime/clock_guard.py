@@ -114,7 +114,7 @@ class ClockGuard:
         return self._trusted_us + self._monotonic() - self._trusted_steady_us
 
     def check(self) -> None:
-        """Read the clock and decide anew; to be called about once a second."""
+        """Read the clock and decide again; to be called about once a second."""
         now_us, steady_us = self._clock(), self._monotonic()
         ran_us = steady_us - self._last_steady_us
         jumped_us = now_us - self._last_us - ran_us

@@ -62,7 +62,7 @@ class Database:
             return query(connection)
 
     def vacuum(self) -> None:
-        """Write the whole file anew, without what is free; nobody else may be using it."""
+        """Write the whole file again, without what is free; nobody else may be using it."""
         with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,4 +1,4 @@
-"""The readers: threads with a read-only connection each, in two lanes so that quick ones pass."""
+"""The readers: threads with a read-only connection each, in two pools so that quick ones pass."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def _end_transaction(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("COMMIT")
     except sqlite3.Error:
-        # SQLite tells of a damaged page here too, which the query has met already.
+        # SQLite reports a damaged page here too, which the query has met already.
         if connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")

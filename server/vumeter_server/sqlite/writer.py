@@ -92,7 +92,7 @@ class Writer:
 
         They are callbacks, and no results, because the job can be undone or committed when its
         caller is gone (cancelled), and because the next job of the same transaction runs before any
-        caller is told: what it reads from a cache has to be right by then.
+        caller gets its result: what it reads from a cache has to be right by then.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -111,7 +111,7 @@ class Writer:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Finish the jobs that wait, refuse new ones, and close the connection."""
+        """Finish the jobs that wait, reject new ones, and close the connection."""
         with self._changed:
             self._closing = True
             self._changed.notify()

@@ -60,8 +60,8 @@ class AccessRestServiceServicer(object):
         "label": "Booking agent", "expiresAt": "2026-03-01T09:00:00Z"}}
 
         `role` is `owner`, `admin`, `member`, `operator` or `reporter`. `tenantId` is null for a key that
-        is bound to no tenant, `label` for one without a label, `expiresAt` for one that does not expire. For the admin token `role` is
-        `admin_token` and all else is null.
+        is bound to no tenant, `label` for one without a label, `expiresAt` for one that does not expire.
+        For the admin token `role` is `admin_token` and all else is null.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

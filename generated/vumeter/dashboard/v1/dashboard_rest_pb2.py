@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from vumeter.openapi.v1 import annotations_pb2 as vumeter_dot_openapi_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)vumeter/dashboard/v1/dashboard_rest.proto\x12\x14vumeter.dashboard.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\x10\n\x0eGetPageRequest\"+\n\x0fGetAssetRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name2\xd4\x01\n\x14\x44\x61shboardRestService\x12U\n\x07GetPage\x12$.vumeter.dashboard.v1.GetPageRequest\x1a\x14.google.api.HttpBody\"\x0e\x90\x02\x01\x82\xd3\xe4\x93\x02\x05\x12\x03/ui\x12\x65\n\x08GetAsset\x12%.vumeter.dashboard.v1.GetAssetRequest\x1a\x14.google.api.HttpBody\"\x1c\x90\x02\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/ui/assets/{name}B\x95\x01\n\x14vumeter.dashboard.v1B\x12\x44\x61shboardRestProtoP\x01Z vumeter/dashboard/v1;dashboardv1\xaa\x02\x14Vumeter.Dashboard.V1\xca\x02\x14Vumeter\\Dashboard\\V1\xea\x02\x16Vumeter::Dashboard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)vumeter/dashboard/v1/dashboard_rest.proto\x12\x14vumeter.dashboard.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a$vumeter/openapi/v1/annotations.proto\"\x10\n\x0eGetPageRequest\"+\n\x0fGetAssetRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name2\xed\x01\n\x14\x44\x61shboardRestService\x12_\n\x07GetPage\x12$.vumeter.dashboard.v1.GetPageRequest\x1a\x14.google.api.HttpBody\"\x18\x90\x02\x01\x92\xdb\x18\x06\x12\x04Page\x82\xd3\xe4\x93\x02\x05\x12\x03/ui\x12t\n\x08GetAsset\x12%.vumeter.dashboard.v1.GetAssetRequest\x1a\x14.google.api.HttpBody\"+\x90\x02\x01\x92\xdb\x18\x0b\x12\x05\x41sset\x1a\x02\x94\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/ui/assets/{name}B\x95\x01\n\x14vumeter.dashboard.v1B\x12\x44\x61shboardRestProtoP\x01Z vumeter/dashboard/v1;dashboardv1\xaa\x02\x14Vumeter.Dashboard.V1\xca\x02\x14Vumeter\\Dashboard\\V1\xea\x02\x16Vumeter::Dashboard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETASSETREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETASSETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetPage']._loaded_options = None
-  _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetPage']._serialized_options = b'\220\002\001\202\323\344\223\002\005\022\003/ui'
+  _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetPage']._serialized_options = b'\220\002\001\222\333\030\006\022\004Page\202\323\344\223\002\005\022\003/ui'
   _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetAsset']._loaded_options = None
-  _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetAsset']._serialized_options = b'\220\002\001\202\323\344\223\002\023\022\021/ui/assets/{name}'
-  _globals['_GETPAGEREQUEST']._serialized_start=157
-  _globals['_GETPAGEREQUEST']._serialized_end=173
-  _globals['_GETASSETREQUEST']._serialized_start=175
-  _globals['_GETASSETREQUEST']._serialized_end=218
-  _globals['_DASHBOARDRESTSERVICE']._serialized_start=221
-  _globals['_DASHBOARDRESTSERVICE']._serialized_end=433
+  _globals['_DASHBOARDRESTSERVICE'].methods_by_name['GetAsset']._serialized_options = b'\220\002\001\222\333\030\013\022\005Asset\032\002\224\003\202\323\344\223\002\023\022\021/ui/assets/{name}'
+  _globals['_GETPAGEREQUEST']._serialized_start=195
+  _globals['_GETPAGEREQUEST']._serialized_end=211
+  _globals['_GETASSETREQUEST']._serialized_start=213
+  _globals['_GETASSETREQUEST']._serialized_end=256
+  _globals['_DASHBOARDRESTSERVICE']._serialized_start=259
+  _globals['_DASHBOARDRESTSERVICE']._serialized_end=496
 # @@protoc_insertion_point(module_scope)

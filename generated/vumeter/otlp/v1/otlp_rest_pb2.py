@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from vumeter.openapi.v1 import annotations_pb2 as vumeter_dot_openapi_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvumeter/otlp/v1/otlp_rest.proto\x12\x0fvumeter.otlp.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"@\n\x14\x45xportMetricsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"@\n\x14\x44iscardTracesRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\">\n\x12\x44iscardLogsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"D\n\x18\x44iscardRecordingsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\x96\x04\n\x0fOtlpRestService\x12\x8f\x01\n\rExportMetrics\x12%.vumeter.otlp.v1.ExportMetricsRequest\x1a\x14.google.api.HttpBody\"A\x82\xd3\xe4\x93\x02;\"\x0b/v1/metrics:\x04\x62odyZ&\"\x1e/observability/metrics/otlp/v0:\x04\x62ody\x12y\n\rDiscardTraces\x12%.vumeter.otlp.v1.DiscardTracesRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\"\x1d/observability/traces/otlp/v0:\x04\x62ody\x12s\n\x0b\x44iscardLogs\x12#.vumeter.otlp.v1.DiscardLogsRequest\x1a\x14.google.api.HttpBody\")\x82\xd3\xe4\x93\x02#\"\x1b/observability/logs/otlp/v0:\x04\x62ody\x12\x80\x01\n\x11\x44iscardRecordings\x12).vumeter.otlp.v1.DiscardRecordingsRequest\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\"\x1c/observability/recordings/v0:\x04\x62odyBr\n\x0fvumeter.otlp.v1B\rOtlpRestProtoP\x01Z\x16vumeter/otlp/v1;otlpv1\xaa\x02\x0fVumeter.Otlp.V1\xca\x02\x0fVumeter\\Otlp\\V1\xea\x02\x11Vumeter::Otlp::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvumeter/otlp/v1/otlp_rest.proto\x12\x0fvumeter.otlp.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a$vumeter/openapi/v1/annotations.proto\"@\n\x14\x45xportMetricsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"@\n\x14\x44iscardTracesRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\">\n\x12\x44iscardLogsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\"D\n\x18\x44iscardRecordingsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xb0\x05\n\x0fOtlpRestService\x12\xbb\x01\n\rExportMetrics\x12%.vumeter.otlp.v1.ExportMetricsRequest\x1a\x14.google.api.HttpBody\"m\x92\xdb\x18(\n\x11\x45xportMetricsBody\x12\x13\x45xportMetricsAnswer\x82\xd3\xe4\x93\x02;\"\x0b/v1/metrics:\x04\x62odyZ&\"\x1e/observability/metrics/otlp/v0:\x04\x62ody\x12\x9d\x01\n\rDiscardTraces\x12%.vumeter.otlp.v1.DiscardTracesRequest\x1a\x14.google.api.HttpBody\"O\x92\xdb\x18 \n\rDiscardedBody\x12\x0f\x44iscardedAnswer\x82\xd3\xe4\x93\x02%\"\x1d/observability/traces/otlp/v0:\x04\x62ody\x12\x97\x01\n\x0b\x44iscardLogs\x12#.vumeter.otlp.v1.DiscardLogsRequest\x1a\x14.google.api.HttpBody\"M\x92\xdb\x18 \n\rDiscardedBody\x12\x0f\x44iscardedAnswer\x82\xd3\xe4\x93\x02#\"\x1b/observability/logs/otlp/v0:\x04\x62ody\x12\xa4\x01\n\x11\x44iscardRecordings\x12).vumeter.otlp.v1.DiscardRecordingsRequest\x1a\x14.google.api.HttpBody\"N\x92\xdb\x18 \n\rDiscardedBody\x12\x0f\x44iscardedAnswer\x82\xd3\xe4\x93\x02$\"\x1c/observability/recordings/v0:\x04\x62odyBr\n\x0fvumeter.otlp.v1B\rOtlpRestProtoP\x01Z\x16vumeter/otlp/v1;otlpv1\xaa\x02\x0fVumeter.Otlp.V1\xca\x02\x0fVumeter\\Otlp\\V1\xea\x02\x11Vumeter::Otlp::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,21 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCARDRECORDINGSREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_DISCARDRECORDINGSREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
   _globals['_OTLPRESTSERVICE'].methods_by_name['ExportMetrics']._loaded_options = None
-  _globals['_OTLPRESTSERVICE'].methods_by_name['ExportMetrics']._serialized_options = b'\202\323\344\223\002;\"\013/v1/metrics:\004bodyZ&\"\036/observability/metrics/otlp/v0:\004body'
+  _globals['_OTLPRESTSERVICE'].methods_by_name['ExportMetrics']._serialized_options = b'\222\333\030(\n\021ExportMetricsBody\022\023ExportMetricsAnswer\202\323\344\223\002;\"\013/v1/metrics:\004bodyZ&\"\036/observability/metrics/otlp/v0:\004body'
   _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardTraces']._loaded_options = None
-  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardTraces']._serialized_options = b'\202\323\344\223\002%\"\035/observability/traces/otlp/v0:\004body'
+  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardTraces']._serialized_options = b'\222\333\030 \n\rDiscardedBody\022\017DiscardedAnswer\202\323\344\223\002%\"\035/observability/traces/otlp/v0:\004body'
   _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardLogs']._loaded_options = None
-  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardLogs']._serialized_options = b'\202\323\344\223\002#\"\033/observability/logs/otlp/v0:\004body'
+  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardLogs']._serialized_options = b'\222\333\030 \n\rDiscardedBody\022\017DiscardedAnswer\202\323\344\223\002#\"\033/observability/logs/otlp/v0:\004body'
   _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardRecordings']._loaded_options = None
-  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardRecordings']._serialized_options = b'\202\323\344\223\002$\"\034/observability/recordings/v0:\004body'
-  _globals['_EXPORTMETRICSREQUEST']._serialized_start=142
-  _globals['_EXPORTMETRICSREQUEST']._serialized_end=206
-  _globals['_DISCARDTRACESREQUEST']._serialized_start=208
-  _globals['_DISCARDTRACESREQUEST']._serialized_end=272
-  _globals['_DISCARDLOGSREQUEST']._serialized_start=274
-  _globals['_DISCARDLOGSREQUEST']._serialized_end=336
-  _globals['_DISCARDRECORDINGSREQUEST']._serialized_start=338
-  _globals['_DISCARDRECORDINGSREQUEST']._serialized_end=406
-  _globals['_OTLPRESTSERVICE']._serialized_start=409
-  _globals['_OTLPRESTSERVICE']._serialized_end=943
+  _globals['_OTLPRESTSERVICE'].methods_by_name['DiscardRecordings']._serialized_options = b'\222\333\030 \n\rDiscardedBody\022\017DiscardedAnswer\202\323\344\223\002$\"\034/observability/recordings/v0:\004body'
+  _globals['_EXPORTMETRICSREQUEST']._serialized_start=180
+  _globals['_EXPORTMETRICSREQUEST']._serialized_end=244
+  _globals['_DISCARDTRACESREQUEST']._serialized_start=246
+  _globals['_DISCARDTRACESREQUEST']._serialized_end=310
+  _globals['_DISCARDLOGSREQUEST']._serialized_start=312
+  _globals['_DISCARDLOGSREQUEST']._serialized_end=374
+  _globals['_DISCARDRECORDINGSREQUEST']._serialized_start=376
+  _globals['_DISCARDRECORDINGSREQUEST']._serialized_end=444
+  _globals['_OTLPRESTSERVICE']._serialized_start=447
+  _globals['_OTLPRESTSERVICE']._serialized_end=1135
 # @@protoc_insertion_point(module_scope)

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from vumeter.openapi.v1 import annotations_pb2 as vumeter_dot_openapi_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+vumeter/simulation/v1/simulation_rest.proto\x12\x15vumeter.simulation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\xc8\x01\n\x13QueryMetricsRequest\x12*\n\rrun_test_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\rrun_test_name\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xecution_id\x12\x32\n\x11\x63\x61ll_execution_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x11\x63\x61ll_execution_id\x12\x12\n\x04page\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\">\n\x12GetRunTestsRequest\x12\x13\n\x05\x61\x66ter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"~\n\x16QueryComparisonRequest\x12:\n\x15\x62\x61seline_execution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x15\x62\x61seline_execution_id\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0c\x65xecution_id\"@\n\x14PostExecutionRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\"<\n\x10PostCallsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\x32\x99\x05\n\x15SimulationRestService\x12{\n\x0cQueryMetrics\x12*.vumeter.simulation.v1.QueryMetricsRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/metrics\x12{\n\x0bGetRunTests\x12).vumeter.simulation.v1.GetRunTestsRequest\x1a\x14.google.api.HttpBody\"+\x90\x02\x01\x82\xd3\xe4\x93\x02\"\x12 /sdk/api/v1/simulation/run-tests\x12\x81\x01\n\x0fQueryComparison\x12-.vumeter.simulation.v1.QueryComparisonRequest\x1a\x14.google.api.HttpBody\")\x90\x02\x01\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/compare\x12\x86\x01\n\rPostExecution\x12+.vumeter.simulation.v1.PostExecutionRequest\x1a\x14.google.api.HttpBody\"2\x90\x02\x02\x82\xd3\xe4\x93\x02)\"!/sdk/api/v1/simulation/executions:\x04\x62ody\x12y\n\tPostCalls\x12\'.vumeter.simulation.v1.PostCallsRequest\x1a\x14.google.api.HttpBody\"-\x90\x02\x02\x82\xd3\xe4\x93\x02$\"\x1c/sdk/api/v1/simulation/calls:\x04\x62odyB\x9c\x01\n\x15vumeter.simulation.v1B\x13SimulationRestProtoP\x01Z\"vumeter/simulation/v1;simulationv1\xaa\x02\x15Vumeter.Simulation.V1\xca\x02\x15Vumeter\\Simulation\\V1\xea\x02\x17Vumeter::Simulation::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+vumeter/simulation/v1/simulation_rest.proto\x12\x15vumeter.simulation.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a$vumeter/openapi/v1/annotations.proto\"\xc8\x01\n\x13QueryMetricsRequest\x12*\n\rrun_test_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\rrun_test_name\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xecution_id\x12\x32\n\x11\x63\x61ll_execution_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x11\x63\x61ll_execution_id\x12\x12\n\x04page\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\">\n\x12GetRunTestsRequest\x12\x13\n\x05\x61\x66ter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05limit\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"~\n\x16QueryComparisonRequest\x12:\n\x15\x62\x61seline_execution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x15\x62\x61seline_execution_id\x12(\n\x0c\x65xecution_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x0c\x65xecution_id\"@\n\x14PostExecutionRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\"<\n\x10PostCallsRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01\x32\xb5\x06\n\x15SimulationRestService\x12\x9c\x01\n\x0cQueryMetrics\x12*.vumeter.simulation.v1.QueryMetricsRequest\x1a\x14.google.api.HttpBody\"J\x90\x02\x01\x92\xdb\x18\x1d\x12\x17SimulationMetricsAnswer\x1a\x02\x94\x03\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/metrics\x12\x8f\x01\n\x0bGetRunTests\x12).vumeter.simulation.v1.GetRunTestsRequest\x1a\x14.google.api.HttpBody\"?\x90\x02\x01\x92\xdb\x18\x10\x12\x0eRunTestsAnswer\x82\xd3\xe4\x93\x02\"\x12 /sdk/api/v1/simulation/run-tests\x12\x9b\x01\n\x0fQueryComparison\x12-.vumeter.simulation.v1.QueryComparisonRequest\x1a\x14.google.api.HttpBody\"C\x90\x02\x01\x92\xdb\x18\x16\x12\x10\x43omparisonAnswer\x1a\x02\x94\x03\x82\xd3\xe4\x93\x02 \x12\x1e/sdk/api/v1/simulation/compare\x12\xae\x01\n\rPostExecution\x12+.vumeter.simulation.v1.PostExecutionRequest\x1a\x14.google.api.HttpBody\"Z\x90\x02\x02\x92\xdb\x18$\n\rExecutionBody\x12\x0f\x45xecutionAnswer\x1a\x02\x99\x03\x82\xd3\xe4\x93\x02)\"!/sdk/api/v1/simulation/executions:\x04\x62ody\x12\x9b\x01\n\tPostCalls\x12\'.vumeter.simulation.v1.PostCallsRequest\x1a\x14.google.api.HttpBody\"O\x90\x02\x02\x92\xdb\x18\x1e\n\tCallsBody\x12\x0b\x43\x61llsAnswer\x1a\x04\x94\x03\x99\x03\x82\xd3\xe4\x93\x02$\"\x1c/sdk/api/v1/simulation/calls:\x04\x62odyB\x9c\x01\n\x15vumeter.simulation.v1B\x13SimulationRestProtoP\x01Z\"vumeter/simulation/v1;simulationv1\xaa\x02\x15Vumeter.Simulation.V1\xca\x02\x15Vumeter\\Simulation\\V1\xea\x02\x17Vumeter::Simulation::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,25 +59,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POSTCALLSREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_POSTCALLSREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\001'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryMetrics']._loaded_options = None
-  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002 \022\036/sdk/api/v1/simulation/metrics'
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryMetrics']._serialized_options = b'\220\002\001\222\333\030\035\022\027SimulationMetricsAnswer\032\002\224\003\202\323\344\223\002 \022\036/sdk/api/v1/simulation/metrics'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['GetRunTests']._loaded_options = None
-  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['GetRunTests']._serialized_options = b'\220\002\001\202\323\344\223\002\"\022 /sdk/api/v1/simulation/run-tests'
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['GetRunTests']._serialized_options = b'\220\002\001\222\333\030\020\022\016RunTestsAnswer\202\323\344\223\002\"\022 /sdk/api/v1/simulation/run-tests'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryComparison']._loaded_options = None
-  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryComparison']._serialized_options = b'\220\002\001\202\323\344\223\002 \022\036/sdk/api/v1/simulation/compare'
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['QueryComparison']._serialized_options = b'\220\002\001\222\333\030\026\022\020ComparisonAnswer\032\002\224\003\202\323\344\223\002 \022\036/sdk/api/v1/simulation/compare'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostExecution']._loaded_options = None
-  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostExecution']._serialized_options = b'\220\002\002\202\323\344\223\002)\"!/sdk/api/v1/simulation/executions:\004body'
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostExecution']._serialized_options = b'\220\002\002\222\333\030$\n\rExecutionBody\022\017ExecutionAnswer\032\002\231\003\202\323\344\223\002)\"!/sdk/api/v1/simulation/executions:\004body'
   _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostCalls']._loaded_options = None
-  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostCalls']._serialized_options = b'\220\002\002\202\323\344\223\002$\"\034/sdk/api/v1/simulation/calls:\004body'
-  _globals['_QUERYMETRICSREQUEST']._serialized_start=161
-  _globals['_QUERYMETRICSREQUEST']._serialized_end=361
-  _globals['_GETRUNTESTSREQUEST']._serialized_start=363
-  _globals['_GETRUNTESTSREQUEST']._serialized_end=425
-  _globals['_QUERYCOMPARISONREQUEST']._serialized_start=427
-  _globals['_QUERYCOMPARISONREQUEST']._serialized_end=553
-  _globals['_POSTEXECUTIONREQUEST']._serialized_start=555
-  _globals['_POSTEXECUTIONREQUEST']._serialized_end=619
-  _globals['_POSTCALLSREQUEST']._serialized_start=621
-  _globals['_POSTCALLSREQUEST']._serialized_end=681
-  _globals['_SIMULATIONRESTSERVICE']._serialized_start=684
-  _globals['_SIMULATIONRESTSERVICE']._serialized_end=1349
+  _globals['_SIMULATIONRESTSERVICE'].methods_by_name['PostCalls']._serialized_options = b'\220\002\002\222\333\030\036\n\tCallsBody\022\013CallsAnswer\032\004\224\003\231\003\202\323\344\223\002$\"\034/sdk/api/v1/simulation/calls:\004body'
+  _globals['_QUERYMETRICSREQUEST']._serialized_start=199
+  _globals['_QUERYMETRICSREQUEST']._serialized_end=399
+  _globals['_GETRUNTESTSREQUEST']._serialized_start=401
+  _globals['_GETRUNTESTSREQUEST']._serialized_end=463
+  _globals['_QUERYCOMPARISONREQUEST']._serialized_start=465
+  _globals['_QUERYCOMPARISONREQUEST']._serialized_end=591
+  _globals['_POSTEXECUTIONREQUEST']._serialized_start=593
+  _globals['_POSTEXECUTIONREQUEST']._serialized_end=657
+  _globals['_POSTCALLSREQUEST']._serialized_start=659
+  _globals['_POSTCALLSREQUEST']._serialized_end=719
+  _globals['_SIMULATIONRESTSERVICE']._serialized_start=722
+  _globals['_SIMULATIONRESTSERVICE']._serialized_end=1543
 # @@protoc_insertion_point(module_scope)

@@ -65,7 +65,7 @@ class CompactedDay:
 def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
     """Read all segments of a day and join them, without the points of deleted metrics.
 
-    None while a deletion is under way, which tells points by the numbers of their segments.
+    None while a deletion is under way, which finds points by the numbers of their segments.
     """
     if under_way(snapshot):
         return None

@@ -122,7 +122,7 @@ class MetricMaintenance:
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Compute rollups of the days that an earlier version flushed, one transaction per day.
 
-        `on_progress` is told how many of how many days are done. What was done is not done again.
+        `on_progress` gets how many of how many days are done. What was done is not done again.
         """
         days = await self._readers.run(compaction.days_without_rollups, heavy=True)
         for done, (organization_id, day) in enumerate(days):

@@ -1,0 +1,1 @@
+"""The OpenAPI document, made of the protos and of the schemas in `openapi/`."""

@@ -188,7 +188,7 @@ async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) 
     organization = ("--organization", "demo")
     vumeter("metrics", "delete", *organization, "faq_query", "ttft_ms", "--yes", db=db)
     vumeter("run-tests", "delete", *organization, simulation.RUN_TEST, "--yes", db=db)
-    # Recorded anew, as something else, and points of another's beside those of the demo.
+    # Recorded again, as something else, and points of another's beside those of the demo.
     own = [
         {"name": "ttft_ms", "type": "gauge", "value": 5, "timestamp": "2026-03-01T00:00:00Z"},
         {"name": "sessions_handled", "value": 1_000_000, "timestamp": "2026-03-01T00:00:00Z"},

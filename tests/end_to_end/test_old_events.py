@@ -77,7 +77,7 @@ def typed(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def live(caller: Caller, tenant: str) -> dict[str, float]:
-    """Return the counters that are not 0; both faces say the same."""
+    """Return the counters that are not 0; both APIs say the same."""
     counters = caller.get(f"{PATHS}/live/{tenant}").body
     answer = caller.rpc(f"{SERVICE}/GetLiveMetrics", {"tenant_id": tenant}).body["metrics"]
     found = {name: value for name, value in counters.items() if value}

@@ -121,8 +121,8 @@ def _markdown(judged: Judged) -> str:
         _markdown_table(
             ("metric", "baseline:", "candidate:", "difference:", "%:", "verdict"),
             [
-                (f"`{metric}`", *figures, _strong(verdict, "worse"))
-                for metric, *figures, verdict in map(_metric_row, compared.metrics)
+                (f"`{metric}`", *values, _strong(verdict, "worse"))
+                for metric, *values, verdict in map(_metric_row, compared.metrics)
             ],
         )
     )

@@ -36,7 +36,7 @@ async def load(stage: Stage, show_progress: ShowProgress) -> int:
     """Record every hour that passed since the thirteenth midnight (UTC) before the stage's day.
 
     What is there is extended by the hours since, of the metrics that are still as they were: one
-    that was deleted, or recorded anew with another type, is left alone.
+    that was deleted, or recorded again with another type, is left alone.
     """
     hours = hours_before(stage.begun_us)
     recorded = 0

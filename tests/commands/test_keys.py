@@ -218,36 +218,6 @@ def test_the_tenant_of_a_key_is_printed_listed_and_kept_by_its_successor(db: Pat
     assert sorted(row.split("\t")[-1] for row in rows) == ["-", tenant, tenant]
 
 
-def test_the_label_of_a_key_is_printed_listed_changed_and_kept_by_its_successor(db: Path) -> None:
-    key = create(db, "--role", "member", "--label", "Booking agent")
-    assert key["label"] == "Booking agent"
-    rotated = parsed(vumeter("keys", "rotate", key["key_id"], "--format", "json", db=db))
-    assert rotated["label"] == "Booking agent"
-    assert vumeter("keys", "label", key["key_id"], "old – agent", db=db) == (
-        f"{key['key_id']} is labeled old – agent\n"
-    )
-    header, *rows = vumeter("keys", "list", db=db).splitlines()
-    assert header.split("\t")[-1] == "label"
-    assert [row.split("\t")[-1] for row in rows] == ["old – agent", "Booking agent"]
-    assert vumeter("keys", "label", key["key_id"], db=db) == f"{key['key_id']} has no label\n"
-    listed = parsed(vumeter("keys", "list", "--format", "json", db=db))
-    assert {each["key_id"]: each["label"] for each in listed} == {
-        key["key_id"]: None,
-        rotated["key_id"]: "Booking agent",
-    }
-    run = try_vumeter("keys", "label", "vmk_aaaaaaaaaaaaaaaaaaaa", "x", db=db)
-    assert (run.returncode, run.stderr) == (
-        2,
-        "vumeter: there is no key vmk_aaaaaaaaaaaaaaaaaaaa\n",
-    )
-    run = try_vumeter("keys", "label", key["key_id"], "", db=db)
-    assert (run.returncode, run.stderr) == (
-        2,
-        "vumeter keys label: Invalid value for '[LABEL]': must have 1 to 100 characters and no"
-        " control characters\n",
-    )
-
-
 def test_lists_are_tables_at_a_terminal_and_tabs_elsewhere(db: Path) -> None:
     key = create(db, "--role", "admin", organization="Brackets [bold]")
     header, row = vumeter("keys", "list", db=db).splitlines()

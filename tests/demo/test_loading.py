@@ -3,100 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import requests
-from pydantic import SecretStr
-from tests.commands.command import parsed, vumeter
+from tests.demo.asking import NOON_US, clock_at, settings_of, sums, totals
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
-from vumeter_server.demo import custom_metrics, simulation
+from vumeter_server.demo import custom_metrics
 from vumeter_server.demo.loading import load_demo, play_demo
 from vumeter_server.demo.stage import (
-    MAX_EXTENDED_DAYS,
     Demo,
     DemoError,
     ShowProgress,
     Stage,
 )
-from vumeter_server.runtime.clock import Clock
-from vumeter_server.runtime.settings import Settings
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
-
-NOON_US = int(datetime(2026, 3, 19, 12, 20, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-@pytest.fixture(scope="module")
-def requests_of_two_weeks() -> list[pb.StreamPointsRequest]:
-    return [
-        custom_metrics.request_of_hour(hour_us) for hour_us in custom_metrics.hours_before(NOON_US)
-    ]
-
-
-@pytest.fixture
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    started = start_stack(tmp_path_factory.mktemp("empty"), VUMETER_ACCESS_LOG="false")
-    yield started
-    started.stop()
-
-
-def clock_at(now_us: int) -> Clock:
-    return lambda: now_us
-
-
-def settings_of(stack: Stack) -> Settings:
-    return Settings(db=stack.db_path, admin_token=SecretStr(stack.admin_token))
-
-
-def totals(stack: Stack) -> dict[str, float]:
-    """Return what the demo's organization holds."""
-    bearer = stack.make_key("demo").bearer
-    answer = requests.get(
-        f"{stack.rest_url}/v1/custom-metrics/aggregate",
-        params={"startDate": "2026-01-01", "endDate": "2027-12-31"},
-        headers={"Authorization": f"Bearer {bearer}"},
-        timeout=10,
-    )
-    found: dict[str, float] = answer.json()["data"]
-    return found
-
-
-def record(stack: Stack, points: list[dict[str, Any]]) -> None:
-    """Record points of somebody else in the demo's organization."""
-    answer = requests.post(
-        f"{stack.rest_url}/v1/custom-metrics",
-        json={"points": points},
-        headers={"Authorization": f"Bearer {stack.make_key('demo').bearer}"},
-        timeout=10,
-    )
-    assert answer.ok
-
-
-def nights(stack: Stack) -> list[str]:
-    """Return when the executions of the demo's run test began, newest first."""
-    key = stack.make_key("demo")
-    answer = requests.get(
-        f"{stack.rest_url}/sdk/api/v1/simulation/metrics",
-        params={"run_test_name": simulation.RUN_TEST, "limit": "100"},
-        headers={"X-Api-Key": key.key_id, "X-Secret-Key": key.secret},
-        timeout=10,
-    )
-    found = answer.json().get("result", {}).get("results", [])
-    return [each["started_at"] for each in found]
-
-
-def sums(requests_of_hours: list[pb.StreamPointsRequest]) -> dict[str, Any]:
-    found: dict[str, float] = defaultdict(float)
-    for request in requests_of_hours:
-        for point in request.points:
-            found[point.name] += point.value
-    return {name: pytest.approx(total, rel=1e-9) for name, total in sorted(found.items())}
 
 
 def test_two_weeks_end_with_the_last_whole_hour() -> None:
@@ -154,98 +79,6 @@ async def test_it_is_loaded_once(empty: Stack, capsys: pytest.CaptureFixture[str
         await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + later_us))
     assert totals(empty) == loaded
     assert capsys.readouterr().out == ""
-
-
-async def test_it_is_extended_at_later_starts_and_nothing_is_there_twice(
-    empty: Stack,
-    requests_of_two_weeks: list[pb.StreamPointsRequest],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    settings = settings_of(empty)
-    expected = list(requests_of_two_weeks)
-    from_us = NOON_US
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
-    # Two weeks later, and again after 40 minutes, in which an hour ends.
-    for passed_us in (14 * DAY_US + 3 * HOUR_US, 40 * MINUTE_US):
-        now_us = from_us + passed_us
-        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
-        hours = custom_metrics.hours_between(from_us, now_us)
-        assert hours[-1] + HOUR_US == now_us // HOUR_US * HOUR_US
-        expected += [custom_metrics.request_of_hour(hour_us) for hour_us in hours]
-        from_us = now_us
-    assert totals(empty) == sums(expected)
-    keys = [request.idempotency_key for request in expected]
-    assert len(set(keys)) == len(keys) == 13 * 24 + 12 + 14 * 24 + 3 + 1
-    assert len(nights(empty)) == 12 + 14
-    assert nights(empty)[0] == "2026-04-02T02:00:00.000Z"
-    assert "420 simulated calls" in capsys.readouterr().out
-
-
-async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) -> None:
-    settings = settings_of(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
-    db = empty.db_path
-    organization = ("--organization", "demo")
-    vumeter("metrics", "delete", *organization, "faq_query", "ttft_ms", "--yes", db=db)
-    vumeter("run-tests", "delete", *organization, simulation.RUN_TEST, "--yes", db=db)
-    # Recorded again, as something else, and points of another's beside those of the demo.
-    own = [
-        {"name": "ttft_ms", "type": "gauge", "value": 5, "timestamp": "2026-03-01T00:00:00Z"},
-        {"name": "sessions_handled", "value": 1_000_000, "timestamp": "2026-03-01T00:00:00Z"},
-    ]
-    record(empty, own)
-    before = totals(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
-    after = totals(empty)
-    assert after.keys() == before.keys()
-    assert "faq_query" not in after
-    assert after["ttft_ms"] == 5
-    assert before["sessions_handled"] < after["sessions_handled"] < 1_010_000
-    assert after["sessions_handled"] - before["sessions_handled"] > 100
-    assert nights(empty) == []
-
-
-async def test_an_organization_that_was_deleted_gets_no_more(empty: Stack) -> None:
-    settings = settings_of(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
-    vumeter("organizations", "delete", "demo", "--yes", db=empty.db_path)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
-    listed = parsed(vumeter("organizations", "list", "--format", "json", db=empty.db_path))
-    assert listed == []
-
-
-async def test_an_extension_that_was_interrupted_goes_on(
-    empty: Stack, requests_of_two_weeks: list[pb.StreamPointsRequest]
-) -> None:
-    async def interrupted(stage: Stage, show_progress: ShowProgress) -> int:
-        def show(part: float) -> None:
-            if part > 0.4:
-                raise DemoError("the lights went out")
-
-        return await custom_metrics.load(stage, show)
-
-    settings = settings_of(empty)
-    demos = [custom_metrics.DEMO]
-    broken = [replace(custom_metrics.DEMO, load=interrupted)]
-    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(NOON_US))
-    now_us = NOON_US + 3 * DAY_US
-    await load_demo(settings, empty.grpc_target, demos=broken, clock=clock_at(now_us))
-    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(now_us + 2 * HOUR_US))
-    hours = custom_metrics.hours_between(NOON_US, now_us)
-    expected = sums(
-        [*requests_of_two_weeks, *(custom_metrics.request_of_hour(hour) for hour in hours)]
-    )
-    assert totals(empty) == expected
-
-
-def test_after_a_long_time_it_is_extended_by_the_last_days() -> None:
-    hours = custom_metrics.hours_between(NOON_US - 900 * DAY_US, NOON_US)
-    assert len(hours) == MAX_EXTENDED_DAYS * 24
-    executions = list(simulation.later_executions(NOON_US - 900 * DAY_US, NOON_US))
-    assert len(executions) == MAX_EXTENDED_DAYS
-    assert executions == list(simulation.later_executions(NOON_US - 900 * DAY_US, NOON_US))
-    ids = {call.call_execution_id for _, calls in executions for call in calls}
-    assert len(ids) == MAX_EXTENDED_DAYS * simulation.CALLS
 
 
 async def test_a_load_that_was_interrupted_goes_on_without_doubling(

@@ -35,7 +35,9 @@ def usage(caller: Caller, **query: str) -> dict[str, Any]:
     assert [(each["key_id"], each.get("label")) for each in typed.body["keys"]] == [
         (each["keyId"], each["label"]) for each in data["keys"]
     ]
-    assert {each["key_label"] for each in typed.body.get("rejected", [])} <= {LABEL}
+    assert [each.get("key_label") for each in typed.body.get("rejected", [])] == [
+        each["keyLabel"] for each in data["rejected"]
+    ]
     return data
 
 

@@ -176,7 +176,12 @@ async def test_a_start_with_a_clock_that_is_not_trusted_makes_no_event_too_old_t
     key = SqliteKeyAdministration(open_database(path)).create_key("acme", Role.OWNER, None).bearer
     clock = Offset()
     async with served(path, key, clock):
-        pass
+
+        async def is_seen() -> bool:
+            shown = vumeter("clock", "status", "--format", "json", db=path)
+            return parsed(shown)["last_seen"] is not None
+
+        await comes_to_hold(is_seen)
     # A day ahead is trusted: then the call really is a day older than the start.
     clock.ahead_us = ahead_us
     async with served(path, key, clock) as asked:

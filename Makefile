@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test-pythons: setup ## run a part of the tests with each Python 3.11 to 3.14 tha
 
 wheel: setup ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel -d dist
+
+test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
+	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance -k "clickhouse or cluster" $(ARGS)
 
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)

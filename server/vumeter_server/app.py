@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NoReturn
 
 import structlog
@@ -21,9 +21,11 @@ from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
+from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
 from vumeter_server.beside_families import servicers_beside_families
+from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
@@ -33,6 +35,12 @@ from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import SqliteAddress
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
+from vumeter_server.sqlite.database import Database
+from vumeter_server.telemetry import readings
+from vumeter_server.telemetry.instruments import Instruments
+from vumeter_server.telemetry.own_metrics import process_exposition, show
+from vumeter_server.telemetry.readings import Gauge, Read
+from vumeter_server.telemetry.scrape_server import ScrapeServer
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -101,7 +109,9 @@ async def running(
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
-    writer, readers = database.writer(), database.readers()
+    instruments = Instruments(settings.worker, RecordingRejectionReason)
+    writer, readers = database.writer(instruments), database.readers()
+    scraped: ScrapeServer | None = None
     try:
         keys = SqliteKeyLookup(readers, writer)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
@@ -119,6 +129,7 @@ async def running(
             audit=SqliteAuditLog(writer, clock),
             writer=writer,
             readers=readers,
+            instruments=instruments,
             on_progress=on_progress,
         )
         built = await families.assemble(foundation)
@@ -128,6 +139,7 @@ async def running(
                 query_timeout_seconds=settings.query_timeout_seconds,
                 rates=rates,
                 on_limited=[family.on_limited for family in built],
+                observers=[RequestMetrics(instruments)],
             ),
             [
                 *(each for family in built for each in family.servicers),
@@ -136,6 +148,15 @@ async def running(
             reflection=settings.reflection,
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],
+        )
+        scraped = show(
+            settings,
+            process_exposition(
+                instruments,
+                _read(foundation, database, built),
+                [family.exposition for family in built],
+                SQLITE_VERSION,
+            ),
         )
         port = server.listen(f"{settings.host}:{settings.grpc_port}")
         await server.start()
@@ -165,12 +186,37 @@ async def running(
             await background.stop()
             await authenticator.save_last_used()
     finally:
+        if scraped is not None:
+            await asyncio.to_thread(scraped.close)
         await asyncio.to_thread(writer.close)
         await asyncio.to_thread(readers.close)
         if forwarding is not None:
             await forwarding.close()
         if claim is not None:
             os.close(claim)
+
+
+def _read(
+    foundation: families.Foundation, database: Database, built: Sequence[families.Family]
+) -> dict[Gauge, Read]:
+    """Return how own metrics are read: what is the same in all processes, by the writing one."""
+    writer, guard = foundation.writer, foundation.guard
+    read: dict[Gauge, Read] = {
+        readings.WRITER_QUEUE: lambda: writer.queue_length,
+        readings.READER_QUEUE: foundation.readers.waiting,
+        readings.STORAGE_DAMAGED: lambda: database.damage.is_met,
+    }
+    if foundation.writes:
+        read |= {
+            readings.DATABASE_BYTES: database.size_bytes,
+            readings.WAL_BYTES: database.wal_bytes,
+            readings.DISK_FREE_BYTES: database.free_bytes,
+            readings.CLOCK_TRUSTED: lambda: guard.is_trusted,
+            readings.CLOCK_OFFSET_SECONDS: lambda: guard.offset_us / 1_000_000,
+        }
+    for family in built:
+        read |= family.read
+    return read
 
 
 async def _save_last_used(authenticator: Authenticator) -> NoReturn:

@@ -135,11 +135,16 @@ class ClickHouseCluster:
     @contextlib.asynccontextmanager
     async def clickhouse(self) -> AsyncIterator[HttpClickHouse]:
         """Open an empty database with the tables of this version, and drop it at the end."""
-        database = f"test_{uuid.uuid4().hex}"
+        database = new_database()
         async with opened_clickhouse(self.address(database), "") as clickhouse:
             yield clickhouse
             drop = f"DROP DATABASE {database}"
             await asyncio.gather(*(node.command(drop) for node in clickhouse.nodes))
+
+
+def new_database() -> str:
+    """Return the name of a database that there is not."""
+    return f"test_{uuid.uuid4().hex}"
 
 
 @contextlib.contextmanager

@@ -7,10 +7,12 @@ one engine in a process, on a thread of its own; tests keep apart by databases.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -115,7 +117,9 @@ def _client() -> Any:
     directory = tempfile.mkdtemp(
         prefix="vumeter-chdb-", dir=memory if os.access(memory, os.W_OK) else None
     )
-    return clickhouse_connect.get_client(dsn="chdb://", chdb_path=directory)
+    client = clickhouse_connect.get_client(dsn="chdb://", chdb_path=directory)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return client
 
 
 async def _on_thread(ask: Callable[[Any], T]) -> T:
@@ -133,10 +137,15 @@ async def _on_thread(ask: Callable[[Any], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_thread(), run)
 
 
+def empty_database() -> InProcessClickHouse:
+    """Return a database that nobody has used, without tables."""
+    return InProcessClickHouse(Layout(database=f"test_{next(_numbers)}"))
+
+
 @contextlib.asynccontextmanager
 async def in_process_clickhouse() -> AsyncIterator[InProcessClickHouse]:
     """Open an empty database with the tables of this version, and drop it at the end."""
-    clickhouse = InProcessClickHouse(Layout(database=f"test_{next(_numbers)}"))
+    clickhouse = empty_database()
     await migrate(clickhouse)
     try:
         yield clickhouse

@@ -12,6 +12,7 @@ from tests.documentation.words import WORDS, unwanted
 
 from vumeter_server.cli import vumeter
 from vumeter_server.runtime import settings
+from vumeter_server.sqlite import open_database
 
 SERVER = ROOT / "server" / "vumeter_server"
 FAMILIES = ("custom_metrics", "live_metrics", "simulation")
@@ -81,6 +82,26 @@ def test_every_file_that_is_named_exists(page: str) -> None:
     }
     missing = {path for path in paths if not any((at / path).exists() for at in (ROOT, SERVER))}
     assert not missing
+
+
+def test_the_page_on_architecture_names_every_room() -> None:
+    rooms = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in SERVER.iterdir()
+        if path.name not in ("__init__.py", "__pycache__")
+    }
+    assert "api/" in rooms
+    assert rooms - set(spans(PAGES["docs/architecture.md"])) == set()
+
+
+def test_the_page_on_formats_names_every_table(tmp_path: Path) -> None:
+    tables = open_database(tmp_path / "vumeter.db").read(
+        lambda connection: connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+    )
+    assert ("api_keys",) in tables
+    assert {name for (name,) in tables} - set(spans(PAGES["docs/formats.md"])) == set()
 
 
 TYPICAL_CHANGES = (

@@ -39,6 +39,7 @@ _UNAVAILABLE: Final = frozenset(
         319,  # UNKNOWN_STATUS_OF_INSERT
         394,  # QUERY_WAS_CANCELLED
         497,  # ACCESS_DENIED
+        774,  # TABLE_IS_PERMANENTLY_READ_ONLY
         999,  # KEEPER_EXCEPTION
     }
 )

@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def everywhere(self) -> str:
-        """ON CLUSTER, behind the name of a table in DDL, if nodes are told by it."""
+        """ON CLUSTER, behind the name of a table in DDL, if DDL reaches nodes so."""
         return f" ON CLUSTER {self.cluster}" if self.on_cluster else ""
 
     def create_database(self) -> str:
@@ -78,6 +78,7 @@ class Layout:
         shard_by: str,
         merging: str = "",
         projections: Sequence[str] = (),
+        indexes: Sequence[str] = (),
         settings: Sequence[str] = (),
         is_recorded: bool = True,
     ) -> list[str]:
@@ -85,14 +86,20 @@ class Layout:
 
         `order_by` is its sorting key, without partitions: a block over several would not be stored
         at once. `shard_by` are the columns that say on which shard a row is. `merging` is a variant
-        of the engine: `Replacing(seq)`, `Aggregating`. `projections` go on behind PROJECTION.
-        `is_recorded` adds RECORDED_US.
+        of the engine: `Replacing(seq)`, `Aggregating`. `projections` go on behind PROJECTION,
+        `indexes` behind INDEX. `is_recorded` adds RECORDED_US.
         """
         all_columns = [f"{column.name} {column.type}" for column in columns]
         given = [f"{column.name} {column.type.partition(' DEFAULT ')[0]}" for column in columns]
         if is_recorded:
             all_columns.append(f"{RECORDED_US} Int64 DEFAULT toUnixTimestamp64Micro(now64(6))")
-        body = ", ".join([*all_columns, *(f"PROJECTION {each}" for each in projections)])
+        body = ", ".join(
+            [
+                *all_columns,
+                *(f"INDEX {each}" for each in indexes),
+                *(f"PROJECTION {each}" for each in projections),
+            ]
+        )
         statements = [
             f"CREATE TABLE IF NOT EXISTS {self.local(name)}{self.everywhere} ({body})"
             f" ENGINE = {self._engine(merging)} ORDER BY {order_by}"

@@ -51,10 +51,10 @@ class ClickHouse(Protocol):
 
     @property
     def nodes(self) -> Sequence[ClickHouse]:
-        """The same, bound to one node each: all that have to be told what only they can do.
+        """The same, bound to one node each: all that must get what only they can do.
 
         That is DDL and mutations, which go to `layout.local` tables. With ON CLUSTER it is one that
-        tells the others.
+        passes it to the others.
         """
 
     async def query(

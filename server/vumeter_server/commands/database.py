@@ -12,10 +12,10 @@ import click
 
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.actors import by_command
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
-from vumeter_server.sqlite.audit import by_command
 from vumeter_server.sqlite.database import damaged_file
 
 

@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.filters import FilterType
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import remote_options, tenant_id
+from vumeter_server.commands.options import file_options, tenant_id
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.times.ranges import parse_instant
@@ -24,24 +23,11 @@ def export_group() -> None:
     """Write what was recorded to files, over gRPC."""
 
 
-def output_options(function: Decorated) -> Decorated:
-    """Add FILE, --format and what names the server."""
-    for option in (
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True)),
-    ):
-        function = option(function)
-    return function
+output_options = file_options(click.Path(dir_okay=False, writable=True, allow_dash=True))
 
 
-def file_options(function: Decorated) -> Decorated:
-    """Add the same, and a range."""
+def output_and_range_options(function: Decorated) -> Decorated:
+    """Add `output_options` and a range."""
     for option in (
         click.option(
             "--timezone",
@@ -58,7 +44,7 @@ def file_options(function: Decorated) -> Decorated:
 
 
 @export_group.command("custom-metrics")
-@file_options
+@output_and_range_options
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only of this metric.")
 @click.option("--filter", "filters", multiple=True, type=FilterType(), help="Only with this label.")
 def custom_metrics(
@@ -93,7 +79,7 @@ def custom_metrics(
 
 
 @export_group.command()
-@file_options
+@output_and_range_options
 @click.option("--tenant", type=tenant_id, metavar="ID", help="Only of this tenant.")
 def events(
     file: str,

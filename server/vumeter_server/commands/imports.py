@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import remote_options
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+from vumeter_server.commands.options import file_options
 
 
 @click.group("import", cls=CommandGroup)
@@ -19,24 +13,11 @@ def import_group() -> None:
     """Record what files hold, over gRPC."""
 
 
-def file_options(function: Decorated) -> Decorated:
-    """Add FILE, --format and what names the server."""
-    for option in (
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
-    ):
-        function = option(function)
-    return function
+input_options = file_options(click.Path(exists=True, dir_okay=False, allow_dash=True))
 
 
 @import_group.command("custom-metrics")
-@file_options
+@input_options
 def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
@@ -55,7 +36,7 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 
 
 @import_group.command()
-@file_options
+@input_options
 def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
@@ -73,7 +54,7 @@ def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
 
 
 @import_group.command()
-@file_options
+@input_options
 @click.option(
     "--run-test",
     metavar="NAME",

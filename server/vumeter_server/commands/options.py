@@ -14,6 +14,7 @@ import click
 
 from vumeter_server.access.keys import LABEL_PROBLEM, is_key_label
 from vumeter_server.access.organizations import NAME_PROBLEM, is_organization_name
+from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.live_metrics.validation import id_problem
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.times.steps import STEP_PROBLEM, read_step
@@ -95,6 +96,26 @@ def remote_options(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+def file_options(file: click.Path) -> Callable[[Decorated], Decorated]:
+    """Add the argument FILE, --format and what names the server."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in (
+            click.option(
+                "--format",
+                "file_format",
+                type=click.Choice(FORMATS),
+                help="Default: by the file's name, else ndjson.",
+            ),
+            remote_options,
+            click.argument("file", type=file),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 @contextlib.contextmanager

@@ -107,3 +107,5 @@ def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
 async def _print_servers(endpoints: Endpoints) -> None:
     for address in endpoints.servers:
         click.echo(f"gRPC on {address}")
+    if endpoints.metrics_url:
+        click.echo(f"own metrics on {endpoints.metrics_url}")

@@ -13,7 +13,7 @@ from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.commands.gate_report import NOT_COMPARED, WITHIN, WORSE, Judged, report
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, Remote, connected
-from vumeter_server.commands.simulation import PREVIOUS, Gate, Limit
+from vumeter_server.commands.simulation_limits import PREVIOUS, Gate, Limit
 from vumeter_server.simulation.compare import FAILED_PERCENT
 from vumeter_server.simulation.grpc_messages import read_numbers
 from vumeter_server.simulation.model import NUMBER_NAMES

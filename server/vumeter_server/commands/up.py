@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from vumeter_server.commands.options import PORT, one_line_errors, server_options
+from vumeter_server.runtime.logs import configure_logs
 from vumeter_server.runtime.settings import Settings, load_settings, require_admin_token
 from vumeter_server.supervisor import supervisor
 from vumeter_server.supervisor.endpoints import Endpoints
@@ -74,6 +75,8 @@ async def print_endpoints(endpoints: Endpoints) -> None:
     """Say where the product answers."""
     click.echo(f"REST  {endpoints.rest_url}  (gRPC and gRPC-Web too)")
     click.echo(f"gRPC  {endpoints.grpc.from_here}")
+    if endpoints.metrics_url:
+        click.echo(f"own metrics  {endpoints.metrics_url}  (Prometheus)")
 
 
 def run_supervisor(
@@ -86,6 +89,7 @@ def run_supervisor(
 
     Raises StartError if they could not be started, unless a child has said so itself.
     """
+    configure_logs(settings)
     try:
         return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
     except ChildFailed as failed:

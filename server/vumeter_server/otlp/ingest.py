@@ -36,6 +36,8 @@ class Exports:
     counts: RejectionCounter
     """Where usage finds what is rejected, by hour."""
     rates: RateLimits
+    on_recorded: Callable[[int], None] = lambda points: None
+    """Is called with the number of points that were acknowledged."""
 
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
@@ -51,6 +53,7 @@ class Exports:
         """
         with self.counts.counted(caller):
             outcome = await self._record(caller, body, read)
+            self.on_recorded(outcome.taken)
         if not outcome.is_repeat:
             self.counts.add_exported(caller, outcome.rejected)
         return outcome

@@ -30,6 +30,7 @@ from vumeter_server.runtime.store_address import (
 from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
 
 ADMIN_TOKEN_CHARACTERS = 32
+METRICS_PORT = 9464
 DEFAULT_DB = Path("data/vumeter.db")
 
 RENAMED: Mapping[str, str] = {
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     """Envoy's worker threads."""
     envoy_admin_port: int | None = Field(default=None, ge=0, le=65535)
     """A loopback port for Envoy's admin interface; without, a socket only this user can open."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = METRICS_PORT
+    """Where the server's own metrics are, for Prometheus; 0 lets the system choose."""
+    metrics_host: str = "127.0.0.1"
+    metrics_by_tenant: bool = True
+    """Whether own metrics have live metrics by tenant; otherwise those of all together."""
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
@@ -101,7 +107,22 @@ class Settings(BaseSettings):
     epoch_id: str = ""
     """The id of this start of the service, the same in all of its processes; the live totals since
     the start are counted under it. `vumeter up` creates one."""
+    worker: int = Field(default=1, ge=1, le=64)
+    """The number of this process among those of `vumeter up`, which sets it."""
+    metrics_socket: str = ""
+    """Where this process shows its metrics to `vumeter up`, which sets it."""
     demo: bool = False
+
+    @property
+    def metrics_port_or_any(self) -> int | None:
+        """The port of own metrics, None if they are off.
+
+        A server whose gRPC port the system chooses gets any port here too, unless one was set.
+        """
+        if self.metrics_port == "off":
+            return None
+        is_set = "metrics_port" in self.model_fields_set
+        return 0 if not is_set and self.grpc_port == 0 else self.metrics_port
 
     @property
     def default_limits(self) -> Limits:

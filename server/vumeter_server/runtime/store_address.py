@@ -49,7 +49,7 @@ class ClickHouseAddress:
         cluster: the name that the nodes' `remote_servers` give the cluster; "" for a single node.
         engine: `MergeTree`, or `ReplicatedMergeTree` where every shard has replicas and a Keeper.
         on_cluster: whether tables are made and changed by `ON CLUSTER`, which needs a Keeper;
-            without it every node is told so itself, and `hosts` has to name all of them.
+            without it each statement goes to every node, and `hosts` has to name all of them.
         quorum: how many replicas have to hold a recording before it is acknowledged: `auto`, a
             majority, or a number; only with `ReplicatedMergeTree`.
         secure: whether the nodes are asked over https.

@@ -12,16 +12,23 @@ from vumeter_server.runtime.addresses import Address
 class Endpoints:
     """Where a started product answers.
 
-    `servers` are the gRPC ports of the server processes, the one that writes first.
+    `servers` are the gRPC ports of the server processes, the one that writes first; `metrics` is
+    where own metrics are, None if they are off.
     """
 
     rest: Address | None
     servers: Sequence[Address]
+    metrics: Address | None = None
 
     @property
     def grpc(self) -> Address:
         """The gRPC port that the settings name."""
         return self.servers[0]
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus scrapes own metrics, as reached from this machine; empty if off."""
+        return f"http://{self.metrics.from_here}/metrics" if self.metrics is not None else ""
 
     @property
     def rest_url(self) -> str:

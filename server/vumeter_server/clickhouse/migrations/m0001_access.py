@@ -8,21 +8,21 @@ from vumeter_server.clickhouse.layout import Column, Layout
 def statements(layout: Layout) -> list[str]:
     """Return what makes the tables.
 
-    `organization_names` and `organization_entries` are logs (`entry_log`): which organization has a
-    name, and all that happened to an organization: it is created, gets keys and limits, loses them,
-    is deleted. An organization's number is drawn at random, so that a shard is found by it.
+    `organizations` and `organization_entries` are logs (`entry_log`). The first is one log: entry n
+    gives a name to organization n. The second is one log for each organization: it is created, gets
+    keys and limits, loses them, is deleted. So whatever a key needs is on one shard.
     """
     return [
         *layout.create_table(
-            "organization_names",
+            "organizations",
             [
-                Column(name="name", type="String"),
+                Column(name="log", type="Int64"),
                 Column(name="seq", type="Int64"),
                 Column(name="entry", type="Int64"),
-                Column(name="organization", type="Int64"),
+                Column(name="name", type="String"),
             ],
-            order_by="(name, seq)",
-            shard_by="name",
+            order_by="(log, seq)",
+            shard_by="log",
         ),
         *layout.create_table(
             "organization_entries",
@@ -32,12 +32,12 @@ def statements(layout: Layout) -> list[str]:
                 Column(name="entry", type="Int64"),
                 Column(name="kind", type="LowCardinality(String)"),
                 Column(name="occurred_us", type="Int64"),
-                Column(name="name", type="String"),
                 Column(name="key_id", type="String"),
                 Column(name="content", type="String"),
             ],
             order_by="(organization, seq)",
             shard_by="organization",
+            indexes=["by_key key_id TYPE bloom_filter GRANULARITY 1"],
         ),
         *layout.create_table(
             "key_uses",
@@ -54,17 +54,11 @@ def statements(layout: Layout) -> list[str]:
         *layout.create_table(
             "audit_entries",
             [
-                Column(name="batch", type="Int64"),
+                Column(name="organization", type="Int64"),
                 Column(name="occurred_us", type="Int64"),
-                Column(name="key_id", type="Nullable(String)"),
-                Column(name="user", type="Nullable(String)"),
-                Column(name="command", type="Nullable(String)"),
-                Column(name="action", type="LowCardinality(String)"),
-                Column(name="organization", type="Nullable(String)"),
-                Column(name="target", type="String"),
-                Column(name="details", type="String"),
+                Column(name="content", type="String"),
             ],
-            order_by="occurred_us",
-            shard_by="batch",
+            order_by="(organization, occurred_us)",
+            shard_by="organization",
         ),
     ]

@@ -15,6 +15,7 @@ from tests.stack import Stack
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.sqlite import audit, open_database
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.times.units import DAY_US
@@ -77,7 +78,7 @@ def test_keys_are_listed_with_the_label_that_they_have_now(tmp_path: Path) -> No
     key = ("keys", "create", "--create", "--organization", "acme", "--role", "owner")
     first = parsed(vumeter(*key, "--label", "Booking", "--format", "json", db=db))["key_id"]
     vumeter("keys", "label", first, "Booking, retired", db=db)
-    by_key = audit.Actor(key_id=first)
+    by_key = Actor(key_id=first)
     open_database(db).write(
         lambda connection: audit.append(
             connection, NOW_US, "points.delete", actor=by_key, target=first

@@ -21,10 +21,13 @@ RUN groupadd --system --gid 10001 vumeter \
         --shell /usr/sbin/nologin vumeter \
     && chmod 0700 /var/lib/vumeter
 COPY --from=build /opt/vumeter /opt/vumeter
+# Without TLS it listens beyond the container's loopback: compose.yaml publishes the ports on that of the
+# host, and what reaches further belongs behind TLS.
 ENV PATH=/opt/vumeter/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     VUMETER_DB=/var/lib/vumeter/vumeter.db \
-    VUMETER_HOST=0.0.0.0
+    VUMETER_HOST=0.0.0.0 \
+    VUMETER_INSECURE=true
 USER 10001:10001
 WORKDIR /var/lib/vumeter
 VOLUME /var/lib/vumeter

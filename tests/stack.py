@@ -87,7 +87,7 @@ def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
     return Stack(
         process=process,
         rest_url=found["REST"],
-        edge_target=found["REST"].removeprefix("http://"),
+        edge_target=found["REST"].partition("://")[2],
         grpc_target=found["gRPC"],
         metrics_url=found["own metrics"],
         db_path=directory / "vumeter.db",

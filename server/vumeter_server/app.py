@@ -24,6 +24,7 @@ from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.tls import DynamicCredentials
 from vumeter_server.beside_families import servicers_beside_families
 from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.clock import Clock, system_clock
@@ -33,6 +34,7 @@ from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_per
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import SqliteAddress
+from vumeter_server.runtime.tls import tls_files
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
 from vumeter_server.sqlite.database import Database
@@ -91,6 +93,11 @@ async def serve(
         raise BackgroundEnded(ended[0])
 
 
+def _require_sqlite(settings: Settings) -> None:
+    if not isinstance(settings.store_address, SqliteAddress):
+        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
+
+
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings,
@@ -104,8 +111,7 @@ async def running(
     When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
-    if not isinstance(settings.store_address, SqliteAddress):
-        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
+    _require_sqlite(settings)
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
@@ -158,7 +164,7 @@ async def running(
                 SQLITE_VERSION,
             ),
         )
-        port = server.listen(f"{settings.host}:{settings.grpc_port}")
+        port = _listen(server, settings)
         await server.start()
 
         def on_end(name: str) -> None:
@@ -177,8 +183,12 @@ async def running(
             )
             background.start("erasure", erasure.run())
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
-        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
-        background.start("report_health", server.keep_reporting(details))
+        background.start(
+            "report_health",
+            server.keep_reporting(
+                {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+            ),
+        )
         try:
             yield port
         finally:
@@ -194,6 +204,18 @@ async def running(
             await forwarding.close()
         if claim is not None:
             os.close(claim)
+
+
+def _listen(server: Server, settings: Settings) -> int:
+    """Listen on the port, and with TLS on a socket for `vumeter up` beside it."""
+    files = tls_files(settings)
+    port = server.listen(
+        f"{settings.host}:{settings.grpc_port}",
+        DynamicCredentials(files) if files is not None else None,
+    )
+    if settings.internal_socket:
+        server.listen_inside(settings.internal_socket)
+    return port
 
 
 def _read(

@@ -30,7 +30,8 @@ from vumeter_server.clickhouse.port import Setting
 
 T = TypeVar("T")
 
-_OF_QUERIES: Final[Mapping[str, Setting]] = {
+_OF_ALL: Final[Mapping[str, Setting]] = {
+    "async_insert": 0,
     "output_format_arrow_low_cardinality_as_dictionary": 1,
     "output_format_arrow_string_as_string": 1,
 }
@@ -57,14 +58,13 @@ class InProcessClickHouse:
         seconds: float | None = None,
     ) -> pa.Table:
         """Return what a SELECT answers."""
-        limits: dict[str, Any] = {"max_execution_time": seconds or 10}
+        all_settings = {"max_execution_time": seconds or 10, **(settings or {})}
+        # In the statement they take no statements of their own, before it and behind it.
+        own = ", ".join(f"{name} = {value!r}" for name, value in all_settings.items())
         return await decode_answer(
             await _on_thread(
                 lambda client: client.raw_query(
-                    sql,
-                    parameters=dict(parameters or {}),
-                    settings={**_OF_QUERIES, **limits, **(settings or {})},
-                    fmt="ArrowStream",
+                    f"{sql} SETTINGS {own}", parameters=dict(parameters or {}), fmt="ArrowStream"
                 )
             )
         )
@@ -79,7 +79,7 @@ class InProcessClickHouse:
                 table,
                 rows.column_names,
                 data,
-                settings={"async_insert": 0, "insert_deduplication_token": token},
+                settings={"insert_deduplication_token": token},
                 fmt="ArrowStream",
             )
         )
@@ -117,8 +117,10 @@ def _client() -> Any:
     directory = tempfile.mkdtemp(
         prefix="vumeter-chdb-", dir=memory if os.access(memory, os.W_OK) else None
     )
-    client = clickhouse_connect.get_client(dsn="chdb://", chdb_path=directory)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    client = clickhouse_connect.get_client(interface="chdb", path=directory)
+    for name, value in _OF_ALL.items():
+        client.command(f"SET {name} = {value}")
     return client
 
 

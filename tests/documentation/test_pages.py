@@ -20,7 +20,7 @@ FAMILIES = ("custom_metrics", "live_metrics", "simulation")
 CLIENT_VARIABLES = {
     *("VUMETER_API_KEY", "VUMETER_SECRET_KEY"),
     *("VUMETER_URL", "VUMETER_KEY", "VUMETER_AGENT_ID", "VUMETER_ENVIRONMENT_ID"),
-    "VUMETER_CA_FILE",
+    *("VUMETER_CA_FILE", "VUMETER_CLIENT_CERT", "VUMETER_CLIENT_KEY"),
 }
 # A changelog may name what is gone.
 CURRENT = [page for page in PAGES if page != "CHANGELOG.md"]

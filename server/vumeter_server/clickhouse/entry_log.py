@@ -32,8 +32,19 @@ _MOST_ATTEMPTS: Final = 5
 class EntryLog:
     """The logs of one table."""
 
-    def __init__(self, clickhouse: ClickHouse, table: str, key: Mapping[str, str]) -> None:
-        """`key` gives the columns of a log's key with their types: `{"organization": "Int64"}`."""
+    def __init__(
+        self,
+        clickhouse: ClickHouse,
+        table: str,
+        key: Mapping[str, str],
+        *,
+        entry_where: str = "seq = {seq:Int64}",
+    ) -> None:
+        """`key` gives the columns of a log's key with their types: `{"organization": "Int64"}`.
+
+        `entry_where` finds a row of an entry by its `seq`, quickly by the order of the table.
+        """
+        self._entry_where = entry_where
         self._clickhouse = clickhouse
         self._table = table
         self._key = key
@@ -73,7 +84,7 @@ class EntryLog:
         )
         found = await self._clickhouse.query(
             f"SELECT entry FROM {self._clickhouse.layout.reads(self._table)}"
-            f" WHERE {conditions} AND seq = {{seq:Int64}} ORDER BY {RECORDED_US}, entry LIMIT 1",
+            f" WHERE {conditions} AND {self._entry_where} ORDER BY {RECORDED_US}, entry LIMIT 1",
             {**key, "seq": seq},
         )
         return found.column("entry")[0].as_py() if found.num_rows else None

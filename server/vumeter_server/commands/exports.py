@@ -10,6 +10,7 @@ import click
 from vumeter_server.commands.filters import FilterType
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import file_options, tenant_id
+from vumeter_server.commands.remote_tls import RemoteTls
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.times.ranges import parse_instant
@@ -50,7 +51,7 @@ def output_and_range_options(function: Decorated) -> Decorated:
 def custom_metrics(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -84,7 +85,7 @@ def custom_metrics(
 def events(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -118,7 +119,7 @@ def events(
 def calls(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     run_test: str | None,
     execution: str | None,

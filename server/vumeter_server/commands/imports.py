@@ -6,6 +6,7 @@ import click
 
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import file_options
+from vumeter_server.commands.remote_tls import RemoteTls
 
 
 @click.group("import", cls=CommandGroup)
@@ -18,7 +19,7 @@ input_options = file_options(click.Path(exists=True, dir_okay=False, allow_dash=
 
 @import_group.command("custom-metrics")
 @input_options
-def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
+def custom_metrics(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
     NDJSON has one point per line as in the REST body, CSV and Parquet have one per row. Each point
@@ -37,7 +38,7 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 
 @import_group.command()
 @input_options
-def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
+def events(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
     NDJSON has one event per line as in the REST body, CSV and Parquet have one per row. Exits as
@@ -61,7 +62,7 @@ def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
     help="Record executions that are not known yet as executions of this run test.",
 )
 def simulation(
-    file: str, target: str, tls: bool, file_format: str | None, run_test: str | None
+    file: str, target: str, tls: RemoteTls | None, file_format: str | None, run_test: str | None
 ) -> int:
     """Record the calls of FILE, `-` for stdin: NDJSON, CSV or Parquet.
 

@@ -8,6 +8,7 @@ import click
 
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import remote_options
+from vumeter_server.commands.remote_tls import RemoteTls
 from vumeter_server.commands.simulation_limits import Gate, Limit, LimitType, ToleranceType
 
 
@@ -62,7 +63,7 @@ def simulation() -> None:
 )
 def gate(
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     baseline: str,
     candidate: str | None,
     run_test: str | None,

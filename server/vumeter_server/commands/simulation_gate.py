@@ -13,6 +13,7 @@ from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.commands.gate_report import NOT_COMPARED, WITHIN, WORSE, Judged, report
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, Remote, connected
+from vumeter_server.commands.remote_tls import RemoteTls
 from vumeter_server.commands.simulation_limits import PREVIOUS, Gate, Limit
 from vumeter_server.simulation.compare import FAILED_PERCENT
 from vumeter_server.simulation.grpc_messages import read_numbers
@@ -98,7 +99,7 @@ class _Server:
         return {name: np.array(values) for name, values in zip(NUMBER_NAMES, reported, strict=True)}
 
 
-def run_gate(target: str, *, tls: bool, gate: Gate) -> int:
+def run_gate(target: str, *, tls: RemoteTls | None, gate: Gate) -> int:
     """Print the report; return 0 within the limits, 1 when worse, 2 if not comparable."""
     with connected(target, tls=tls) as remote:
         server = _Server(stub=SimulationServiceStub(remote.channel), remote=remote)

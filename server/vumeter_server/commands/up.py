@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,23 +22,14 @@ from vumeter_server.supervisor.server_process import ChildFailed
     "--rest-port", type=PORT, help="REST port, 0 for any. [env VUMETER_REST_PORT, default 8080]"
 )
 @click.option("--demo", is_flag=True, default=None, help="Put demo data into a new database.")
-def up(
-    db: Path | None,
-    rest_port: int | None,
-    grpc_port: int | None,
-    host: str | None,
-    workers: int | None,
-    demo: bool | None,
-) -> int:
+def up(**given: Any) -> int:
     """Run server and Envoy in the foreground until Ctrl-C or SIGTERM.
 
     Envoy's port takes REST, gRPC and gRPC-Web; the gRPC port leads to the server directly.
     VUMETER_ADMIN_TOKEN must be set, to at least 32 characters.
     """
     with one_line_errors():
-        settings = load_settings(
-            db=db, rest_port=rest_port, grpc_port=grpc_port, host=host, workers=workers, demo=demo
-        )
+        settings = load_settings(**given)
         require_admin_token(settings)
         return run_supervisor(settings, on_ready=_on_ready(settings))
 
@@ -61,14 +51,14 @@ async def load_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     # A product without demo data has no use for a gRPC client.
     from vumeter_server.demo.loading import load_demo  # noqa: PLC0415
 
-    await load_demo(settings, str(endpoints.grpc.from_here))
+    await load_demo(settings, endpoints.inside)
 
 
 async def play_demo_data(settings: Settings, endpoints: Endpoints) -> None:
     """Play demo data as long as the product runs."""
     from vumeter_server.demo.loading import play_demo  # noqa: PLC0415
 
-    await play_demo(settings, str(endpoints.grpc.from_here))
+    await play_demo(settings, endpoints.inside)
 
 
 async def print_endpoints(endpoints: Endpoints) -> None:

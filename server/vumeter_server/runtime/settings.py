@@ -66,6 +66,13 @@ class Settings(BaseSettings):
     """A file that holds it, in place of `store_password`."""
     host: str = "127.0.0.1"
     """Where REST and gRPC listen."""
+    tls_cert: Path | None = None
+    """The certificate of both ports, in PEM; without it nothing is encrypted."""
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """The authorities whose certificates clients must have; without it they need none."""
+    insecure: bool = False
+    """Whether to listen beyond loopback without TLS."""
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     """0 lets the system choose, for either port."""
     rest_port: int = Field(default=8080, ge=0, le=65535)
@@ -111,6 +118,8 @@ class Settings(BaseSettings):
     """The number of this process among those of `vumeter up`, which sets it."""
     metrics_socket: str = ""
     """Where this process shows its metrics to `vumeter up`, which sets it."""
+    internal_socket: str = ""
+    """Where this process takes calls of `vumeter up`, which sets it; used with TLS only."""
     demo: bool = False
 
     @property
@@ -157,6 +166,11 @@ class Settings(BaseSettings):
     def store_address(self) -> StoreAddress:
         """What `store` names, or the file `db`."""
         return parse_store_address(self.store) if self.store else SqliteAddress(path=self.db)
+
+    @field_validator("tls_cert", "tls_key", "tls_client_ca", mode="before")
+    @classmethod
+    def _take_empty_as_none(cls, value: Any) -> Any:
+        return value or None
 
     @field_validator("call_ttl")
     @classmethod

@@ -19,6 +19,9 @@ class Endpoints:
     rest: Address | None
     servers: Sequence[Address]
     metrics: Address | None = None
+    inside: str
+    """Where a process of this user takes gRPC without TLS, as a target of gRPC."""
+    encrypted: bool = False
 
     @property
     def grpc(self) -> Address:
@@ -33,4 +36,5 @@ class Endpoints:
     @property
     def rest_url(self) -> str:
         """The base URL of the REST API, as reached from this machine."""
-        return f"http://{self.rest.from_here}" if self.rest is not None else ""
+        scheme = "https" if self.encrypted else "http"
+        return f"{scheme}://{self.rest.from_here}" if self.rest is not None else ""

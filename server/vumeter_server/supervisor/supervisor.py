@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
 from vumeter_server.runtime.addresses import Address, ip_of
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.tls import TlsFiles, tls_files
 from vumeter_server.supervisor.endpoints import Endpoints
 from vumeter_server.supervisor.server_process import ServerProcess, end_process
 from vumeter_server.supervisor.signals import set_by_signals, unless
-from vumeter_server.telemetry.own_metrics import metrics_address, show_all
+from vumeter_server.telemetry.own_metrics import show_all
 from vumeter_server.telemetry.scrape_server import ScrapeServer
 
 
@@ -73,7 +74,9 @@ class _Product:
         self._envoy: Envoy | None = None
         self._rest: Address | None = None
         self._metrics: ScrapeServer | None = None
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self._tls: TlsFiles | None = None
+        # For sockets; nobody else may open it.
+        self._folder = tempfile.TemporaryDirectory(prefix="vumeter-up-")
 
     async def start(self, settings: Settings, *, with_edge: bool) -> None:
         """Start everything, or nothing."""
@@ -88,7 +91,10 @@ class _Product:
         rest = Address(host=ip_of(settings.host), port=settings.rest_port) if with_edge else None
         if rest is not None:
             Envoy.check_ports(rest, settings.envoy_admin_port)
-        sockets = self._metrics_sockets(settings)
+        self._tls = tls_files(settings)
+        if self._tls is not None:
+            self._tls.read()
+        self._show_metrics(settings)
         for number, listen in enumerate(_listens(settings, with_edge), 1):
             self._servers.append(
                 await ServerProcess.start(
@@ -96,8 +102,9 @@ class _Product:
                     listen,
                     worker=number,
                     epoch_id=epoch_id,
-                    writer=self._servers[0].address if self._servers else None,
-                    metrics_socket=sockets.get(number),
+                    writer=self._inside if self._servers else "",
+                    metrics_socket=self._socket("metrics", number) if self._metrics else None,
+                    internal_socket=self._socket("grpc", number) if self._tls else None,
                 )
             )
         if rest is None:
@@ -105,26 +112,35 @@ class _Product:
         self._envoy = await Envoy.start(
             EdgeConfig(
                 listen=rest,
-                upstreams=[server.address.from_here for server in self._servers],
+                upstreams=[
+                    server.address.from_here if self._tls is None else self._socket("grpc", number)
+                    for number, server in enumerate(self._servers, 1)
+                ],
                 cors_origins=settings.cors_origins,
                 access_log=settings.access_log,
                 admin_port=settings.envoy_admin_port,
             ),
+            tls=self._tls,
             concurrency=settings.envoy_concurrency,
         )
         self._rest = await self._envoy.wait_until_ready()
 
-    def _metrics_sockets(self, settings: Settings) -> Mapping[int, Path]:
-        """Listen for scrapes; return where each server shows its metrics, empty if they are off."""
-        if metrics_address(settings) is None:
-            return {}
-        self._sockets = tempfile.TemporaryDirectory(prefix="vumeter-metrics-")
-        sockets = {
-            number: Path(self._sockets.name) / str(number)
-            for number in range(1, settings.workers + 1)
-        }
+    def _show_metrics(self, settings: Settings) -> None:
+        """Listen for scrapes, unless own metrics are off."""
+        workers = range(1, settings.workers + 1)
+        sockets = {number: self._socket("metrics", number) for number in workers}
         self._metrics = show_all(settings, sockets)
-        return sockets
+
+    def _socket(self, what: str, number: int) -> Path:
+        """Return where server `number` listens, in the folder of this start."""
+        return Path(self._folder.name) / f"{what}-{number}"
+
+    @property
+    def _inside(self) -> str:
+        """Where the server that writes takes calls without TLS, as a target of gRPC."""
+        if self._tls is None:
+            return str(self._servers[0].address.from_here)
+        return f"unix:{self._socket('grpc', 1)}"
 
     @property
     def endpoints(self) -> Endpoints:
@@ -133,6 +149,8 @@ class _Product:
             rest=self._rest,
             servers=[server.address for server in self._servers],
             metrics=self._metrics.address if self._metrics is not None else None,
+            inside=self._inside,
+            encrypted=self._tls is not None,
         )
 
     @property
@@ -161,8 +179,7 @@ class _Product:
             await self._envoy.stop()
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.close)
-        if self._sockets is not None:
-            self._sockets.cleanup()
+        self._folder.cleanup()
 
 
 def _listens(settings: Settings, with_edge: bool) -> list[Address]:

@@ -15,12 +15,12 @@ import structlog
 
 from vumeter_server.clickhouse.failures import ClickHouseError
 from vumeter_server.clickhouse.layout import Column
-from vumeter_server.clickhouse.migrations import m0001_access
+from vumeter_server.clickhouse.migrations import m0001_access, m0002_custom_metrics
 from vumeter_server.clickhouse.port import ClickHouse
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.start_error import StartError
 
-MIGRATIONS: Final[tuple[ModuleType, ...]] = (m0001_access,)
+MIGRATIONS: Final[tuple[ModuleType, ...]] = (m0001_access, m0002_custom_metrics)
 
 VERSIONS: Final = {int(module.__name__.rpartition(".m")[2][:4]): module for module in MIGRATIONS}
 

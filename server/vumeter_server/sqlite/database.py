@@ -108,7 +108,9 @@ class Database:
         The claim ends with the process, however it ends. Raises DatabaseError if another server
         has it.
         """
-        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # By whatever link it is named, it is one file.
+        lock = f"{self.path.resolve()}.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

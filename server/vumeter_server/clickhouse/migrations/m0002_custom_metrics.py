@@ -20,7 +20,7 @@ _POINTS: Final = (
     Column(name="session", type="String"),
     Column(name="tags", type="Map(LowCardinality(String), LowCardinality(String))"),
     Column(name="is_distribution", type="UInt8"),
-    Column(name="value_count", type="UInt64 DEFAULT 1"),
+    Column(name="value_count", type="UInt64"),
     Column(name="minimum", type="Float64"),
     Column(name="maximum", type="Float64"),
     Column(name="bucket_lower", type="Array(Float64)"),

@@ -94,6 +94,8 @@ def _computed(
         most_groups=most,
     )
     table = ask(statement)
+    if query.max_cells is not None:
+        check_cells(table.num_rows, len(query.columns), query.max_cells)
     rows = _rows(table, query, buckets)
     computed = {}
     for index, function in source.functions.items():

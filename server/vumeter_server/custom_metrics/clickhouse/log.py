@@ -46,6 +46,8 @@ MAX_POINTS_TOGETHER: Final = 100_000
 MAX_PROPOSALS_TOGETHER: Final = 1_000
 KNOWN_FOR_SECONDS: Final = 1.0
 """For so long after it was read a log is taken to end where it did; who is wrong loses."""
+READ_AGAIN_AFTER_SECONDS: Final = 4.0
+"""An entry is not appended so long after its log was read; see `entry_log`."""
 GIVEN_UP_AFTER_SECONDS: Final = 8.0
 
 
@@ -169,7 +171,8 @@ class MetricLog:
                 is_fresh = True
             read_at = held.read_at
             drafted = await self._drafted(organization_id, held.catalog, held.lock, together)
-            if drafted is None or (drafted.is_refusing and not is_fresh):
+            is_old = loop.time() - read_at > READ_AGAIN_AFTER_SECONDS
+            if drafted is None or is_old or (drafted.is_refusing and not is_fresh):
                 # What is refused, or known, is so by all that is there now.
                 is_fresh = True
                 continue

@@ -111,16 +111,15 @@ class ClickHouseMaintenance:
 
         seq = await self._log.append(organization_id, Proposal(propose=propose, is_alone=True))
         await self._delete(f"organization = {organization_id} AND seq < {seq}", Parameters())
-        rejections = self._clickhouse.layout.local(REJECTIONS)
-        for node in self._clickhouse.nodes:
-            await node.command(
-                f"ALTER TABLE {rejections}{self._clickhouse.layout.everywhere}"
-                f" DELETE WHERE organization = {organization_id}"
-            )
+        await self._delete(f"organization = {organization_id}", Parameters(), REJECTIONS)
         await self._log.append(organization_id, _removed([seq]))
 
     async def forget_outdated(self) -> None:
-        """Remove idempotency keys, states of series and rejections that are not kept any more."""
+        """Remove what of logs is not needed any more, and old rejections.
+
+        These are entries that say nothing of the catalog, but for the last one of a log; states of
+        series after which there are newer ones; and what is older than it is kept.
+        """
         now_us = self._deletion_us()
         if now_us is None:
             return
@@ -128,22 +127,23 @@ class ClickHouseMaintenance:
             f"(kind = {int(kind)} AND logged_us < {now_us - kept_us})"
             for kind, kept_us in _KEPT_US.items()
         ]
-        outdated = f"metric = '' AND ({' OR '.join(conditions)})"
-        if await self._has_any(POINTS, outdated):
-            await self._delete(outdated, Parameters())
-        old = f"hour < {first_hour(now_us)}"
-        if await self._has_any(REJECTIONS, old):
-            table = self._clickhouse.layout.local(REJECTIONS)
-            for node in self._clickhouse.nodes:
-                await node.command(
-                    f"ALTER TABLE {table}{self._clickhouse.layout.everywhere} DELETE WHERE {old}"
-                )
+        old = f"logged_us < {now_us - DAY_US}"
+        conditions += [
+            f"(kind = {int(LogRowKind.ENTRY)} AND payload = '' AND {old}"
+            f" AND {self._is_not_last(LogRowKind.ENTRY, 'organization')})",
+            f"(kind = {int(LogRowKind.SERIES_STATES)} AND {old}"
+            f" AND {self._is_not_last(LogRowKind.SERIES_STATES, 'organization, session')})",
+        ]
+        await self._delete(f"metric = '' AND ({' OR '.join(conditions)})", Parameters())
+        await self._delete(f"hour < {first_hour(now_us)}", Parameters(), REJECTIONS)
 
-    async def _has_any(self, table: str, condition: str) -> bool:
-        found = await self._clickhouse.query(
-            f"SELECT 1 FROM {self._clickhouse.layout.reads(table)} WHERE {condition} LIMIT 1"
+    def _is_not_last(self, kind: LogRowKind, of: str) -> str:
+        """Return the condition that a row of the log has a later one with the same columns."""
+        last = (
+            f"SELECT {of}, max(time_us) FROM {self._local}"
+            f" WHERE metric = '' AND kind = {int(kind)} GROUP BY {of}"
         )
-        return bool(found.num_rows)
+        return f"({of}, time_us) NOT IN ({last})"
 
     async def _organizations(self, entries: str) -> Sequence[int]:
         """Return the organizations whose log has such rows."""
@@ -160,11 +160,19 @@ class ClickHouseMaintenance:
         )
         await self._delete(condition, parameters)
 
-    async def _delete(self, condition: str, parameters: Parameters) -> None:
-        table = f"{self._local}{self._clickhouse.layout.everywhere}"
-        statement = f"ALTER TABLE {table} DELETE WHERE {condition}"
+    async def _delete(self, condition: str, parameters: Parameters, name: str = POINTS) -> None:
+        layout = self._clickhouse.layout
         for node in self._clickhouse.nodes:
-            await node.command(statement, parameters.values)
+            found = await node.query(
+                f"SELECT 1 FROM {layout.local(name)} WHERE {condition} LIMIT 1", parameters.values
+            )
+            # Where there are replicas, any shard may have some.
+            if found.num_rows or layout.on_cluster:
+                await node.command(
+                    f"ALTER TABLE {layout.local(name)}{layout.everywhere} DELETE WHERE {condition}",
+                    parameters.values,
+                    settings={"allow_nondeterministic_mutations": 1},
+                )
 
 
 def _expired(catalog: MetricCatalog, before: int) -> list[int]:

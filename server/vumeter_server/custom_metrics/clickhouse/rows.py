@@ -167,10 +167,12 @@ def _add_values(columns: dict[str, pa.Array], log: int, batches: Sequence[Settle
     values = [np.zeros(log), *(settled.values for settled in batches)]
     columns["value"] = pa.array(np.concatenate(values))
     parts = [(settled.batch.distributions, len(settled.values)) for settled in batches]
+    rows = len(columns["value"])
     distributions = joined([(None, log), *parts])
     if distributions is None:
+        columns["value_count"] = pa.array(np.ones(rows, np.uint64))
         return
-    rows, places = len(columns["value"]), distributions.positions
+    places = distributions.positions
     is_distribution, lengths = np.zeros(rows, np.uint8), np.zeros(rows, np.int64)
     is_distribution[places] = 1
     lengths[places] = np.diff(distributions.starts)

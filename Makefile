@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak soak audit lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ fix: setup ## repair what lint can repair
 
 generate: build/generate-venv/ready ## write generated/ from protos/
 	@$(GENERATE_BIN)/python tools/generate.py
+
+grafana-dashboard: setup ## write monitoring/grafana-dashboard.json, the dashboard of own metrics
+	@$(BIN)/python tools/grafana_dashboard.py
 
 check-generated: build/generate-venv/ready ## fail if generated/ is not what protos/ gives
 	@$(GENERATE_BIN)/python tools/generate.py --check

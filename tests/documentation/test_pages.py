@@ -19,7 +19,7 @@ FAMILIES = ("custom_metrics", "live_metrics", "simulation")
 # Read by those who ask a server: commands, and the client for agents.
 CLIENT_VARIABLES = {
     *("VUMETER_API_KEY", "VUMETER_SECRET_KEY"),
-    *("VUMETER_URL", "VUMETER_KEY", "VUMETER_AGENT_ID", "VUMETER_ENVIRONMENT_ID"),
+    *("VUMETER_URL", "VUMETER_GRPC", "VUMETER_KEY", "VUMETER_AGENT_ID", "VUMETER_ENVIRONMENT_ID"),
     *("VUMETER_CA_FILE", "VUMETER_CLIENT_CERT", "VUMETER_CLIENT_KEY"),
 }
 # A changelog may name what is gone.

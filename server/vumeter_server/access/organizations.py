@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 MAX_NAME = 128
+DEMO = "demo"
+"""The organization of demo data, and of who has just begun."""
 NAME_PROBLEM = f"must have 1 to {MAX_NAME} characters and no control characters"
 
 # Control characters, lone surrogates, and what ends a line or a paragraph.

@@ -12,13 +12,14 @@ decided above the store, in constant time (`keys.secret_matches`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from vumeter_server.access.keys import NewKey, StoredKey
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sign_in import SignInKey
 
 
 class KeyState(StrEnum):
@@ -93,6 +94,31 @@ class KeyLookup(Protocol):
 
         An older time never replaces a newer one, so that several processes may save in any order.
         Unknown ids are ignored. All times are saved, or, if it raises, none.
+        """
+
+
+class SignInCodes(Protocol):
+    """What signing in by a link asks of storage.
+
+    Raises Unavailable when the storage is busy, full or failing; then the code stays good.
+    """
+
+    async def redeem(self, code_sha256: bytes) -> Sequence[SignInKey]:
+        """Use a code up, and create its keys; nothing if it is not known, used or has expired.
+
+        Of several calls at the same time, in any process, one gets keys. The key of the
+        organization (`admin`) comes first.
+        """
+
+
+class SignInAdministration(Protocol):
+    """What the commands that print links ask of storage, as KeyAdministration."""
+
+    def create_code(self, organization: str, *, for_live: bool) -> str | None:
+        """Create a code, good for `sign_in.CODE_FOR_US`; None if there is no such organization.
+
+        It is exchanged once for a key of the organization, and with `for_live` for one that
+        reads the live metrics of all tenants. Only its hash is kept.
         """
 
 

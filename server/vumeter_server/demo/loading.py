@@ -12,11 +12,12 @@ import grpc.aio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from vumeter_server.access.organizations import DEMO as ORGANIZATION
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.demo.families import DEMOS
 from vumeter_server.demo.sqlite import SqliteDemoRecord
-from vumeter_server.demo.stage import ORGANIZATION, Demo, DemoError, ShowProgress, Stage
+from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, open_database

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import grpc.aio
 
-ORGANIZATION = "demo"
 MAX_EXTENDED_DAYS = 60
 """How many days demo data is extended by at once; of a longer time the last ones are."""
 

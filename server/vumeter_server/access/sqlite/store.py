@@ -178,7 +178,7 @@ class SqliteKeyAdministration:
                 "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
                 (f"\x00{organization_id}", self._clock(), organization_id),
             )
-            for table in ("api_keys", "organization_limits"):
+            for table in ("api_keys", "organization_limits", "sign_in_codes"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
                     (organization_id,),

@@ -33,7 +33,7 @@ class TimeBuckets:
         if len(widths) == 1:
             return cls.of_width(bounds_us[0], int(widths[0]))
         starts = ",".join(map(str, map(int, bounds_us[:-1])))
-        return cls(f"roundDown(time_us, [{starts}])", bounds_us[:-1])
+        return cls(f"roundDown(time_us, CAST([{starts}], 'Array(Int64)'))", bounds_us[:-1])
 
     @classmethod
     def of_width(cls, start_us: int, width_us: int) -> TimeBuckets:

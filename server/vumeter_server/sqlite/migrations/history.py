@@ -20,6 +20,7 @@ from vumeter_server.sqlite.migrations import (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
+    m0023_sign_in,
     m0024_labels_and_starts,
 )
 
@@ -41,6 +42,7 @@ _MODULES = (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
+    m0023_sign_in,
     m0024_labels_and_starts,
 )
 

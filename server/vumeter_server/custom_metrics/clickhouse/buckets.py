@@ -17,7 +17,7 @@ class TimeBuckets:
     """TimeBuckets between ascending bounds, or of one width from a start on.
 
     Attributes:
-        expression: what tells buckets apart in a statement; "" for a single one.
+        expression: what distinguishes buckets in a statement; "" for a single one.
         bounds: those that the expression answers; None if it answers the number of the bucket.
     """
 

@@ -103,4 +103,4 @@ def test_systemd_would_find_something(tmp_path: Path) -> None:
     )
     found = run(tool("systemd-analyze"), "verify", str(unit), status=1)
     assert "/nowhere" in found
-    assert "Type" in found
+    assert "service type" in found

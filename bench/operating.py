@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import requests
-import trustme
 
 from bench import messages, streams
 from bench.load import Target
@@ -170,6 +169,8 @@ def _tls(run: Run) -> Iterator[Measured]:
 
 
 def _certificate(directory: Path) -> list[str]:
+    import trustme  # noqa: PLC0415 - only this section has a use for it
+
     issued = trustme.CA().issue_cert("127.0.0.1")
     certificate, key = directory / "cert.pem", directory / "key.pem"
     certificate.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))

@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -17,7 +17,7 @@ from vumeter_server.access.authenticator import Authenticator
 from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.rates import RateLimits
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.observing import RequestMetrics
+from vumeter_server.api.observing import RequestMetrics, RequestTracing
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
 from vumeter_server.api.tls import DynamicCredentials
@@ -28,6 +28,7 @@ from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.tls import tls_files
 from vumeter_server.stores.choosing import open_stores
 from vumeter_server.telemetry import readings
@@ -35,6 +36,9 @@ from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.own_metrics import process_exposition, show
 from vumeter_server.telemetry.readings import Gauge, Read
 from vumeter_server.telemetry.scrape_server import ScrapeServer
+
+if TYPE_CHECKING:
+    from vumeter_server.telemetry.tracing import Tracing
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -98,11 +102,14 @@ async def running(
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
+    tracings = _tracings(settings)
     instruments = Instruments(settings.worker, RecordingRejectionReason)
     async with contextlib.AsyncExitStack() as opened:
         stores = await opened.enter_async_context(
             open_stores(settings, clock, instruments, on_progress)
         )
+        for tracing in tracings:
+            opened.push_async_callback(asyncio.to_thread, tracing.close)
         if forwarding is not None:
             opened.push_async_callback(forwarding.close)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
@@ -125,7 +132,10 @@ async def running(
                 query_timeout_seconds=settings.query_timeout_seconds,
                 rates=rates,
                 on_limited=[family.on_limited for family in built],
-                observers=[RequestMetrics(instruments)],
+                observers=[
+                    *([RequestMetrics(instruments)] if settings.has_own_metrics else []),
+                    *map(RequestTracing, tracings),
+                ],
             ),
             [
                 *(each for family in built for each in family.servicers),
@@ -159,11 +169,7 @@ async def running(
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
-            erasure = Erasure(
-                stores.deleted, [store for family in built for store in family.recorded]
-            )
-            background.start("erasure", erasure.run())
-            background.start("keep_clock", _keep_clock(ClockKeeping(guard, stores.clock_records)))
+            _start_work_of_writer(background, foundation, built)
         details = {STORAGE: lambda: not stores.is_damaged(), CLOCK: lambda: guard.is_trusted}
         background.start("report_health", server.keep_reporting(details))
         _log.info("started", port=port, storage_version=stores.version)
@@ -173,6 +179,30 @@ async def running(
             await server.stop(on_notice=[family.on_stopping for family in built])
             await background.stop()
             await authenticator.save_last_used()
+
+
+def _tracings(settings: Settings) -> Sequence[Tracing]:
+    """Return what traces calls; nothing without a collector to send to."""
+    if not settings.traces_endpoint:
+        return []
+    try:
+        from vumeter_server.telemetry.tracing import Tracing  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise StartError("VUMETER_TRACES_ENDPOINT needs pip install 'vumeter[tracing]'") from None
+    return [Tracing(settings)]
+
+
+def _start_work_of_writer(
+    background: Background,
+    foundation: families.Foundation,
+    built: Sequence[families.Family],
+) -> None:
+    """Start what one process does for all."""
+    stores = foundation.stores
+    erasure = Erasure(stores.deleted, [store for family in built for store in family.recorded])
+    background.start("erasure", erasure.run())
+    keeping = ClockKeeping(foundation.guard, stores.clock_records)
+    background.start("keep_clock", _keep_clock(keeping))
 
 
 def _listen(server: Server, settings: Settings) -> int:

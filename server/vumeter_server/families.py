@@ -145,7 +145,11 @@ async def _live_metrics(foundation: Foundation) -> Family:
         return Family(
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
-    store = await foundation.stores.live_metrics(foundation.epoch_id)
+    call_ttl_us = foundation.settings.call_ttl_us
+    # A clock that is wrong by years must not keep everything from being counted.
+    store = await foundation.stores.live_metrics(
+        foundation.epoch_id, foundation.guard.record().seen_us - call_ttl_us
+    )
     if store is None:
         return Family(servicers=[])
     view = await LiveView.of(store)
@@ -158,7 +162,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     maintenance = LiveMaintenance(
         store=store,
         guard=foundation.guard,
-        call_ttl_us=foundation.settings.call_ttl_us,
+        call_ttl_us=call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
     return Family(

@@ -15,6 +15,11 @@ _REJECTED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 def is_organization_name(text: str) -> bool:
     """Whether an organization may be called so: 1 to 128 characters, no control characters."""
-    return 1 <= len(text) <= MAX_NAME and not any(
+    return is_one_line(text, MAX_NAME)
+
+
+def is_one_line(text: str, most: int) -> bool:
+    """Whether a text has 1 to `most` characters, and none that controls or ends a line."""
+    return 1 <= len(text) <= most and not any(
         unicodedata.category(character) in _REJECTED for character in text
     )

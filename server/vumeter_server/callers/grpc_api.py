@@ -42,6 +42,7 @@ class AccessService:
             key_id=key.key_id,
             organization=key.organization,
             tenant_id=key.tenant_id or "",
+            label=key.label or "",
         )
         if key.expires_us is not None:
             caller.expire_time.CopyFrom(timestamp(key.expires_us))

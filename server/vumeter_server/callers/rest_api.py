@@ -53,6 +53,7 @@ class AccessRestService:
             "keyId": None if key is None else key.key_id,
             "organization": None if key is None else key.organization,
             "tenantId": None if key is None else key.tenant_id,
+            "label": None if key is None else key.label,
             "expiresAt": None if expires_us is None else format_rfc3339(expires_us),
         }
         return json_body.http_body(orjson.dumps({"data": answer}))

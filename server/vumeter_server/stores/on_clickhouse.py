@@ -55,7 +55,7 @@ async def opened_cluster(
                 recorded=(store, exports),
             )
 
-        async def live_metrics(epoch_id: str) -> None:
+        async def live_metrics(epoch_id: str, since_us: int) -> None:
             return None
 
         found = await clickhouse.query("SELECT version() AS version")

@@ -14,6 +14,7 @@ from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.sqlite.state import Epoch
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock
@@ -39,7 +40,10 @@ async def opened_sqlite(
     writes = not settings.writer_address
     database = open_database(settings.db)
     claim = database.lock_for_serving() if writes else None
-    writer, readers = database.writer(instruments), database.readers()
+    writer, readers = (
+        database.writer(instruments if settings.has_own_metrics else None),
+        database.readers(),
+    )
 
     async def custom_metrics(guard: ClockGuard) -> MetricStores:
         store = SqliteMetricStore(
@@ -64,8 +68,8 @@ async def opened_sqlite(
             read=_read_metrics(store, writes=writes),
         )
 
-    async def live_metrics(epoch_id: str) -> LiveStore:
-        return await SqliteLiveStore.open(writer, readers, clock, epoch_id)
+    async def live_metrics(epoch_id: str, since_us: int) -> LiveStore:
+        return await SqliteLiveStore.open(writer, readers, clock, Epoch(epoch_id, since_us))
 
     read: dict[Gauge, Read] = {
         readings.WRITER_QUEUE: lambda: writer.queue_length,

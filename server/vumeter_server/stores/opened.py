@@ -51,8 +51,8 @@ class OpenedStores:
     sign_in: SignInCodes
     clock_records: ClockRecordStore
     custom_metrics: Callable[[ClockGuard], Awaitable[MetricStores]]
-    live_metrics: Callable[[str], Awaitable[LiveStore | None]]
-    """Is given the id of this start of the service."""
+    live_metrics: Callable[[str, int], Awaitable[LiveStore | None]]
+    """Gets the id of this start of the service, and from when on its calls count."""
     simulation: SimulationStore
     is_damaged: Callable[[], bool] = lambda: False
     read: Mapping[Gauge, Read] = field(default_factory=dict)

@@ -21,18 +21,20 @@ class GetCallerResponse(_message.Message):
     def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ...) -> None: ...
 
 class Caller(_message.Message):
-    __slots__ = ("role", "key_id", "organization", "tenant_id", "expire_time")
+    __slots__ = ("role", "key_id", "organization", "tenant_id", "expire_time", "label")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
     role: str
     key_id: str
     organization: str
     tenant_id: str
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, role: _Optional[str] = ..., key_id: _Optional[str] = ..., organization: _Optional[str] = ..., tenant_id: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    label: str
+    def __init__(self, role: _Optional[str] = ..., key_id: _Optional[str] = ..., organization: _Optional[str] = ..., tenant_id: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label: _Optional[str] = ...) -> None: ...
 
 class SignInRequest(_message.Message):
     __slots__ = ("code",)

@@ -58,11 +58,11 @@ class AccessRestServiceServicer(object):
         """Says whose the credential of this very request is, and what it may do:
 
         {"data": {"role": "admin", "keyId": "vmk_...", "organization": "northwind", "tenantId": null,
-        "expiresAt": "2026-03-01T09:00:00Z"}}
+        "label": "Booking agent", "expiresAt": "2026-03-01T09:00:00Z"}}
 
         `role` is `owner`, `admin`, `member`, `operator` or `reporter`. `tenantId` is null for a key that
-        is bound to no tenant, `expiresAt` for one that does not expire. For the admin token `role` is
-        `admin_token` and all else is null.
+        is bound to no tenant, `label` for one without a label, `expiresAt` for one that does not expire.
+        For the admin token `role` is `admin_token` and all else is null.
 
         Credential: `Authorization: Bearer <key id>.<secret>`, a key of any role; or `X-Admin-Token`,
         which alone counts where both are sent. 401 without a valid one.

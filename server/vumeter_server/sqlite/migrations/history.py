@@ -21,6 +21,7 @@ from vumeter_server.sqlite.migrations import (
     m0021_deletions,
     m0022_audit,
     m0023_sign_in,
+    m0024_labels_and_starts,
 )
 
 _MODULES = (
@@ -42,6 +43,7 @@ _MODULES = (
     m0021_deletions,
     m0022_audit,
     m0023_sign_in,
+    m0024_labels_and_starts,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -113,4 +113,5 @@ lock: setup ## renew requirements.lock and those of bench/, tools/ and tests/
 	@$(COMPILE) --upgrade $(addprefix --no-emit-package ,flatbuffers llvmlite numba onnxruntime resampy) \
 		-o tests/clients/frameworks/pipecat.lock tests/clients/frameworks/pipecat.in
 	@$(COMPILE) --upgrade -o tests/clients/frameworks/livekit.lock tests/clients/frameworks/livekit.in
-	@! command -v npm >/dev/null || npm --prefix tests/otlp/node update --package-lock-only --ignore-scripts --no-audit --no-fund
+	@! command -v npm >/dev/null || for folder in tests/otlp/node tests/openapi/node; do \
+		npm --prefix $$folder update --package-lock-only --ignore-scripts --no-audit --no-fund; done

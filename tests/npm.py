@@ -1,4 +1,4 @@
-"""Programs of tests that need packages of npm: installed under `build/`, once for each lock file."""
+"""Programs that need packages of npm: installed under `build/`, once for each lock file."""
 
 from __future__ import annotations
 

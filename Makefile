@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-long test-kills test-damage test-soak lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-long test-kills test-damage test-soak test-openapi lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ MINUTES ?= 60
 test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
 	@until [ $$SECONDS -ge $$(( $(MINUTES) * 60 )) ]; do \
 		$(BIN)/python -m pytest -m hypothesis --hypothesis-seed $$RANDOM --exitfirst $(ARGS) || exit; done
+
+test-openapi: setup ## send random requests made of the OpenAPI document to the product for an hour (MINUTES=60)
+	@TEST_OPENAPI=$(MINUTES) $(BIN)/python -m pytest tests/openapi/test_fuzzing.py $(ARGS)
 
 # `make --jobs 2 lint` checks types beside the rest.
 lint: lint-style lint-imports lint-protos lint-types ## check style, imports, protos, generated files and types

@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-long test-kills test-damage test-soak test-openapi lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-long test-cluster test-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,19 @@ test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 proc
 test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
 	@TEST_LONG=1 $(PYTEST) $(ARGS)
 
+test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
+	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance -k "clickhouse or cluster" $(ARGS)
+
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)
 	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest tests/end_to_end/test_random_kills.py $(ARGS)
 
 test-damage: setup ## damage every page and many blobs of a database file: about an hour
 	@TEST_DAMAGE=all $(BIN)/python -m pytest tests/sqlite/test_damage.py $(ARGS)
+
+REQUESTS ?= 1000000
+test-fuzz: setup ## send requests that nobody would send, to every path and method (REQUESTS=1000000)
+	@TEST_FUZZ=$(REQUESTS) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
 
 MINUTES ?= 60
 test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
@@ -99,6 +106,19 @@ build/generate-venv/ready: tools/requirements.lock
 bench: setup build/bench-venv/ready ## measure against other stores, in ratios within one run (ARGS=--full, --help)
 	@$(BENCH_BIN)/python -m bench $(ARGS)
 
+soak: setup build/bench-venv/ready ## use the product in every way, with a verdict on what must not grow (MINUTES=60)
+	@$(BENCH_BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
+
+audit: build/audit-venv/ready ## look the pinned packages up among known vulnerabilities
+	@build/audit-venv/bin/python tools/audit.py
+
+build/audit-venv/ready: tools/audit.lock
+	@echo "setting up build/audit-venv"
+	@rm -rf build/audit-venv
+	@$(PYTHON) -m venv build/audit-venv
+	@build/audit-venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
+	@touch $@
+
 # What the product is set against is installed apart from it.
 build/bench-venv/ready: bench/requirements.lock
 	@echo "setting up build/bench-venv"
@@ -113,6 +133,7 @@ lock: setup ## renew requirements.lock and those of bench/, tools/ and tests/
 	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in
+	@$(COMPILE) --upgrade -o tools/audit.lock tools/audit.in
 	@$(COMPILE) --upgrade $(addprefix --no-emit-package ,flatbuffers llvmlite numba onnxruntime resampy) \
 		-o tests/clients/frameworks/pipecat.lock tests/clients/frameworks/pipecat.in
 	@$(COMPILE) --upgrade -o tests/clients/frameworks/livekit.lock tests/clients/frameworks/livekit.in

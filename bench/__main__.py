@@ -41,6 +41,7 @@ def main() -> None:
             points=arguments.points,
             full=arguments.full,
             against=arguments.against,
+            scale=arguments.scale,
             directory=Path(directory),
             say=lambda text: console.print(f"[dim]{text}[/dim]"),
         )
@@ -52,7 +53,7 @@ def main() -> None:
         f"{run.points:,} points, {mode} mode, {time.perf_counter() - started:.0f} s",
     ]
     console.print(f"{report.summary()}; {time.perf_counter() - started:.0f} s")
-    if arguments.write or not (arguments.sections or arguments.against):
+    if arguments.write or not (arguments.sections or arguments.against or arguments.sizes):
         output = HERE / "RESULTS.md"
         output.write_text(report.markdown())
         console.print(f"written to {output}")
@@ -76,6 +77,12 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
         metavar="CHECKOUT",
         help="time the mix in process in turns with another checkout, such as the last release's",
     )
+    parser.add_argument(
+        "--sizes", action="store_true", help="odd sizes instead, such as a million label values"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="the share of the odd sizes that is made"
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(names)
     if unknown:
@@ -87,6 +94,8 @@ def _is_usual(section: Section, arguments: argparse.Namespace) -> bool:
     """Whether a section is measured when none is named."""
     if arguments.against is not None or section.needs_checkout:
         return arguments.against is not None and section.needs_checkout
+    if arguments.sizes or section.of_sizes:
+        return bool(arguments.sizes) and section.of_sizes
     return bool(arguments.full) or not section.full_only
 
 

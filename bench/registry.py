@@ -13,12 +13,14 @@ MODULES = (
     "bench.limits",
     "bench.otlp",
     "bench.export",
+    "bench.backup",
     "bench.deletion",
     "bench.resources",
     "bench.live_metrics",
     "bench.dashboard",
     "bench.simulation",
     "bench.against",
+    "bench.sizes",
 )
 
 

@@ -22,7 +22,7 @@ LONG_POINTS = 10_000_000
 
 @dataclass(kw_only=True, eq=False)
 class Run:
-    """What all sections of a run share; `say` tells whoever waits what is going on."""
+    """What all sections of a run share; `say` prints what is going on."""
 
     points: int
     full: bool
@@ -30,6 +30,8 @@ class Run:
     say: Callable[[str], None]
     against: Path | None = None
     """Another checkout of the product, to be measured beside this one."""
+    scale: float = 1.0
+    """The share of the odd sizes that is made."""
     facts: list[str] = field(default_factory=list)
     _directories: dict[str, Path] = field(default_factory=dict)
 
@@ -92,6 +94,7 @@ class Section:
         note: how it was measured, in a sentence or two.
         measure: measures, and yields line after line.
         full_only: whether it is left out of the short mode.
+        of_sizes: whether it is measured with `--sizes` alone.
         needs_checkout: whether it is measured with `--against` alone.
     """
 
@@ -100,4 +103,5 @@ class Section:
     note: str
     measure: Callable[[Run], Iterator[Measured]]
     full_only: bool = False
+    of_sizes: bool = False
     needs_checkout: bool = False

@@ -39,7 +39,7 @@ def record(
 ) -> Recorded:
     """Send batches that are encoded already, 16 in flight; at most so many a second.
 
-    Raises RuntimeError if one was refused.
+    Raises RuntimeError if one was rejected.
     """
     return asyncio.run(_record(stack, method, batches, batches_a_second))
 

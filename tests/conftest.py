@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from tests.clickhouse.cluster import ClickHouseCluster
+from tests.clickhouse.places import shared_cluster
 from tests.effort import LONG
 from tests.stack import Stack, start_stack
+
+# Several products run at a time, not all of them on ports that the system chooses.
+os.environ["VUMETER_METRICS_PORT"] = "0"
 
 # No test fails because it was slow on a busy machine.
 settings.register_profile("short", deadline=None)
@@ -31,3 +37,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     started = start_stack(tmp_path_factory.mktemp("stack"), VUMETER_ACCESS_LOG="false")
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_cluster() -> ClickHouseCluster:
+    """Three nodes of ClickHouse, for all tests that leave them as they were.
+
+    Tests keep out of each other's way by databases of their own.
+    """
+    return shared_cluster()

@@ -10,6 +10,9 @@ T = TypeVar("T")
 LONG: Final = os.environ.get("TEST_LONG", "") not in ("", "0")
 """Whether `make test-long` runs."""
 
+CLUSTER: Final = LONG or os.environ.get("TEST_CLUSTER", "") not in ("", "0")
+"""Whether the conformance suites run on a cluster too."""
+
 
 def tries(few: T, many: T) -> T:
     """Return how many examples or rounds to try, or which ones."""

@@ -33,6 +33,8 @@ class Stack:
     grpc_target: str
     """The server's own port."""
     db_path: Path
+    metrics_url: str
+    """Where own metrics are scraped."""
     admin_token: str
     log: Path
     """What the processes wrote to stderr."""
@@ -73,19 +75,20 @@ def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
     process, log = spawn_up(directory, *arguments, **environment)
     deadline = time.monotonic() + STARTED_WITHIN_SECONDS
     found: dict[str, str] = {}
-    while len(found) < 2:
+    while len(found) < 3:
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
             raise AssertionError(f"vumeter up did not start: {log.read_text()}")
         time.sleep(0.05)
         output = (directory / "stdout.log").read_text()
-        found = dict(re.findall(r"^(REST|gRPC) +(\S+).*\n", output, re.MULTILINE))
+        found = dict(re.findall(r"^(REST|gRPC|own metrics) +(\S+).*\n", output, re.MULTILINE))
     return Stack(
         process=process,
         rest_url=found["REST"],
-        edge_target=found["REST"].removeprefix("http://"),
+        edge_target=found["REST"].partition("://")[2],
         grpc_target=found["gRPC"],
+        metrics_url=found["own metrics"],
         db_path=directory / "vumeter.db",
         admin_token=ADMIN_TOKEN,
         log=log,

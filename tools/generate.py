@@ -55,7 +55,7 @@ def run_protoc(*arguments: str) -> None:
     """Run protoc in this process.
 
     Raises:
-        SystemExit: protoc refused; it has said why on stderr.
+        SystemExit: protoc failed; it has said why on stderr.
     """
     # It is installed where stubs are generated; tests read this module without it.
     from grpc_tools import protoc  # noqa: PLC0415

@@ -44,7 +44,7 @@ APPENDED = {"uplot.js": "\nexport default uPlot;\n"}
 
 
 def main() -> int:
-    """Copy every file anew; return the exit status."""
+    """Copy every file again; return the exit status."""
     for folder, files in COPIED.items():
         with tempfile.TemporaryDirectory() as temporary:
             fresh, vendor = Path(temporary), ROOT / folder

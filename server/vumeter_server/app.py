@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NoReturn
 
 import structlog
@@ -21,16 +21,28 @@ from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
+from vumeter_server.api.observing import RequestMetrics
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
+from vumeter_server.api.tls import DynamicCredentials
 from vumeter_server.beside_families import servicers_beside_families
+from vumeter_server.custom_metrics.usage_store import RecordingRejectionReason
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import CHECKED_EVERY_SECONDS, ClockGuard, ClockKeeping
 from vumeter_server.runtime.memory import keep_heap_small, keep_what_is_loaded
 from vumeter_server.runtime.periodic import Background, BackgroundEnded, run_periodically
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import SqliteAddress
+from vumeter_server.runtime.tls import tls_files
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
+from vumeter_server.sqlite.database import Database
+from vumeter_server.telemetry import readings
+from vumeter_server.telemetry.instruments import Instruments
+from vumeter_server.telemetry.own_metrics import process_exposition, show
+from vumeter_server.telemetry.readings import Gauge, Read
+from vumeter_server.telemetry.scrape_server import ScrapeServer
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -48,9 +60,9 @@ async def serve(
     clock: Clock = system_clock,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` is told the port once calls are answered.
+    """Serve until SIGINT, SIGTERM or `stop`; `on_ready` gets the port once calls are answered.
 
-    `on_progress` is told how many of how many days are done where the database of an earlier
+    `on_progress` gets how many of how many days are done where the database of an earlier
     version has to be converted.
 
     Raises DatabaseError or OSError, with one line for the operator, if it cannot begin, and
@@ -81,6 +93,11 @@ async def serve(
         raise BackgroundEnded(ended[0])
 
 
+def _require_sqlite(settings: Settings) -> None:
+    if not isinstance(settings.store_address, SqliteAddress):
+        raise StartError("VUMETER_STORE: a server cannot run on ClickHouse yet")
+
+
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings,
@@ -91,13 +108,16 @@ async def running(
 ) -> AsyncIterator[int]:
     """Run a server for the length of the context, which is given its port.
 
-    When background work ends by itself, health says NOT_SERVING and `on_background_end` is told
+    When background work ends by itself, health says NOT_SERVING and `on_background_end` gets
     which: the server would go on answering while nothing is flushed, closed or dropped any more.
     """
+    _require_sqlite(settings)
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
-    writer, readers = database.writer(), database.readers()
+    instruments = Instruments(settings.worker, RecordingRejectionReason)
+    writer, readers = database.writer(instruments), database.readers()
+    scraped: ScrapeServer | None = None
     try:
         keys = SqliteKeyLookup(readers, writer)
         admin_token = settings.admin_token.get_secret_value() if settings.admin_token else ""
@@ -115,6 +135,7 @@ async def running(
             audit=SqliteAuditLog(writer, clock),
             writer=writer,
             readers=readers,
+            instruments=instruments,
             on_progress=on_progress,
         )
         built = await families.assemble(foundation)
@@ -124,6 +145,7 @@ async def running(
                 query_timeout_seconds=settings.query_timeout_seconds,
                 rates=rates,
                 on_limited=[family.on_limited for family in built],
+                observers=[RequestMetrics(instruments)],
             ),
             [
                 *(each for family in built for each in family.servicers),
@@ -133,7 +155,16 @@ async def running(
             forwarding=forwarding,
             forwarded=[service for family in built for service in family.forwarded],
         )
-        port = server.listen(f"{settings.host}:{settings.grpc_port}")
+        scraped = show(
+            settings,
+            process_exposition(
+                instruments,
+                _read(foundation, database, built),
+                [family.exposition for family in built],
+                SQLITE_VERSION,
+            ),
+        )
+        port = _listen(server, settings)
         await server.start()
 
         def on_end(name: str) -> None:
@@ -152,8 +183,12 @@ async def running(
             )
             background.start("erasure", erasure.run())
             background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
-        details = {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
-        background.start("report_health", server.keep_reporting(details))
+        background.start(
+            "report_health",
+            server.keep_reporting(
+                {STORAGE: lambda: not database.damage.is_met, CLOCK: lambda: guard.is_trusted}
+            ),
+        )
         try:
             yield port
         finally:
@@ -161,12 +196,49 @@ async def running(
             await background.stop()
             await authenticator.save_last_used()
     finally:
+        if scraped is not None:
+            await asyncio.to_thread(scraped.close)
         await asyncio.to_thread(writer.close)
         await asyncio.to_thread(readers.close)
         if forwarding is not None:
             await forwarding.close()
         if claim is not None:
             os.close(claim)
+
+
+def _listen(server: Server, settings: Settings) -> int:
+    """Listen on the port, and with TLS on a socket for `vumeter up` beside it."""
+    files = tls_files(settings)
+    port = server.listen(
+        f"{settings.host}:{settings.grpc_port}",
+        DynamicCredentials(files) if files is not None else None,
+    )
+    if settings.internal_socket:
+        server.listen_inside(settings.internal_socket)
+    return port
+
+
+def _read(
+    foundation: families.Foundation, database: Database, built: Sequence[families.Family]
+) -> dict[Gauge, Read]:
+    """Return how own metrics are read: what is the same in all processes, by the writing one."""
+    writer, guard = foundation.writer, foundation.guard
+    read: dict[Gauge, Read] = {
+        readings.WRITER_QUEUE: lambda: writer.queue_length,
+        readings.READER_QUEUE: foundation.readers.waiting,
+        readings.STORAGE_DAMAGED: lambda: database.damage.is_met,
+    }
+    if foundation.writes:
+        read |= {
+            readings.DATABASE_BYTES: database.size_bytes,
+            readings.WAL_BYTES: database.wal_bytes,
+            readings.DISK_FREE_BYTES: database.free_bytes,
+            readings.CLOCK_TRUSTED: lambda: guard.is_trusted,
+            readings.CLOCK_OFFSET_SECONDS: lambda: guard.offset_us / 1_000_000,
+        }
+    for family in built:
+        read |= family.read
+    return read
 
 
 async def _save_last_used(authenticator: Authenticator) -> NoReturn:

@@ -50,6 +50,18 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "The database file.",
         "vumeter_server.commands.db:db",
     ),
+    "backup": LazyCommand(
+        "Copy the database to FILE, as it is at this moment, and check the copy.",
+        "vumeter_server.commands.copies:backup",
+    ),
+    "restore": LazyCommand(
+        "Make the database from FILE, a backup, and check it.",
+        "vumeter_server.commands.copies:restore",
+    ),
+    "doctor": LazyCommand(
+        "Look for what is wrong with the database file, the machine and the installation.",
+        "vumeter_server.commands.doctor:doctor",
+    ),
     "audit": LazyCommand(
         "Who changed or took away what: keys, limits, deletions, exports, retention.",
         "vumeter_server.commands.audit:audit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ from vumeter_server.live_metrics.grpc_api import LiveMetricsService
 from vumeter_server.live_metrics.ingest import EventIngest
 from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.maintenance import LiveMaintenance
+from vumeter_server.live_metrics.own_metrics import exposition
 from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
@@ -42,6 +43,9 @@ from vumeter_server.simulation.grpc_api import SimulationService
 from vumeter_server.simulation.rest_api import SimulationRestService
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import Readers, Writer
+from vumeter_server.telemetry import readings
+from vumeter_server.telemetry.instruments import Instruments
+from vumeter_server.telemetry.readings import Gauge, Read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +53,7 @@ class Foundation:
     """What every family is built on.
 
     A process that does not write answers queries alone: it does no background work on what is
-    stored, and whatever it is told to record it passes on.
+    stored, and whatever it is asked to record it forwards.
     """
 
     settings: Settings
@@ -62,8 +66,10 @@ class Foundation:
     audit: AuditLog
     writer: Writer
     readers: Readers
+    instruments: Instruments
+    """Where recording is counted."""
     on_progress: Callable[[int, int], None]
-    """Is told how many of how many days of an earlier version's database are converted."""
+    """Gets how many of how many days of an earlier version's database are converted."""
 
     @property
     def writes(self) -> bool:
@@ -86,8 +92,12 @@ class Family:
     forwarded: Sequence[ServiceDescriptor] = field(default=())
     """Services that only the process that writes can answer, in one that does not."""
     on_stopping: Callable[[], None] = lambda: None
+    read: Mapping[Gauge, Read] = field(default_factory=dict)
+    """How own metrics of the family are read at each scrape."""
+    exposition: Callable[[bool], str] = lambda openmetrics: ""
+    """Further own metrics, as text."""
     on_limited: Callable[[Caller], None] = lambda caller: None
-    """Is told of a call beyond the requests per second of its key, whatever it is of."""
+    """Is called for a call beyond the requests per second of its key, whatever it is of."""
 
 
 async def assemble(foundation: Foundation) -> list[Family]:
@@ -110,11 +120,16 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     )
     if foundation.writes:
         await store.upgrade(foundation.on_progress)
-    clock, rejections = foundation.clock, RejectionCounter(store.usage, foundation.clock)
+    clock, counted = foundation.clock, foundation.instruments
+    rejections = RejectionCounter(store.usage, clock, counted.rejected)
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
         "recording": Recording(
-            store=store, clock=clock, rejections=rejections, rates=foundation.rates
+            store=store,
+            clock=clock,
+            rejections=rejections,
+            rates=foundation.rates,
+            on_recorded=counted.recorded_points.inc,
         ),
         "deletion": Deletion(store=store, audit=foundation.audit),
         "usage": Usage(store=store.usage, keys=foundation.keys, clock=clock),
@@ -132,6 +147,7 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         exporters=exporters,
         counts=rejections,
         rates=foundation.rates,
+        on_recorded=counted.recorded_points.inc,
     )
     return Family(
         servicers=[
@@ -147,7 +163,26 @@ async def _custom_metrics(foundation: Foundation) -> Family:
         ],
         on_limited=lambda caller: rejections.add(caller, RecordingRejectionReason.LIMIT, points=0),
         recorded=[store, export_store],
+        read=_read_metrics(store, writes=foundation.writes),
     )
+
+
+def _read_metrics(store: SqliteMetricStore, *, writes: bool) -> dict[Gauge, Read]:
+    def cache_bytes() -> dict[str, float]:
+        sizes = store.cache_sizes()
+        return {"organizations": sizes.entry_bytes, "point_sums": sizes.point_sum_bytes}
+
+    read: dict[Gauge, Read] = {
+        readings.CACHE_BYTES: cache_bytes,
+        readings.CACHED_ORGANIZATIONS: lambda: store.cache_sizes().organizations,
+    }
+    if writes:
+        lag = store.maintenance.lag
+        read |= {
+            readings.FLUSH_LAG_SECONDS: lag.seconds,
+            readings.FLUSH_DUE_POINTS: lambda: lag.points,
+        }
+    return read
 
 
 async def _live_metrics(foundation: Foundation) -> Family:
@@ -161,7 +196,11 @@ async def _live_metrics(foundation: Foundation) -> Family:
     )
     view = await LiveView.of(store)
     queries = LiveQueries(store=store, view=view)
-    ingest = EventIngest(store=store, clock=foundation.clock)
+    ingest = EventIngest(
+        store=store,
+        clock=foundation.clock,
+        on_recorded=foundation.instruments.recorded_events.inc,
+    )
     maintenance = LiveMaintenance(
         store=store,
         guard=foundation.guard,
@@ -172,11 +211,15 @@ async def _live_metrics(foundation: Foundation) -> Family:
         servicers=[LiveMetricsService(queries, ingest), LiveMetricsRestService(queries, ingest)],
         background=[periodic.run_forever for periodic in maintenance.steps],
         on_stopping=view.close,
+        read={readings.WATCHERS: lambda: view.watchers},
+        exposition=exposition(view, by_tenant=foundation.settings.metrics_by_tenant),
     )
 
 
 def _simulation(foundation: Foundation) -> Family:
-    store = SqliteSimulationStore(foundation.readers, foundation.writer)
+    store = SqliteSimulationStore(
+        foundation.readers, foundation.writer, foundation.instruments.recorded_calls.inc
+    )
     return Family(
         servicers=[SimulationService(store), SimulationRestService(store)],
         background=[store.run_maintenance] if foundation.writes else [],

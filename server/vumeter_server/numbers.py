@@ -110,8 +110,8 @@ def _are_small_integers(values: Floats) -> npt.NDArray[np.bool_]:
 def _round(values: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Round to 12 significant digits, and say where the result surely is the nearest and prints.
 
-    Not sure are numbers too near to the middle of two candidates for a product in floating point to
-    tell, those which the rounding makes whole, and those that orjson may print with an exponent.
+    Not sure are numbers too near to the middle of two candidates for a product in floating point,
+    those which the rounding makes whole, and those that orjson may print with an exponent.
     """
     size = np.abs(values)
     plain = (size >= _ORJSON_EXPONENT_BELOW) & (size < 1e11)

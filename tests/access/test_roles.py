@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from tests.end_to_end import api
 
-from vumeter_server.access.roles import LIVE_ROLES, METHODS, TABLE, Role, Scheme
+from vumeter_server.access.roles import ANY_CALLER, LIVE_ROLES, METHODS, TABLE, Role, Scheme
 
 
 def test_every_rpc_of_the_descriptor_set_and_every_standard_one_is_named_exactly_once() -> None:
@@ -32,6 +32,8 @@ def test_every_rpc_of_the_descriptor_set_and_every_standard_one_is_named_exactly
 
 def test_the_owner_may_do_everything_that_belongs_to_an_organization_and_nothing_else() -> None:
     for method, access in METHODS.items():
+        if access is ANY_CALLER:
+            continue
         of_organization = access.scheme in (
             Scheme.BEARER,
             Scheme.BEARER_OR_BASIC,
@@ -43,6 +45,9 @@ def test_the_owner_may_do_everything_that_belongs_to_an_organization_and_nothing
 
 def test_live_metrics_are_for_the_admin_token_and_the_roles_made_for_them() -> None:
     for method, access in METHODS.items():
+        if access is ANY_CALLER:
+            # Whose a credential is, anybody is told who has one.
+            continue
         assert (access.scheme is Scheme.LIVE) == method.startswith("vumeter.live_metrics."), method
         if access.scheme is Scheme.LIVE:
             assert access.roles <= LIVE_ROLES, method
@@ -57,3 +62,21 @@ def test_only_the_admin_token_changes_what_belongs_to_a_tenant() -> None:
         for method, access in METHODS.items()
         if access.scheme is Scheme.LIVE and not access.roles
     ] == ["vumeter.live_metrics.v1.LiveMetricsService.SetTenantLimit"]
+
+
+def test_every_caller_may_ask_who_it_is_and_nothing_else() -> None:
+    assert [method for method, access in METHODS.items() if access is ANY_CALLER] == [
+        "vumeter.access.v1.AccessService.GetCaller",
+        "vumeter.access.v1.AccessRestService.GetCaller",
+    ]
+
+
+def test_pages_and_standard_services_alone_ask_for_no_credential() -> None:
+    """They tell nothing of anybody's data."""
+    public = [method for method, access in METHODS.items() if access.scheme is Scheme.PUBLIC]
+    assert {method.rpartition(".")[0] for method in public} == {
+        "vumeter.dashboard.v1.DashboardRestService",
+        "vumeter.openapi.v1.OpenApiRestService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }

@@ -24,8 +24,14 @@ def outcome(recorder: Recorder) -> tuple[int, int, int, int, int]:
 
 def run_agent(program: Path, organization: Organization) -> str:
     """Run a program that records; return what it printed."""
+    done = run([sys.executable, "-W", "error", str(program)], organization)
+    return done.stdout + done.stderr
+
+
+def run(command: list[str], organization: Organization) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds the client and the server; it has to succeed."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(program)],
+        command,
         env={
             **os.environ,
             "PYTHONPATH": str(CLIENT),
@@ -38,4 +44,4 @@ def run_agent(program: Path, organization: Organization) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    return done

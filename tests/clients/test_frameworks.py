@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.clients.agents import run
 from tests.clients.conftest import Organization
 from tests.clients.environments import FRAMEWORKS, python_with
 from tests.documentation.pages import DOCS
@@ -21,21 +20,8 @@ pytestmark = pytest.mark.timeout(600)
 
 def run_in(framework: str, organization: Organization) -> str:
     """Run the program of a framework in its environment; return what it logged."""
-    done = subprocess.run(
-        [python_with(framework), str(FRAMEWORKS / f"{framework}_session.py")],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(CLIENT),
-            "VUMETER_URL": organization.url,
-            "VUMETER_KEY": organization.bearer,
-        },
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    command = [str(python_with(framework)), str(FRAMEWORKS / f"{framework}_session.py")]
+    return run(command, organization).stderr
 
 
 def session(organization: Organization, session_id: str) -> dict[str, tuple[dict[str, str], float]]:

@@ -94,7 +94,7 @@ def test_a_wrong_mapping_changes_nothing(
 
 @pytest.mark.parametrize(
     "command",
-    [("refused",), ("mapping", "show"), ("mapping", "set", "kept", "x"), ("mapping", "reset")],
+    [("rejected",), ("mapping", "show"), ("mapping", "set", "kept", "x"), ("mapping", "reset")],
 )
 def test_an_organization_that_is_not_there_is_said(stack: Stack, command: tuple[str, ...]) -> None:
     run = try_vumeter("otlp", *command, "--organization", "nobody", db=stack.db_path)
@@ -107,7 +107,7 @@ def test_what_was_rejected_is_listed_and_counted(stack: Stack) -> None:
     for value in (-1, 2, -3):
         sender.post_json(request(counter("calls", value), counter("no name", 1)))
     sender.post_json(request(counter("calls", 1, topic="x" * 300)))
-    command = ("otlp", "refused", "--organization", name, "--format", "json")
+    command = ("otlp", "rejected", "--organization", name, "--format", "json")
     latest = parsed(vumeter(*command, db=stack.db_path))
     assert [(each["metric"], each["reason"]) for each in latest] == [
         ("calls", "value"),
@@ -132,7 +132,7 @@ def test_of_very_many_the_last_hundred_are_listed(stack: Stack) -> None:
     for number in range(3):
         wrong = [counter(f"calls{number}", -1) for _ in range(60)]
         sender.post_json(request(*wrong))
-    command = ("otlp", "refused", "--organization", name, "--format", "json")
+    command = ("otlp", "rejected", "--organization", name, "--format", "json")
     listed = [each["metric"] for each in parsed(vumeter(*command, db=stack.db_path))]
     assert listed == ["calls2"] * 60 + ["calls1"] * 40
     counts = parsed(vumeter(*command, "--counts", db=stack.db_path))

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 import pytest
 from tests.documentation.pages import DOCS, PAGES, ROOT, anchors, prose, spans, without_blocks
+from tests.documentation.words import WORDS, unwanted
 
 from vumeter_server.cli import vumeter
 from vumeter_server.runtime import settings
+from vumeter_server.sqlite import open_database
 
 SERVER = ROOT / "server" / "vumeter_server"
 FAMILIES = ("custom_metrics", "live_metrics", "simulation")
@@ -18,42 +20,12 @@ FAMILIES = ("custom_metrics", "live_metrics", "simulation")
 CLIENT_VARIABLES = {
     *("VUMETER_API_KEY", "VUMETER_SECRET_KEY"),
     *("VUMETER_URL", "VUMETER_KEY", "VUMETER_AGENT_ID", "VUMETER_ENVIRONMENT_ID"),
-    "VUMETER_CA_FILE",
+    *("VUMETER_CA_FILE", "VUMETER_CLIENT_CERT", "VUMETER_CLIENT_KEY"),
 }
 # A changelog may name what is gone.
 CURRENT = [page for page in PAGES if page != "CHANGELOG.md"]
 
-# What a newcomer would not know or would misread, and what we say instead. Code spans and blocks
-# are not looked at: a name stays as it is spelled.
-THINGS = "(point|event|call|batch|byte|row|line|name|tag|label|value|bucket|key|transaction|day)"
-WORDS = {
-    r"seal(s|ed|ing)?": "flush",
-    r"launch(es|ed)?": "service start",
-    r"faces?": "API",
-    r"by heart": "cached",
-    r"at hand": "cached",
-    r"upkeep|tid(y|ies|ied|ying)": "maintenance",
-    r"told|tells?": "send, say, answer",
-    r"heed(s|ed)?": "honor",
-    r"refus(e|es|ed|al|ing)": "reject",
-    r"figures?": "metrics, values",
-    r"anew": "again",
-    r"worked out": "computed",
-    r"ledger|the board": "state, committed view",
-    r"lanes?": "pool",
-    r"held back": "backpressure",
-    r"la(y|id|ying) out": "flush",
-    r"running sums?": "prefix sums",
-    r"keyed sums?": "aggregator",
-    r"sums? made once": "rollups",
-    r"dictionary": "symbol table",
-    r"lots|stretch(es)?": "chunk",
-    r"good keys?": "active key",
-    r"to the letter": "full",
-    r"records much": "high-volume writer",
-    # The distributive "a": 10,000 points a call.
-    rf"\d[\d,.]* {THINGS}s an? \w+|an? {THINGS} an? \w+": "per",
-}
+# Code spans and blocks are not looked at: a name stays as it is spelled.
 EXCEPTIONS = {
     # The glossary sets the words of others beside ours.
     ("docs/glossary.md", "dictionary"),
@@ -112,6 +84,26 @@ def test_every_file_that_is_named_exists(page: str) -> None:
     assert not missing
 
 
+def test_the_page_on_architecture_names_every_room() -> None:
+    rooms = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in SERVER.iterdir()
+        if path.name not in ("__init__.py", "__pycache__")
+    }
+    assert "api/" in rooms
+    assert rooms - set(spans(PAGES["docs/architecture.md"])) == set()
+
+
+def test_the_page_on_formats_names_every_table(tmp_path: Path) -> None:
+    tables = open_database(tmp_path / "vumeter.db").read(
+        lambda connection: connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+    )
+    assert ("api_keys",) in tables
+    assert {name for (name,) in tables} - set(spans(PAGES["docs/formats.md"])) == set()
+
+
 TYPICAL_CHANGES = (
     "a field of a point",
     "another percentile",
@@ -161,12 +153,10 @@ def test_commands_are_found_in_what_is_shown() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_words_are_those_of_the_trade(page: str) -> None:
-    text = prose(PAGES[page])
     found = [
-        f"{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}, say {instead!r}"
-        for word, instead in WORDS.items()
-        for match in re.finditer(rf"\b(?:{word})\b", text, re.IGNORECASE)
-        if (page, match[0]) not in EXCEPTIONS
+        f"{line}: {word!r}, say {instead!r}"
+        for line, word, instead in unwanted(prose(PAGES[page]))
+        if (page, word) not in EXCEPTIONS
     ]
     assert not found
 

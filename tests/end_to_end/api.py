@@ -15,6 +15,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from vumeter_server.access.roles import ANY_CALLER, PUBLIC
+from vumeter_server.access.roles import METHODS as ACCESS
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 EXAMPLES: Final = ROOT / "tests" / "examples"
 
@@ -96,6 +99,14 @@ POOL, METHODS = _load()
 BY_NAME: Final = {method.name: method for method in METHODS}
 REST: Final = [method for method in METHODS if method.is_rest]
 TYPED: Final = [method for method in METHODS if not method.is_rest]
+CLOSED: Final = [m for m in METHODS if ACCESS[m.descriptor.full_name] is not PUBLIC]
+"""Methods that ask for a credential; `tests/access` says which others there are."""
+CLOSED_REST: Final = [method for method in CLOSED if method.is_rest]
+OF_ORGANIZATIONS: Final = [
+    method
+    for method in CLOSED
+    if method.family != "live_metrics" and ACCESS[method.descriptor.full_name] is not ANY_CALLER
+]
 FAMILIES: Final = sorted({method.family for method in METHODS})
 
 

@@ -66,6 +66,8 @@ def ask(caller: Caller, name: str, tenant_id: str) -> Answer:
             return caller.get(f"{PATHS}/live/{tenant_id}")
         case "GetCapacityDebug":
             return caller.get(f"{PATHS}/capacity/debug")
+        case "GetTenants":
+            return caller.get(f"{PATHS}/tenants")
         case "GetMetricsHistory":
             return caller.get(f"{PATHS}/history", **RANGE, **named)
         case "WatchMetrics":

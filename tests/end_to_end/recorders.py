@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import grpc
 import requests
@@ -13,6 +13,8 @@ from tests.end_to_end.callers import Caller
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
+
+T = TypeVar("T")
 
 RECORD = "vumeter.custom_metrics.v1.CustomMetricsService/RecordPoints"
 TEN_YEARS = {"startDate": "2020-01-01", "endDate": "2029-12-31"}
@@ -83,7 +85,7 @@ class RestRecorder(Recorder):
             answer = self.caller.post("/v1/custom-metrics", body)
         except requests.RequestException:
             return False
-        assert answer.status in (200, 503), answer.body
+        assert answer.status in (200, 503, 504), answer.body
         return answer.status == 200
 
 
@@ -107,13 +109,14 @@ class StreamRecorder(Recorder):
     def run(self) -> None:
         for _ in range(IN_FLIGHT):
             self._free.put(True)
-        stub = CustomMetricsServiceStub(self.caller.channel)
-        credentials: Mapping[str, str] = self.caller.credentials
         try:
-            for answer in stub.StreamPoints(self._requests(), metadata=tuple(credentials.items())):
+            for answer in self.answers():
                 assert not answer.HasField("error"), answer
-                self.acknowledged.append(self.sent[answer.sequence - 1])
-                self._free.put(True)
+                # One answer may be for several batches.
+                covered = self.sent[len(self.acknowledged) : answer.sequence]
+                self.acknowledged += covered
+                for _ in covered:
+                    self._free.put(True)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
@@ -121,11 +124,24 @@ class StreamRecorder(Recorder):
             self._over = True
             self._free.put(True)
 
-    def _requests(self) -> Iterator[pb.StreamPointsRequest]:
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return tuple(self.caller.credentials.items())
+
+    def answers(self) -> Any:
+        """Open the stream; return its answers as they come."""
+        stub: Any = CustomMetricsServiceStub(self.caller.channel)
+        return stub.StreamPoints(self.requests(self._request), metadata=self.metadata)
+
+    def requests(self, request_of: Callable[[str], T]) -> Iterator[T]:
+        """Yield requests, as many at a time as may be in flight."""
         while self._free.get() and not self._over:
-            batch = self.next_batch()
-            request = pb.StreamPointsRequest(idempotency_key=batch)
-            for point in points_of(batch):
-                added = request.points.add(name=point["name"], tags=point["tags"])
-                added.occur_time.FromJsonString(point["timestamp"])
-            yield request
+            yield request_of(self.next_batch())
+
+    @staticmethod
+    def _request(batch: str) -> Any:
+        request = pb.StreamPointsRequest(idempotency_key=batch)
+        for point in points_of(batch):
+            added = request.points.add(name=point["name"], tags=point["tags"])
+            added.occur_time.FromJsonString(point["timestamp"])
+        return request

@@ -9,6 +9,7 @@ import pytest
 from tests.end_to_end.callers import Answer, Caller
 from tests.end_to_end.conftest import new_name, with_key
 
+FILTER = {"label": "origin", "operator": "LABEL_OPERATOR_EQUAL", "values": ["web"]}
 SERVICE = "vumeter.custom_metrics.v1.CustomMetricsService"
 EXPORT = f"{SERVICE}/ExportPoints"
 TAGS = {f"label_{number}": f'{number},"\n東京' for number in range(32)}
@@ -158,6 +159,11 @@ def test_no_message_is_larger_than_what_clients_take(owner: Caller, anybody: Cal
     [
         ({"start_time": "2025-04-02T00:00:00Z", "end_time": "2025-04-01T00:00:00Z"}, "end_time"),
         ({"metric_names": ["x" * 201]}, "metric_names"),
+        ({"metric_names": [""]}, "metric_names"),
+        ({"metric_names": [f"m{n}" for n in range(101)]}, "metric_names"),
+        ({"filters": [FILTER] * 21}, "filters"),
+        ({"filters": [{**FILTER, "label": "organization_id"}]}, "filters[0].label"),
+        ({"filters": [{**FILTER, "values": []}]}, "filters[0].values"),
         ({"filters": [{"label": "a", "values": ["b"]}]}, "filters[0].operator"),
         (
             {"filters": [{"label": "a", "operator": "LABEL_OPERATOR_MATCHES", "values": ["("]}]},

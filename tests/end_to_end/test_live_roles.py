@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[set[str], str]] = {
     "GetCapacityDebug": (READS, "403"),
     "GetCapacity": (READS, "403"),
     "ListTenants": (READS, "403"),
+    "GetTenants": (READS, "403"),
     "WatchMetrics": (READS, "tenant_id"),
     "WatchLiveMetrics": (READS, "tenant_id"),
     "GetMetricsHistory": (READS, "tenant_id"),

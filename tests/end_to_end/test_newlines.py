@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import requests
-from tests.end_to_end.api import REST
+from tests.end_to_end.api import CLOSED_REST
 from tests.end_to_end.callers import Caller
-from tests.end_to_end.examples import Example, load_examples
+from tests.end_to_end.examples import Example, load_examples, with_any
 
 WRITTEN_BY_THE_SERVER = {
-    method.name for method in REST if method.descriptor.output_type.full_name.endswith("HttpBody")
+    method.name
+    for method in CLOSED_REST
+    if method.descriptor.output_type.full_name.endswith("HttpBody")
 }
 ASKED = {
     example.method.name: example
@@ -25,8 +27,9 @@ def test_each_method_whose_answer_the_server_writes_is_asked() -> None:
 
 @pytest.mark.parametrize("example", [ASKED[name] for name in sorted(WRITTEN_BY_THE_SERVER)])
 def test_an_answer_ends_with_one_newline(owner: Caller, example: Example) -> None:
-    for recorded in example.content["record"]:
-        assert owner.rest("POST", recorded["path"], body=recorded["body"]).status == 200
+    if not example.is_fresh:
+        for recorded in example.content["record"]:
+            assert owner.rest("POST", recorded["path"], body=recorded["body"]).status == 200
     ask = example.ask
     response = requests.request(
         ask["method"],
@@ -36,6 +39,11 @@ def test_an_answer_ends_with_one_newline(owner: Caller, example: Example) -> Non
         headers=dict(owner.credentials),
         timeout=10,
     )
-    assert response.json() == example.content["answer"]
+    answer, expected = response.json(), example.content["answer"]
+    if example.is_fresh:
+        # Other tests recorded too.
+        assert answer.keys() == expected.keys()
+    else:
+        assert with_any(answer, expected) == expected
     assert response.content.endswith(b"\n")
     assert not response.content.endswith(b"\n\n")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.end_to_end.api import METHODS, Method
+from tests.end_to_end.api import METHODS, OF_ORGANIZATIONS, Method
 from tests.end_to_end.callers import Caller, bearer
 from tests.end_to_end.conftest import new_name, with_key
 
@@ -27,6 +27,7 @@ SELECTION = {
 # What each query needs to be answered; a query without an entry fails by name.
 PATHS = {
     "GetNames": (NAMES, {}),
+    "GetMetrics": ("/v1/custom-metrics/metrics", {}),
     "GetAggregate": ("/v1/custom-metrics/aggregate", RANGE),
     "GetDaily": ("/v1/custom-metrics/daily", RANGE),
     "GetTimeseries": ("/v1/custom-metrics/timeseries", {**RANGE, "metricName": "booking_attempt"}),
@@ -55,7 +56,6 @@ REQUESTS = {
 }
 QUERIES = [method for method in METHODS if method.family == "custom_metrics" and method.is_query]
 ROLES = [(role, method) for role in Role for method in QUERIES if role not in LIVE_ROLES]
-OF_ORGANIZATIONS = [method for method in METHODS if method.family != "live_metrics"]
 FORBIDDEN = {"code": 7, "message": "Insufficient permissions", "details": []}
 
 

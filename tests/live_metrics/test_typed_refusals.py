@@ -49,6 +49,26 @@ REFUSED = {
             " ended, instructions_db_error, fallback_instructions_used"
         ],
     ),
+    "an outcome that nobody may report": (
+        "RecordEvents",
+        pb.RecordEventsRequest(
+            events=[event("1", pb.EVENT_TYPE_ENDED, "bad", outcome=pb.CALL_OUTCOME_TIMED_OUT)]
+        ),
+        [
+            "events[0].outcome must be one of completed, hung_up, failed, no_answer, busy,"
+            " canceled, voicemail"
+        ],
+    ),
+    "no outcome": (
+        "RecordEvents",
+        pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_ENDED, "bad")]),
+        ["events[0].outcome must be given for ended"],
+    ),
+    "a negative sequence": (
+        "RecordEvents",
+        pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_STARTED, "bad", sequence=-1)]),
+        ["events[0].sequence must be a whole number from 0 to 9,223,372,036,854,775,807"],
+    ),
     "a control character": (
         "RecordEvents",
         pb.RecordEventsRequest(events=[event("1", pb.EVENT_TYPE_STARTED, "bad", call_id="a\0b")]),

@@ -16,6 +16,7 @@ import grpc
 import pytest
 import requests
 from tests.stack import ADMIN_TOKEN, Stack, children_of, is_running, start_stack
+from tests.telemetry.scraping import scrape
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc as stubs
@@ -60,6 +61,31 @@ def test_a_recording_that_is_passed_on_is_refused_in_the_same_words(workers: Sta
         assert refused.json()["message"] == "points[0].value must not be negative for a counter"
         unknown = requests.post(url, json=body("booking_attempt", 1), timeout=10)
         assert unknown.status_code == 401
+
+
+def test_one_scrape_shows_all_processes_and_which_of_them_hangs(workers: Stack) -> None:
+    headers = {"Authorization": f"Bearer {workers.make_key('scraped').bearer}"}
+    recorded = "vumeter_recorded_points_total"
+    before = scrape(workers.metrics_url)
+    for _ in range(6):
+        point = body("booking_attempt", 1)
+        answer = requests.post(workers.rest_url + PATH, json=point, headers=headers, timeout=10)
+        assert answer.status_code == 200
+    found = scrape(workers.metrics_url)
+    assert [found.value("vumeter_worker_up", worker=number) for number in "123"] == [1, 1, 1]
+    # Whichever process took it, it is counted once, where it was recorded.
+    assert found.value(recorded) - before.value(recorded) == 6
+    assert found.value(recorded, worker="1") == found.value(recorded)
+    for name in ("vumeter_database_bytes", "vumeter_clock_trusted", "vumeter_watchers"):
+        assert [each["worker"] for each in found.labels(name)] == ["1"]
+    hanging = workers.children()[2]
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        found = scrape(workers.metrics_url)
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    assert sorted(found.value("vumeter_worker_up", worker=number) for number in "123") == [0, 1, 1]
+    assert len(found.labels("process_resident_memory_bytes")) == 2
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ class Client:
         key: str | None = None,
         *,
         ca_file: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         timeout: float = 15.0,
     ) -> None:
         """Make a client; nothing is sent before the first query.
@@ -33,12 +35,16 @@ class Client:
             key: `<key id>.<secret>`. Absent is `VUMETER_KEY`.
             ca_file: Certificate authorities (PEM) to trust in place of the system's, for https.
                 Absent is `VUMETER_CA_FILE`.
+            client_cert: A certificate (PEM) to show to a server that asks for one. Absent is
+                `VUMETER_CLIENT_CERT`.
+            client_key: The key of that certificate, without a passphrase. Absent is
+                `VUMETER_CLIENT_KEY`.
             timeout: Seconds to wait for an answer. The server itself ends a query after 10 s.
 
         Raises:
             ValueError: There is no key, or an argument is not valid.
         """
-        self._endpoint = endpoint(url, key, ca_file)
+        self._endpoint = endpoint(url, key, ca_file, client_cert, client_key)
         self._timeout = timeout
 
     def query(

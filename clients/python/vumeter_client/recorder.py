@@ -56,6 +56,8 @@ class Recorder(Recording):
         environment_id: str | None = None,
         tags: Mapping[str, TagValue] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
         interval: float = 1.0,
         timeout: float = 10.0,
         max_points: int = 100_000,
@@ -72,6 +74,10 @@ class Recorder(Recording):
             tags: Tags of every point.
             ca_file: Certificate authorities (PEM) to trust in place of the system's, for https.
                 Absent is `VUMETER_CA_FILE`.
+            client_cert: A certificate (PEM) to show to a server that asks for one. Absent is
+                `VUMETER_CLIENT_CERT`.
+            client_key: The key of that certificate, without a passphrase. Absent is
+                `VUMETER_CLIENT_KEY`.
             interval: Points wait so many seconds at most for others to be sent with.
             timeout: Seconds to wait for the answer to one request.
             max_points: The bound of points that are not acknowledged.
@@ -88,7 +94,7 @@ class Recorder(Recording):
         }
         super().__init__(self._put, self._reject, labels, tags or {})
         self._log_drops_from = 0.0
-        self._endpoint = endpoint(url, key, ca_file)
+        self._endpoint = endpoint(url, key, ca_file, client_cert, client_key)
         self._interval = interval
         self._timeout = timeout
         self._bounds = (max_points, max_bytes)

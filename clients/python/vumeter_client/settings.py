@@ -7,6 +7,8 @@ import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+_File = str | os.PathLike[str] | None
+
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -23,10 +25,17 @@ class Endpoint:
     """How certificates are checked; None without TLS."""
 
 
-def endpoint(url: str | None, key: str | None, ca_file: str | os.PathLike[str] | None) -> Endpoint:
+def endpoint(
+    url: str | None,
+    key: str | None,
+    ca_file: _File = None,
+    client_cert: _File = None,
+    client_key: _File = None,
+) -> Endpoint:
     """Return the endpoint of the arguments, or else of the environment.
 
-    The variables are `VUMETER_URL`, `VUMETER_KEY` and `VUMETER_CA_FILE`.
+    The variables are `VUMETER_URL`, `VUMETER_KEY`, `VUMETER_CA_FILE`, `VUMETER_CLIENT_CERT` and
+    `VUMETER_CLIENT_KEY`.
 
     Raises:
         ValueError: There is no key, or one of them cannot be right.
@@ -49,12 +58,24 @@ def endpoint(url: str | None, key: str | None, ca_file: str | os.PathLike[str] |
         port=parts.port or (443 if secure else 80),
         path=parts.path.rstrip("/"),
         key=key,
-        tls=_tls(ca_file or os.environ.get("VUMETER_CA_FILE") or None) if secure else None,
+        tls=_tls(
+            _file(ca_file, "VUMETER_CA_FILE"),
+            _file(client_cert, "VUMETER_CLIENT_CERT"),
+            _file(client_key, "VUMETER_CLIENT_KEY"),
+        )
+        if secure
+        else None,
     )
 
 
-def _tls(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
+def _file(given: _File, name: str) -> _File:
+    return given or os.environ.get(name) or None
+
+
+def _tls(ca_file: _File, client_cert: _File, client_key: _File) -> ssl.SSLContext:
     """Trust the certificate authorities of a file alone, or those of the system."""
+    if (client_cert is None) != (client_key is None):
+        raise ValueError("client_cert and client_key are needed together")
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError) as error:
@@ -62,6 +83,14 @@ def _tls(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
             f"ca_file must be a file of certificates in PEM, not {os.fspath(ca_file or '')!r}"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_cert is not None:
+        try:
+            context.load_cert_chain(client_cert, client_key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                "client_cert and client_key must be a certificate and its key in PEM, the key"
+                " without a passphrase"
+            ) from error
     return context
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 # A revoked key is rejected within a second in every process.
 CACHED_FOR_SECONDS: Final = 0.5
 MAX_CACHED: Final = 10_000
+# A disk that hangs holds nobody up for longer.
+FOUND_WITHIN_SECONDS: Final = 5.0
 
 
 class _NotCached:
@@ -118,6 +121,10 @@ class Authenticator:
         found = self._cached.get(key_id, _NOT_CACHED)
         if not isinstance(found, _NotCached):
             return found
-        key = await self._keys.find_key(key_id)
+        try:
+            async with asyncio.timeout(FOUND_WITHIN_SECONDS):
+                key = await self._keys.find_key(key_id)
+        except TimeoutError:
+            raise Unavailable("Storage is busy") from None
         self._cached[key_id] = key
         return key

@@ -58,7 +58,7 @@ class Access:
     scheme: Scheme
     roles: frozenset[Role] = frozenset()
     all_tenants: bool = False
-    """Whether it always tells of all tenants, so that no key may call it that is bound to one."""
+    """Whether it answers about all tenants, so that no key may call it that is bound to one."""
 
 
 PUBLIC = Access(scheme=Scheme.PUBLIC)

@@ -1,10 +1,11 @@
-"""What a handler is told of the call it answers."""
+"""What a handler knows of the call it answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import grpc.aio
 
 from vumeter_server.access.authenticator import Caller
@@ -25,6 +26,8 @@ class Call:
     taken_within_seconds: float | None = None
     """How long a message of a stream may wait to be taken before the call is cancelled; a handler
     sets it where a caller that does not read would cost something."""
+    ended_with: grpc.StatusCode | None = None
+    """The status of the error that ended it, None if there was none."""
 
     @property
     def caller(self) -> Caller:

@@ -51,7 +51,7 @@ def status_code(error: Exception) -> grpc.StatusCode:
 def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.Status:
     """Write `error` as a google.rpc.Status, its fields spelled as in `field_names`.
 
-    Of an error that is not meant for callers nothing is told.
+    An error that is not meant for callers says nothing of its cause.
     """
     code: int = status_code(error).value[0]
     # VumeterError itself has no line in the table.

@@ -93,7 +93,7 @@ def _streaming(ask: Callable[..., Any]) -> Callable[[Any, _Context], AsyncIterat
 
 
 async def _fail(error: grpc.aio.AioRpcError, context: _Context) -> None:
-    """End the call as the writer did; that it cannot be reached is told in our words."""
+    """End the call as the writer did; that it cannot be reached is said in our words."""
     initial = _of_ours(error.initial_metadata())
     if error.code() is grpc.StatusCode.UNAVAILABLE and not _has_details(error):
         unavailable = Unavailable()

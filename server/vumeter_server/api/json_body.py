@@ -67,7 +67,7 @@ def _rejected(field: str, problem: str) -> InvalidArgument:
 
 
 def _malformed(data: bytes) -> InvalidArgument:
-    """Refuse what is no JSON; NaN and Infinity, which some writers take for JSON, by name."""
+    """Reject what is no JSON; NaN and Infinity, which some writers take for JSON, by name."""
     try:
         found = json.loads(data, parse_constant=lambda _: _MARK)
     except (ValueError, RecursionError):
@@ -129,7 +129,7 @@ def _rejection(text: str) -> InvalidArgument:
         if expected["got"] == "null":
             return _rejected(path, "must not be null")
         kinds = [kind.strip() for kind in expected["expected"].split("|")]
-        # Where null is the same as absent, nobody is told to send it.
+        # Where null is the same as absent, no message asks for it.
         names = [_JSON_NAMES.get(kind, kind) for kind in kinds if kind != "null"]
         problem = " or ".join(names)
         return _rejected(path, f"must be {problem}{' for each key' if of_map else ''}")

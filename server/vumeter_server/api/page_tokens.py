@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from vumeter_server.errors import InvalidArgument
 
 Position = tuple[Any, ...]
-"""What tells an entry of a list from those before it: texts, numbers of 64 bits and None."""
+"""What identifies an entry among those before it: texts, numbers of 64 bits and None."""
 
 Kinds = tuple[type | tuple[type, ...] | EllipsisType, ...]
 """The types of a position's parts; a last `...` stands for any number of the type before it."""
@@ -40,7 +40,7 @@ class Page:
     Attributes:
         size: the most entries of the page; None for all of them.
         after: the position behind which the page begins; None for the first page.
-        request: what tells the request, without its page, from others.
+        request: what distinguishes the request, without its page, from others.
     """
 
     size: int | None
@@ -90,7 +90,7 @@ class ResumeToken:
 
     Attributes:
         position: the position behind which it goes on; None for its beginning.
-        request: what tells the request, without its token, from others.
+        request: what distinguishes the request, without its token, from others.
     """
 
     position: Position | None

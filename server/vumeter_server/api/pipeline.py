@@ -9,15 +9,12 @@ by itself with the decoder's own text.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-import uuid
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -40,6 +37,8 @@ from vumeter_server.api import credentials
 from vumeter_server.api.call import Call
 from vumeter_server.api.content_coding import decode_body
 from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
+from vumeter_server.api.handling import CODES, begin, body_field, taken_in_time
+from vumeter_server.api.observing import Observed, Observer, observing
 from vumeter_server.api.query_parameters import QueryParameters
 from vumeter_server.api.servicers import (
     LeavesUnread,
@@ -65,7 +64,9 @@ class Pipeline:
     """What each method asks of its callers, by its full name."""
     rates: RateLimits = field(default_factory=RateLimits)
     on_limited: Sequence[Callable[[Caller], None]] = ()
-    """Are told of each call that is rejected because its key makes too many."""
+    """Are called for each call that is rejected because its key makes too many."""
+    observers: Sequence[Observer] = ()
+    """Are called when a call begins, and with its status when it ends."""
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
@@ -105,70 +106,76 @@ class _Method:
         self._error_body = servicer.error_body if isinstance(servicer, WritesErrors) else None
         self._client_streaming = method.client_streaming
         self._parameters = QueryParameters(method)
-        self._body_field = _body_field(method)
+        self._body_field = body_field(method)
         if isinstance(servicer, LeavesUnread) and method.name in servicer.unread:
             self._body_field = None
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
+        is_stream = method.server_streaming or method.client_streaming
+        observed = Observed(method=self._name, is_stream=is_stream)
+        self._observations = [each.of_method(observed) for each in pipeline.observers]
 
     async def unary(self, request: Any, context: _Context) -> bytes:
         """Answer with one message."""
-        call = _begin(context)
+        call = begin(context)
         started = time.perf_counter()
-        try:
-            await self._admit(call)
-            message = self._read(request)
-            if self._body_field is not None:
-                await decode_body(getattr(message, self._body_field), call.metadata)
-            answering: Awaitable[Message] = self._handler(message, call)
-            if self._timeout is None:
-                answer = await answering
-            else:
-                async with asyncio.timeout(self._timeout):
+        with observing(self._observations, call):
+            try:
+                await self._admit(call)
+                message = self._read(request)
+                if self._body_field is not None:
+                    await decode_body(getattr(message, self._body_field), call.metadata)
+                answering: Awaitable[Message] = self._handler(message, call)
+                if self._timeout is None:
                     answer = await answering
-            return answer.SerializeToString()
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except TimeoutError:
-            await self._reject(DeadlineExceeded(), call, started)
-        except Exception as error:
-            await self._reject(error, call, started)
+                else:
+                    async with asyncio.timeout(self._timeout):
+                        answer = await answering
+                return answer.SerializeToString()
+            except (grpc.aio.AbortError, asyncio.CancelledError):
+                raise
+            except TimeoutError:
+                await self._reject(DeadlineExceeded(), call, started)
+            except Exception as error:
+                await self._reject(error, call, started)
         raise AssertionError("abort raises")
 
     async def streaming(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
         """Answer with a stream of messages."""
-        call = _begin(context)
+        call = begin(context)
         started = time.perf_counter()
         answered = False
-        try:
-            await self._admit(call)
-            async for answer in self._answers(request, call):
-                with _taken_in_time(call):
-                    yield answer.SerializeToString()
-                answered = True
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            await self._reject(error, call, started, answered=answered)
+        with observing(self._observations, call):
+            try:
+                await self._admit(call)
+                async for answer in self._answers(request, call):
+                    with taken_in_time(call):
+                        yield answer.SerializeToString()
+                    answered = True
+            except (grpc.aio.AbortError, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                await self._reject(error, call, started, answered=answered)
 
     async def with_error_body(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
         """Answer with one message, which may be the body of an error."""
-        call = _begin(context)
+        call = begin(context)
         started = time.perf_counter()
-        try:
-            await self._admit(call)
-            message = self._read(request)
-            if self._body_field is not None:
-                await decode_body(getattr(message, self._body_field), call.metadata)
-            answer = await self._handler(message, call)
-            yield answer.SerializeToString()
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            headers = initial_metadata(error)
-            if headers:
-                await call.context.send_initial_metadata(headers)
-            yield self._body_of(error, request)
-            await self._reject(error, call, started, answered=True)
+        with observing(self._observations, call):
+            try:
+                await self._admit(call)
+                message = self._read(request)
+                if self._body_field is not None:
+                    await decode_body(getattr(message, self._body_field), call.metadata)
+                answer = await self._handler(message, call)
+                yield answer.SerializeToString()
+            except (grpc.aio.AbortError, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                headers = initial_metadata(error)
+                if headers:
+                    await call.context.send_initial_metadata(headers)
+                yield self._body_of(error, request)
+                await self._reject(error, call, started, answered=True)
 
     def _body_of(self, error: Exception, request: bytes) -> bytes:
         if self._error_body is None:
@@ -232,6 +239,7 @@ class _Method:
         self, error: Exception, call: Call, started: float, *, answered: bool = False
     ) -> None:
         status = status_of(error, self._field_names)
+        call.ended_with = CODES[status.code]
         known = isinstance(error, VumeterError)
         _log.log(
             20 if known else 40,
@@ -250,7 +258,7 @@ class _Method:
             # first message, and after it there is RetryInfo among the details.
             await call.context.send_initial_metadata(headers)
         await call.context.abort(
-            _CODES[status.code],
+            CODES[status.code],
             status.message,
             (
                 ("x-request-id", call.request_id),
@@ -258,39 +266,3 @@ class _Method:
                 *trailing_metadata(error),
             ),
         )
-
-
-@contextlib.contextmanager
-def _taken_in_time(call: Call) -> Iterator[None]:
-    """Cancel the call if the message that is sent within is not taken in time."""
-    task = asyncio.current_task()
-    if call.taken_within_seconds is None or task is None:
-        yield
-        return
-    timer = asyncio.get_running_loop().call_later(call.taken_within_seconds, task.cancel)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _body_field(method: MethodDescriptor) -> str | None:
-    """Return the field that holds the body of a REST request as it came, if there is one."""
-    for each in method.input_type.fields:
-        if each.message_type is not None and each.message_type.full_name == _HTTP_BODY:
-            name: str = each.name
-            return name
-    return None
-
-
-_HTTP_BODY = "google.api.HttpBody"
-_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-
-
-def _begin(context: _Context) -> Call:
-    metadata: dict[str, str | bytes] = dict(context.invocation_metadata() or ())
-    given = metadata.get("x-request-id")
-    request_id = given[:128] if isinstance(given, str) and given else uuid.uuid4().hex
-    context.set_trailing_metadata((("x-request-id", request_id),))
-    structlog.contextvars.bind_contextvars(request_id=request_id)
-    return Call(request_id=request_id, metadata=metadata, context=context)

@@ -31,6 +31,17 @@ def parse_whole(text: str, field: str, *, default: int, least: int, most: int) -
     return number
 
 
+def parse_after(text: str, *, most: int, field: str = "after") -> str:
+    """Return the text that a page comes after; "" for the first page.
+
+    Raises:
+        InvalidArgument: it has more than `most` characters, so no entry can be it.
+    """
+    if len(text) > most:
+        raise InvalidArgument.of(field, f"must be at most {most} characters")
+    return text
+
+
 def page_of(
     found: Sequence[T], limit: int, position: Callable[[T], str]
 ) -> tuple[Sequence[T], str | None]:

@@ -17,6 +17,7 @@ from vumeter_server.api.call import Call
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.pipeline import Pipeline, is_query
 from vumeter_server.api.servicers import Servicer, answers_as_stream
+from vumeter_server.api.tls import DynamicCredentials
 from vumeter_server.errors import NotFound
 from vumeter_server.runtime.periodic import run_periodically
 
@@ -29,7 +30,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
     # So many may come at once, such as all watchers after a restart; above its own 1,000 grpc
-    # would cancel some of them at random, which a caller cannot tell from an answer.
+    # would cancel some of them at random, which looks to a caller like an answer.
     ("grpc.server.max_pending_requests", MAX_PENDING_REQUESTS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_REQUESTS),
     # Long-lived streams are kept open by pings from either side; clients may ping each 10 seconds,
@@ -86,7 +87,7 @@ class HealthService:
         await self._set(dict.fromkeys(self._statuses, _Status.NOT_SERVING))
 
     async def end_watches(self) -> None:
-        """End every watch, now and from now on, once it has told the status as it is."""
+        """End every watch, now and from now on, once it has sent the status as it is."""
         async with self._changed:
             self._is_ending = True
             self._changed.notify_all()
@@ -169,6 +170,8 @@ class Server:
         """
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = HealthService()
+        # gRPC calls back into it for as long as it listens.
+        self._tls: DynamicCredentials | None = None
         self._reporting: asyncio.Future[None] | None = None
         self._names = [servicer.service.full_name for servicer in servicers]
         self._names += [service.full_name for service in forwarded]
@@ -201,18 +204,31 @@ class Server:
                 {method.name: forwarding.handler(method) for method in service.methods},
             )
 
-    def listen(self, address: str) -> int:
+    def listen(self, address: str, tls: DynamicCredentials | None = None) -> int:
         """Listen on `address`, such as `127.0.0.1:0`, and return the port.
 
         Raises OSError if the address is taken.
         """
+        self._tls = tls
         try:
-            port: int = self._server.add_insecure_port(address)
+            port: int
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, tls.credentials)
         except RuntimeError:
             port = 0
         if port == 0:
             raise OSError(f"{address} cannot be listened on: the port is taken")
         return port
+
+    def listen_inside(self, path: str) -> None:
+        """Listen without TLS on a socket in a folder of this user alone, for the edge beside it.
+
+        Raises OSError if that is not possible.
+        """
+        if self._server.add_insecure_port(f"unix:{path}") == 0:
+            raise OSError(f"{path} cannot be listened on")
 
     async def start(self) -> None:
         """Begin to answer."""

@@ -10,9 +10,10 @@ import click
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.options import db_option, duration, organization_name
 from vumeter_server.commands.printing import Row, format_option, print_rows, time_text
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import audit as entries
-from vumeter_server.sqlite.audit import Actor, AuditEntry
+from vumeter_server.sqlite.audit import AuditEntry
 
 COLUMNS: Final = ("time", "who", "action", "organization", "target", "details")
 MAX_ENTRIES: Final = 100_000

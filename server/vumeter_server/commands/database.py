@@ -12,11 +12,17 @@ import click
 
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.actors import by_command
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
-from vumeter_server.sqlite.audit import by_command
 from vumeter_server.sqlite.database import damaged_file
+
+
+def database_path(db: Path | None) -> Path:
+    """Return `db`, else the file that VUMETER_DB names, else the default."""
+    # Only this setting is read: a command needs no valid port or token.
+    return db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
 
 
 @contextlib.contextmanager
@@ -26,13 +32,19 @@ def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator
     `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.
     """
-    # Only this setting is read: a command needs no valid port or token.
-    path = db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
+    path = database_path(db)
     if hint and not create and not path.exists():
         raise click.ClickException(f"{path} does not exist; {hint}")
+    with using(path):
+        yield open_database(path, create=create)
+
+
+@contextlib.contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Name the running command in the audit; what is wrong with a file is one line and status 2."""
     try:
         with by_command(click.get_current_context().command_path):
-            yield open_database(path, create=create)
+            yield
     except DatabaseError as error:
         raise click.ClickException(str(error)) from error
     except StorageDamaged as error:

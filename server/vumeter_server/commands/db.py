@@ -11,16 +11,15 @@ from typing import Any
 import click
 import orjson
 
+from vumeter_server.commands.checking import find_problems
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, print_rows
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import retention, verification
-from vumeter_server.live_metrics.sqlite import verification as live_verification
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.simulation.sqlite import latencies
-from vumeter_server.sqlite import Database, checking, organization_rows
+from vumeter_server.sqlite import Database
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.history import NAMES
 
@@ -113,22 +112,12 @@ def check(db: Path | None) -> int:
     Exits with status 1 if anything does not. Works beside a running server.
     """
     with opened(db) as database:
-        problems = database.read(_find_problems)
+        problems = database.read(find_problems)
     for problem in problems:
         click.echo(problem)
     if not problems:
         click.echo("no problem found")
     return 1 if problems else 0
-
-
-def _find_problems(connection: sqlite3.Connection) -> list[str]:
-    return [
-        *checking.find_damage(connection),
-        *checking.as_far_as_it_goes("custom metrics", verification.find_problems(connection)),
-        *checking.as_far_as_it_goes("live metrics", live_verification.find_problems(connection)),
-        *checking.as_far_as_it_goes("simulation_latencies", latencies.find_damage(connection)),
-        *checking.as_far_as_it_goes("organizations", organization_rows.find_leftovers(connection)),
-    ]
 
 
 @db.command()

@@ -29,7 +29,7 @@ def deletion_options(function: Decorated) -> Decorated:
 
 
 def check_can_ask(*, dry_run: bool, yes: bool) -> None:
-    """Refuse to delete where nobody can be asked, and nobody agreed beforehand."""
+    """Exit where nobody can be asked, and nobody agreed beforehand."""
     if not (dry_run or yes or sys.stdin.isatty()):
         raise click.UsageError("give --yes: there is no terminal to ask at")
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.filters import FilterType
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import remote_options, tenant_id
+from vumeter_server.commands.options import file_options, tenant_id
+from vumeter_server.commands.remote_tls import RemoteTls
 from vumeter_server.custom_metrics.matchers import Matcher
 from vumeter_server.errors import VumeterError
 from vumeter_server.times.ranges import parse_instant
@@ -24,24 +24,11 @@ def export_group() -> None:
     """Write what was recorded to files, over gRPC."""
 
 
-def output_options(function: Decorated) -> Decorated:
-    """Add FILE, --format and what names the server."""
-    for option in (
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True)),
-    ):
-        function = option(function)
-    return function
+output_options = file_options(click.Path(dir_okay=False, writable=True, allow_dash=True))
 
 
-def file_options(function: Decorated) -> Decorated:
-    """Add the same, and a range."""
+def output_and_range_options(function: Decorated) -> Decorated:
+    """Add `output_options` and a range."""
     for option in (
         click.option(
             "--timezone",
@@ -58,13 +45,13 @@ def file_options(function: Decorated) -> Decorated:
 
 
 @export_group.command("custom-metrics")
-@file_options
+@output_and_range_options
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only of this metric.")
 @click.option("--filter", "filters", multiple=True, type=FilterType(), help="Only with this label.")
 def custom_metrics(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -74,8 +61,8 @@ def custom_metrics(
 ) -> int:
     """Write points to FILE, `-` for stdout, in order of time: CSV, NDJSON or Parquet.
 
-    Without a range, metrics and filters it writes all points. NDJSON has a point a line as in the
-    REST body. The file is there once it is whole; a CSV or NDJSON file that was not finished is
+    Without a range, metrics and filters it writes all points. NDJSON has one point per line as in
+    the REST body. The file is there once it is whole; a CSV or NDJSON file that was not finished is
     gone on with by the same command. `vumeter import custom-metrics` reads all three formats. The
     key, of the role admin or owner, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
@@ -93,12 +80,12 @@ def custom_metrics(
 
 
 @export_group.command()
-@file_options
+@output_and_range_options
 @click.option("--tenant", type=tenant_id, metavar="ID", help="Only of this tenant.")
 def events(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     start: str | None,
     end: str | None,
@@ -107,9 +94,9 @@ def events(
 ) -> int:
     """Write call events to FILE, `-` for stdout, as they were received: CSV, NDJSON or Parquet.
 
-    The range is of the times at which events occurred. NDJSON has an event a line as in the REST
-    body. `vumeter import events` reads all three formats. The key, of the role operator, is read
-    from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from VUMETER_ADMIN_TOKEN.
+    The range is of the times at which events occurred. NDJSON has one event per line as in the
+    REST body. `vumeter import events` reads all three formats. The key, of the role operator, is
+    read from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from VUMETER_ADMIN_TOKEN.
     """
     from vumeter.live_metrics.v1 import live_metrics_pb2 as pb  # noqa: PLC0415 - see above
     from vumeter_server.api.times import timestamp  # noqa: PLC0415
@@ -132,14 +119,14 @@ def events(
 def calls(
     file: str,
     target: str,
-    tls: bool,
+    tls: RemoteTls | None,
     file_format: str | None,
     run_test: str | None,
     execution: str | None,
 ) -> int:
     """Write simulated calls to FILE, `-` for stdout, by id: CSV, NDJSON or Parquet.
 
-    NDJSON has a call a line as in the REST body. `vumeter import simulation` reads all three
+    NDJSON has one call per line as in the REST body. `vumeter import simulation` reads all three
     formats; executions are not in the file. The key is read from VUMETER_API_KEY and
     VUMETER_SECRET_KEY.
     """

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import remote_options
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+from vumeter_server.commands.options import file_options
+from vumeter_server.commands.remote_tls import RemoteTls
 
 
 @click.group("import", cls=CommandGroup)
@@ -19,29 +14,16 @@ def import_group() -> None:
     """Record what files hold, over gRPC."""
 
 
-def file_options(function: Decorated) -> Decorated:
-    """Add FILE, --format and what names the server."""
-    for option in (
-        click.option(
-            "--format",
-            "file_format",
-            type=click.Choice(FORMATS),
-            help="Default: by the file's name, else ndjson.",
-        ),
-        remote_options,
-        click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
-    ):
-        function = option(function)
-    return function
+input_options = file_options(click.Path(exists=True, dir_okay=False, allow_dash=True))
 
 
 @import_group.command("custom-metrics")
-@file_options
-def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -> int:
+@input_options
+def custom_metrics(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the points of FILE, `-` for stdin: what `vumeter export custom-metrics` wrote.
 
-    NDJSON has a point a line as in the REST body, CSV and Parquet have a point a row. Each point
-    needs its timestamp. Exits 0 if all points were recorded, 1 if some were refused (each is named
+    NDJSON has one point per line as in the REST body, CSV and Parquet have one per row. Each point
+    needs its timestamp. Exits 0 if all points were recorded, 1 if some were rejected (each is named
     on stderr with its line), 2 if it had to stop. The same command goes on where it was, and a
     repeat records nothing twice. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
@@ -55,11 +37,11 @@ def custom_metrics(file: str, target: str, tls: bool, file_format: str | None) -
 
 
 @import_group.command()
-@file_options
-def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
+@input_options
+def events(file: str, target: str, tls: RemoteTls | None, file_format: str | None) -> int:
     """Record the call events of FILE, `-` for stdin: what `vumeter export events` wrote.
 
-    NDJSON has an event a line as in the REST body, CSV and Parquet have an event a row. Exits as
+    NDJSON has one event per line as in the REST body, CSV and Parquet have one per row. Exits as
     `vumeter import custom-metrics`; an event that is known already changes nothing. The key, of the
     role reporter, is read from VUMETER_API_KEY and VUMETER_SECRET_KEY, or the admin token from
     VUMETER_ADMIN_TOKEN.
@@ -73,21 +55,21 @@ def events(file: str, target: str, tls: bool, file_format: str | None) -> int:
 
 
 @import_group.command()
-@file_options
+@input_options
 @click.option(
     "--run-test",
     metavar="NAME",
     help="Record executions that are not known yet as executions of this run test.",
 )
 def simulation(
-    file: str, target: str, tls: bool, file_format: str | None, run_test: str | None
+    file: str, target: str, tls: RemoteTls | None, file_format: str | None, run_test: str | None
 ) -> int:
     """Record the calls of FILE, `-` for stdin: NDJSON, CSV or Parquet.
 
-    NDJSON has a call a line as in the REST body, CSV and Parquet have a call a row. Exits 0 if all
-    calls were recorded, 1 if some were refused (each is named on stderr with its line), 2 if it had
-    to stop. After a stop the same command goes on where it was; what was recorded is not doubled.
-    The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
+    NDJSON has one call per line as in the REST body, CSV and Parquet have one per row. Exits 0 if
+    all calls were recorded, 1 if some were rejected (each is named on stderr with its line), 2 if
+    it had to stop. After a stop the same command goes on where it was; what was recorded is not
+    doubled. The key is read from VUMETER_API_KEY and VUMETER_SECRET_KEY.
     """
     from vumeter_server.commands.files.calls import CallImport  # noqa: PLC0415 - see above
     from vumeter_server.commands.files.import_run import import_file  # noqa: PLC0415

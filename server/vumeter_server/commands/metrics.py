@@ -30,7 +30,7 @@ def metrics() -> None:
 @organization_option
 @format_option
 def list_metrics(db: Path | None, organization: str, output_format: str) -> None:
-    """List metrics by name, with types, and units and descriptions where an exporter told them."""
+    """List metrics by name, with types, and units and descriptions where an exporter sent them."""
     with opened(db) as database:
         found = SqliteMetricAdministration(database).list_metrics(organization)
     if found is None:

@@ -45,7 +45,7 @@ def list_organizations(db: Path | None, output_format: str) -> None:
 def delete(db: Path | None, name: str, dry_run: bool, yes: bool) -> int:
     """Delete an organization with its keys and everything that it recorded.
 
-    Its keys are refused within a second. A running server goes on recording for others. Live
+    Its keys are rejected within a second. A running server goes on recording for others. Live
     metrics belong to tenants: `vumeter tenants delete` deletes those.
     """
     # Loads the stores, which `list` need not wait for.

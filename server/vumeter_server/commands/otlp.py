@@ -35,7 +35,7 @@ def otlp() -> None:
 @organization_option
 @click.option("--counts", is_flag=True, help="Show how many points, not the last ones.")
 @format_option
-def refused(db: Path | None, organization: str, counts: bool, output_format: str) -> None:
+def rejected(db: Path | None, organization: str, counts: bool, output_format: str) -> None:
     """List the last 100 rejected points, newest first."""
     with opened(db) as database:
         found = SqliteOtlpAdministration(database).rejections(organization)

@@ -30,7 +30,7 @@ def time_text(instant_us: int | None) -> str | None:
 
 
 def print_record(record: Row, output_format: str) -> None:
-    """Print one record: a line a field, or a JSON object."""
+    """Print one record: a line per field, or a JSON object."""
     if output_format == "json":
         _print_json(record)
         return

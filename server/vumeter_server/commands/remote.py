@@ -13,6 +13,8 @@ import grpc
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 
+from vumeter_server.commands.remote_tls import RemoteTls
+
 KEY_VARIABLE = "VUMETER_API_KEY"
 SECRET_VARIABLE = "VUMETER_SECRET_KEY"  # noqa: S105 - the name, not the secret
 TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - see above
@@ -29,7 +31,7 @@ class Remote:
 
 
 @contextlib.contextmanager
-def connected(target: str, *, tls: bool, admin_token: bool = False) -> Iterator[Remote]:
+def connected(target: str, *, tls: RemoteTls | None, admin_token: bool = False) -> Iterator[Remote]:
     """Open a channel with the key from VUMETER_API_KEY and VUMETER_SECRET_KEY.
 
     With `admin_token`, that of VUMETER_ADMIN_TOKEN will do where there is no key.
@@ -51,8 +53,8 @@ def connected(target: str, *, tls: bool, admin_token: bool = False) -> Iterator[
             f"{KEY_VARIABLE} and {SECRET_VARIABLE} must hold a key id and its secret"
         )
     opened = (
-        grpc.secure_channel(target, grpc.ssl_channel_credentials())
-        if tls
+        grpc.secure_channel(target, grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate))
+        if tls is not None
         else grpc.insecure_channel(target)
     )
     with opened as channel:

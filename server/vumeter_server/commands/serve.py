@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import click
 import structlog
@@ -18,6 +18,7 @@ from vumeter_server.runtime.addresses import Address, check_free, ip_of
 from vumeter_server.runtime.logs import configure_logs
 from vumeter_server.runtime.periodic import BackgroundEnded
 from vumeter_server.runtime.settings import load_settings, require_admin_token, warn_of_old_names
+from vumeter_server.runtime.tls import tls_files
 from vumeter_server.supervisor.endpoints import Endpoints
 
 
@@ -29,13 +30,7 @@ from vumeter_server.supervisor.endpoints import Endpoints
     hidden=True,
     help="Write the port to this descriptor once calls are answered.",
 )
-def serve(
-    db: Path | None,
-    grpc_port: int | None,
-    host: str | None,
-    workers: int | None,
-    ready_fd: int | None,
-) -> None:
+def serve(ready_fd: int | None, **given: Any) -> None:
     """Run the gRPC server until Ctrl-C or SIGTERM.
 
     VUMETER_ADMIN_TOKEN must be set, to at least 32 characters. envoy.yaml and generated/api.binpb
@@ -43,8 +38,9 @@ def serve(
     the ports that follow --grpc-port: give your Envoy all of them.
     """
     with one_line_errors():
-        settings = load_settings(db=db, grpc_port=grpc_port, host=host, workers=workers)
+        settings = load_settings(**given)
         require_admin_token(settings)
+        tls_files(settings)
         # Asked before grpc, which would write a line of its own.
         check_free(Address(host=ip_of(settings.host), port=settings.grpc_port), "gRPC")
         if settings.workers > 1 and ready_fd is None:
@@ -54,6 +50,8 @@ def serve(
         if not settings.writer_address:
             # Of several processes one says it for all.
             warn_of_old_names()
+        # gRPC would write a line of its own for each client that TLS rejects.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         # The server is loaded here, so that a wrong setting is answered at once.
         from vumeter_server import app  # noqa: PLC0415
         from vumeter_server.errors import StorageDamaged  # noqa: PLC0415
@@ -107,3 +105,5 @@ def upgrade_progress() -> Iterator[Callable[[int, int], None]]:
 async def _print_servers(endpoints: Endpoints) -> None:
     for address in endpoints.servers:
         click.echo(f"gRPC on {address}")
+    if endpoints.metrics_url:
+        click.echo(f"own metrics on {endpoints.metrics_url}")

@@ -10,7 +10,8 @@ import click
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, connected
-from vumeter_server.commands.simulation import Limit
+from vumeter_server.commands.remote_tls import RemoteTls
+from vumeter_server.commands.simulation_limits import Limit
 from vumeter_server.commands.tables import text_table
 
 WITHIN, WORSE, NOT_COMPARED = 0, 1, 2
@@ -34,7 +35,7 @@ _SUMMARIES = {
 
 
 def run_gate(
-    target: str, *, tls: bool, baseline: str, candidate: str, limits: Iterable[Limit]
+    target: str, *, tls: RemoteTls | None, baseline: str, candidate: str, limits: Iterable[Limit]
 ) -> int:
     """Print both executions and each limit; return 0 within, 1 when worse, 2 if not comparable."""
     request = pb.CompareExecutionsRequest(

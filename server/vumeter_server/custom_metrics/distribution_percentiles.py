@@ -1,7 +1,7 @@
 """Percentiles of values and distributions together, by nearest rank, and how far they may be off.
 
 The value of a rank is at least the one of the same rank among all lower bounds, and at most the one
-among all upper bounds; that is what `percentile` tells as its error.
+among all upper bounds; that is what `percentile` returns as its error.
 """
 
 from __future__ import annotations

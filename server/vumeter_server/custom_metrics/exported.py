@@ -79,8 +79,8 @@ class ExportedBatch:
         starts_ns, times_ns: nanoseconds since the epoch; a start of 0 is not known.
         label_sets, label_set_indexes: sets of labels, and the index of each point's.
         session_ids: "" for none.
-        streams: 16 bytes that tell exporters apart: a hash of their resource and scope.
-        series: 16 bytes that tell apart the series of a metric and exporter; empty for deltas.
+        streams: 16 bytes that identify an exporter: a hash of their resource and scope.
+        series: 16 bytes that identify a series of a metric and exporter; empty for deltas.
         rejected: points that broke a rule before they came here.
     """
 
@@ -119,7 +119,7 @@ class ExportOutcome:
 
 @dataclass(frozen=True, slots=True)
 class KnownMetric:
-    """What is stored of a metric; "" for a unit or description that nobody told."""
+    """What is stored of a metric; "" for a unit or description that nobody sent."""
 
     type: MetricType
     unit: str = ""

@@ -1,6 +1,6 @@
 """From cumulative values to increments, exactly once, whatever restarts, repeats or comes late.
 
-A series is told apart by its exporter, its labels and the time at which it started: a process that
+A series is identified by its exporter, its labels and the time at which it started: a process that
 starts again, or a second one of the same identity, is another series. What holds then:
 
 | a point | counts |
@@ -137,7 +137,7 @@ def increments(
 
 
 def running_sum(states: SeriesStates, series: bytes, time_ns: int, change: float) -> float:
-    """Return the state of a gauge of which a change is told."""
+    """Return the state of a gauge of which a change was sent."""
     starts, _ = states.last_of(series, START_UNKNOWN)
     last = starts.setdefault(START_UNKNOWN, Last(time_ns))
     last.time_ns, last.value = max(time_ns, last.time_ns), last.value + change

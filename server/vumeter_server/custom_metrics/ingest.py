@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vumeter_server.access.authenticator import Caller
@@ -35,6 +36,8 @@ class Recording:
     rejections: RejectionCounter
     """Where whoever calls this counts what is rejected."""
     rates: RateLimits
+    on_recorded: Callable[[int], None] = lambda points: None
+    """Is called with the number of points that were acknowledged."""
 
     def check(
         self, points: UncheckedPoints | UncheckedColumns, idempotency_key: str | None = None
@@ -70,10 +73,12 @@ class Recording:
                 now_us=checked.received_us,
             )
         self.rates.take_points(caller, len(checked.batch))
-        return await self.store.record(
+        recorded = await self.store.record(
             caller.organization_id,
             checked.batch,
             idempotency=checked.idempotency,
             now_us=checked.received_us,
             limits=caller.limits,
         )
+        self.on_recorded(recorded)
+        return recorded

@@ -215,7 +215,7 @@ class Grouped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricInfo:
-    """A metric; "" is a unit or description that nobody told."""
+    """A metric; "" is a unit or description that nobody sent."""
 
     name: str
     type: MetricType

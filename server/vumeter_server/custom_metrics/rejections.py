@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -58,9 +58,16 @@ class _Count:
 class RejectionCounter:
     """What was rejected of all organizations since it was saved last."""
 
-    def __init__(self, store: UsageStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: UsageStore,
+        clock: Clock,
+        on_rejected: Callable[[RecordingRejectionReason, int], None] = lambda reason, points: None,
+    ) -> None:
+        """Take what keeps the counts; `on_rejected` gets each reason with its points."""
         self._store = store
         self._clock = clock
+        self._on_rejected = on_rejected
         self._counts: dict[tuple[int, str, RecordingRejectionReason], _Count] = {}
 
     @contextlib.contextmanager
@@ -77,6 +84,7 @@ class RejectionCounter:
 
     def add(self, caller: Caller, reason: RecordingRejectionReason, points: int) -> None:
         """Count a request that was rejected, or some points of it."""
+        self._on_rejected(reason, points)
         key = (caller.organization_id, caller.key_id, reason)
         count = self._counts.get(key)
         if count is None:

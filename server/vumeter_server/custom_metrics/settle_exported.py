@@ -54,7 +54,7 @@ class SettledExport:
         settled: the points that are stored.
         taken: how many points were not rejected.
         rejected: those that were, with those that were rejected before.
-        described: units and descriptions that are told for the first time, by metric.
+        described: units and descriptions that are sent for the first time, by metric.
         notes: how many increments were found in an unusual way.
         other_units: how many points came in a unit that cannot be converted to the first one.
     """
@@ -79,7 +79,7 @@ def settle_exported(
 
     `known` holds those of the batch's metrics that the organization has; it can have as many more
     as there is `room` for. A metric keeps the type of its first point, and the first unit that is
-    told; a value in another unit of time is converted.
+    sent; a value in another unit of time is converted.
     """
     return _Settling(batch, known, find_states, now_us, room).run()
 
@@ -177,7 +177,7 @@ class _Settling:
         return _rejected(metric, Reason.VALUE, "must not be negative for a counter")
 
     def _describe(self, metric: ExportedMetric) -> float:
-        """Note what is told of a metric for the first time; return the factor of its values."""
+        """Note what is sent of a metric for the first time; return the factor of its values."""
         own = self._known.get(metric.name)
         self._room.take(metric.name, self._known)
         unit, description = metric.unit[:MAX_UNIT], metric.description[:MAX_DESCRIPTION]

@@ -152,7 +152,7 @@ class MetricStore(Protocol):
         """Erase everything that was recorded for an organization, idempotency keys too.
 
         Called when the organization is deleted and no caller can reach it any more; a recording
-        that is under way is refused with Unauthenticated. Queries see all of it or nothing. It can
+        that is under way is rejected with Unauthenticated. Queries see all of it or nothing. It can
         be cut short and repeated. Recording of others goes on meanwhile, and does not wait long.
         """
 
@@ -241,7 +241,7 @@ class MetricStore(Protocol):
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Bring data that an earlier version wrote to this version's form.
 
-        Called once by the process that records, before anything else. `on_progress` is told how
+        Called once by the process that records, before anything else. `on_progress` gets how
         many of how many steps are done. It may be interrupted at any time, and then goes on where
         it was. Answers are the same before and after.
         """

@@ -67,7 +67,7 @@ def request_of_hour(hour_us: int) -> pb.StreamPointsRequest:
 
 
 async def _write(call: grpc.aio.StreamStreamCall[Any, Any], hours: Sequence[int]) -> None:
-    # A call that has ended refuses to be written to; why it ended is told to who reads it.
+    # A call that has ended cannot be written to; whoever reads it learns why it ended.
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         for hour_us in hours:
             await call.write(request_of_hour(hour_us))

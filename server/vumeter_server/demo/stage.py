@@ -10,7 +10,7 @@ import grpc.aio
 ORGANIZATION = "demo"
 
 ShowProgress = Callable[[float], None]
-"""Is told which part has been recorded, from 0 to 1."""
+"""Gets which part has been recorded, from 0 to 1."""
 
 
 class DemoError(Exception):

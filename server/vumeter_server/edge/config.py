@@ -7,7 +7,7 @@ listen, which servers to send to, where the descriptor set lies, which origins m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,10 @@ class EdgeConfig:
     """What one start decides; port 0 lets the system choose."""
 
     listen: Address
-    upstreams: Sequence[Address]
+    upstreams: Sequence[Address | Path]
+    """Addresses and sockets of servers."""
+    tls: Mapping[str, Any] | None = None
+    """The transport socket of the listener; None without TLS."""
     cors_origins: Sequence[str] = ()
     access_log: bool = True
     admin_socket: Path | None = None
@@ -71,7 +74,9 @@ def render(files: EdgeFiles, config: EdgeConfig) -> str:
         bootstrap["admin"]["address"] = {"pipe": {"path": str(config.admin_socket), "mode": 0o600}}
     elif config.admin_port is not None:
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = config.admin_port
-    listener(bootstrap)["address"] = _socket_address(config.listen)
+    listener(bootstrap)["address"] = _address(config.listen)
+    if config.tls is not None:
+        listener(bootstrap)["filter_chains"][0]["transport_socket"] = config.tls
     manager = connection_manager(bootstrap)
     if not config.access_log:
         manager["access_log"] = []
@@ -83,8 +88,7 @@ def render(files: EdgeFiles, config: EdgeConfig) -> str:
     cluster(bootstrap)["load_assignment"]["endpoints"] = [
         {
             "lb_endpoints": [
-                {"endpoint": {"address": _socket_address(upstream)}}
-                for upstream in config.upstreams
+                {"endpoint": {"address": _address(upstream)}} for upstream in config.upstreams
             ]
         }
     ]
@@ -125,5 +129,7 @@ def dict_of(value: Any) -> dict[str, Any]:
     return value
 
 
-def _socket_address(address: Address) -> dict[str, Any]:
+def _address(address: Address | Path) -> dict[str, Any]:
+    if isinstance(address, Path):
+        return {"pipe": {"path": str(address)}}
     return {"socket_address": {"address": address.host, "port_value": address.port}}

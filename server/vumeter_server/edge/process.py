@@ -16,12 +16,15 @@ from pathlib import Path
 import envoy
 
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
+from vumeter_server.edge.secrets import EdgeSecrets
 from vumeter_server.runtime.addresses import Address, check_free
 from vumeter_server.runtime.parent_death import ending_with_parent
 from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.tls import TlsFiles
 
 READY_WITHIN_SECONDS = 30.0
 _POLL_SECONDS = 0.05
+_HEALTHY = "/stats?filter=^cluster.vumeter.membership_healthy$"
 _TAKEN = re.compile(r"cannot bind '?(?P<address>[^' ]+)'?: (?P<reason>[^\"\\]+)")
 _LOG_FORMAT = '{"timestamp":"%Y-%m-%dT%T.%e%z","level":"%l","logger":"envoy.%n","event":"%j"}'
 
@@ -34,8 +37,10 @@ class Envoy:
         process: asyncio.subprocess.Process,
         home: tempfile.TemporaryDirectory[str],
         admin: str | tuple[str, int],
+        secrets: EdgeSecrets | None,
     ) -> None:
         self.process = process
+        self._keeping = asyncio.create_task(secrets.keep()) if secrets is not None else None
         self._home = home
         self._admin = admin
         self._lines: list[str] = []
@@ -44,18 +49,26 @@ class Envoy:
 
     @classmethod
     async def start(
-        cls, config: EdgeConfig, *, concurrency: int = 1, log_level: str = "warning"
+        cls,
+        config: EdgeConfig,
+        *,
+        tls: TlsFiles | None = None,
+        concurrency: int = 1,
+        log_level: str = "warning",
     ) -> Envoy:
         """Start Envoy; `wait_until_ready` says when it answers.
 
         Without an admin port its admin interface is a socket in its own directory.
 
-        Raises StartError if one of its ports is taken.
+        Raises StartError if one of its ports is taken, or if the certificates cannot be used.
         """
         cls.check_ports(config.listen, config.admin_port)
         home = tempfile.TemporaryDirectory(prefix="vumeter-edge-")
         if config.admin_port is None:
             config = replace(config, admin_socket=Path(home.name) / "admin")
+        secrets = EdgeSecrets(tls, Path(home.name)) if tls is not None else None
+        if secrets is not None:
+            config = replace(config, tls=secrets.transport_socket())
         file = Path(home.name) / "envoy.json"
         file.write_text(render(edge_files(), config))
         command = [
@@ -64,6 +77,8 @@ class Envoy:
             # Shared memory of its own: several may run on one machine.
             "--use-dynamic-base-id",
             *("--concurrency", str(concurrency)),
+            # Who watches the files of certificates has to have a name.
+            *("--service-node", "vumeter", "--service-cluster", "vumeter"),
             *("--log-level", log_level),
             *("--log-format", _LOG_FORMAT),
             *("--file-flush-interval-msec", "1000"),
@@ -76,7 +91,7 @@ class Envoy:
             start_new_session=True,
         )
         admin = str(config.admin_socket) if config.admin_socket else None
-        return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0))
+        return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0), secrets)
 
     @staticmethod
     def check_ports(listen: Address, admin_port: int | None) -> None:
@@ -89,7 +104,7 @@ class Envoy:
             check_free(Address(host="127.0.0.1", port=admin_port), "Envoy (admin)")
 
     async def wait_until_ready(self) -> Address:
-        """Wait until `GET /healthz` answers 200; return where.
+        """Wait until `GET /healthz` answers 200, or would with TLS; return where.
 
         Raises StartError if Envoy ends, or is not ready within 30 seconds.
         """
@@ -98,7 +113,7 @@ class Envoy:
             if self.process.returncode is not None:
                 raise StartError(await self._why_it_ended())
             address = await asyncio.to_thread(self._listening)
-            if address is not None and await asyncio.to_thread(_is_healthy, address):
+            if address is not None and await asyncio.to_thread(self._is_healthy, address):
                 self._is_ready = True
                 for line in self._lines:
                     print(line, file=sys.stderr, flush=True)  # noqa: T201 - Envoy's log is ours
@@ -109,7 +124,7 @@ class Envoy:
     async def stop(self) -> None:
         """End Envoy and remove its directory."""
         if self.process.returncode is None:
-            # That it was told to end is no news.
+            # That it was asked to end is no news.
             self._is_ready = False
             self.process.terminate()
             try:
@@ -117,8 +132,20 @@ class Envoy:
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         await self._copying
         self._home.cleanup()
+
+    def _is_healthy(self, address: Address) -> bool:
+        if self._keeping is None:
+            return _is_healthy(address)
+        # Its port may ask for a certificate that only clients have.
+        try:
+            return b"cluster.vumeter.membership_healthy: 0" not in _get(self._admin, _HEALTHY)[1]
+        except OSError:
+            return False
 
     def _listening(self) -> Address | None:
         try:

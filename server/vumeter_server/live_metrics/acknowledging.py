@@ -26,8 +26,8 @@ async def in_steps(
 
     What came in while the last step was done is the next step, up to a size of `MAX_STEP` or one
     request: so small requests share one commit. While requests of a size of `MAX_WAITING` wait no
-    more are read, so that the sender is held back. Once `ending` is set no more are read either;
-    what was read is done, and then Unavailable is raised.
+    more are read, so that the sender has to wait (backpressure). Once `ending` is set no more are
+    read either; what was read is done, and then Unavailable is raised.
     """
     if ending.is_set():
         raise Unavailable("Shutting down")

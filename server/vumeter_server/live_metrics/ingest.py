@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from vumeter_server.errors import PermissionDenied, VumeterError
@@ -26,6 +26,8 @@ class EventIngest:
 
     store: LiveStore
     clock: Clock
+    on_recorded: Callable[[int], None] = lambda events: None
+    """Is called with the number of events that were acknowledged."""
 
     def check(self, sent: Sequence[SentEvent], only_tenant: str | None) -> list[Event]:
         """Return a batch as events to record; raises PermissionDenied and InvalidArgument."""
@@ -45,6 +47,7 @@ class EventIngest:
         event is of another tenant's call.
         """
         await self.store.record(events, only_tenant)
+        self.on_recorded(len(events))
         return len(events)
 
     async def record_each(
@@ -60,20 +63,20 @@ class EventIngest:
             await self.store.record(together, only_tenant)
         except VumeterError:
             return [await self._recorded(events, only_tenant) for events in batches]
+        self.on_recorded(len(together))
         return [len(events) if isinstance(events, list) else events for events in batches]
 
     async def _recorded(self, events: Checked, only_tenant: str | None) -> int | VumeterError:
         if isinstance(events, VumeterError):
             return events
         try:
-            await self.store.record(events, only_tenant)
+            return await self.record(events, only_tenant)
         except VumeterError as error:
             return error
-        return len(events)
 
 
 def _check(sent: Sequence[SentEvent], now_us: int, only_tenant: str | None) -> list[Event]:
-    # First: what a caller may not do is refused whether or not it is done well.
+    # First: what a caller may not do is rejected whether or not it is done well.
     if only_tenant is not None and any(
         event.tenant_id not in {None, only_tenant} for event in sent
     ):

@@ -64,6 +64,8 @@ class LiveView:
         self._limits: dict[str, int] = {}
         self._capacity: Capacity | None = None
         self._waiting: Counter[tuple[str, CallStage]] = Counter()
+        self.watchers = 0
+        """How many watch."""
         self.closing = asyncio.Event()
         """Set when the server shuts down: streams that callers hold open end then."""
 
@@ -80,6 +82,10 @@ class LiveView:
         The same object as before if nothing changed.
         """
         return self._values_of(tenant_id).values
+
+    def all_values(self) -> list[tuple[str, LiveValues]]:
+        """Return every tenant with its values; any thread may ask."""
+        return [(tenant_id, each.values) for tenant_id, each in list(self._tenants.items())]
 
     def capacity(self) -> Capacity:
         """Return the lists of calls; the same object as before if no list changed."""
@@ -166,9 +172,11 @@ class LiveView:
             # A tenant may be watched before anything is known of it.
             watched = self._tenants.setdefault(tenant_id, watched)
         watched.flags.add(flag)
+        self.watchers += 1
         try:
             yield flag
         finally:
+            self.watchers -= 1
             watched.flags.discard(flag)
             if tenant_id is not None:
                 self._forget_if_empty(tenant_id, watched)

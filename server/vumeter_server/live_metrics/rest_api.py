@@ -15,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.rest_pages import page_of, parse_whole
+from vumeter_server.api.rest_pages import page_of, parse_after, parse_whole
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics import query, validation
 from vumeter_server.live_metrics.history import Bucket
@@ -91,15 +91,16 @@ class LiveMetricsRestService:
             request.limit, "limit", default=query.DEFAULT_PAGE, least=1, most=query.MAX_PAGE
         )
         # One more than the page holds says whether there is a next one.
-        found = await self._queries.tenants(request.after, limit + 1)
-        shown, after = page_of(found, limit, lambda each: each.tenant_id)
-        answer = {"data": [self._tenant(each) for each in shown], "next": after}
+        after = parse_after(request.after, most=validation.MAX_ID)
+        found = await self._queries.tenants(after, limit + 1)
+        shown, last = page_of(found, limit, lambda each: each.tenant_id)
+        answer = {"data": [self._tenant(each) for each in shown], "next": last}
         return json_body.http_body(orjson.dumps(answer))
 
     async def PostEvents(self, request: pb.PostEventsRequest, call: Call) -> pb.PostEventsResponse:
         """Record a batch."""
         body = request.body
-        # How many events it holds is known once it is parsed; its bytes tell about how many.
+        # How many events it holds is known once it is parsed; its bytes say about how many.
         size = len(body.data) // BYTES_PER_EVENT
         only_tenant = call.only_tenant
         checked = await offload.PARSING.run(

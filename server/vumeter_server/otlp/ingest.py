@@ -23,7 +23,7 @@ from vumeter_server.runtime.offload import PARSING
 BYTES_PER_POINT: Final = 150
 """The size of a point with some attributes."""
 RETRY_AFTER_SECONDS: Final = 2
-"""An exporter that is told to try again after one second gives up after five in all."""
+"""An exporter that is asked to try again after one second gives up after five in all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,8 @@ class Exports:
     counts: RejectionCounter
     """Where usage finds what is rejected, by hour."""
     rates: RateLimits
+    on_recorded: Callable[[int], None] = lambda points: None
+    """Is called with the number of points that were acknowledged."""
 
     async def record(
         self, caller: Caller, body: bytes, read: Callable[[bytes], Any]
@@ -51,6 +53,7 @@ class Exports:
         """
         with self.counts.counted(caller):
             outcome = await self._record(caller, body, read)
+            self.on_recorded(outcome.taken)
         if not outcome.is_repeat:
             self.counts.add_exported(caller, outcome.rejected)
         return outcome
@@ -104,7 +107,7 @@ def known_exporters() -> KnownExporters:
 def partial_success(outcome: ExportOutcome) -> tuple[int, str]:
     """Return how many points were rejected, and a sentence about the first of them.
 
-    Exporters show little of it, if anything: `vumeter otlp refused` lists them.
+    Exporters show little of it, if anything: `vumeter otlp rejected` lists them.
     """
     if not outcome.rejected:
         return 0, ""

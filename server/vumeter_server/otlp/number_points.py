@@ -2,7 +2,7 @@
 
 SDKs write the start, the time and the value first, each with a tag and in 8 bytes, and then what
 they repeat with every export: attributes and flags. So the numbers of many points are read at once,
-and what is behind them tells the labels by its bytes. Points of another form are read one by one.
+and the bytes behind them identify the labels. Points of another form are read one by one.
 """
 
 from __future__ import annotations

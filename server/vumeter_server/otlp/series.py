@@ -34,7 +34,7 @@ ReadAttributes = Callable[[bytes], Attributes]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class KnownAttributes:
-    """What attributes became, but for those that are apart; `digest` tells them from others."""
+    """What attributes became, but for those that are apart; `digest` identifies them."""
 
     labels: MappedLabels
     digest: bytes
@@ -59,7 +59,7 @@ class KnownPoint:
 
     @property
     def series(self) -> bytes:
-        """Tells the series apart from others of its metric and exporter."""
+        """Identifies the series among those of its metric and exporter."""
         if not self._series:
             self._series = self.attributes.digest
             if self.apart:
@@ -73,7 +73,7 @@ class Exporter:
     """A resource and a scope, under one mapping.
 
     Attributes:
-        stream: 16 bytes that tell it apart.
+        stream: 16 bytes that identify it.
         session_keys: what an attribute that may name a session begins with, by priority.
         apart_keys: the same of all attributes that are not looked up with the others.
         known: label sets by those others.

@@ -93,7 +93,7 @@ class ExportStore(Protocol):
         """Erase what is kept of an organization's exporters, and how it maps attributes.
 
         Called when the organization is deleted and no caller can reach it any more; what is under
-        way is refused with Unauthenticated.
+        way is rejected with Unauthenticated.
         """
 
     async def mapping(self, organization_id: int) -> AttributeMapping:

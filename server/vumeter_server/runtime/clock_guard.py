@@ -113,8 +113,13 @@ class ClockGuard:
         """Where the clock should stand: the last trusted reading and what ran since."""
         return self._trusted_us + self._monotonic() - self._trusted_steady_us
 
+    @property
+    def offset_us(self) -> int:
+        """How far the clock is ahead of where it should stand, negative if it is behind."""
+        return self._clock() - self.expected_us
+
     def check(self) -> None:
-        """Read the clock and decide anew; to be called about once a second."""
+        """Read the clock and decide again; to be called about once a second."""
         now_us, steady_us = self._clock(), self._monotonic()
         ran_us = steady_us - self._last_steady_us
         jumped_us = now_us - self._last_us - ran_us

@@ -88,7 +88,7 @@ def _back_off(every_seconds: float, failures: int) -> float:
 class Background:
     """The tasks that run beside the calls until the server ends.
 
-    None of them ends by itself. One that does is an error: it is logged, and `on_end` is told its
+    None of them ends by itself. One that does is an error: it is logged, and `on_end` gets its
     name, once for the first.
     """
 

@@ -1,7 +1,8 @@
-"""What the product can be told, from the environment and the command line."""
+"""The settings of the product, from the environment and the command line."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -9,14 +10,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, RANGES, Limits
 from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import (
+    SqliteAddress,
+    StoreAddress,
+    parse_store_address,
+)
 from vumeter_server.times.steps import STEP_PROBLEM, parse_step, read_step
 
 ADMIN_TOKEN_CHARACTERS = 32
+METRICS_PORT = 9464
+DEFAULT_DB = Path("data/vumeter.db")
 
 RENAMED: Mapping[str, str] = {
     "VUMETER_SEAL_AT_POINTS": "VUMETER_FLUSH_AT_POINTS",
@@ -40,9 +55,24 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VUMETER_", frozen=True)
 
-    db: Path = Path("data/vumeter.db")
+    db: Path = DEFAULT_DB
+    """The database file, unless `store` names another store."""
+    store: str = ""
+    """Where everything is stored: `sqlite:///PATH`, or `clickhouse://USER@HOST,…/DATABASE`. Empty,
+    it is the file `db`. See `runtime.store_address`."""
+    store_password: SecretStr | None = None
+    """The password that ClickHouse is signed in to with."""
+    store_password_file: Path | None = None
+    """A file that holds it, in place of `store_password`."""
     host: str = "127.0.0.1"
     """Where REST and gRPC listen."""
+    tls_cert: Path | None = None
+    """The certificate of both ports, in PEM; without it nothing is encrypted."""
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """The authorities whose certificates clients must have; without it they need none."""
+    insecure: bool = False
+    """Whether to listen beyond loopback without TLS."""
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     """0 lets the system choose, for either port."""
     rest_port: int = Field(default=8080, ge=0, le=65535)
@@ -60,6 +90,11 @@ class Settings(BaseSettings):
     """Envoy's worker threads."""
     envoy_admin_port: int | None = Field(default=None, ge=0, le=65535)
     """A loopback port for Envoy's admin interface; without, a socket only this user can open."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = METRICS_PORT
+    """Where the server's own metrics are, for Prometheus; 0 lets the system choose."""
+    metrics_host: str = "127.0.0.1"
+    metrics_by_tenant: bool = True
+    """Whether own metrics have live metrics by tenant; otherwise those of all together."""
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
@@ -79,12 +114,63 @@ class Settings(BaseSettings):
     epoch_id: str = ""
     """The id of this start of the service, the same in all of its processes; the live totals since
     the start are counted under it. `vumeter up` creates one."""
+    worker: int = Field(default=1, ge=1, le=64)
+    """The number of this process among those of `vumeter up`, which sets it."""
+    metrics_socket: str = ""
+    """Where this process shows its metrics to `vumeter up`, which sets it."""
+    internal_socket: str = ""
+    """Where this process takes calls of `vumeter up`, which sets it; used with TLS only."""
     demo: bool = False
+
+    @property
+    def metrics_port_or_any(self) -> int | None:
+        """The port of own metrics, None if they are off.
+
+        A server whose gRPC port the system chooses gets any port here too, unless one was set.
+        """
+        if self.metrics_port == "off":
+            return None
+        is_set = "metrics_port" in self.model_fields_set
+        return 0 if not is_set and self.grpc_port == 0 else self.metrics_port
 
     @property
     def default_limits(self) -> Limits:
         """The limits of organizations that have none of their own."""
         return Limits(**{name: getattr(self, f"limit_{name}") for name in RANGES})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_db_from_store(cls, values: dict[str, Any]) -> dict[str, Any]:
+        with contextlib.suppress(ValueError):
+            named = parse_store_address(str(values.get("store", "")))
+            if isinstance(named, SqliteAddress):
+                return {"db": named.path} | values
+        return values
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, text: str, info: ValidationInfo) -> str:
+        db = info.data.get("db", DEFAULT_DB)
+        if text and db not in (DEFAULT_DB, getattr(parse_store_address(text), "path", None)):
+            raise ValueError("and VUMETER_DB name different stores: set one of them")
+        return text
+
+    @field_validator("store_password_file")
+    @classmethod
+    def _check_password_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is not None and info.data.get("store_password") is not None:
+            raise ValueError("and VUMETER_STORE_PASSWORD are both set: set one of them")
+        return path
+
+    @property
+    def store_address(self) -> StoreAddress:
+        """What `store` names, or the file `db`."""
+        return parse_store_address(self.store) if self.store else SqliteAddress(path=self.db)
+
+    @field_validator("tls_cert", "tls_key", "tls_client_ca", mode="before")
+    @classmethod
+    def _take_empty_as_none(cls, value: Any) -> Any:
+        return value or None
 
     @field_validator("call_ttl")
     @classmethod
@@ -119,7 +205,10 @@ def load_settings(**given: Any) -> Settings:
 
     Raises StartError with one line, which never holds a secret, if one of them is not valid.
     """
-    named = {name: value for name, value in given.items() if value is not None}
+    named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if "db" in named:
+        # The command line goes before the environment.
+        named["store"] = ""
     try:
         return Settings(**(_from_old_names() | named))
     except ValidationError as error:
@@ -130,6 +219,26 @@ def load_settings(**given: Any) -> Settings:
         else:
             reason = first["msg"].removeprefix("Value error, ")
         raise StartError(f"VUMETER_{name.upper()}: {reason}") from None
+
+
+def read_store_password(settings: Settings) -> str:
+    """Return the password of the store, "" if there is none.
+
+    Raises StartError if its file cannot be read or holds none.
+    """
+    if settings.store_password is not None:
+        return settings.store_password.get_secret_value()
+    if settings.store_password_file is None:
+        return ""
+    try:
+        # An editor ends a file with a line end.
+        password = settings.store_password_file.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise StartError(f"VUMETER_STORE_PASSWORD_FILE cannot be read: {reason}") from None
+    if not password:
+        raise StartError("VUMETER_STORE_PASSWORD_FILE is empty")
+    return password
 
 
 def _from_old_names() -> dict[str, str]:

@@ -11,11 +11,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from vumeter.simulation.v1 import simulation_rest_pb2 as pb
 from vumeter_server.api import json_body
 from vumeter_server.api.call import Call
-from vumeter_server.api.rest_pages import page_of, parse_whole
+from vumeter_server.api.rest_pages import page_of, parse_after, parse_whole
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.simulation import bodies, ingest, pages, query, rendering
 from vumeter_server.simulation.model import CallReport
 from vumeter_server.simulation.store import SimulationStore
+from vumeter_server.simulation.validation import MAX_NAME
 
 NOTHING_ASKED = (
     "At least one of 'run_test_name', 'execution_id', or 'call_execution_id' is required."
@@ -72,13 +73,10 @@ class SimulationRestService:
             most=pages.MAX_RUN_TESTS,
         )
         # One more than the page holds says whether there is a next one.
-        found = await self._store.run_tests(
-            call.organization_id, after=request.after, limit=limit + 1
-        )
-        shown, after = page_of(found, limit, lambda each: each.run_test_name)
-        return _answer(
-            {"results": [rendering.run_test_json(each) for each in shown], "next": after}
-        )
+        after = parse_after(request.after, most=MAX_NAME)
+        found = await self._store.run_tests(call.organization_id, after=after, limit=limit + 1)
+        shown, last = page_of(found, limit, lambda each: each.run_test_name)
+        return _answer({"results": [rendering.run_test_json(each) for each in shown], "next": last})
 
     async def QueryComparison(self, request: pb.QueryComparisonRequest, call: Call) -> HttpBody:
         """Set two executions side by side."""

@@ -138,14 +138,14 @@ class SimulationStore(Protocol):
 
         They go with their executions and calls, all at one moment. A name that is unknown is passed
         over. Names and ids may be used again at once: what is reported afterwards is recorded as
-        new, and calls of a deleted execution are refused as those of an unknown one.
+        new, and calls of a deleted execution are rejected as those of an unknown one.
         """
 
     async def forget_organization(self, organization_id: int) -> None:
         """Erase everything that was recorded for an organization.
 
         Called when the organization is deleted and no caller can reach it any more; a recording
-        that is under way is refused with Unauthenticated. Queries see all of it or nothing. It can
+        that is under way is rejected with Unauthenticated. Queries see all of it or nothing. It can
         be cut short and repeated.
         """
 

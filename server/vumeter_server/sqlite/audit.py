@@ -6,29 +6,13 @@ many: then it says that the change was asked for.
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from vumeter_server.runtime.actors import Actor, this_user
 from vumeter_server.sqlite.library import sqlite3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Actor:
-    """Who did something: a key, a user with a command, or, with nothing of it, the server."""
-
-    key_id: str | None = None
-    user: str | None = None
-    command: str | None = None
-
-
-SERVER: Final = Actor()
-_command: ContextVar[str | None] = ContextVar("command", default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,26 +36,6 @@ class AuditEntry:
     organization: str | None
     target: str
     details: dict[str, Any]
-
-
-@contextmanager
-def by_command(command: str) -> Iterator[None]:
-    """Name the command that does whatever this process does in the context."""
-    token = _command.set(command)
-    try:
-        yield
-    finally:
-        _command.reset(token)
-
-
-def this_user() -> Actor:
-    """Return the user of this process, before sudo, and the command that runs."""
-    try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run as a number without a name.
-        user = str(os.getuid())
-    return Actor(user=user, command=_command.get())
 
 
 def append(

@@ -12,8 +12,8 @@ The 8 bytes of the header are:
 
 It is checked at every read. So it is XXH3, which takes a twentieth of the time of a CRC-32.
 
-Blobs of 0.1.0 have no header. Bit 7 of their first byte is never set, or their length tells them;
-each format says which.
+Blobs of 0.1.0 have no header. Bit 7 of their first byte is never set, or their length shows
+what they are; each format says which.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Holds(Enum):
     """A page of the latencies of simulated calls."""
 
     def __init__(self, letter: bytes) -> None:
-        # Attributes: members of an Enum are slow as the keys of a dictionary.
+        # Attributes: members of an Enum are slow as the keys of a dict.
         self.start = bytes([VERSION]) + letter + _MARK
         self.seed = int.from_bytes(self.start, "little")
         self.start_of_crc_32 = bytes([_VERSION_OF_CRC_32]) + letter + _MARK
@@ -112,5 +112,5 @@ def checked_content_of(holds: Holds, blob: bytes) -> memoryview | None:
 
 
 def damaged(holds: Holds, problem: str) -> StorageDamaged:
-    """Return the error for a blob that is not as it was written; the log tells the problem."""
+    """Return the error for a blob that is not as it was written; the log names the problem."""
     return StorageDamaged(detail=f"a blob of kind {holds.name.lower()}: {problem}")

@@ -54,7 +54,7 @@ class SqliteClockRecordStore:
 
 
 def accept_clock(database: Database) -> None:
-    """Tell the running server, or else the next one, that the machine's clock is right."""
+    """Let the running server, or else the next one, know that the machine's clock is right."""
 
     def job(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE server_clock SET is_accepted = 1")

@@ -47,6 +47,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_snapshot(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody writes, for reading: without locks, and no file is made beside it."""
+    connection = _connect(path, "ro&immutable=1")
+    for pragma in READER_PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",

@@ -18,7 +18,7 @@ from vumeter_server.sqlite.failures import is_damage
 from vumeter_server.sqlite.library import sqlite3, sqlite_utils
 from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
 from vumeter_server.sqlite.readers import Readers
-from vumeter_server.sqlite.writer import Writer, in_transaction
+from vumeter_server.sqlite.writer import Writer, WriterObserver, in_transaction
 
 T = TypeVar("T")
 
@@ -61,8 +61,24 @@ class Database:
             connection.execute("BEGIN")
             return query(connection)
 
+    def size_bytes(self) -> int:
+        """Return the size of the file."""
+        return self.path.stat().st_size
+
+    def wal_bytes(self) -> int:
+        """Return the size of SQLite's write-ahead log, 0 if there is none."""
+        try:
+            return Path(f"{self.path}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def free_bytes(self) -> int:
+        """Return how much this user may still write to the file system of the file."""
+        found = os.statvfs(self.path)
+        return found.f_bavail * found.f_frsize
+
     def vacuum(self) -> None:
-        """Write the whole file anew, without what is free; nobody else may be using it."""
+        """Write the whole file again, without what is free; nobody else may be using it."""
         with self._one_line_errors(), closing(connect_writer(self.path)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -78,9 +94,9 @@ class Database:
                 raise
             raise DatabaseError(f"{self.path} cannot be used now: {error}") from error
 
-    def writer(self) -> Writer:
+    def writer(self, observer: WriterObserver | None = None) -> Writer:
         """Start the writer thread of a server."""
-        return Writer(connect_writer(self.path), self.damage)
+        return Writer(connect_writer(self.path), self.damage, observer)
 
     def readers(self) -> Readers:
         """Start the reader threads of a server."""
@@ -92,7 +108,9 @@ class Database:
         The claim ends with the process, however it ends. Raises DatabaseError if another server
         has it.
         """
-        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # By whatever link it is named, it is one file.
+        lock = f"{self.path.resolve()}.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

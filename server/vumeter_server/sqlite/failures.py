@@ -55,7 +55,7 @@ def tables_read(
 def as_public(
     error: BaseException, damage: Damage, tables: list[str] | None = None
 ) -> BaseException:
-    """Return what callers are told of an error of storage; others are returned as they are.
+    """Return what callers get for an error of storage; others are returned as they are.
 
     Damage is noted in `damage`, and logged with the tables where it was met.
     """

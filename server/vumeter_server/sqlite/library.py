@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 else:
     from pysqlite3 import dbapi2 as sqlite3
 
+# Earlier lines of versions that were mended too, each from this one on.
+_MENDED = ((3, 44, 6), (3, 50, 7))
+
 
 @contextlib.contextmanager
 def _without_pandas() -> Iterator[None]:
@@ -39,4 +42,13 @@ with _without_pandas():
 
 SQLITE_VERSION = sqlite3.sqlite_version
 
-__all__ = ["SQLITE_VERSION", "sqlite3", "sqlite_utils"]
+
+def has_wal_reset_fault(version: str) -> bool:
+    """Whether a version of SQLite may lose a commit that meets a checkpoint, see above."""
+    numbers = tuple(map(int, version.split(".")))
+    return numbers < (3, 51, 3) and not any(
+        numbers[:2] == mended[:2] and numbers >= mended for mended in _MENDED
+    )
+
+
+__all__ = ["SQLITE_VERSION", "has_wal_reset_fault", "sqlite3", "sqlite_utils"]

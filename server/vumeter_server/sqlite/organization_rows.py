@@ -1,4 +1,4 @@
-"""The rows of an organization that is deleted: no new ones are written, those there are erased.
+"""The number of an organization, and its rows once it is deleted: none are added, all are erased.
 
 Whatever belongs to an organization has its number in a column `organization_id`.
 """
@@ -16,6 +16,14 @@ SECONDS_AT_ONCE = 0.02
 _ROWS_AT_ONCE = 50
 # Numbers of organizations and of their batches are never given again.
 _STAY = ("organizations", "metric_states")
+
+
+def organization_id_of(connection: sqlite3.Connection, name: str) -> int | None:
+    """Return the number of an organization, None if there is none of that name."""
+    row = connection.execute(
+        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def check_not_deleted(connection: sqlite3.Connection, organization_id: int) -> None:

@@ -1,4 +1,4 @@
-"""The readers: threads with a read-only connection each, in two lanes so that quick ones pass."""
+"""The readers: threads with a read-only connection each, in two pools so that quick ones pass."""
 
 from __future__ import annotations
 
@@ -113,6 +113,10 @@ class Readers:
 
         return self._disk_reads.watch(read)
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many queries wait or run, by pool."""
+        return {"quick": self._quick.waiting, "heavy": self._heavy.waiting}
+
     def close(self) -> None:
         """Let the running queries finish and close the connections."""
         self._quick.close()
@@ -140,20 +144,21 @@ class _Pool:
         self._asked: queue.SimpleQueue[list[_Asked] | None] = queue.SimpleQueue()
         self._together = together
         self._collected: list[_Asked] = []
-        self._waiting = 0
+        self.waiting = 0
+        """How many queries are not answered yet."""
         self._threads = [
             _ReaderThread(f"vumeter-{name}-{number}", connect, damage, self._asked, heavy)
             for number in range(threads)
         ]
 
     async def run(self, query: Query) -> Any:
-        if self._waiting >= MAX_QUERIES_WAITING:
+        if self.waiting >= MAX_QUERIES_WAITING:
             raise Unavailable("Storage is busy")
-        self._waiting += 1
+        self.waiting += 1
         try:
             return await self._answer(query)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     async def _answer(self, query: Query) -> Any:
         loop = asyncio.get_running_loop()
@@ -245,7 +250,7 @@ def _end_transaction(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("COMMIT")
     except sqlite3.Error:
-        # SQLite tells of a damaged page here too, which the query has met already.
+        # SQLite reports a damaged page here too, which the query has met already.
         if connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")

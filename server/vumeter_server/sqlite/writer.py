@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -35,6 +36,16 @@ class _Waiting:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+
+
+class WriterObserver(Protocol):
+    """Is called for each transaction, in the writer's thread."""
+
+    def committed(self, jobs: int, transaction_seconds: float, commit_seconds: float) -> None:
+        """Take note of a transaction, and how long it and its commit alone took."""
+
+    def failed(self) -> None:
+        """Take note of a transaction that the storage failed."""
 
 
 class _MetDamage(Exception):
@@ -66,9 +77,15 @@ class Writer:
     a synced commit is shared too. A job is answered only after the commit.
     """
 
-    def __init__(self, connection: sqlite3.Connection, damage: Damage | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        damage: Damage | None = None,
+        observer: WriterObserver | None = None,
+    ) -> None:
         self._connection = connection
         self._damage = damage or Damage()
+        self._observer = observer
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -92,7 +109,7 @@ class Writer:
 
         They are callbacks, and no results, because the job can be undone or committed when its
         caller is gone (cancelled), and because the next job of the same transaction runs before any
-        caller is told: what it reads from a cache has to be right by then.
+        caller gets its result: what it reads from a cache has to be right by then.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -111,7 +128,7 @@ class Writer:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Finish the jobs that wait, refuse new ones, and close the connection."""
+        """Finish the jobs that wait, reject new ones, and close the connection."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -137,13 +154,17 @@ class Writer:
     def _run_group(self, group: list[_Waiting]) -> None:
         connection = self._connection
         done: list[_Waiting] = []
+        begun = time.perf_counter()
         try:
             connection.execute("BEGIN IMMEDIATE")
             for each in group:
                 self._run_job(each, done)
+            committing = time.perf_counter()
             connection.execute("COMMIT")
         except _MetDamage as met:
             self._roll_back(done)
+            if self._observer is not None:
+                self._observer.failed()
             met.waiting.error = as_public(met.error, self._damage, self._tables_of(met.waiting))
             # The others are run again, each in a transaction of its own: more may meet damage.
             for each in group:
@@ -156,7 +177,12 @@ class Writer:
             for each in group:
                 if each.error is None:
                     each.error = public
+            if self._observer is not None:
+                self._observer.failed()
         else:
+            if self._observer is not None:
+                now = time.perf_counter()
+                self._observer.committed(len(done), now - begun, now - committing)
             for each in done:
                 _tell(each.committed)
 

@@ -12,11 +12,16 @@ from vumeter_server.runtime.addresses import Address
 class Endpoints:
     """Where a started product answers.
 
-    `servers` are the gRPC ports of the server processes, the one that writes first.
+    `servers` are the gRPC ports of the server processes, the one that writes first; `metrics` is
+    where own metrics are, None if they are off.
     """
 
     rest: Address | None
     servers: Sequence[Address]
+    metrics: Address | None = None
+    inside: str
+    """Where a process of this user takes gRPC without TLS, as a target of gRPC."""
+    encrypted: bool = False
 
     @property
     def grpc(self) -> Address:
@@ -24,6 +29,12 @@ class Endpoints:
         return self.servers[0]
 
     @property
+    def metrics_url(self) -> str:
+        """Where Prometheus scrapes own metrics, as reached from this machine; empty if off."""
+        return f"http://{self.metrics.from_here}/metrics" if self.metrics is not None else ""
+
+    @property
     def rest_url(self) -> str:
         """The base URL of the REST API, as reached from this machine."""
-        return f"http://{self.rest.from_here}" if self.rest is not None else ""
+        scheme = "https" if self.encrypted else "http"
+        return f"{scheme}://{self.rest.from_here}" if self.rest is not None else ""

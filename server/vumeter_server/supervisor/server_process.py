@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from vumeter_server.runtime.addresses import Address
@@ -34,9 +35,20 @@ class ServerProcess:
 
     @classmethod
     async def start(
-        cls, settings: Settings, listen: Address, *, epoch_id: str, writer: Address | None
+        cls,
+        settings: Settings,
+        listen: Address,
+        *,
+        worker: int,
+        epoch_id: str,
+        writer: str,
+        metrics_socket: Path | None,
+        internal_socket: Path | None,
     ) -> ServerProcess:
         """Start a server and wait until it answers; without `writer` it is the one that writes.
+
+        It shows its own metrics on `metrics_socket`, and takes calls without TLS on
+        `internal_socket` where its port has TLS.
 
         Raises ChildFailed if it ends instead, StartError if it does not begin in time.
         """
@@ -55,7 +67,14 @@ class ServerProcess:
                     **os.environ,
                     "VUMETER_EPOCH_ID": epoch_id,
                     "VUMETER_WORKERS": "1",
-                    "VUMETER_WRITER_ADDRESS": str(writer.from_here) if writer is not None else "",
+                    "VUMETER_WORKER": str(worker),
+                    "VUMETER_METRICS_SOCKET": str(metrics_socket or ""),
+                    "VUMETER_WRITER_ADDRESS": writer,
+                    "VUMETER_TLS_CERT": str(settings.tls_cert or ""),
+                    "VUMETER_TLS_KEY": str(settings.tls_key or ""),
+                    "VUMETER_TLS_CLIENT_CA": str(settings.tls_client_ca or ""),
+                    "VUMETER_INSECURE": str(settings.insecure),
+                    "VUMETER_INTERNAL_SOCKET": str(internal_socket or ""),
                 },
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[write_end],

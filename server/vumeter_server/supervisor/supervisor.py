@@ -14,17 +14,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import tempfile
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
 from vumeter_server.runtime.addresses import Address, ip_of
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.tls import TlsFiles, tls_files
 from vumeter_server.supervisor.endpoints import Endpoints
 from vumeter_server.supervisor.server_process import ServerProcess, end_process
 from vumeter_server.supervisor.signals import set_by_signals, unless
+from vumeter_server.telemetry.own_metrics import show_all
+from vumeter_server.telemetry.scrape_server import ScrapeServer
 
 
 async def run(
@@ -43,18 +48,17 @@ async def run(
     """
     stop = asyncio.Event()
     async with set_by_signals(stop):
-        starting = asyncio.create_task(_start(settings, with_edge))
+        product = _Product()
+        starting = asyncio.create_task(product.start(settings, with_edge=with_edge))
         if not await unless(stop, starting):
             return 0
-        servers, envoy, rest = starting.result()
-        children = {f"server {n}" if n else "the server": s.process for n, s in enumerate(servers)}
-        if envoy is not None:
-            children["Envoy"] = envoy.process
+        # Raises if something could not be started; then all is ended already.
+        starting.result()
         try:
-            endpoints = Endpoints(rest=rest, servers=[server.address for server in servers])
-            ended = await _watch(stop, children, on_ready(endpoints) if on_ready else None)
+            work = on_ready(product.endpoints) if on_ready else None
+            ended = await _watch(stop, product.children, work)
         finally:
-            await _stop(servers, envoy, stop)
+            await product.stop(stop)
     if ended is not None:
         name, status = ended
         print(f"vumeter: {name} ended with {_described(status)}", file=sys.stderr)  # noqa: T201
@@ -62,40 +66,120 @@ async def run(
     return 0
 
 
-async def _start(
-    settings: Settings, with_edge: bool
-) -> tuple[Sequence[ServerProcess], Envoy | None, Address | None]:
-    epoch_id = settings.epoch_id or uuid.uuid4().hex
-    servers: list[ServerProcess] = []
-    envoy: Envoy | None = None
-    rest = Address(host=ip_of(settings.host), port=settings.rest_port) if with_edge else None
-    try:
+class _Product:
+    """What was started."""
+
+    def __init__(self) -> None:
+        self._servers: list[ServerProcess] = []
+        self._envoy: Envoy | None = None
+        self._rest: Address | None = None
+        self._metrics: ScrapeServer | None = None
+        self._tls: TlsFiles | None = None
+        # For sockets; nobody else may open it.
+        self._folder = tempfile.TemporaryDirectory(prefix="vumeter-up-")
+
+    async def start(self, settings: Settings, *, with_edge: bool) -> None:
+        """Start everything, or nothing."""
+        try:
+            await self._start(settings, with_edge=with_edge)
+        except BaseException:
+            await self._end(None)
+            raise
+
+    async def _start(self, settings: Settings, *, with_edge: bool) -> None:
+        epoch_id = settings.epoch_id or uuid.uuid4().hex
+        rest = Address(host=ip_of(settings.host), port=settings.rest_port) if with_edge else None
         if rest is not None:
             Envoy.check_ports(rest, settings.envoy_admin_port)
-        for listen in _listens(settings, with_edge):
-            writer = servers[0].address if servers else None
-            servers.append(
-                await ServerProcess.start(settings, listen, epoch_id=epoch_id, writer=writer)
+        self._tls = tls_files(settings)
+        if self._tls is not None:
+            self._tls.read()
+        self._show_metrics(settings)
+        for number, listen in enumerate(_listens(settings, with_edge), 1):
+            self._servers.append(
+                await ServerProcess.start(
+                    settings,
+                    listen,
+                    worker=number,
+                    epoch_id=epoch_id,
+                    writer=self._inside if self._servers else "",
+                    metrics_socket=self._socket("metrics", number) if self._metrics else None,
+                    internal_socket=self._socket("grpc", number) if self._tls else None,
+                )
             )
         if rest is None:
-            return servers, None, None
-        envoy = await Envoy.start(
+            return
+        self._envoy = await Envoy.start(
             EdgeConfig(
                 listen=rest,
-                upstreams=[server.address.from_here for server in servers],
+                upstreams=[
+                    server.address.from_here if self._tls is None else self._socket("grpc", number)
+                    for number, server in enumerate(self._servers, 1)
+                ],
                 cors_origins=settings.cors_origins,
                 access_log=settings.access_log,
                 admin_port=settings.envoy_admin_port,
             ),
+            tls=self._tls,
             concurrency=settings.envoy_concurrency,
         )
-        return servers, envoy, await envoy.wait_until_ready()
-    except BaseException:
-        for server in servers:
-            await end_process(server.process)
-        if envoy is not None:
-            await envoy.stop()
-        raise
+        self._rest = await self._envoy.wait_until_ready()
+
+    def _show_metrics(self, settings: Settings) -> None:
+        """Listen for scrapes, unless own metrics are off."""
+        workers = range(1, settings.workers + 1)
+        sockets = {number: self._socket("metrics", number) for number in workers}
+        self._metrics = show_all(settings, sockets)
+
+    def _socket(self, what: str, number: int) -> Path:
+        """Return where server `number` listens, in the folder of this start."""
+        return Path(self._folder.name) / f"{what}-{number}"
+
+    @property
+    def _inside(self) -> str:
+        """Where the server that writes takes calls without TLS, as a target of gRPC."""
+        if self._tls is None:
+            return str(self._servers[0].address.from_here)
+        return f"unix:{self._socket('grpc', 1)}"
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where it answers."""
+        return Endpoints(
+            rest=self._rest,
+            servers=[server.address for server in self._servers],
+            metrics=self._metrics.address if self._metrics is not None else None,
+            inside=self._inside,
+            encrypted=self._tls is not None,
+        )
+
+    @property
+    def children(self) -> dict[str, asyncio.subprocess.Process]:
+        """The processes, by what to call them."""
+        children = {
+            f"server {n}" if n else "the server": s.process for n, s in enumerate(self._servers)
+        }
+        if self._envoy is not None:
+            children["Envoy"] = self._envoy.process
+        return children
+
+    async def stop(self, stop: asyncio.Event) -> None:
+        """End everything in order; at a second signal at once."""
+        stop.clear()
+        # A second Ctrl-C is somebody who does not want to wait.
+        hurry = asyncio.create_task(stop.wait())
+        try:
+            await self._end(hurry)
+        finally:
+            hurry.cancel()
+
+    async def _end(self, hurry: asyncio.Task[Any] | None) -> None:
+        await asyncio.gather(*(end_process(server.process, hurry) for server in self._servers))
+        if self._envoy is not None:
+            await self._envoy.stop()
+        if self._metrics is not None:
+            await asyncio.to_thread(self._metrics.close)
+        self._folder.cleanup()
 
 
 def _listens(settings: Settings, with_edge: bool) -> list[Address]:
@@ -143,18 +227,6 @@ async def _watch(
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-
-
-async def _stop(servers: Sequence[ServerProcess], envoy: Envoy | None, stop: asyncio.Event) -> None:
-    stop.clear()
-    # A second Ctrl-C is somebody who does not want to wait.
-    hurry = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.gather(*(end_process(server.process, hurry) for server in servers))
-        if envoy is not None:
-            await envoy.stop()
-    finally:
-        hurry.cancel()
 
 
 def _described(status: int) -> str:

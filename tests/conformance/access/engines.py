@@ -8,9 +8,18 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tests.clickhouse.places import PLACES, ClickHousePlace
 from tests.conformance.access.memory_store import MemoryKeyStore
 from tests.conformance.failing import Failure, memory_failures, sqlite_failures
 
+from vumeter_server.access.clickhouse.administration import (
+    ClickHouseKeyAdministration,
+    ClickHouseLimitAdministration,
+)
+from vumeter_server.access.clickhouse.store import (
+    ClickHouseDeletedOrganizations,
+    ClickHouseKeyLookup,
+)
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration, SqliteKeyLookup
@@ -104,8 +113,34 @@ class SqliteEngine:
             readers.close()
 
 
+class ClickHouseEngine:
+    """Keeps a database of ClickHouse."""
+
+    def __init__(self, place: Callable[[], ClickHousePlace], clock: SteppedClock) -> None:
+        self._place = place()
+        self._clock = clock
+        self.failures = self._place.failures
+        self.administration = ClickHouseKeyAdministration(self._place.blocking, clock)
+        self.limits = ClickHouseLimitAdministration(self._place.blocking, clock)
+
+    @contextlib.asynccontextmanager
+    async def deleted(self) -> AsyncIterator[DeletedOrganizations]:
+        async with self._place.opened() as clickhouse:
+            yield ClickHouseDeletedOrganizations(clickhouse, self._clock)
+
+    @contextlib.asynccontextmanager
+    async def lookup(self) -> AsyncIterator[KeyLookup]:
+        async with self._place.opened() as clickhouse:
+            yield ClickHouseKeyLookup(clickhouse)
+
+
+def _on(place: Callable[[], ClickHousePlace]) -> Callable[[Path, SteppedClock], Engine]:
+    return lambda directory, clock: ClickHouseEngine(place, clock)
+
+
 ENGINES: Mapping[str, Callable[[Path, SteppedClock], Engine]] = {
     "sqlite": SqliteEngine,
     "memory": MemoryEngine,
+    **{name: _on(place) for name, place in PLACES.items()},
 }
 """What the suite runs on; a new store is added here."""

@@ -147,7 +147,7 @@ class CustomMetricsRestServiceServicer(object):
         {"data": [{"name": "e2e_latency_ms", "type": "histogram", "unit": "ms", "description": ""}]}
 
         `type` is `counter`, `gauge` or `histogram`. `unit` (UCUM, such as `ms` or `{call}`) and
-        `description` are as an exporter told them first, "" if none did.
+        `description` are as an exporter sent them first, "" if none did.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

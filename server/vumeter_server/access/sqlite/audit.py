@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vumeter_server.access.authenticator import Caller
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Writer, audit
 
@@ -24,7 +25,7 @@ class SqliteAuditLog:
                 connection,
                 self._clock(),
                 action,
-                actor=audit.Actor(key_id=caller.key_id),
+                actor=Actor(key_id=caller.key_id),
                 organization_id=caller.organization_id,
                 details=details,
             )

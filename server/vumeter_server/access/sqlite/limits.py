@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import organization_id_of
 
 
 class SqliteLimitAdministration:
@@ -19,7 +20,7 @@ class SqliteLimitAdministration:
         """Return the limits that an organization has of its own; None if there is none so named."""
 
         def query(connection: sqlite3.Connection) -> Mapping[str, int] | None:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             if organization_id is None:
                 return None
             rows = connection.execute(
@@ -34,7 +35,7 @@ class SqliteLimitAdministration:
         """Change some limits, None for the default; False if there is no such organization."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             if organization_id is None:
                 return False
             connection.executemany(
@@ -59,10 +60,3 @@ class SqliteLimitAdministration:
             return True
 
         return self._database.write(job)
-
-
-def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
-    row = connection.execute(
-        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else int(row[0])

@@ -19,6 +19,7 @@ from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer, audit
 from vumeter_server.sqlite.library import sqlite3, sqlite_utils
+from vumeter_server.sqlite.organization_rows import organization_id_of
 
 
 class SqliteKeyLookup:
@@ -131,34 +132,29 @@ class SqliteKeyAdministration:
 
     def organization_id(self, name: str) -> int | None:
         """Return the number of an organization, None if there is none of that name."""
-        row = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT organization_id FROM organizations WHERE name = ?", (name,)
-            ).fetchone()
-        )
-        return None if row is None else int(row[0])
+        return self._database.read(lambda connection: organization_id_of(connection, name))
 
     def delete_organization(self, name: str) -> int | None:
         """Delete an organization with its keys; return its number, None if there is none."""
 
         def job(connection: sqlite3.Connection) -> int | None:
-            found = connection.execute(
-                "SELECT organization_id FROM organizations WHERE name = ?", (name,)
-            ).fetchone()
-            if found is None:
+            organization_id = organization_id_of(connection, name)
+            if organization_id is None:
                 return None
-            audit.append(connection, self._clock(), "organization.delete", organization_id=found[0])
+            audit.append(
+                connection, self._clock(), "organization.delete", organization_id=organization_id
+            )
             # No organization can be called so: the name is free.
             connection.execute(
                 "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
-                (f"\x00{found[0]}", self._clock(), *found),
+                (f"\x00{organization_id}", self._clock(), organization_id),
             )
             for table in ("api_keys", "organization_limits"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
-                    found,
+                    (organization_id,),
                 )
-            return int(found[0])
+            return organization_id
 
         return self._database.write(job)
 

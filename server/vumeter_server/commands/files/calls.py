@@ -1,4 +1,4 @@
-"""Files of simulated calls: a call a line as in the REST body, or a row."""
+"""Files of simulated calls: one per line as in the REST body, or one per row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of call events: an event a line as in the REST body, or a row."""
+"""Files of call events: one per line as in the REST body, or one per row."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class EventImport(Importable[pb.CallEvent]):
     def request(
         self, messages: Sequence[pb.CallEvent], key: str, *, dry_run: bool
     ) -> pb.RecordEventsRequest:
-        """Return the request for some events, which their ids tell from others."""
+        """Return the request for some events, which their ids distinguish from others."""
         del key, dry_run
         return pb.RecordEventsRequest(events=messages)
 

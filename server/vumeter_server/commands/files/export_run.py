@@ -28,7 +28,7 @@ class Exportable(Writable[M]):
 
     @abstractmethod
     def identity(self) -> str:
-        """Return what tells this export from others of the same server."""
+        """Return what distinguishes this export from others of the same server."""
 
     @abstractmethod
     def messages(self, resume_token: str) -> Iterator[Any]:

@@ -190,7 +190,7 @@ def import_file(kind: Importable[Any], name: str, file_format: str | None, targe
 
 
 def _identity(path: Path | None, target: str, kind: Importable[Any]) -> dict[str, Any]:
-    """Return what tells this import from others: a file that was changed is another one."""
+    """Return what distinguishes this import from others: a file that was changed is another one."""
     if path is None:
         return {}
     stat = path.stat()

@@ -111,7 +111,7 @@ class PointExport(Exportable[Any]):
             )
 
     def _read(self, label_set: bytes, read: Callable[[pb.LabelSet], Any]) -> Any:
-        """Read a label set; what was read before is at hand."""
+        """Read a label set; what was read before is cached."""
         found = self._labels.get(label_set)
         if found is None:
             if len(self._labels) >= MAX_LABEL_SETS_KEPT:
@@ -120,7 +120,7 @@ class PointExport(Exportable[Any]):
         return found
 
     def schema(self, pyarrow: Any) -> Any:
-        """Return the columns of a table; texts are written by dictionary."""
+        """Return the columns of a table; each text is stored once."""
         text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
         return pyarrow.schema(
             [

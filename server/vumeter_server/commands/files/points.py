@@ -1,4 +1,4 @@
-"""Files of points: a point a line as in the REST body, or a row."""
+"""Files of points: one per line as in the REST body, or one per row."""
 
 from __future__ import annotations
 

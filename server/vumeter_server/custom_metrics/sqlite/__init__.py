@@ -1,4 +1,4 @@
-"""Custom metrics in SQLite: a log of batches, sealed in the background into days of columns."""
+"""Custom metrics in SQLite: a write-ahead log of batches, flushed into column segments."""
 
 from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
     SqliteMetricAdministration,

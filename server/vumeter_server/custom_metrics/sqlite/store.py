@@ -21,7 +21,7 @@ from vumeter_server.custom_metrics.questions import (
     TimeseriesQuery,
 )
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
-from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
+from vumeter_server.custom_metrics.sqlite.cache.snapshots import CacheSizes, Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
@@ -98,6 +98,10 @@ class SqliteMetricStore:
             forget_sessions=self.recorder.forget_sessions,
             deletion_us=deletion_us,
         )
+
+    def cache_sizes(self) -> CacheSizes:
+        """Return how much of all organizations is in memory; any thread may ask."""
+        return self._snapshots.sizes()
 
     async def record(
         self,

@@ -3,7 +3,7 @@
 A deletion is a row of `live_deletions`. It waits with the tenant's id, and is applied with the
 tenant's number: from then on nothing refers to the number but rows that nobody sees, until none is
 left. History of all tenants together is read without them (`history`); who records an id of them
-anew frees it first (`free_ids`).
+again frees it first (`free_ids`).
 
 Rows go in an order in which no number is given again while a row of it is left: marks, events,
 calls, rollups.

@@ -44,8 +44,8 @@ _SELECT_TENANT = (
 class SqliteLiveStore:
     """Implements LiveStore.
 
-    The writer's state belongs to the writer thread and is ahead of commits. Followers are told in
-    the event loop, of what is committed.
+    The writer's state belongs to the writer thread and is ahead of commits. Followers get
+    changes in the event loop, of what is committed.
     """
 
     def __init__(self, writer: Writer, readers: Readers, clock: Clock, epoch_id: str) -> None:
@@ -77,7 +77,7 @@ class SqliteLiveStore:
         def everything(batch: WriteBatch) -> None:
             batch.change = batch.state.as_change(batch.connection)
 
-        # Told as a commit is, so this comes after all changes that it contains.
+        # Sent as a commit is, so this comes after all changes that it contains.
         await self._commit(everything, starts=listener)
 
     async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
@@ -245,7 +245,7 @@ class SqliteLiveStore:
     async def _commit(self, work: Callable[[WriteBatch], T], starts: Listener | None = None) -> T:
         """Run one batch as a job; its change is merged at its end and published once committed.
 
-        `starts` is a listener that begins to follow with this change, which nobody else is told.
+        `starts` is a listener that begins to follow with this change, which nobody else gets.
         """
         job = _Job(store=self, work=work, received_us=self._clock(), starts=starts)
         return await self._writer.run(job.run, rolled_back=job.rolled_back, committed=job.committed)

@@ -9,6 +9,7 @@ from vumeter_server.otlp.store import Rejections
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import organization_id_of
 
 
 class SqliteOtlpAdministration:
@@ -21,7 +22,7 @@ class SqliteOtlpAdministration:
         """Return how an organization maps attributes; None if there is no such organization."""
 
         def query(connection: sqlite3.Connection) -> AttributeMapping | None:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             return None if organization_id is None else read_mapping(connection, organization_id)
 
         return self._database.read(query)
@@ -30,7 +31,7 @@ class SqliteOtlpAdministration:
         """Change a mapping, None for the default; False if there is no such organization."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             if organization_id is None:
                 return False
             if mapping is None:
@@ -51,14 +52,7 @@ class SqliteOtlpAdministration:
         """Return what was rejected; None if there is no such organization."""
 
         def query(connection: sqlite3.Connection) -> Rejections | None:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             return None if organization_id is None else read_rejections(connection, organization_id)
 
         return self._database.read(query)
-
-
-def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
-    row = connection.execute(
-        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else int(row[0])

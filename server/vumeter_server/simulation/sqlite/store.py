@@ -36,9 +36,16 @@ class SqliteSimulationStore:
     the calls of deleted executions.
     """
 
-    def __init__(self, readers: Readers, writer: Writer) -> None:
+    def __init__(
+        self,
+        readers: Readers,
+        writer: Writer,
+        on_recorded: Callable[[int], None] = lambda calls: None,
+    ) -> None:
+        """Take where calls are kept; `on_recorded` gets the number of calls once committed."""
         self._readers = readers
         self._writer = writer
+        self._on_recorded = on_recorded
         self._percentiles = percentiles.PercentileCache()
         self._maintenance_due = asyncio.Event()
 
@@ -59,6 +66,7 @@ class SqliteSimulationStore:
         await self._writer.run(
             lambda connection: ingest.record_calls(connection, organization_id, reports)
         )
+        self._on_recorded(len(reports))
 
     async def delete_execution(self, organization_id: int, execution_id: str) -> int | None:
         """Delete an execution; no query finds its calls any more, maintenance removes them."""

@@ -16,7 +16,7 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import AGENT, NO_
 from vumeter_server.sqlite.library import sqlite3
 
 NONE = np.array([NO_CODE])
-# How many series of one organization have their labels at hand by name.
+# How many series of one organization have their labels cached by name.
 MAX_SERIES_NAMED = 20_000
 # How many groupings of one organization's series are remembered.
 MAX_GROUPINGS = 16

@@ -96,7 +96,7 @@ class PrefixSums:
 
 
 class _Stacked:
-    """Sums before each interval of a stretch of time, by metric; all of them are exact."""
+    """Sums before each interval of a range of time, by metric; all of them are exact."""
 
     def __init__(
         self, first: int, rows: dict[int, int], heights: list[int], before: Cube, intervals: int
@@ -176,7 +176,7 @@ def _height(sums: npt.NDArray[np.float64]) -> int:
 
 
 def _are_exact(before: Cube) -> bool:
-    """Whether sums are; the last of four parts is not whole, but below all digits that are told."""
+    """Whether sums are; the last of four parts is not whole, but below all printed digits."""
     whole = before[:, :4]
     largest = max(whole.max(initial=0.0), -whole.min(initial=0.0))
     return bool(largest < EXACT_BELOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSumsCache
@@ -15,6 +16,18 @@ __all__ = ["Snapshot", "Snapshots"]
 # What the caches of all organizations may hold together, in entries of about 50 bytes, beside the
 # point sums.
 MAX_ENTRIES = 3_000_000
+
+
+BYTES_PER_ENTRY = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheSizes:
+    """How much is cached: exactly of point sums, by estimate of the rest."""
+
+    organizations: int
+    entry_bytes: int
+    point_sum_bytes: int
 
 
 class Snapshots:
@@ -37,6 +50,16 @@ class Snapshots:
         with self._lock:
             self._organizations.pop(organization_id, None)
 
+    def sizes(self) -> CacheSizes:
+        """Return how much is cached; any thread may ask."""
+        with self._lock:
+            organizations = list(self._organizations.values())
+        return CacheSizes(
+            organizations=len(organizations),
+            entry_bytes=sum(map(_entries, organizations)) * BYTES_PER_ENTRY,
+            point_sum_bytes=self._points.size_bytes,
+        )
+
     def organization(self, organization_id: int) -> OrganizationCache:
         """Return the cache of an organization, an empty one if there was none."""
         with self._lock:
@@ -49,3 +72,11 @@ class Snapshots:
                 self._organizations[organization_id] = organization
             self._organizations.move_to_end(organization_id)
             return organization
+
+
+def _entries(organization: OrganizationCache) -> int:
+    try:
+        return organization.entries
+    except RuntimeError:
+        # It is being changed by another thread; the next answer has it.
+        return 0

@@ -59,7 +59,7 @@ def _session_type(choice: int) -> np.dtype[np.void]:
     return np.dtype(fields)
 
 
-# Decimals are told of values in units alone.
+# Only values in units have decimals.
 _TYPE_OF_CHOICE = {
     choice: _session_type(choice)
     for choice in range(1 << 7)

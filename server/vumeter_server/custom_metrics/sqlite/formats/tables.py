@@ -2,7 +2,7 @@
 
 Behind the blob's header come the number of columns and the bytes of each, as int64, and then the
 columns without headers of their own, each at a multiple of 8 bytes. Rollups that earlier versions
-wrote have no minima and maxima; the blob's header tells them.
+wrote have no minima and maxima; the blob's header says so.
 """
 
 from __future__ import annotations

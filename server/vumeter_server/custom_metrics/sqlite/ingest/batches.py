@@ -72,7 +72,7 @@ class Recorder:
         """
         check_not_deleted(connection, organization_id)
         known = self._organizations.get(organization_id)
-        # Commands and sealing change the state too.
+        # Commands and flushes change the state too.
         state = read_state(connection, organization_id)
         if known is None or known.state.deletions != state.deletions:
             known = SymbolTables.read(connection, organization_id)

@@ -82,7 +82,7 @@ def write_state(connection: sqlite3.Connection, organization_id: int, state: Sta
 class SymbolTables:
     """The codes that the writer has given out in one organization.
 
-    They are only good together with `state`; after a rollback they are thrown away and read anew.
+    They are only good together with `state`; after a rollback they are thrown away and read again.
     """
 
     organization_id: int

@@ -8,6 +8,7 @@ from vumeter_server.custom_metrics.sqlite.query.labels import read_metric_infos
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database, audit
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import organization_id_of
 
 
 class SqliteMetricAdministration:
@@ -20,7 +21,7 @@ class SqliteMetricAdministration:
         """Return the metrics of an organization, by name; None if there is no such organization."""
 
         def query(connection: sqlite3.Connection) -> list[MetricInfo] | None:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             if organization_id is None:
                 return None
             return read_metric_infos(connection, organization_id)
@@ -34,7 +35,7 @@ class SqliteMetricAdministration:
         """
 
         def job(connection: sqlite3.Connection) -> bool:
-            organization_id = _organization_id(connection, organization)
+            organization_id = organization_id_of(connection, organization)
             found = connection.execute(
                 "SELECT metric_code FROM metrics WHERE organization_id = ? AND name = ?",
                 (organization_id, name),
@@ -62,10 +63,3 @@ class SqliteMetricAdministration:
             return True
 
         return self._database.write(job)
-
-
-def _organization_id(connection: sqlite3.Connection, name: str) -> int | None:
-    row = connection.execute(
-        "SELECT organization_id FROM organizations WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else int(row[0])

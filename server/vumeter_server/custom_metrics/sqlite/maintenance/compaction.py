@@ -65,7 +65,7 @@ class CompactedDay:
 def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
     """Read all segments of a day and join them, without the points of deleted metrics.
 
-    None while a deletion is under way, which tells points by the numbers of their segments.
+    None while a deletion is under way, which finds points by the numbers of their segments.
     """
     if under_way(snapshot):
         return None
@@ -152,15 +152,7 @@ def _joined(
     }
     for column in found.values():
         check_together(found[Kind.VALUE], column)
-    distributions: dict[tuple[int, int], Distributions] = {}
-    if metric in snapshot.metrics.distributed:
-        distributions = read_distributions(
-            snapshot.connection,
-            snapshot.organization_id,
-            metric,
-            (day, day + 1),
-            before_part=before_part,
-        )
+    distributions = _read_distributions(snapshot, metric, (day, day + 1), before_part=before_part)
     columns = {
         kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)
         for kind, of_kind in found.items()
@@ -221,15 +213,16 @@ def _read_days(
         for kind in (Kind.SERIES, Kind.VALUE)
     )
     check_together(values, label_sets)
-    distributions: dict[tuple[int, int], Distributions] = {}
-    if metric in snapshot.metrics.distributed:
-        distributions = read_distributions(
-            snapshot.connection,
-            snapshot.organization_id,
-            metric,
-            (first, end),
-            after_part=after_part,
-        )
+    distributions = _read_distributions(snapshot, metric, (first, end), after_part=after_part)
     return [
         (label_sets[key], of_segment, distributions.get(key)) for key, of_segment in values.items()
     ]
+
+
+def _read_distributions(
+    snapshot: Snapshot, metric: int, days: tuple[int, int], **parts: int
+) -> dict[tuple[int, int], Distributions]:
+    """Return the distributions of a metric by segment, among those of `parts`."""
+    if metric not in snapshot.metrics.distributed:
+        return {}
+    return read_distributions(snapshot.connection, snapshot.organization_id, metric, days, **parts)

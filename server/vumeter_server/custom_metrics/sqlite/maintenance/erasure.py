@@ -61,7 +61,7 @@ def erase_some_sessions(connection: sqlite3.Connection, organization_id: int) ->
 def forget(
     connection: sqlite3.Connection, organization_id: int, forget_symbols: Callable[[int], None]
 ) -> None:
-    """Begin anew with the numbers of metrics, labels and sessions; those of batches go on."""
+    """Begin again with the numbers of metrics, labels and sessions; those of batches go on."""
     state = read_state(connection, organization_id)
     state.metrics = state.labels = state.series = state.sessions = state.uses = 0
     state.deletions += 1

@@ -1,6 +1,6 @@
 """Drops days that are older than they are kept, day by day, so that nobody waits for long.
 
-A day is as old as the last of its points that was sealed, if that is younger than the day itself:
+A day is as old as the last of its points that was flushed, if that is younger than the day itself:
 what is recorded with times long past is kept as long as anything else.
 
 A day goes in one transaction, so that no sum and no session knows of it while another still does.
@@ -35,7 +35,7 @@ def organizations(connection: sqlite3.Connection) -> list[int]:
 def expired_days(
     connection: sqlite3.Connection, organization_id: int, before_day: int
 ) -> list[int]:
-    """Return the sealed days before `before_day` of which nothing was sealed since."""
+    """Return the flushed days before `before_day` of which nothing was flushed since."""
     rows = connection.execute(
         "SELECT day FROM metric_days WHERE organization_id = ? AND day < ?"
         " GROUP BY day HAVING max(sealed_us) < ? ORDER BY day",
@@ -52,7 +52,7 @@ def drop_day(
 ) -> None:
     """Drop a day: its columns, its sums, and what its sessions had of it.
 
-    Sessions that have nothing left go altogether; then `forget_sessions` is told the organization,
+    Sessions that have nothing left go altogether; then `forget_sessions` gets the organization,
     whose codes are no longer all good.
     """
     sessions = _sessions_of_day(connection, organization_id, day)

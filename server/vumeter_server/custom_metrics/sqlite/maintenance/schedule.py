@@ -13,9 +13,11 @@ from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import compaction, erasure, flush, retention
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_work import PointDeletions
+from vumeter_server.custom_metrics.sqlite.maintenance.flush_lag import FlushLag
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
 from vumeter_server.sqlite import Readers, Writer, audit
@@ -76,6 +78,7 @@ class MetricMaintenance:
             forget_sessions=forget_sessions,
         )
         self._logs: dict[int, tuple[int, int]] = {}
+        self.lag = FlushLag()
         self._damage: StorageDamaged | None = None
 
     def _now_us(self) -> int | None:
@@ -122,7 +125,7 @@ class MetricMaintenance:
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
         """Compute rollups of the days that an earlier version flushed, one transaction per day.
 
-        `on_progress` is told how many of how many days are done. What was done is not done again.
+        `on_progress` gets how many of how many days are done. What was done is not done again.
         """
         days = await self._readers.run(compaction.days_without_rollups, heavy=True)
         for done, (organization_id, day) in enumerate(days):
@@ -154,17 +157,15 @@ class MetricMaintenance:
                         )
                     )
             if days:
+                last_day = format_rfc3339(days[-1] * DAY_US)[:10]
                 await self._writer.run(
                     partial(
                         audit.append,
                         now_us=now_us,
                         action="retention.drop_days",
-                        actor=audit.SERVER,
+                        actor=SERVER,
                         organization_id=organization_id,
-                        details={
-                            "days": len(days),
-                            "last_day": format_rfc3339(days[-1] * DAY_US)[:10],
-                        },
+                        details={"days": len(days), "last_day": last_day},
                     )
                 )
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
@@ -200,6 +201,8 @@ class MetricMaintenance:
         at_points = 0 if everything else self._flush_at_points
         logs = await self._readers.run(partial(flush.due, at_points=at_points))
         before, self._logs = self._logs, logs
+        if not everything:
+            self.lag.note({each: points for each, (points, _) in logs.items()})
         due = [each for each in logs if everything or not self._waits(logs[each], before.get(each))]
         for organization_id in due:
             await self._past_damage(self._flush_log(organization_id))
@@ -224,6 +227,7 @@ class MetricMaintenance:
     async def _flush_log(self, organization_id: int) -> None:
         async with self.deletions.lock:
             await self._flush_batches(organization_id, None)
+        self.lag.done(organization_id)
 
     async def _flush_batches(self, organization_id: int, through: int | None) -> None:
         """Flush the log up to a batch, or all that is in it now."""

@@ -69,7 +69,7 @@ def contents(connection: sqlite3.Connection) -> list[Contents]:
 def find_problems(connection: sqlite3.Connection) -> Iterator[str]:
     """Yield a line for each thing of the custom metrics that does not agree with another.
 
-    What cannot be read is told, and the next organization is looked at.
+    What cannot be read is reported, and the next organization is looked at.
     """
     organizations: list[tuple[int, str]] = []
 
@@ -258,4 +258,4 @@ class _Check:
         for _, _, blob in read_all_session_rows(self._connection, self._organization_id):
             found += sum(metric in self._metrics for metric, *_ in read_session(blob))
         if found != expected:
-            yield f"sessions have {found} sealed points, where the columns have {expected}"
+            yield f"sessions have {found} flushed points, where the columns have {expected}"

@@ -220,7 +220,7 @@ class ExportReader:
         )
 
     def _names_of(self, sessions: Integers) -> list[str]:
-        """Return the names of sessions; those of the batch before are at hand."""
+        """Return the names of sessions; those of the batch before are cached."""
         codes: list[int] = sessions.tolist()
         missing = [code for code in codes if code not in self._session_names]
         found = self._copied.copy.session_names(np.array(missing, np.int64)) if missing else []

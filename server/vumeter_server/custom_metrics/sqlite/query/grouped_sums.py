@@ -35,10 +35,6 @@ from vumeter_server.sqlite import check_cancelled
 Integers = npt.NDArray[np.int64]
 
 
-class _NoExtremes(Exception):
-    """Some rollups were written by an earlier version, without minima and maxima."""
-
-
 def gather_sums(
     snapshot: Snapshot,
     cache: OrganizationCache,
@@ -51,11 +47,7 @@ def gather_sums(
     None if that are minima or maxima and an earlier version wrote some of the rollups: then all has
     to come from points.
     """
-    gathering = _Gathering(snapshot, cache, query, plan, grouping)
-    try:
-        return gathering.run()
-    except _NoExtremes:
-        return None
+    return _Gathering(snapshot, cache, query, plan, grouping).run()
 
 
 class _Gathering:
@@ -78,8 +70,10 @@ class _Gathering:
         self._groups: list[Integers] = [np.empty(0, np.int64)]
         self._sums: list[ExactSums] = []
         self._extremes: list[Extremes] = []
+        # Whether a rollup was met that an earlier version wrote, without minima and maxima.
+        self._lacks_extremes = False
 
-    def run(self) -> GatheredSums:
+    def run(self) -> GatheredSums | None:
         if not self._matching.matches_nothing:
             match self._plan.source:
                 case Source.INTERVALS:
@@ -93,6 +87,8 @@ class _Gathering:
                     self._add_edges()
                 case _:
                     pass
+        if self._lacks_extremes:
+            return None
         needs_extremes = self._plan.needs_extremes
         return GatheredSums(
             buckets=np.concatenate(self._buckets),
@@ -106,7 +102,8 @@ class _Gathering:
     ) -> None:
         if self._plan.needs_extremes:
             if extremes is None:
-                raise _NoExtremes
+                self._lacks_extremes = True
+                return
             self._extremes.append(extremes)
         self._buckets.append(buckets)
         self._groups.append(groups)
@@ -138,6 +135,8 @@ class _Gathering:
 
     def _add_edges(self) -> None:
         """Add the points outside of the whole days, and the head."""
+        if self._lacks_extremes:
+            return
         scan = self._scan()
         for edge in self._plan.edges:
             self._add_points(scan.days(edge.start_us, edge.end_us))
@@ -164,6 +163,8 @@ class _Gathering:
         self._add(buckets, groups, found.sums.taken(entries), extremes)
 
     def _add_compacted(self, span: DaySpan) -> None:
+        if self._lacks_extremes:
+            return
         snapshot = self._snapshot
         connection, organization_id = snapshot.connection, snapshot.organization_id
         cover = compacted.cover(connection, organization_id, span.first, span.end)
@@ -182,6 +183,8 @@ class _Gathering:
             if group_of_label_set is not None:
                 groups = group_of_label_set[label_sets].astype(np.int64)
             self._add(np.full(len(label_sets), span.period), groups, sums, extremes)
+        if self._lacks_extremes:
+            return
         scan = self._scan()
         for first, end, part in cover.pieces:
             self._add_points(scan.days(first * DAY_US, end * DAY_US, after_part=part))
@@ -193,18 +196,20 @@ class _Gathering:
         cube = self._cache.sums(self._snapshot, (self._code,), periods)
         sums = of_matrix(cube[0])
         buckets = np.flatnonzero(sums.counts)
-        extremes = None
-        if self._plan.needs_extremes:
-            extremes = self._extremes_of(periods).taken(buckets)
+        found = self._extremes_of(periods) if self._plan.needs_extremes else None
+        extremes = None if found is None else found.taken(buckets)
         self._add(buckets, np.zeros(len(buckets), np.int64), sums.taken(buckets), extremes)
 
-    def _extremes_of(self, periods: Periods) -> Extremes:
-        """Return the minima and maxima of each bucket.
+    def _extremes_of(self, periods: Periods) -> Extremes | None:
+        """Return the minima and maxima of each bucket; None if a rollup has none.
 
         An interval that a bound lies in belongs to no bucket: its points do.
         """
         bounds_us, cut = self._bounds_us, np.array(periods.cut_intervals, np.int64)
-        cells, minima, maxima = self._whole_intervals(cut)
+        whole = self._whole_intervals(cut)
+        if whole is None:
+            return None
+        cells, minima, maxima = whole
         buckets = [np.searchsorted(bounds_us, cells * CELL_US, "right") - 1]
         smallest, greatest = [minima], [maxima]
         scan = self._scan(times=True)
@@ -232,7 +237,7 @@ class _Gathering:
         start_us, end_us = (int(self._bounds_us[end]) for end in (0, -1))
         return scan.days(max(day * DAY_US, start_us), min((day + 1) * DAY_US, end_us))
 
-    def _whole_intervals(self, cut: Integers) -> tuple[Integers, Array, Array]:
+    def _whole_intervals(self, cut: Integers) -> tuple[Integers, Array, Array] | None:
         """Return the intervals of flushed points that no bound cuts, with minima and maxima."""
         first, end = int(self._bounds_us[0]), int(self._bounds_us[-1])
         found = read_extremes(
@@ -242,7 +247,7 @@ class _Gathering:
             (first // DAY_US, -(-end // DAY_US)),
         )
         if found is None:
-            raise _NoExtremes
+            return None
         cells, extremes = found
         whole = (cells * CELL_US >= first) & ((cells + 1) * CELL_US <= end) & ~np.isin(cells, cut)
         return cells[whole], extremes.minima[whole], extremes.maxima[whole]

@@ -1,4 +1,4 @@
-"""Sums of sealed days by metric and value of one label, kept as arrays over all days.
+"""Sums of flushed days by metric and value of one label, kept as arrays over all days.
 
 Which parts of days there are is read with every query; what was read of a part before is not read
 again.
@@ -24,7 +24,7 @@ Entry = tuple[Array, Array, ExactSums, Extremes | None]
 """Metric codes, label codes plus 1 (0: without the label), and their sums, minima and maxima, of
 one part of a day; None if it was written without minima and maxima."""
 
-# A label with more entries than this over all days is read anew for each query.
+# A label with more entries than this over all days is read again for each query.
 MAX_ENTRIES = 400_000
 # So many labels of one organization are kept, with so many entries together.
 MAX_LABELS = 32

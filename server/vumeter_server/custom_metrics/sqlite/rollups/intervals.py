@@ -1,7 +1,7 @@
-"""Sums of each metric by cells of 15 minutes, over the sealed days and the log together.
+"""Sums of each metric by intervals of 15 minutes, over the flushed days and the head together.
 
 Every time zone in use is a multiple of 15 minutes from UTC, so that days, hours and most steps are
-made of whole cells. Sealing moves points from the log to the days and changes no sum.
+made of whole intervals. A flush moves points from the head to the days and changes no sum.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Totals:
     def read(
         cls, connection: sqlite3.Connection, organization_id: int, metric_code: int, log: Points
     ) -> Totals:
-        """Read the sums of the sealed days and add those of the log."""
+        """Read the sums of the flushed days and add those of the head."""
         totals = cls()
         rows = connection.execute(
             "SELECT c.day, c.sums FROM metric_cells c CROSS JOIN metric_days d"
@@ -136,7 +136,7 @@ class Totals:
 def _sums_before(sums: Matrix) -> Matrix | None:
     """Return the sums before each cell and behind the last; None if they are not all exact.
 
-    The last of four parts is not whole; its rounding is below all digits that are told.
+    The last of four parts is not whole; its rounding is below all digits that are printed.
     """
     before = np.zeros((len(sums), sums.shape[1] + 1))
     np.cumsum(sums, axis=1, out=before[:, 1:])

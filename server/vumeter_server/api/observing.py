@@ -1,0 +1,103 @@
+"""Every call is observed: counted, measured, traced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from vumeter_server.api.call import Call
+from vumeter_server.telemetry.instruments import Instruments
+
+End = Callable[[grpc.StatusCode], None]
+"""Is called with the status of a call when it has ended."""
+Begin = Callable[[Call], End]
+"""Is called when a call begins."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """A method, by its full name; `is_stream` where either side sends a stream."""
+
+    method: str
+    is_stream: bool
+
+
+class Observer(Protocol):
+    """Wants to know of every call."""
+
+    def of_method(self, method: Observed) -> Begin:
+        """Return what is called when a call of that method begins."""
+
+
+@contextlib.contextmanager
+def observing(observations: Sequence[Begin], call: Call) -> Iterator[None]:
+    """Observe a call from its begin to the status with which it ends."""
+    ends = [begin(call) for begin in observations]
+    status = grpc.StatusCode.UNKNOWN
+    try:
+        yield
+        status = grpc.StatusCode.OK
+    except (asyncio.CancelledError, GeneratorExit):
+        status = grpc.StatusCode.CANCELLED
+        raise
+    except grpc.aio.AbortError:
+        status = call.ended_with or status
+        raise
+    finally:
+        for end in ends:
+            end(status)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMetrics:
+    """Counts calls, and measures how long they take."""
+
+    instruments: Instruments
+
+    def of_method(self, method: Observed) -> Begin:
+        """Return what counts a call of that method."""
+        # Methods that are never called have no series.
+        series: list[_Series] = []
+
+        def begin(call: Call) -> End:
+            if not series:
+                series.append(_Series(self.instruments, method))
+            return series[0].begin()
+
+        return begin
+
+
+class _Series:
+    """The series of one method."""
+
+    def __init__(self, instruments: Instruments, method: Observed) -> None:
+        self._method = method.method
+        self._requests = instruments.requests
+        self._in_flight = instruments.requests_in_flight.labels(method.method)
+        self._seconds = (
+            None if method.is_stream else instruments.request_seconds.labels(method.method)
+        )
+        self._by_status: dict[grpc.StatusCode, Any] = {}
+
+    def begin(self) -> End:
+        self._in_flight.inc()
+        started = time.perf_counter()
+
+        def end(status: grpc.StatusCode) -> None:
+            self._in_flight.dec()
+            if self._seconds is not None:
+                self._seconds.observe(time.perf_counter() - started)
+            counter = self._by_status.get(status)
+            if counter is None:
+                counter = self._requests.labels(self._method, status.name)
+                self._by_status[status] = counter
+            counter.inc()
+
+        return end

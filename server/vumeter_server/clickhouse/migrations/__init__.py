@@ -1,0 +1,1 @@
+"""The schema on ClickHouse: a module for each version."""

@@ -1,0 +1,57 @@
+"""Opening the store that VUMETER_STORE names: signing in, and making its tables."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from vumeter_server.clickhouse.failures import ClickHouseError, SignInRefused
+from vumeter_server.clickhouse.http import QUERY_SECONDS, HttpClickHouse
+from vumeter_server.clickhouse.migrations.history import migrate
+from vumeter_server.errors import Unavailable
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import ClickHouseAddress
+
+
+@contextlib.asynccontextmanager
+async def opened_clickhouse(
+    address: ClickHouseAddress, password: str, *, query_seconds: float = QUERY_SECONDS
+) -> AsyncIterator[HttpClickHouse]:
+    """Open a store, with the tables of this version.
+
+    Raises StartError, with one line for the operator, if nobody answers, the user is not let in,
+    the cluster is not as it was described, or the tables cannot be made.
+    """
+    clickhouse = HttpClickHouse.at(address, password, query_seconds)
+    try:
+        await _check(clickhouse, address)
+        await migrate(clickhouse)
+        yield clickhouse
+    finally:
+        await clickhouse.close()
+
+
+async def _check(clickhouse: HttpClickHouse, address: ClickHouseAddress) -> None:
+    try:
+        found = await clickhouse.query(
+            "SELECT count() AS nodes FROM system.clusters WHERE cluster = {cluster:String}",
+            {"cluster": address.cluster},
+        )
+    except SignInRefused as error:
+        raise StartError(
+            f"VUMETER_STORE: {clickhouse} refuses user {address.user} or the password"
+        ) from error
+    except Unavailable as error:
+        raise StartError(
+            f"VUMETER_STORE: none of {clickhouse} answers; the log says why"
+        ) from error
+    except ClickHouseError as error:
+        raise StartError(f"VUMETER_STORE: {clickhouse} cannot be asked: {error}") from error
+    nodes = found.column("nodes")[0].as_py()
+    if address.cluster and not nodes:
+        raise StartError(f"VUMETER_STORE: the nodes know no cluster {address.cluster}")
+    if address.cluster and not address.on_cluster and nodes != len(address.hosts):
+        raise StartError(
+            f"VUMETER_STORE: names {len(address.hosts)} of the {nodes} nodes of the cluster"
+            f" {address.cluster}; without on_cluster=true it has to name all of them"
+        )

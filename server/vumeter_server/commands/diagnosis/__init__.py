@@ -1,0 +1,1 @@
+"""What `vumeter doctor` looks at: the database file, the machine, and what the product brings."""

@@ -1,0 +1,34 @@
+"""The processes of a product from outside: which they are, and what they take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.stack import Stack
+
+PAGE_BYTES = 4096
+
+
+def server_of(stack: Stack) -> int:
+    """Return the process id of the server, or of the first of several."""
+    return min(pid for pid in stack.children() if "envoy" not in name_of(pid))
+
+
+def envoy_of(stack: Stack) -> int:
+    """Return the process id of Envoy."""
+    (found,) = [pid for pid in stack.children() if "envoy" in name_of(pid)]
+    return found
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def descriptors(pid: int) -> int:
+    """Return how many file descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6

@@ -1,0 +1,98 @@
+"""Requests that nobody would send, on every path and method: no fault, no leak, nothing grows.
+
+`make test` sends some thousands. `make test-fuzz REQUESTS=1000000` sends as many as it says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.commands.command import vumeter
+from tests.end_to_end.api import METHODS
+from tests.end_to_end.conftest import connected, with_key
+from tests.end_to_end.killing import running
+from tests.end_to_end.processes import descriptors, envoy_of, resident_mb, server_of
+from tests.fuzz.making import Maker, RestRequest, RpcRequest
+from tests.fuzz.sending import Judge, faults_in
+from tests.stack import Stack
+
+REQUESTS: Final = int(os.environ.get("TEST_FUZZ") or 3_000)
+REQUESTS_OF_A_SEED: Final = 50
+# Of those who record anything there is: caches fill up to their limits.
+SERVER_AT_MOST_MB: Final = 600
+ENVOY_AT_MOST_MB: Final = 300
+DESCRIPTORS_AT_MOST: Final = 50
+pytestmark = pytest.mark.timeout(300 + REQUESTS // 20)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A product of its own, whose log and memory are looked at."""
+    with running(
+        # Each refusal is a line, and there would be a million.
+        tmp_path_factory.mktemp("own"),
+        VUMETER_LOG_LEVEL="warning",
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def judge(own: Stack) -> Iterator[Judge]:
+    with connected(own) as anybody:
+        made = Judge(with_key(anybody, "Clinic"))
+        yield made
+        made.close()
+
+
+def test_every_method_is_asked() -> None:
+    maker = Maker(0)
+    asked = set()
+    paths = set()
+    for _ in range(6_000):
+        request = maker.request()
+        if isinstance(request, RpcRequest):
+            asked.add(request.method.name)
+        elif isinstance(request, RestRequest):
+            paths.add(request.target.partition("?")[0])
+    assert asked == {method.name for method in METHODS}
+    for method in METHODS:
+        if method.is_rest:
+            assert any(method.path_pattern.fullmatch(path) for path in paths), method.path
+
+
+def test_no_request_makes_a_fault_or_a_leak_and_nothing_grows(own: Stack, judge: Judge) -> None:
+    pids = (server_of(own), envoy_of(own))
+    before = [descriptors(pid) for pid in pids]
+
+    @settings(
+        max_examples=max(REQUESTS // REQUESTS_OF_A_SEED, 1),
+        derandomize=REQUESTS <= 3_000,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(seed=st.integers(0, 2**64 - 1))
+    def send(seed: int) -> None:
+        maker = Maker(seed)
+        for _ in range(REQUESTS_OF_A_SEED):
+            judge.send(maker.request())
+
+    send()
+    print(sum(judge.answers.values()), dict(judge.answers))  # noqa: T201 - the figures of a long run
+    print([resident_mb(pid) for pid in pids], [descriptors(pid) for pid in pids])  # noqa: T201
+    assert judge.answers["200"] > REQUESTS * 0.05
+    assert judge.answers["OK"] > REQUESTS * 0.02
+    assert (server_of(own), envoy_of(own)) == pids
+    assert faults_in(own.log.read_text()) == []
+    assert "Traceback" not in own.log.read_text()
+    for pid, at_most, descriptors_before in zip(
+        pids, (SERVER_AT_MOST_MB, ENVOY_AT_MOST_MB), before, strict=True
+    ):
+        assert resident_mb(pid) < at_most
+        assert descriptors(pid) < descriptors_before + DESCRIPTORS_AT_MOST
+    assert vumeter("db", "check", db=Path(own.db_path)) == "no problem found\n"

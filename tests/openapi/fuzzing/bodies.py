@@ -98,6 +98,24 @@ def repair_calls(body: dict[str, Any]) -> None:
                 call[group][name] = {"stt": 1}
 
 
+def repair_export(value: Any) -> None:
+    """Numbers as text are numbers, and arrays and lists are what they say."""
+    if isinstance(value, list):
+        for each in value:
+            repair_export(each)
+    elif isinstance(value, dict):
+        for name in ("asInt", "intValue"):
+            if name in value:
+                value[name] = str(MOST_INTEGER)
+        for name in ("asDouble", "doubleValue"):
+            if isinstance(value.get(name), str):
+                value[name] = "NaN"
+        for name in ("arrayValue", "kvlistValue", "bytesValue"):
+            value.pop(name, None)
+        for each in value.values():
+            repair_export(each)
+
+
 def _is_small(given: Any) -> bool:
     return _fits(given, MOST_LEVELS) and len(json.dumps(given)) <= MOST_OBJECT_BYTES
 

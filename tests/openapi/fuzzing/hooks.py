@@ -47,6 +47,8 @@ BODIES: Mapping[str, Callable[[Any], None]] = {
     "/v1/custom-metrics/query": bodies.repair_query,
     "/v1/custom-metrics/delete": bodies.repair_deletion,
     "/sdk/api/v1/simulation/calls": bodies.repair_calls,
+    "/v1/metrics": bodies.repair_export,
+    "/observability/metrics/otlp/v0": bodies.repair_export,
 }
 
 

@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-long test-cluster test-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,8 @@ setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
 # The editable install is made once: a change of the code needs no new one, a change of
 # pyproject.toml or of the lock file does.
 .venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "vumeter needs Python 3.11 to 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+		{ echo "vumeter needs Python 3.11 to 3.14: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
@@ -45,6 +45,12 @@ test: setup ## run all tests (ARGS=tests/times: only these, WORKERS=2: in 2 proc
 
 test-long: setup ## run all tests with many more examples, rounds and kills: hours (ARGS as above)
 	@TEST_LONG=1 $(PYTEST) $(ARGS)
+
+test-pythons: setup ## run a part of the tests with each Python 3.11 to 3.14 that is found (PYTHONS=paths of others)
+	@$(BIN)/python tools/pythons.py $(ARGS)
+
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
 	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance -k "clickhouse or cluster" $(ARGS)
@@ -92,6 +98,9 @@ fix: setup ## repair what lint can repair
 generate: build/generate-venv/ready ## write generated/ from protos/
 	@$(GENERATE_BIN)/python tools/generate.py
 
+grafana-dashboard: setup ## write monitoring/grafana-dashboard.json, the dashboard of own metrics
+	@$(BIN)/python tools/grafana_dashboard.py
+
 check-generated: build/generate-venv/ready ## fail if generated/ is not what protos/ gives
 	@$(GENERATE_BIN)/python tools/generate.py --check
 
@@ -129,8 +138,10 @@ build/bench-venv/ready: bench/requirements.lock
 		"$$($(BENCH_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
 	@touch $@
 
-lock: setup ## renew requirements.lock and those of bench/, tools/ and tests/
+lock: setup ## renew requirements.lock and those of deploy/, bench/, tools/ and tests/
 	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade --constraint requirements.lock -o deploy/build-requirements.lock deploy/build-requirements.in
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in
 	@$(COMPILE) --upgrade -o tools/audit.lock tools/audit.in

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vumeter_server.access.keys import NewKey
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.sign_in import SqliteSignInAdministration
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.runtime.parent_death import ending_with_parent
 from vumeter_server.sqlite import open_database
@@ -45,10 +46,18 @@ class Stack:
         role: Role = Role.OWNER,
         expires_us: int | None = None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Make a key, and its organization if there is none of that name."""
         administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
-        return administration.create_key(organization, role, expires_us, tenant_id)
+        return administration.create_key(organization, role, expires_us, tenant_id, label)
+
+    def make_code(self, organization: str = "acme", *, for_live: bool = False) -> str:
+        """Make the code of a sign-in link, as another process does it."""
+        administration = SqliteSignInAdministration(open_database(self.db_path, create=False))
+        code = administration.create_code(organization, for_live=for_live)
+        assert code is not None
+        return code
 
     def revoke_key(self, key: NewKey) -> None:
         """Revoke a key, as another process does it."""
@@ -113,6 +122,8 @@ def spawn_up(
             env={
                 **os.environ,
                 "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
+                # Most tests report calls of 2025, and ask for their totals.
+                "VUMETER_CALL_TTL": "36500d",
                 **environment,
             },
             stdout=stdout,

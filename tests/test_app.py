@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class BrokenOnce:
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         return None
+
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        return {}
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return self._key

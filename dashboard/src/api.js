@@ -69,6 +69,12 @@ export function curlOf(asked) {
   return parts.join(" ");
 }
 
+/** Exchanges the code of a sign-in link for keys. */
+export async function redeemCode(code) {
+  const { data } = await ask(request("", "v1/sign-in", {}, { code }), { secret: "" });
+  return data.keys.map(({ key }) => key);
+}
+
 /** Asks who a secret belongs to. */
 export async function askCaller(secret) {
   return (await ask(request("", "v1/caller"), { secret })).data;

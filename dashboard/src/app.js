@@ -8,7 +8,7 @@ import { LivePage } from "./live.js";
 import { MetricsPage } from "./metrics.js";
 import { changed, goTo, placeHref, shared, usePlace } from "./place.js";
 import { SessionPage } from "./session.js";
-import { SignIn } from "./signin.js";
+import { SignIn, SignInByLink } from "./signin.js";
 import { SimulationsPage } from "./simulations.js";
 import { UsagePage } from "./usage.js";
 import { isZone, ownZone, zones } from "./zone.js";
@@ -22,6 +22,9 @@ const PAGES = {
   usage: { title: "Usage", needs: "organization", view: UsagePage },
 };
 
+// The place of sign-in links, `#/sign-in?code=...`.
+const LINKED = "sign-in";
+
 function App() {
   const { page, state } = usePlace();
   const [credentials, setCredentials] = useState(readCredentials);
@@ -32,12 +35,13 @@ function App() {
 
   useEffect(() => {
     // A link shows the same to somebody in another time zone.
+    if (page === LINKED) return;
     if (page !== named || state.get("zone") !== zone) goTo(named, changed(state, { zone }), { replace: true });
   });
   useEffect(() => chooseTheme(theme), [theme]);
   useEffect(() => {
-    document.title = `${PAGES[named].title} · vumeter`;
-  }, [named]);
+    document.title = `${page === LINKED ? "Sign in" : PAGES[named].title} · vumeter`;
+  }, [page, named]);
   useEffect(() => {
     const refuse = ({ detail }) => {
       if (!detail) return;
@@ -56,16 +60,17 @@ function App() {
   const signedIn = (found) => {
     setRefused(null);
     setCredentials(found);
+    if (page === LINKED) goTo("", shared(state), { replace: true });
     // Whoever signs in first is shown a page that the credential opens.
-    if (nobody && !found[needs]) goTo(found.live ? "live" : "metrics", shared(state));
+    else if (nobody && !found[needs]) goTo(found.live ? "live" : "metrics", shared(state));
   };
-  const caller = credentials[needs]?.caller;
+  const caller = page === LINKED ? null : credentials[needs]?.caller;
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>To the content</a>
     <header class="bar">
       <a class="brand" href=${placeHref("live", shared(state))}><${Brand} />vumeter</a>
       <nav aria-label="Pages"><ul class="nav">${Object.entries(PAGES).map(([name, each]) => html`<li key=${name}>
-        <a href=${placeHref(name, shared(state))} aria-current=${name === named ? "page" : undefined}>${each.title}</a></li>`)}</ul></nav>
+        <a href=${placeHref(name, shared(state))} aria-current=${name === named && page !== LINKED ? "page" : undefined}>${each.title}</a></li>`)}</ul></nav>
       <div class="settings">
         <${ZoneField} zone=${zone} onChange=${(next) => set({ zone: next })} />
         <select aria-label="Theme" value=${theme} onChange=${(event) => set({ theme: event.target.value })}>
@@ -77,7 +82,9 @@ function App() {
     <main id="main" tabindex="-1">
       ${caller
         ? html`<${View} key=${named} title=${title} caller=${caller} state=${state} zone=${zone} set=${set} />`
-        : html`<${SignIn} key=${needs} needed=${nobody ? null : needs} refused=${refused === needs} onSignedIn=${signedIn} />`}
+        : page === LINKED
+          ? html`<${SignInByLink} code=${state.get("code")} onTaken=${() => goTo(LINKED, shared(state), { replace: true })} onSignedIn=${signedIn} />`
+          : html`<${SignIn} key=${needs} needed=${nobody ? null : needs} told=${refused === needs ? "The credential is no longer valid." : ""} onSignedIn=${signedIn} />`}
     </main>`;
 }
 

@@ -22,6 +22,7 @@ export function saveCredentials(credentials) {
 
 /** Returns the headers that show a secret, for a path. */
 export function headersOf(secret, path) {
+  if (!secret) return {};
   if (!isKey(secret)) return { "X-Admin-Token": secret };
   if (!path.startsWith("sdk/")) return { Authorization: `Bearer ${secret}` };
   const [id, rest] = secret.split(".");

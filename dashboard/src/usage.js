@@ -20,8 +20,8 @@ export function UsagePage({ title, zone }) {
       <${Limits} found=${found} />
       <${Rows} found=${found} title="Metrics" of="byMetric" columns=${{ metric: "Metric", type: "Type", points: "#Points", bytes: "#Size", labelValues: "#Label values" }} texts=${{ bytes: sizeText }} />
       <${Rows} found=${found} title="Labels" of="byLabel" columns=${{ label: "Label", values: "#Values", labelSets: "#Label sets", hasOther: "Beyond the limit" }} texts=${{ hasOther: (each) => (each ? "some are __other__" : NOTHING) }} empty="No label has been recorded." />
-      <div class="wide"><${Rows} found=${found} title="Rejected in the last 24 hours" of="rejected" columns=${{ reason: "Reason", keyId: "Key", requests: "#Requests", points: "#Points", lastTime: "Last" }} texts=${{ lastTime: at }} empty="Nothing was rejected." /></div>
-      <div class="wide"><${Rows} found=${found} title="Keys" of="keys" columns=${{ keyId: "Key", role: "Role", state: "State", lastUseTime: "Last use", createTime: "Created", expireTime: "Expires" }} texts=${{ lastUseTime: at, createTime: at, expireTime: at }} /></div>
+      <div class="wide"><${Rows} found=${found} title="Rejected in the last 24 hours" of="rejected" columns=${{ reason: "Reason", keyId: "Key", keyLabel: "Label", requests: "#Requests", points: "#Points", lastTime: "Last" }} texts=${{ lastTime: at }} empty="Nothing was rejected." /></div>
+      <div class="wide"><${Rows} found=${found} title="Keys" of="keys" columns=${{ keyId: "Key", label: "Label", role: "Role", state: "State", lastUseTime: "Last use", createTime: "Created", expireTime: "Expires" }} texts=${{ lastUseTime: at, createTime: at, expireTime: at }} /></div>
     </div>`;
 }
 

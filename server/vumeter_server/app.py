@@ -19,6 +19,7 @@ from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.sign_in import SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
 from vumeter_server.api.observing import RequestMetrics
@@ -149,7 +150,7 @@ async def running(
             ),
             [
                 *(each for family in built for each in family.servicers),
-                *servicers_beside_families(keys),
+                *servicers_beside_families(keys, SqliteSignInCodes(readers, writer, clock)),
             ],
             reflection=settings.reflection,
             forwarding=forwarding,

@@ -22,6 +22,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "Run the gRPC server until Ctrl-C or SIGTERM.",
         "vumeter_server.commands.serve:serve",
     ),
+    "dashboard": LazyCommand(
+        "Print a link that opens the dashboard signed in, once and within five minutes.",
+        "vumeter_server.commands.dashboard:dashboard",
+    ),
+    "env": LazyCommand(
+        "Print variables for a shell: where the server answers, and what opens it.",
+        "vumeter_server.commands.env:env",
+    ),
     "keys": LazyCommand(
         "API keys; a running server honors every change within a second.",
         "vumeter_server.commands.keys:keys",

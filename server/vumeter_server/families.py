@@ -32,6 +32,7 @@ from vumeter_server.live_metrics.own_metrics import exposition
 from vumeter_server.live_metrics.query import LiveQueries
 from vumeter_server.live_metrics.rest_api import LiveMetricsRestService
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.sqlite.state import Epoch
 from vumeter_server.otlp.grpc_api import OtlpMetricsService, OtlpService
 from vumeter_server.otlp.ingest import Exports, known_exporters
 from vumeter_server.otlp.rest_api import OtlpRestService
@@ -191,8 +192,13 @@ async def _live_metrics(foundation: Foundation) -> Family:
         return Family(
             servicers=[], forwarded=[LiveMetricsService.service, LiveMetricsRestService.service]
         )
+    call_ttl_us = foundation.settings.call_ttl_us
     store = await SqliteLiveStore.open(
-        foundation.writer, foundation.readers, foundation.clock, foundation.epoch_id
+        foundation.writer,
+        foundation.readers,
+        foundation.clock,
+        # A clock that is wrong by years must not keep everything from being counted.
+        Epoch(foundation.epoch_id, foundation.guard.record().seen_us - call_ttl_us),
     )
     view = await LiveView.of(store)
     queries = LiveQueries(store=store, view=view)
@@ -204,7 +210,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     maintenance = LiveMaintenance(
         store=store,
         guard=foundation.guard,
-        call_ttl_us=foundation.settings.call_ttl_us,
+        call_ttl_us=call_ttl_us,
         retention_days=foundation.settings.retention_days,
     )
     return Family(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 import grpc
@@ -70,6 +70,9 @@ class NoKeys:
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         return None
+
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        return {}
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         return None

@@ -15,6 +15,7 @@ from tests.stack import Stack
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.sqlite import audit, open_database
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.times.units import DAY_US
@@ -70,6 +71,32 @@ def test_what_commands_do_is_listed_with_the_user_and_the_command(tmp_path: Path
         "vumeter organizations delete",
     ]
     assert {each["key_id"] for each in found} == {None}
+
+
+def test_keys_are_listed_with_the_label_that_they_have_now(tmp_path: Path) -> None:
+    db = tmp_path / "vumeter.db"
+    key = ("keys", "create", "--create", "--organization", "acme", "--role", "owner")
+    first = parsed(vumeter(*key, "--label", "Booking", "--format", "json", db=db))["key_id"]
+    vumeter("keys", "label", first, "Booking, retired", db=db)
+    by_key = Actor(key_id=first)
+    open_database(db).write(
+        lambda connection: audit.append(
+            connection, NOW_US, "points.delete", actor=by_key, target=first
+        )
+    )
+    found = entries(db)
+    assert [what(each) for each in found] == [
+        ("key.create", first, {"role": "owner", "tenant": None, "label": "Booking"}),
+        ("key.label", first, {"label": "Booking, retired"}),
+        ("points.delete", first, {}),
+    ]
+    assert [(each["key_label"], each["target_label"]) for each in found] == [
+        (None, "Booking, retired"),
+        (None, "Booking, retired"),
+        ("Booking, retired", None),
+    ]
+    newest = vumeter("audit", "list", db=db).splitlines()[1].split("\t")
+    assert newest[1:] == [f"{first} (Booking, retired)", "points.delete", "-", first, "-"]
 
 
 def test_what_callers_delete_and_export_is_listed_with_their_key(stack: Stack) -> None:

@@ -173,3 +173,19 @@ def test_a_damaged_database_does_not_replace_a_good_backup(database: Path, tmp_p
     assert done.stderr.startswith(f"{file} was not written: the copy of {damaged} has ")
     assert file.read_bytes() == good
     assert not Path(f"{file}.partial").exists()
+
+
+def test_the_store_of_the_environment_is_backed_up_or_it_is_an_error(
+    database: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.db"
+    vumeter("backup", str(file), VUMETER_STORE=f"sqlite:///{database}")
+    assert vumeter("db", "check", VUMETER_STORE=f"sqlite:///{file}") == "no problem found\n"
+    other = try_vumeter(
+        "backup", str(tmp_path / "other.db"), VUMETER_STORE="clickhouse://me@localhost/metrics"
+    )
+    assert (other.returncode, other.stderr) == (
+        2,
+        "vumeter: VUMETER_STORE names ClickHouse, and this command is for a file: give --db\n",
+    )
+    assert names(tmp_path) == {"backup.db"}

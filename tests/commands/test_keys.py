@@ -51,6 +51,7 @@ def test_creating_a_key_makes_the_database_and_the_organization(db: Path) -> Non
         "organization": "harbour-dental",
         "role": "admin",
         "tenant": None,
+        "label": None,
         "expires_at": None,
     }
     assert re.fullmatch(r"vmk_[a-z2-7]{20}", key["key_id"])
@@ -82,7 +83,7 @@ def test_as_text_a_key_is_a_line_a_field(db: Path) -> None:
     )
     fields = dict(line.split(maxsplit=1) for line in printed.splitlines())
     assert list(fields) == [
-        *("key_id", "secret", "bearer", "organization", "role", "tenant", "expires_at")
+        *("key_id", "secret", "bearer", "organization", "role", "tenant", "label", "expires_at")
     ]
     assert fields["organization"] == "Praxis Dr. Höß"
     assert fields["bearer"] == f"{fields['key_id']}.{fields['secret']}"
@@ -117,6 +118,14 @@ def test_a_lifetime_is_written_as_steps_are(db: Path) -> None:
             "must not hold control characters",
         ),
         (("--role", "admin"), "Missing option '--organization'"),
+        (
+            ("--organization", "acme", "--role", "admin", "--label", "a" * 101),
+            "'--label': must have 1 to 100 characters",
+        ),
+        (
+            ("--organization", "acme", "--role", "admin", "--label", "two\nlines"),
+            "'--label': must have 1 to 100 characters and no control characters",
+        ),
         (("--organization", "acme", "--role", "admin", "--expires-in", "soon"), "30s, 5m, 1h"),
         (("--organization", "acme", "--role", "admin", "--expires-in", "0d"), "30s, 5m, 1h"),
     ],

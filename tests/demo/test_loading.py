@@ -3,69 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import requests
-from pydantic import SecretStr
+from tests.demo.asking import NOON_US, clock_at, settings_of, sums, totals
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.demo import custom_metrics
 from vumeter_server.demo.loading import load_demo, play_demo
-from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
-from vumeter_server.runtime.clock import Clock
-from vumeter_server.runtime.settings import Settings
-from vumeter_server.times.units import DAY_US, HOUR_US
-
-NOON_US = int(datetime(2026, 3, 19, 12, 20, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-@pytest.fixture(scope="module")
-def requests_of_two_weeks() -> list[pb.StreamPointsRequest]:
-    return [
-        custom_metrics.request_of_hour(hour_us) for hour_us in custom_metrics.hours_before(NOON_US)
-    ]
-
-
-@pytest.fixture
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    started = start_stack(tmp_path_factory.mktemp("empty"), VUMETER_ACCESS_LOG="false")
-    yield started
-    started.stop()
-
-
-def clock_at(now_us: int) -> Clock:
-    return lambda: now_us
-
-
-def settings_of(stack: Stack) -> Settings:
-    return Settings(db=stack.db_path, admin_token=SecretStr(stack.admin_token))
-
-
-def totals(stack: Stack) -> dict[str, float]:
-    """Return what the demo's organization holds."""
-    bearer = stack.make_key("demo").bearer
-    answer = requests.get(
-        f"{stack.rest_url}/v1/custom-metrics/aggregate",
-        params={"startDate": "2026-01-01", "endDate": "2027-12-31"},
-        headers={"Authorization": f"Bearer {bearer}"},
-        timeout=10,
-    )
-    found: dict[str, float] = answer.json()["data"]
-    return found
-
-
-def sums(requests_of_hours: list[pb.StreamPointsRequest]) -> dict[str, Any]:
-    found: dict[str, float] = defaultdict(float)
-    for request in requests_of_hours:
-        for point in request.points:
-            found[point.name] += point.value
-    return {name: pytest.approx(total, rel=1e-9) for name, total in sorted(found.items())}
+from vumeter_server.demo.stage import (
+    Demo,
+    DemoError,
+    ShowProgress,
+    Stage,
+)
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 
 
 def test_two_weeks_end_with_the_last_whole_hour() -> None:
@@ -119,8 +75,8 @@ async def test_it_is_loaded_once(empty: Stack, capsys: pytest.CaptureFixture[str
     assert "points of custom metrics of the organization demo" in capsys.readouterr().out
     loaded = totals(empty)
     assert loaded["sessions_handled"] > 1_000
-    await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
-    await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + 9 * DAY_US))
+    for later_us in (0, 39 * MINUTE_US, -5 * DAY_US):
+        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + later_us))
     assert totals(empty) == loaded
     assert capsys.readouterr().out == ""
 

@@ -152,7 +152,7 @@ def test_every_path_and_its_parameters_are_described_on_the_page_of_its_family(n
 SENT_BY_WORKERS = {f"OtlpRestService.Discard{each}" for each in ("Traces", "Logs", "Recordings")}
 
 
-FOR_BROWSERS = {
+FOR_BROWSERS = {"AccessRestService.SignIn"} | {
     f"{service}.{method}"
     for service in ("DashboardRestService", "OpenApiRestService")
     for method in ("GetPage", "GetAsset")
@@ -164,6 +164,8 @@ def test_every_path_is_asked_in_the_readme(name: str) -> None:
     _, _, path, _ = PATHS[name]
     asked = "\n".join(step.code for step in steps_of(README))
     variables = re.findall(r"(?:^export |^| )(\w+)=(\S+)", asked, re.MULTILINE)
+    # It is set by `vumeter env`.
+    variables.append(("VUMETER_URL", "http://127.0.0.1:8080"))
     # One variable is made of another.
     for _ in range(2):
         for variable, value in variables:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from tests.documentation.walkthrough import (
     Step,
     Terminal,
-    admin_token_of_first_terminal,
     started_as_shown,
     steps_of,
 )
@@ -26,9 +26,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return terminal.run(STEPS, tmp_path_factory.mktemp("readme"))
 
 
-def test_ports_are_written_once_in_what_is_pasted() -> None:
+def test_what_is_pasted_names_no_port() -> None:
     pasted = "\n".join(step.code for step in STEPS)
-    assert re.findall(r"\S*(?:8080|50051)\S*", pasted) == ["REST_PORT=8080", "GRPC_PORT=50051"]
+    assert not re.findall(r"\S*(?:8080|50051)\S*", pasted)
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)), ids=[step.name for step in STEPS])
@@ -100,18 +100,25 @@ def test_the_second_terminal_inherits_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VUMETER_ADMIN_TOKEN", "token-of-the-first-terminal-0123456789")
-    (step,) = steps_of('```sh\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n')
-    with pytest.raises(AssertionError, match="REST_PORT: unbound variable"):
-        Terminal(checkout=tmp_path, other_ports={}).run([step], tmp_path)
-    (step,) = steps_of(
-        '```sh\nREST_PORT=1\necho "${VUMETER_ADMIN_TOKEN-nothing} $REST_PORT"\n```\n'
-    )
-    terminal = Terminal(checkout=tmp_path, other_ports={"REST_PORT=1": "REST_PORT=2"})
-    assert terminal.run([step], tmp_path) == ["nothing 2\n"]
+    (step,) = steps_of('```sh\necho "${VUMETER_ADMIN_TOKEN-nothing}"\n```\n')
+    assert Terminal(checkout=tmp_path).run([step], tmp_path) == ["nothing\n"]
+    (step,) = steps_of('```sh\necho "$VUMETER_URL"\n```\n')
+    with pytest.raises(AssertionError, match="VUMETER_URL: unbound variable"):
+        Terminal(checkout=tmp_path).run([step], tmp_path)
 
 
-def test_the_first_terminal_says_which_token_the_product_gets(tmp_path: Path) -> None:
-    start = "```console\n$ git clone x\n$ echo 0123 > token\n$ {}make run\n```\n"
-    with_token = start.format("VUMETER_ADMIN_TOKEN=$(cat token) ")
-    assert admin_token_of_first_terminal(with_token, tmp_path) == "0123"
-    assert admin_token_of_first_terminal(start.format(""), tmp_path) == ""
+def test_typescript_records_its_point(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    (program,) = re.findall(r"^```ts\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    # Without types it is JavaScript as well, which every node runs.
+    (tmp_path / "first.mjs").write_text(program)
+    with started_as_shown(README, ROOT, tmp_path) as terminal:
+        (step,) = steps_of(
+            '```sh\neval "$(.venv/bin/vumeter env)"\n'
+            f'"{node}" first.mjs\ncurl -s -H "Authorization: Bearer $VUMETER_KEY"'
+            ' "$VUMETER_URL/v1/custom-metrics/names"\n```\n'
+        )
+        (printed,) = terminal.run([step], tmp_path)
+    assert printed.strip() == '{ recorded: 1 }\n{"data":["booking_attempt"]}'

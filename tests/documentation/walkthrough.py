@@ -4,8 +4,8 @@ Its fenced blocks are read in order. `sh` blocks run in one shell, so that a blo
 earlier one set; `python` blocks run with what the shell exported. A `json` or `text` block right
 behind one of these is what it prints. Other blocks, `console` among them, do not run here.
 
-The shell stands for the reader's second terminal. It inherits nothing from the process that runs
-the product: not the admin token, not the database, not the ports.
+The shell stands for the reader's second terminal. It inherits nothing from the first one, in which
+`make run` runs: not the admin token, not the database, not the ports.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack import start_stack
+from tests.first_start import in_second_terminal, started
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = ("sh", "python")
 _ANSWERS = ("json", "text")
-_STARTS = re.compile(r"^\$ (?P<line>.*\bmake run)$", re.MULTILINE)
-_CLONE = "git clone"
+_STARTS = re.compile(r"^```console\n(\$ .*\n)*\$ make run\n", re.MULTILINE)
 _VENV = Path(sys.executable).parent.parent
 
 
@@ -84,25 +82,9 @@ def steps_of(page: str) -> list[Step]:
 
 def make_checkout(checkout: Path, root: Path) -> None:
     """Make a folder that looks like the reader's clone, with a `data/` of its own."""
-    for name in ("README.md", "examples", "generated", "protos", "server"):
+    for name in ("README.md", "clients", "examples", "generated", "protos", "server"):
         (checkout / name).symlink_to(root / name)
     (checkout / ".venv").symlink_to(_VENV)
-
-
-def admin_token_of_first_terminal(page: str, checkout: Path) -> str:
-    """Run what the page says to type before `make run`; return the admin token that it gets."""
-    (start,) = [
-        found["text"]
-        for found in _FENCE.finditer(page)
-        if found["language"] == "console" and _STARTS.search(found["text"])
-    ]
-    lines = re.findall(r"^\$ (.*)$", start, re.MULTILINE)
-    # `make` says here what the product would be started with, instead of starting it.
-    script = ["set -eu", 'make() { echo "$1 ${VUMETER_ADMIN_TOKEN-}"; }']
-    script += [line for line in lines if not line.startswith(_CLONE)]
-    printed = _bash("\n".join(script), checkout)
-    assert printed.startswith("run "), printed
-    return printed.removeprefix("run ").strip()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,56 +92,31 @@ class Terminal:
     """The reader's second terminal: a shell in the clone that inherits nothing."""
 
     checkout: Path
-    other_ports: Mapping[str, str]
-    """What to type in place of an assignment such as `REST_PORT=8080`."""
 
     def run(
         self, steps: Sequence[Step], work: Path, *, python: str = ".venv/bin/python"
     ) -> list[str]:
         """Run the steps; return what each printed. `python` runs the blocks of Python."""
-        script = ["set -eu"]
+        script = []
         for number, step in enumerate(steps):
             code = step.code
-            for assignment, actual in self.other_ports.items():
-                code = code.replace(assignment, actual)
             if step.language == "python":
                 file = work / f"{number}.py"
                 file.write_text(code)
                 code = f"'{python}' '{file}'"
             # A group and not a subshell, so that the next step sees what this one exported.
             script.append(f"{{\n{code}\n}} > '{work}/{number}.out'")
-        _bash("\n".join(script), self.checkout)
+        in_second_terminal("\n".join(script), self.checkout)
         return [(work / f"{number}.out").read_text() for number in range(len(steps))]
 
 
 @contextlib.contextmanager
 def started_as_shown(page: str, root: Path, checkout: Path) -> Iterator[Terminal]:
-    """Do what the page says for the first terminal, in a clone; give the second terminal."""
+    """Do what the page says for the first terminal, in a clone; give the second terminal.
+
+    The system chooses the ports, so that the second terminal has to find them out.
+    """
+    assert _STARTS.search(page), "the page does not say how to start"
     make_checkout(checkout, root)
-    token = admin_token_of_first_terminal(page, checkout)
-    stack = start_stack(checkout / "data", VUMETER_ADMIN_TOKEN=token, VUMETER_ACCESS_LOG="false")
-    try:
-        yield Terminal(
-            checkout=checkout,
-            other_ports={
-                "REST_PORT=8080": f"REST_PORT={stack.edge_target.rpartition(':')[2]}",
-                "GRPC_PORT=50051": f"GRPC_PORT={stack.grpc_target.rpartition(':')[2]}",
-            },
-        )
-    finally:
-        stack.stop()
-
-
-def _bash(script: str, checkout: Path) -> str:
-    """Run a script as a new terminal would; return what it printed."""
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-c", script],
-        cwd=checkout,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    with started(checkout, VUMETER_DEMO="0"):
+        yield Terminal(checkout=checkout)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -62,7 +63,7 @@ async def edge(running_edge: Edge) -> Edge:
 
 @contextlib.asynccontextmanager
 async def run_edge(
-    port: int, *, cors_origins: list[str], access_log: bool = False
+    port: int, *, cors_origins: list[str], access_log: bool = False, **options: Any
 ) -> AsyncIterator[Edge]:
     """Run an Envoy in front of a server on `port`."""
     envoy = await Envoy.start(
@@ -71,6 +72,7 @@ async def run_edge(
             upstreams=[Address(host="127.0.0.1", port=port)],
             cors_origins=cors_origins,
             access_log=access_log,
+            **options,
         )
     )
     try:

@@ -70,10 +70,11 @@ def test_the_file_is_valid_as_it_stands_and_uses_nothing_deprecated(repository: 
         {},
         {"cors_origins": ["https://a.example.com", "http://localhost:3000"]},
         {"access_log": False},
+        {"access_log_file": Path("access.log")},
         {"admin_port": 9901},
         {"listen": Address(host="::1", port=0)},
     ],
-    ids=["plain", "cors", "silent", "admin port", "IPv6"],
+    ids=["plain", "cors", "silent", "log file", "admin port", "IPv6"],
 )
 def test_a_filled_in_file_is_valid(options: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "envoy.json"

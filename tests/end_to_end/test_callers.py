@@ -26,7 +26,7 @@ def test_the_path_answers_as_its_example(anybody: Caller, example: Example) -> N
 @pytest.mark.parametrize("role", Role)
 def test_a_key_is_told_what_it_is_on_both_faces(anybody: Caller, role: Role) -> None:
     tenant = "tenant_1" if role in LIVE_ROLES else None
-    key = anybody.stack.make_key("Whose", role, EXPIRES_US, tenant)
+    key = anybody.stack.make_key("Whose", role, EXPIRES_US, tenant, "Anrufe – 2")
     caller = anybody.showing(bearer(key))
     assert caller.get("/v1/caller").body == {
         "data": {
@@ -34,6 +34,7 @@ def test_a_key_is_told_what_it_is_on_both_faces(anybody: Caller, role: Role) -> 
             "keyId": key.key_id,
             "organization": "Whose",
             "tenantId": tenant,
+            "label": "Anrufe – 2",
             "expiresAt": "2100-01-01T00:00:00Z",
         }
     }
@@ -41,6 +42,7 @@ def test_a_key_is_told_what_it_is_on_both_faces(anybody: Caller, role: Role) -> 
         "role": role.value,
         "key_id": key.key_id,
         "organization": "Whose",
+        "label": "Anrufe – 2",
         "expire_time": "2100-01-01T00:00:00Z",
         **({"tenant_id": tenant} if tenant else {}),
     }
@@ -50,7 +52,7 @@ def test_a_key_is_told_what_it_is_on_both_faces(anybody: Caller, role: Role) -> 
 def test_a_key_that_never_expires_and_is_bound_to_no_tenant(anybody: Caller) -> None:
     caller = anybody.showing(bearer(anybody.stack.make_key("Whose")))
     told = caller.get("/v1/caller").body["data"]
-    assert (told["tenantId"], told["expiresAt"]) == (None, None)
+    assert (told["tenantId"], told["label"], told["expiresAt"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("secret", ["", "Bearer vmk_aaaaaaaaaaaaaaaaaaaa.x", "Bearer x"])

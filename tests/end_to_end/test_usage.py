@@ -16,6 +16,7 @@ SERVICE = "vumeter.custom_metrics.v1.CustomMetricsService"
 POINT = {"name": "booking_attempt", "tags": {"origin": "phone"}}
 AHEAD = {**POINT, "timestamp": "2999-01-01T00:00:00Z"}
 OTHER_TYPE = {**POINT, "type": "gauge", "value": 1}
+LABEL = "Booking agent"
 EXPORT = "/v1/metrics"
 
 
@@ -31,8 +32,11 @@ def usage(caller: Caller, **query: str) -> dict[str, Any]:
     assert names == [each["metric"] for each in data["byMetric"]]
     labels = {each["label"]: int(each["values"]) for each in typed.body.get("by_label", [])}
     assert labels == {each["label"]: each["values"] for each in data["byLabel"]}
-    assert [each["key_id"] for each in typed.body["keys"]] == [
-        each["keyId"] for each in data["keys"]
+    assert [(each["key_id"], each.get("label")) for each in typed.body["keys"]] == [
+        (each["keyId"], each["label"]) for each in data["keys"]
+    ]
+    assert [each.get("key_label") for each in typed.body.get("rejected", [])] == [
+        each["keyLabel"] for each in data["rejected"]
     ]
     return data
 
@@ -44,7 +48,7 @@ def refused(answer: Answer) -> None:
 def test_rejected_recordings_are_counted_by_reason_and_key(anybody: Caller) -> None:
     organization = new_name()
     owner = with_key(anybody, organization)
-    key = anybody.stack.make_key(organization, Role.MEMBER)
+    key = anybody.stack.make_key(organization, Role.MEMBER, label=LABEL)
     member = anybody.showing(bearer(key))
     member.record([POINT])
     refused(member.post(RECORDING, {"points": [POINT, AHEAD]}))
@@ -70,7 +74,7 @@ def test_rejected_recordings_are_counted_by_reason_and_key(anybody: Caller) -> N
 
     def is_counted() -> bool:
         found = usage(owner)["rejected"]
-        assert {each["keyId"] for each in found} <= {key.key_id}
+        assert {(each["keyId"], each["keyLabel"]) for each in found} <= {(key.key_id, LABEL)}
         return {(each["reason"], each["requests"], each["points"]) for each in found} == expected
 
     until(is_counted)

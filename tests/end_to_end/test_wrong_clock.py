@@ -50,20 +50,28 @@ class Asked:
     channel: grpc.aio.Channel
     key: str
 
-    async def record(self) -> None:
+    async def record(self, call: str = "c1") -> None:
         metrics: Any = custom_metrics_pb2_grpc.CustomMetricsServiceStub(self.channel)
         await metrics.RecordPoints(
             pb.RecordPointsRequest(points=[pb.Point(name="booking_attempt")]),
             metadata=[("authorization", f"Bearer {self.key}")],
         )
         event = live_pb.CallEvent(
-            event_id="e1", call_id="c1", tenant_id="clinic", type=live_pb.EVENT_TYPE_STARTED
+            event_id=f"e-{call}", call_id=call, tenant_id="clinic", type=live_pb.EVENT_TYPE_STARTED
         )
         event.occur_time.FromMicroseconds(system_clock())
         live: Any = live_metrics_pb2_grpc.LiveMetricsServiceStub(self.channel)
         await live.RecordEvents(
             live_pb.RecordEventsRequest(events=[event]), metadata=[("x-admin-token", TOKEN)]
         )
+
+    async def started_calls(self) -> int:
+        """Return how many calls started since the service started."""
+        live: Any = live_metrics_pb2_grpc.LiveMetricsServiceStub(self.channel)
+        counters = await live.GetLiveMetrics(
+            live_pb.GetLiveMetricsRequest(), metadata=[("x-admin-token", TOKEN)]
+        )
+        return int(counters.metrics.started_calls)
 
     async def state(self) -> tuple[float, int]:
         """Return the sum of the point and the number of active calls."""
@@ -158,3 +166,24 @@ async def test_a_jump_while_running_pauses_deletion_until_it_is_undone(tmp_path:
 
         # Silence counts anew once the clock is trusted again.
         await comes_to_hold(is_closed)
+
+
+@pytest.mark.parametrize(("ahead_us", "counted"), [(500 * DAY_US, 1), (DAY_US, 0)])
+async def test_a_start_with_a_clock_that_is_not_trusted_makes_no_event_too_old_to_count(
+    tmp_path: Path, ahead_us: int, counted: int
+) -> None:
+    path = tmp_path / "vumeter.db"
+    key = SqliteKeyAdministration(open_database(path)).create_key("acme", Role.OWNER, None).bearer
+    clock = Offset()
+    async with served(path, key, clock):
+
+        async def is_seen() -> bool:
+            shown = vumeter("clock", "status", "--format", "json", db=path)
+            return parsed(shown)["last_seen"] is not None
+
+        await comes_to_hold(is_seen)
+    # A day ahead is trusted: then the call really is a day older than the start.
+    clock.ahead_us = ahead_us
+    async with served(path, key, clock) as asked:
+        await asked.record()
+        assert await asked.started_calls() == counted

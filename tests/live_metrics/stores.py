@@ -17,6 +17,7 @@ from vumeter_server.live_metrics.counters import COLUMNS
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
+from vumeter_server.live_metrics.sqlite.state import Epoch
 from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.sqlite import open_database
 
@@ -50,14 +51,16 @@ class Ground:
 
     @asynccontextmanager
     async def store(
-        self, epoch_id: str = "epoch-1"
+        self, epoch_id: str = "epoch-1", counted_from_us: int = 0
     ) -> AsyncIterator[tuple[SqliteLiveStore, LiveView]]:
         """Open a store, with the live view of it."""
         database = open_database(self.path)
         writer, readers = database.writer(), database.readers()
         self.failures = sqlite_failures(writer, self.path)
         try:
-            store = await SqliteLiveStore.open(writer, readers, self.clock, epoch_id)
+            store = await SqliteLiveStore.open(
+                writer, readers, self.clock, Epoch(epoch_id, counted_from_us)
+            )
             yield store, await LiveView.of(store)
         finally:
             writer.close()

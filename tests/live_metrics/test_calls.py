@@ -34,8 +34,8 @@ def fold(*events: Event) -> CallState:
     return results[0]
 
 
-def counted(call: CallState, epoch: int = EPOCH) -> dict[str, int]:
-    totals = dict(zip(COLUMNS, call.totals(epoch), strict=True))
+def counted(call: CallState, epoch: int = EPOCH, counted_from_us: int = 0) -> dict[str, int]:
+    totals = dict(zip(COLUMNS, call.totals(epoch, counted_from_us), strict=True))
     return {name: amount for name, amount in totals.items() if amount}
 
 
@@ -246,3 +246,44 @@ def test_a_closed_call_without_reports_has_no_minutes() -> None:
     call = fold(event(T.STARTED))
     call.close(NINE + 5 * 3600 * SECOND, EPOCH)
     assert call.minutes_ms == 0
+
+
+def test_each_kind_counts_only_if_it_occurred_late_enough() -> None:
+    call = fold(
+        event(T.ACCEPTED, at=2),
+        event(T.STARTED, at=3),
+        event(T.REFERRED, at=5),
+        event(T.ENDED, at=9, outcome=CallOutcome.BUSY, minutes=4),
+    )
+    for second, expected in (
+        (2, {"accepted_calls", "started_calls", "referred_calls"}),
+        (3, {"started_calls", "referred_calls"}),
+        (5, {"referred_calls"}),
+        (9, set()),
+    ):
+        ends = {"ended_calls", "busy_calls", "minutes_ms"}
+        found = counted(call, counted_from_us=NINE + second * SECOND)
+        assert found.keys() == expected | ends
+    assert counted(call, counted_from_us=NINE + 9 * SECOND + 1) == {}
+
+
+def test_the_first_of_a_kind_decides_whether_it_counts_and_the_report_that_says_most() -> None:
+    call = fold(
+        event(T.STARTED, at=1),
+        event(T.STARTED, at=60),
+        event(T.AUDIO, at=2, minutes=8),
+        event(T.AUDIO, at=60, minutes=3),
+    )
+    assert counted(call, counted_from_us=NINE + 30 * SECOND) == {}
+    assert counted(call, counted_from_us=NINE + 2 * SECOND) == {"minutes_ms": 480_000}
+
+
+def test_a_rejection_and_minutes_from_start_to_end_count_only_if_they_are_late_enough() -> None:
+    rejected = fold(event(T.REJECTED, at=5), event(T.REJECTED, at=7))
+    assert counted(rejected, counted_from_us=NINE + 5 * SECOND) == {"rejected_calls_capacity": 1}
+    assert counted(rejected, counted_from_us=NINE + 6 * SECOND) == {}
+    call = fold(event(T.STARTED, at=1), event(T.ENDED, at=9))
+    assert counted(call, counted_from_us=NINE + 5 * SECOND) == {
+        "ended_calls": 1,
+        "minutes_ms": 8_000,
+    }

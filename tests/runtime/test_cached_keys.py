@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 
@@ -30,6 +30,9 @@ class Keys:
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         return None
+
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        return {}
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         self.asked += 1

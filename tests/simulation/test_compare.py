@@ -59,6 +59,25 @@ def test_the_ten_metrics_come_in_the_documented_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit"),
+    [
+        ("calls.failed", 0),
+        ("calls.failed_percent", 0),
+        ("cost.avg_total_cost_cents", 12.35),
+        ("cost.total_cost_cents", 12.345),
+        ("cost.tts_cost_cents", None),
+    ],
+)
+def test_limits_may_name_costs_and_failed_calls(metric: str, limit: float | None) -> None:
+    asked = [Threshold(metric=metric, bound=Bound.MAX_CHANGE, number=0)]
+    check_thresholds(asked)
+    (result,) = compare(execution(total_cost_cents=12.345), execution(), asked).thresholds
+    assert result.limit == limit
+    is_known = metric.startswith("calls.")
+    assert result.outcome is (Outcome.WITHIN if is_known else Outcome.UNKNOWN)
+
+
 def test_a_higher_satisfaction_is_better() -> None:
     comparison = compare(execution(csat_score=4.0), execution(csat_score=4.5))
     row = comparison.metrics[-1]

@@ -10,7 +10,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vumeter_server.access.organizations import is_one_line
 from vumeter_server.access.roles import Role
+
+MAX_LABEL = 100
+LABEL_PROBLEM = f"must have 1 to {MAX_LABEL} characters and no control characters"
 
 KEY_ID_PREFIX = "vmk_"
 _KEY_ID = re.compile(r"vmk_[a-z2-7]{20}\Z")
@@ -59,6 +63,11 @@ class StoredKey:
     def is_active_at(self, now_us: int) -> bool:
         """Whether the key is neither revoked nor expired."""
         return self.revoked_us is None and (self.expires_us is None or now_us < self.expires_us)
+
+
+def is_key_label(text: str) -> bool:
+    """Whether a key may have this label: 1 to 100 characters, no control characters."""
+    return is_one_line(text, MAX_LABEL)
 
 
 def new_key() -> NewKey:

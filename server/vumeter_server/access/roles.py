@@ -211,6 +211,9 @@ TABLE: Sequence[tuple[str, Access, Sequence[str]]] = (
     ),
     ("vumeter.access.v1.AccessService", ANY_CALLER, ("GetCaller",)),
     ("vumeter.access.v1.AccessRestService", ANY_CALLER, ("GetCaller",)),
+    # The code in the request is the credential.
+    ("vumeter.access.v1.AccessService", PUBLIC, ("SignIn",)),
+    ("vumeter.access.v1.AccessRestService", PUBLIC, ("SignIn",)),
     ("vumeter.dashboard.v1.DashboardRestService", PUBLIC, ("GetPage", "GetAsset")),
     ("vumeter.openapi.v1.OpenApiRestService", PUBLIC, ("GetDocument", "GetPage", "GetAsset")),
     (

@@ -12,13 +12,14 @@ decided above the store, in constant time (`keys.secret_matches`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from vumeter_server.access.keys import NewKey, StoredKey
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sign_in import SignInKey
 
 
 class KeyState(StrEnum):
@@ -41,6 +42,7 @@ class KeyInfo:
     revoked_us: int | None
     last_used_us: int | None
     tenant_id: str | None = None
+    label: str | None = None
 
     def state_at(self, now_us: int) -> KeyState:
         """Return whether the key is active, or why it is not."""
@@ -84,11 +86,39 @@ class KeyLookup(Protocol):
         youngest first, then by id.
         """
 
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the labels of those keys that exist and have one, by key id."""
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used: microseconds since the epoch by key id.
 
         An older time never replaces a newer one, so that several processes may save in any order.
         Unknown ids are ignored. All times are saved, or, if it raises, none.
+        """
+
+
+class SignInCodes(Protocol):
+    """What signing in by a link asks of storage.
+
+    Raises Unavailable when the storage is busy, full or failing; then the code stays good.
+    """
+
+    async def redeem(self, code_sha256: bytes) -> Sequence[SignInKey]:
+        """Use a code up, and create its keys; nothing if it is not known, used or has expired.
+
+        Of several calls at the same time, in any process, one gets keys. The key of the
+        organization (`admin`) comes first.
+        """
+
+
+class SignInAdministration(Protocol):
+    """What the commands that print links ask of storage, as KeyAdministration."""
+
+    def create_code(self, organization: str, *, for_live: bool) -> str | None:
+        """Create a code, good for `sign_in.CODE_FOR_US`; None if there is no such organization.
+
+        It is exchanged once for a key of the organization, and with `for_live` for one that
+        reads the live metrics of all tenants. Only its hash is kept.
         """
 
 
@@ -139,6 +169,7 @@ class KeyAdministration(Protocol):
         role: Role,
         expires_us: int | None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Create a key, and the organization if there is none of that name.
 
@@ -146,7 +177,14 @@ class KeyAdministration(Protocol):
         create one. Its name was checked by `organizations.is_organization_name`. Names are compared
         character by character, with no folding of case. `expires_us` is a time, None for a key that
         does not expire. `tenant_id` binds the key to a tenant, which need not be known; only a role
-        of `LIVE_ROLES` takes one.
+        of `LIVE_ROLES` takes one. `label` was checked by `keys.is_key_label`; several keys may have
+        the same.
+        """
+
+    def set_label(self, key_id: str, label: str | None) -> bool:
+        """Give a key another label, None for none; False if there is no such key.
+
+        Also a key that is not active gets it: the label says whose requests those of the past were.
         """
 
     def revoke_key(self, key_id: str) -> bool:
@@ -156,10 +194,11 @@ class KeyAdministration(Protocol):
         """
 
     def rotate_key(self, key_id: str) -> NewKey | None:
-        """Replace a key: create one of the same organization, role, tenant and lifetime; revoke it.
+        """Replace a key: create one of the same organization, role, tenant, label and lifetime.
 
-        Both happen or none. The lifetime starts again now (`keys.rotated_expiry`). If there is no
-        active key of that id, nothing changes and None is returned.
+        The old one is revoked; both happen or none. The lifetime starts again now
+        (`keys.rotated_expiry`). If there is no active key of that id, nothing changes and None is
+        returned.
         """
 
     def organization_id(self, name: str) -> int | None:

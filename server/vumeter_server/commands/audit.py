@@ -56,8 +56,8 @@ def list_entries(
 ) -> None:
     """List entries, the newest first.
 
-    `who` is the id of a key, the user of a command, or the server itself; JSON has the command too.
-    What takes long is noted when it is asked for.
+    `who` is the id of a key with its label, the user of a command, or the server itself; JSON has
+    the command too. What takes long is noted when it is asked for.
     """
     with opened(db) as database:
         found = database.read(
@@ -78,11 +78,13 @@ def _row(entry: AuditEntry) -> Row:
         "number": entry.number,
         "time": time_text(entry.occurred_us),
         "key_id": entry.actor.key_id,
+        "key_label": entry.key_label,
         "user": entry.actor.user,
         "command": entry.actor.command,
         "action": entry.action,
         "organization": entry.organization,
         "target": entry.target or None,
+        "target_label": entry.target_label,
         "details": entry.details,
     }
 
@@ -91,10 +93,10 @@ def _text_row(entry: AuditEntry) -> Row:
     details = " ".join(f"{name}={_word(value)}" for name, value in entry.details.items())
     return {
         "time": time_text(entry.occurred_us),
-        "who": _who(entry.actor),
+        "who": _labeled(_who(entry.actor), entry.key_label),
         "action": entry.action,
         "organization": entry.organization,
-        "target": entry.target or None,
+        "target": _labeled(entry.target, entry.target_label) or None,
         "details": details or None,
     }
 
@@ -103,6 +105,10 @@ def _who(actor: Actor) -> str:
     if actor.key_id is not None:
         return actor.key_id
     return "server" if actor.user is None else actor.user
+
+
+def _labeled(name: str, label: str | None) -> str:
+    return name if label is None else f"{name} ({label})"
 
 
 def _word(value: Any) -> str:

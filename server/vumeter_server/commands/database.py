@@ -15,19 +15,31 @@ from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.actors import by_command
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings
+from vumeter_server.runtime.store_address import SqliteAddress, parse_store_address
 from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
 from vumeter_server.sqlite.database import damaged_file
 
 
 def database_path(db: Path | None) -> Path:
-    """Return `db`, else the file that VUMETER_DB names, else the default."""
-    # Only this setting is read: a command needs no valid port or token.
+    """Return `db`, else the file that VUMETER_STORE or VUMETER_DB names, else the default."""
+    # Only these settings are read: a command needs no valid port or token.
+    store = os.environ.get("VUMETER_STORE")
+    if db is None and store:
+        try:
+            address = parse_store_address(store)
+        except ValueError as error:
+            raise click.ClickException(f"VUMETER_STORE: {error}") from None
+        if not isinstance(address, SqliteAddress):
+            raise click.ClickException(
+                "VUMETER_STORE names ClickHouse, and this command is for a file: give --db"
+            )
+        return address.path
     return db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
 
 
 @contextlib.contextmanager
 def opened(db: Path | None, *, create: bool = False, hint: str = "") -> Iterator[Database]:
-    """Open `db`, else the file that VUMETER_DB names, else the default.
+    """Open `db`, else the file that the environment names, else the default.
 
     `hint` says what to do if it does not exist.
     What is wrong with it, then or while it is used, becomes one line on stderr and status 2.

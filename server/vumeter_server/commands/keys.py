@@ -1,4 +1,4 @@
-"""`vumeter keys`: API keys created, replaced, revoked and listed."""
+"""`vumeter keys`: API keys created, labeled, replaced, revoked and listed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.access.store import KeyInfo
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.group import CommandGroup
-from vumeter_server.commands.options import db_option, duration, organization_name, tenant_id
+from vumeter_server.commands.options import (
+    db_option,
+    duration,
+    key_label,
+    organization_name,
+    tenant_id,
+)
 from vumeter_server.commands.printing import (
     Row,
     format_option,
@@ -24,6 +30,8 @@ from vumeter_server.runtime.clock import system_clock
 
 # Of what the JSON holds, what people look for.
 LISTED = ("key_id", "organization", "role", "state", "expires_at", "last_used_at")
+# Columns that are empty for most keys of most operators.
+LISTED_IF_ANY = ("label", "tenant")
 
 
 @click.group(cls=CommandGroup)
@@ -53,6 +61,12 @@ def keys() -> None:
     help="The only tenant of live metrics that the key is for. [default: all tenants]",
 )
 @click.option(
+    "--label",
+    type=key_label,
+    metavar="TEXT",
+    help="What the key is for, such as 'booking agent, production'. [default: none]",
+)
+@click.option(
     "--expires-in",
     type=duration,
     metavar="DURATION",
@@ -70,6 +84,7 @@ def create(
     organization: str,
     role: str,
     tenant: str | None,
+    label: str | None,
     expires_in: int | None,
     creates_database: bool,
     output_format: str,
@@ -82,7 +97,7 @@ def create(
     with opened(db, create=creates_database, hint="--create creates it") as database:
         administration = SqliteKeyAdministration(database)
         expires_us = None if expires_in is None else system_clock() + expires_in
-        key = administration.create_key(organization, Role(role), expires_us, tenant)
+        key = administration.create_key(organization, Role(role), expires_us, tenant, label)
         _print_new(administration, key, output_format)
 
 
@@ -91,7 +106,7 @@ def create(
 @click.argument("key_id")
 @format_option
 def rotate(db: Path | None, key_id: str, output_format: str) -> None:
-    """Replace a key: create one of the same organization, role, tenant and lifetime.
+    """Replace a key: create one of the same organization, role, tenant, label and lifetime.
 
     KEY_ID is revoked.
     """
@@ -101,6 +116,18 @@ def rotate(db: Path | None, key_id: str, output_format: str) -> None:
         if key is None:
             raise click.ClickException(f"there is no key {key_id} that is still good")
         _print_new(administration, key, output_format)
+
+
+@keys.command()
+@db_option
+@click.argument("key_id")
+@click.argument("label", type=key_label, required=False)
+def label(db: Path | None, key_id: str, label: str | None) -> None:
+    """Say what a key is for, or take its label away if no LABEL is given."""
+    with opened(db) as database:
+        if not SqliteKeyAdministration(database).set_label(key_id, label):
+            raise click.ClickException(f"there is no key {key_id}")
+    click.echo(f"{key_id} has no label" if label is None else f"{key_id} is labeled {label}")
 
 
 @keys.command()
@@ -130,9 +157,9 @@ def list_keys(db: Path | None, organization: str | None, output_format: str) -> 
         for key in found
         if organization is None or key.organization == organization
     ]
-    # A terminal has no room for a column that is empty nearly everywhere.
-    bound = any(row["tenant"] is not None for row in rows)
-    print_rows(rows, (*LISTED, "tenant") if bound else LISTED, output_format)
+    # A terminal has no room for columns that are empty everywhere.
+    filled = [name for name in LISTED_IF_ANY if any(row[name] is not None for row in rows)]
+    print_rows(rows, (*LISTED, *filled), output_format)
 
 
 def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_format: str) -> None:
@@ -144,6 +171,7 @@ def _print_new(administration: SqliteKeyAdministration, key: NewKey, output_form
         "organization": created.organization,
         "role": created.role.value,
         "tenant": created.tenant_id,
+        "label": created.label,
         "expires_at": time_text(created.expires_us),
     }
     print_record(record, output_format)
@@ -155,6 +183,7 @@ def _row(key: KeyInfo, now_us: int) -> Row:
         "organization": key.organization,
         "role": key.role.value,
         "tenant": key.tenant_id,
+        "label": key.label,
         "state": key.state_at(now_us).value,
         "created_at": time_text(key.created_us),
         "expires_at": time_text(key.expires_us),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from vumeter_server.access.keys import LABEL_PROBLEM, is_key_label
 from vumeter_server.access.organizations import NAME_PROBLEM, is_organization_name
 from vumeter_server.commands.files.formats import FORMATS
 from vumeter_server.commands.remote_tls import remote_tls
@@ -37,6 +38,13 @@ def tenant_id(text: str) -> str:
     """Read an option that names a tenant of live metrics."""
     if problem := id_problem(text):
         raise click.BadParameter(problem)
+    return text
+
+
+def key_label(text: str) -> str:
+    """Read what a key is for."""
+    if not is_key_label(text):
+        raise click.BadParameter(LABEL_PROBLEM)
     return text
 
 

@@ -13,7 +13,7 @@ import click
 import structlog
 
 from vumeter_server.commands.options import one_line_errors, server_options
-from vumeter_server.commands.up import run_supervisor
+from vumeter_server.commands.supervising import run_supervisor
 from vumeter_server.runtime.addresses import Address, check_free, ip_of
 from vumeter_server.runtime.logs import configure_logs
 from vumeter_server.runtime.periodic import BackgroundEnded

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
+PREVIOUS = "previous"
 _LIMIT = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<percent>%?)", re.ASCII)
 
 
@@ -44,3 +46,41 @@ class LimitType(click.ParamType[Limit]):
         number = float(read["sign"] + read["number"])
         kind = "change_percent" if read["percent"] else "change" if read["sign"] else "value"
         return Limit(metric=metric, bound=f"{self._side}_{kind}", number=number)
+
+
+class ToleranceType(click.ParamType["float | None"]):
+    """`chance`, which is None, or a percentage such as `5%`."""
+
+    name = "chance|PERCENT"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        """Return the percentage."""
+        if value == "chance":
+            return None
+        read = _LIMIT.fullmatch(str(value))
+        if read is None or read["sign"] or not read["percent"]:
+            self.fail(f"{value} is neither chance nor a percentage such as 5%", param, ctx)
+        return float(read["number"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """What a gate is to judge, and how.
+
+    Attributes:
+        baseline: an execution, or PREVIOUS for the one before the candidate.
+        candidate: an execution; None for the newest of the run test.
+        run_test: the run test of the candidate; None for whichever it belongs to.
+        limits: what the candidate has to keep; none for what `tolerance` says.
+        tolerance: by how many percent each metric may be worse; None for what chance explains.
+        output_format: `text`, `json` or `markdown`.
+    """
+
+    baseline: str
+    candidate: str | None
+    run_test: str | None
+    limits: Sequence[Limit]
+    tolerance: float | None
+    output_format: str

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from vumeter_server.commands.deleting import finished
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore, deletion
-from vumeter_server.live_metrics.sqlite.state import last_epoch
+from vumeter_server.live_metrics.sqlite.state import Epoch, last_epoch
 from vumeter_server.live_metrics.store import TenantContents
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database, DatabaseError
@@ -51,7 +51,9 @@ class SqliteTenantAdministration:
         writer, readers = self._database.writer(), self._database.readers()
 
         async def run() -> T:
-            return await work(await SqliteLiveStore.open(writer, readers, system_clock, epoch_id))
+            return await work(
+                await SqliteLiveStore.open(writer, readers, system_clock, Epoch(epoch_id))
+            )
 
         try:
             return asyncio.run(run())

@@ -58,6 +58,7 @@ def write_usage(report: UsageReport) -> pb.GetUsageResponse:
             pb.RejectionCount(
                 reason=_REASONS[each.reason],
                 key_id=each.key_id,
+                key_label=report.labels.get(each.key_id, ""),
                 requests=each.requests,
                 points=each.points,
                 last_time=timestamp(each.last_us),
@@ -81,6 +82,7 @@ def _limits(limits: Limits) -> pb.Limits:
 def _key(key: KeyInfo, now_us: int) -> pb.KeyUsage:
     return pb.KeyUsage(
         key_id=key.key_id,
+        label=key.label or "",
         role=key.role.value,
         state=_STATES[key.state_at(now_us)],
         create_time=timestamp(key.created_us),

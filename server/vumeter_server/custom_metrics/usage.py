@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,12 +21,14 @@ MAX_ENTRIES: Final = 10_000
 class UsageReport:
     """How much an organization stores, its limits, what was rejected, and its keys.
 
-    `now_us` is when it was made; the states of the keys are those of then.
+    `labels` are those of the keys of `rejections`, by key id, as far as they have one. `now_us` is
+    when it was made; the states of the keys are those of then.
     """
 
     stored: Stored
     limits: Limits
     rejections: Sequence[RejectionCount]
+    labels: Mapping[str, str]
     keys: Sequence[KeyInfo]
     now_us: int
 
@@ -48,10 +50,12 @@ class Usage:
             raise InvalidArgument.of("limit", f"must be a whole number from 1 to {MAX_ENTRIES:,}")
         most, now_us = limit or DEFAULT_ENTRIES, self.clock()
         organization_id = caller.organization_id
+        rejections = await self.store.rejections(organization_id, now_us, most)
         return UsageReport(
             stored=await self.store.stored(organization_id, most),
             limits=caller.limits,
-            rejections=await self.store.rejections(organization_id, now_us, most),
+            rejections=rejections,
+            labels=await self.keys.labels({each.key_id for each in rejections}),
             keys=await self.keys.keys_of(organization_id, most),
             now_us=now_us,
         )

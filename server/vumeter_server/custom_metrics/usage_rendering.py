@@ -45,6 +45,7 @@ def render_usage(report: UsageReport) -> bytes:
             {
                 "reason": each.reason.value,
                 "keyId": each.key_id,
+                "keyLabel": report.labels.get(each.key_id),
                 "requests": each.requests,
                 "points": each.points,
                 "lastTime": _time(each.last_us),
@@ -69,6 +70,7 @@ def _limits(limits: Limits) -> dict[str, int | None]:
 def _key(key: KeyInfo, now_us: int) -> dict[str, Any]:
     return {
         "keyId": key.key_id,
+        "label": key.label,
         "role": key.role.value,
         "state": key.state_at(now_us).value,
         "createTime": _time(key.created_us),

@@ -1,4 +1,4 @@
-"""Two weeks of voice agents at five practices, as custom metrics.
+"""Two weeks of voice agents at five practices, as custom metrics; later the time since.
 
 Every hour is made from its own seed and from nothing else, and recorded as one batch whose
 idempotency key names the hour. So a load that was interrupted goes on where it was.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,13 @@ import grpc.aio
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
 from vumeter_server.demo.sessions import Session, sessions_of_hour
-from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
+from vumeter_server.demo.stage import (
+    MAX_EXTENDED_DAYS,
+    Demo,
+    DemoError,
+    ShowProgress,
+    Stage,
+)
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 DAYS = 14
@@ -27,13 +33,24 @@ GAUGE_EVERY_US = 15 * MINUTE_US
 
 
 async def load(stage: Stage, show_progress: ShowProgress) -> int:
-    """Record every hour that passed since the thirteenth midnight (UTC) before the stage's day."""
+    """Record every hour that passed since the thirteenth midnight (UTC) before the stage's day.
+
+    What is there is extended by the hours since, of the metrics that are still as they were: one
+    that was deleted, or recorded again with another type, is left alone.
+    """
     hours = hours_before(stage.begun_us)
     recorded = 0
+    metadata = (("authorization", f"Bearer {stage.bearer}"),)
     async with stage.channel() as channel:
         stub = custom_metrics_pb2_grpc.CustomMetricsServiceStub(channel)
-        call = stub.StreamPoints(metadata=(("authorization", f"Bearer {stage.bearer}"),))
-        writing = asyncio.create_task(_write(call, hours))
+        known = None
+        if stage.from_us is not None:
+            hours = hours_between(stage.from_us, stage.begun_us)
+            known = await _known(stub, metadata)
+        if not hours:
+            return 0
+        call = stub.StreamPoints(metadata=metadata)
+        writing = asyncio.create_task(_write(call, hours, known))
         try:
             async for answer in call:
                 if answer.HasField("error"):
@@ -54,6 +71,12 @@ def hours_before(now_us: int) -> list[int]:
     return list(range(first_us, now_us - HOUR_US + 1, HOUR_US))
 
 
+def hours_between(from_us: int, now_us: int) -> list[int]:
+    """Return the starts of the whole hours since the last whole one before `from_us`."""
+    first_us = max(from_us, now_us - MAX_EXTENDED_DAYS * DAY_US) // HOUR_US * HOUR_US
+    return list(range(first_us, now_us - HOUR_US + 1, HOUR_US))
+
+
 def request_of_hour(hour_us: int) -> pb.StreamPointsRequest:
     """Return all points of an hour; always the same."""
     name = datetime.fromtimestamp(hour_us // SECOND_US, UTC).strftime("%Y%m%d%H")
@@ -66,11 +89,28 @@ def request_of_hour(hour_us: int) -> pb.StreamPointsRequest:
     return request
 
 
-async def _write(call: grpc.aio.StreamStreamCall[Any, Any], hours: Sequence[int]) -> None:
+async def _known(stub: Any, metadata: Any) -> Mapping[str, pb.MetricType]:
+    """Return the types of the metrics that the organization has, by name."""
+    found = await stub.ListMetrics(pb.ListMetricsRequest(), metadata=metadata)
+    return {each.name: each.type for each in found.metrics}
+
+
+def _only(request: pb.StreamPointsRequest, known: Mapping[str, int]) -> pb.StreamPointsRequest:
+    """Return the request with the points of known metrics alone."""
+    points = [point for point in request.points if known.get(point.name) == point.type]
+    return pb.StreamPointsRequest(idempotency_key=request.idempotency_key, points=points)
+
+
+async def _write(
+    call: grpc.aio.StreamStreamCall[Any, Any],
+    hours: Sequence[int],
+    known: Mapping[str, int] | None,
+) -> None:
     # A call that has ended cannot be written to; whoever reads it learns why it ended.
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         for hour_us in hours:
-            await call.write(request_of_hour(hour_us))
+            request = request_of_hour(hour_us)
+            await call.write(request if known is None else _only(request, known))
         await call.done_writing()
 
 

@@ -1,4 +1,4 @@
-"""Demo data put on the stage: loaded once a database, played as long as the server runs."""
+"""Demo data put on the stage: loaded, extended at each start, played while the server runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import grpc.aio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from vumeter_server.access.organizations import DEMO as ORGANIZATION
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.demo.families import DEMOS
 from vumeter_server.demo.sqlite import SqliteDemoRecord
-from vumeter_server.demo.stage import ORGANIZATION, Demo, DemoError, ShowProgress, Stage
+from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import Database, DatabaseError, open_database
@@ -34,7 +35,7 @@ async def load_demo(
     demos: Sequence[Demo] = DEMOS,
     clock: Clock = system_clock,
 ) -> None:
-    """Give the database the demo data that it never had, with a progress bar.
+    """Give the database the demo data that it never had or lacks since, with a progress bar.
 
     What goes wrong is one line on stderr: the product runs without its demo data too.
     """
@@ -74,16 +75,29 @@ async def _load(
     if demo.load is None:
         return
     now_us = clock()
-    begun_us = await asyncio.to_thread(record.begin, demo.family, now_us)
-    if begun_us is None:
+    # Who deleted the organization wants no more of it.
+    is_there = await asyncio.to_thread(_is_organization_there, database)
+    loading = await asyncio.to_thread(record.begin, demo.family, now_us, extends=is_there)
+    if loading is None:
         return
-    if now_us - begun_us < CONTINUED_WITHIN_US:
-        stage = _stage(settings, grpc_target, begun_us=begun_us)
+    until_us = loading.begun_us
+    if now_us - loading.begun_us < CONTINUED_WITHIN_US:
+        stage = replace(
+            _stage(settings, grpc_target, begun_us=loading.begun_us), from_us=loading.from_us
+        )
         async with _key(database) as bearer:
             with _progress(demo) as show:
                 loaded = await demo.load(replace(stage, bearer=bearer), show)
-        click.echo(f"Demo data: {loaded:,} {demo.what} of the organization {ORGANIZATION}")
-    await asyncio.to_thread(record.finish, demo.family, clock())
+        if loaded:
+            click.echo(f"Demo data: {loaded:,} {demo.what} of the organization {ORGANIZATION}")
+    else:
+        # How far it came is not known any more; what comes after is.
+        until_us = now_us
+    await asyncio.to_thread(record.finish, demo.family, clock(), until_us=until_us)
+
+
+def _is_organization_there(database: Database) -> bool:
+    return SqliteKeyAdministration(database).organization_id(ORGANIZATION) is not None
 
 
 def _stage(settings: Settings, grpc_target: str, *, begun_us: int) -> Stage:
@@ -100,7 +114,7 @@ def _stage(settings: Settings, grpc_target: str, *, begun_us: int) -> Stage:
 async def _key(database: Database) -> AsyncIterator[str]:
     administration = SqliteKeyAdministration(database)
     key = await asyncio.to_thread(
-        administration.create_key, ORGANIZATION, Role.MEMBER, system_clock() + KEY_GOOD_FOR_US
+        administration.create_key, ORGANIZATION, Role.ADMIN, system_clock() + KEY_GOOD_FOR_US
     )
     try:
         yield key.bearer

@@ -1,7 +1,7 @@
 """A run test of twelve nightly executions, thirty calls each; the tenth is a regression.
 
 The same calls come out every time; only the nights move with the day of loading, so that the last
-execution is last night's.
+execution is last night's. Later the nights since are added.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc.aio
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1 import simulation_pb2_grpc
-from vumeter_server.demo.stage import Demo, ShowProgress, Stage
-from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
+from vumeter_server.demo.stage import MAX_EXTENDED_DAYS, Demo, ShowProgress, Stage
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 RUN_TEST = "My Agent Test"
 EXECUTIONS = 12
@@ -27,12 +31,12 @@ _NAMESPACE = uuid.UUID("5819e158-0000-4000-8000-000000000000")
 
 def execution_id(number: int) -> str:
     """Return the id of an execution, counted from 1, the oldest."""
-    return str(uuid.uuid5(_NAMESPACE, f"execution {number}"))
+    return _id(f"execution {number}")
 
 
 def call_id(number: int, call: int) -> str:
     """Return the id of a call of an execution, both counted from 1."""
-    return str(uuid.uuid5(_NAMESPACE, f"execution {number} call {call}"))
+    return _id(f"execution {number} call {call}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,33 +60,55 @@ def _agent(number: int) -> _Agent:
 
 def demo_executions(now_us: int) -> Iterator[tuple[pb.Execution, list[pb.Call]]]:
     """Yield the executions with their calls, oldest first; the newest began last night."""
-    tonight_us = now_us - now_us % DAY_US + _BEGINS_AT_US
-    last_us = tonight_us if tonight_us + 30 * MINUTE_US <= now_us else tonight_us - DAY_US
+    last_us = _last_night(now_us)
     for number in range(1, EXECUTIONS + 1):
         rng = random.Random(number)  # noqa: S311 - the same calls every time
         started_us = last_us - (EXECUTIONS - number) * DAY_US
-        took_ms = rng.randrange(18 * 60_000, 24 * 60_000)
-        execution = pb.Execution(
-            execution_id=execution_id(number),
-            run_test_name=RUN_TEST,
-            status=pb.EXECUTION_STATUS_COMPLETED,
-        )
-        execution.start_time.FromMicroseconds(started_us)
-        execution.end_time.FromMicroseconds(started_us + took_ms * 1_000)
-        yield execution, [_call(rng, number, call) for call in range(1, CALLS + 1)]
+        yield _night(rng, f"execution {number}", started_us, _agent(number))
 
 
-def _call(rng: random.Random, number: int, call: int) -> pb.Call:
+def later_executions(from_us: int, now_us: int) -> Iterator[tuple[pb.Execution, list[pb.Call]]]:
+    """Yield the executions of the nights since `from_us`, as the newest agent does them."""
+    first_us = max(_last_night(from_us), _last_night(now_us) - MAX_EXTENDED_DAYS * DAY_US) + DAY_US
+    for started_us in range(first_us, _last_night(now_us) + 1, DAY_US):
+        name = f"night {datetime.fromtimestamp(started_us // SECOND_US, UTC):%Y-%m-%d}"
+        rng = random.Random(f"vumeter demo {name}")  # noqa: S311 - see above
+        yield _night(rng, name, started_us, _agent(EXECUTIONS))
+
+
+def _last_night(now_us: int) -> int:
+    """Return when the last execution began that had half an hour to end."""
+    tonight_us = now_us - now_us % DAY_US + _BEGINS_AT_US
+    return tonight_us if tonight_us + 30 * MINUTE_US <= now_us else tonight_us - DAY_US
+
+
+def _night(
+    rng: random.Random, name: str, started_us: int, agent: _Agent
+) -> tuple[pb.Execution, list[pb.Call]]:
+    took_ms = rng.randrange(18 * 60_000, 24 * 60_000)
+    execution = pb.Execution(
+        execution_id=_id(name), run_test_name=RUN_TEST, status=pb.EXECUTION_STATUS_COMPLETED
+    )
+    execution.start_time.FromMicroseconds(started_us)
+    execution.end_time.FromMicroseconds(started_us + took_ms * 1_000)
+    return execution, [_call(rng, name, call, agent) for call in range(1, CALLS + 1)]
+
+
+def _id(name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def _call(rng: random.Random, name: str, call: int, agent: _Agent) -> pb.Call:
     status = rng.choices(
         (pb.CALL_STATUS_COMPLETED, pb.CALL_STATUS_FAILED, pb.CALL_STATUS_CANCELLED), (27, 2, 1)
     )[0]
     recorded = pb.Call(
-        call_execution_id=call_id(number, call),
-        execution_id=execution_id(number),
+        call_execution_id=_id(f"{name} call {call}"),
+        execution_id=_id(name),
         status=status,
     )
     if status != pb.CALL_STATUS_CANCELLED:
-        _add_measurements(recorded, rng, _agent(number))
+        _add_measurements(recorded, rng, agent)
     return recorded
 
 
@@ -134,20 +160,39 @@ def _add_measurements(call: pb.Call, rng: random.Random, agent: _Agent) -> None:
 
 
 async def load(stage: Stage, show_progress: ShowProgress) -> int:
-    """Record the demo; loading it again replaces it."""
+    """Record the demo, or what it lacks since; loading the same again replaces it.
+
+    A run test that was deleted meanwhile stays deleted.
+    """
     key_id, _, secret = stage.bearer.partition(".")
     metadata = (("x-api-key", key_id), ("x-secret-key", secret))
     recorded = 0
     async with stage.channel() as channel:
         stub = simulation_pb2_grpc.SimulationServiceStub(channel)
-        for number, (execution, calls) in enumerate(demo_executions(stage.begun_us), start=1):
+        executions = list(demo_executions(stage.begun_us))
+        if stage.from_us is not None:
+            executions = list(later_executions(stage.from_us, stage.begun_us))
+            if not await _has_run_test(stub, metadata):
+                return 0
+        for number, (execution, calls) in enumerate(executions, start=1):
             await stub.RecordExecution(
                 pb.RecordExecutionRequest(execution=execution), metadata=metadata
             )
             answer = await stub.RecordCalls(pb.RecordCallsRequest(calls=calls), metadata=metadata)
             recorded += answer.recorded
-            show_progress(number / EXECUTIONS)
+            show_progress(number / len(executions))
     return recorded
+
+
+async def _has_run_test(stub: Any, metadata: Any) -> bool:
+    request = pb.ListExecutionMetricsRequest(run_test_name=RUN_TEST, page_size=1)
+    try:
+        await stub.ListExecutionMetrics(request, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 DEMO = Demo(family="simulation", load=load, what="simulated calls")

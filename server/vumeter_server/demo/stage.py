@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import grpc.aio
 
-ORGANIZATION = "demo"
+MAX_EXTENDED_DAYS = 60
+"""How many days demo data is extended by at once; of a longer time the last ones are."""
 
 ShowProgress = Callable[[float], None]
 """Gets which part has been recorded, from 0 to 1."""
@@ -25,14 +26,17 @@ class Stage:
         grpc_target: the server's own port.
         bearer: a key of the organization `demo`, for as long as this start loads demo data.
         admin_token: what live metrics ask for.
-        begun_us: when demo data of the family was first begun. Data that depends on nothing else
-            is the same when a start continues what another began.
+        begun_us: up to when demo data is loaded. Data that depends on nothing else is the same when
+            a start continues what another began.
+        from_us: the `begun_us` of the data that is there already, which is extended; None if there
+            is none.
     """
 
     grpc_target: str
     bearer: str
     admin_token: str
     begun_us: int
+    from_us: int | None = None
 
     def channel(self) -> grpc.aio.Channel:
         """Open a channel to the server, which no proxy of the environment stands between."""
@@ -45,8 +49,9 @@ class Demo:
 
     Attributes:
         family: its name, which stays.
-        load: records what is there from the beginning and returns how much that was. It runs once a
-            database; if it was interrupted it runs again within a day, so it must be repeatable.
+        load: records what happened before this start and returns how much that was: all of it in a
+            new database, later what has happened since. If it was interrupted it runs again within
+            a day, so it must be repeatable.
         what: what `load` counts, such as `points`.
         play: records as long as the server runs, from every start on; cancelled at the end.
     """

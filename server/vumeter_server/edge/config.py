@@ -18,6 +18,7 @@ from vumeter_server.runtime.addresses import Address
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CORS = "envoy.filters.http.cors"
+FILE_ACCESS_LOG = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +40,10 @@ class EdgeConfig:
     """The transport socket of the listener; None without TLS."""
     cors_origins: Sequence[str] = ()
     access_log: bool = True
+    access_log_file: Path | None = None
+    """Where its lines go; None: to stdout."""
+    access_log_bytes: int = 16 * 1024 * 1024
+    """From which size on the file is put aside for a new one."""
     admin_socket: Path | None = None
     """Where the admin interface listens; None: on the loopback port that envoy.yaml gives."""
     admin_port: int | None = None
@@ -80,6 +85,8 @@ def render(files: EdgeFiles, config: EdgeConfig) -> str:
     manager = connection_manager(bootstrap)
     if not config.access_log:
         manager["access_log"] = []
+    elif config.access_log_file is not None:
+        _to_file(manager["access_log"][0], config.access_log_file)
     virtual_host = manager["route_config"]["virtual_hosts"][0]
     virtual_host["typed_per_filter_config"][CORS]["allow_origin_string_match"] = [
         {"exact": origin} for origin in config.cors_origins
@@ -127,6 +134,12 @@ def dict_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"not an object: {value!r}")
     return value
+
+
+def _to_file(access_log: dict[str, Any], path: Path) -> None:
+    """Let an access log write the same lines to a file."""
+    access_log["name"] = "envoy.access_loggers.file"
+    access_log["typed_config"] |= {"@type": FILE_ACCESS_LOG, "path": str(path.absolute())}
 
 
 def _address(address: Address | Path) -> dict[str, Any]:

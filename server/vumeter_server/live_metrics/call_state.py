@@ -19,6 +19,7 @@ from vumeter_server.live_metrics.counters import (
     Counters,
     counters,
 )
+from vumeter_server.live_metrics.event_order import precedes
 from vumeter_server.live_metrics.model import (
     CallOutcome,
     Event,
@@ -27,8 +28,6 @@ from vumeter_server.live_metrics.model import (
 )
 
 MICROSECONDS_PER_MILLISECOND = 1_000
-# In place of the sequence of an event that has none: greater than any that is given.
-_WITHOUT_SEQUENCE = 2**63
 
 
 class CallStage(IntEnum):
@@ -150,6 +149,11 @@ class CallState(msgspec.Struct, kw_only=True):
         """Its minutes so far, in milliseconds."""
         return self.reported_ms if self.reported_ms is not None else self.fallback_ms or 0
 
+    @property
+    def minutes_reached_us(self) -> int | None:
+        """When its minutes were as many as they are, None where it has none."""
+        return self.ended_us if self.reported_ms is None else self.reported_us
+
     def receive(self, event: Event, epoch: int, received_us: int) -> None:
         """Apply one event of this call that was not received before."""
         self._enter_epoch(epoch, received_us)
@@ -177,23 +181,35 @@ class CallState(msgspec.Struct, kw_only=True):
         else:
             self.lapsed = True
 
-    def totals(self, epoch: int) -> Counters:
-        """What it adds to the totals of `epoch`, all of it to its tenant's."""
+    def totals(self, epoch: int, counted_from_us: int = 0) -> Counters:
+        """What it adds to the totals of `epoch`, all of it to its tenant's.
+
+        What occurred before `counted_from_us` adds nothing. Like the rest it is decided by what the
+        events say together, so that their order does not matter.
+        """
         if self.epoch != epoch:
             return counters(())
         first = self.first
-        amounts: list[tuple[Counter, int]] = [
-            (Counter.MINUTES, max(0, self.minutes_ms - self.minutes_before_ms))
-        ]
-        if First.ACCEPTED in first:
+
+        def counts(kind: First, us: int | None) -> bool:
+            return kind in first and us is not None and us >= counted_from_us
+
+        amounts: list[tuple[Counter, int]] = []
+        if (self.minutes_reached_us or 0) >= counted_from_us:
+            amounts.append((Counter.MINUTES, max(0, self.minutes_ms - self.minutes_before_ms)))
+        accepted_us = self.accepted_us
+        if self.started_us is not None:
+            accepted_us = _earliest(accepted_us, self.started_us)
+        if counts(First.ACCEPTED, accepted_us):
             amounts.append((Counter.ACCEPTED, 1))
-        if First.STARTED in first:
+        if counts(First.STARTED, self.started_us):
             amounts.append((Counter.STARTED, 1))
-        if First.ENDED in first and self.end is not None:
+        if counts(First.ENDED, self.effective_end_us) and self.end is not None:
             amounts += [(kind, 1) for kind in COUNTS_AS[self.end]]
-        if First.REFERRED in first:
+        if counts(First.REFERRED, self.referred_us):
             amounts.append((Counter.REFERRED, 1))
-        if First.REJECTED in first and self.is_rejected and self.reason is not None:
+        is_rejected = self.is_rejected and counts(First.REJECTED, self.rejected_us)
+        if is_rejected and self.reason is not None:
             amounts.append((REJECTED[self.reason], 1))
         return counters(amounts)
 
@@ -270,19 +286,6 @@ def new_call(event: Event, epoch: int, received_us: int) -> CallState:
         first_received_us=received_us,
         last_received_us=received_us,
     )
-
-
-def precedes(event: Event, us: int | None, sequence: int | None, event_id: str | None) -> bool:
-    """Whether `event` comes before the event `event_id` of time `us`; None is after everything.
-
-    This is the one order of events: by (occurred_us, sequence, event_id), an event without a
-    sequence after those that have one.
-    """
-    if us is None or event.occurred_us != us:
-        return us is None or event.occurred_us < us
-    own = _WITHOUT_SEQUENCE if event.sequence is None else event.sequence
-    other = _WITHOUT_SEQUENCE if sequence is None else sequence
-    return (own, event.event_id) < (other, event_id or "")
 
 
 def _earliest(known: int | None, at: int) -> int:

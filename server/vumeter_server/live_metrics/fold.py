@@ -105,11 +105,17 @@ def new_events(events: Sequence[Event], stored: Mapping[str, Event]) -> list[int
 
 
 def fold_events(
-    events: Iterable[Event], calls: Mapping[str, CallState], *, epoch: int, received_us: int
+    events: Iterable[Event],
+    calls: Mapping[str, CallState],
+    *,
+    epoch: int,
+    received_us: int,
+    counted_from_us: int = 0,
 ) -> Folded:
     """Fold events, none of which was received before.
 
-    `calls` are the known ones of the calls that the events name, by id; they are not changed.
+    `calls` are the known ones of the calls that the events name, by id; they are not changed. What
+    occurred before `counted_from_us` is in no total.
     """
     changes: dict[str, CallChange] = {}
     without_call: list[Event] = []
@@ -121,7 +127,8 @@ def fold_events(
             last_occurred_us[tenant_id] = occurred_us
         if call_id is None:
             without_call.append(event)
-            _add(totals, tenant_id, counters([(WITHOUT_CALL[event.type], 1)]))
+            if occurred_us >= counted_from_us:
+                _add(totals, tenant_id, counters([(WITHOUT_CALL[event.type], 1)]))
             continue
         change = changes.get(call_id)
         if change is None:
@@ -136,11 +143,13 @@ def fold_events(
         calls=changes,
         without_call=without_call,
         last_occurred_us=last_occurred_us,
-        change=_change(changes.values(), totals, epoch),
+        change=_change(changes.values(), totals, epoch, counted_from_us),
     )
 
 
-def fold_closings(calls: Iterable[CallState], *, epoch: int, now_us: int) -> Folded:
+def fold_closings(
+    calls: Iterable[CallState], *, epoch: int, now_us: int, counted_from_us: int = 0
+) -> Folded:
     """End listed calls of which no event was received for too long; `calls` are not changed.
 
     An accepted or active call times out at `now_us`. A pending one leaves its list until an event
@@ -154,7 +163,8 @@ def fold_closings(calls: Iterable[CallState], *, epoch: int, now_us: int) -> Fol
         changes[after.call_id] = CallChange(before, after, [])
         if before.is_accepted:
             closed.append(after.call_id)
-    return Folded(calls=changes, closed=closed, change=_change(changes.values(), {}, epoch))
+    change = _change(changes.values(), {}, epoch, counted_from_us)
+    return Folded(calls=changes, closed=closed, change=change)
 
 
 def listing(call: CallState) -> Listing | None:
@@ -223,17 +233,18 @@ def forget_call(call: CallState, stored: Sequence[MinutesReport]) -> Set[Mark]:
     return marks(call) | report_marks(stored)
 
 
-def _change(changes: Iterable[CallChange], totals: dict[str, Counters], epoch: int) -> Change:
+def _change(
+    changes: Iterable[CallChange], totals: dict[str, Counters], epoch: int, counted_from_us: int
+) -> Change:
     """Return how the changes of calls, and the totals counted already, change what is live."""
     listings: dict[str, Listing | None] = {}
     for before, after, _ in changes:
-        now = after.totals(epoch)
-        if before is None:
-            _add(totals, after.tenant_id, now)
-        elif before.tenant_id == after.tenant_id:
-            _add(totals, after.tenant_id, minus(now, before.totals(epoch)))
+        now = after.totals(epoch, counted_from_us)
+        was = ZERO if before is None else before.totals(epoch, counted_from_us)
+        if before is None or before.tenant_id == after.tenant_id:
+            _add(totals, after.tenant_id, minus(now, was))
         else:
-            _add(totals, before.tenant_id, minus(ZERO, before.totals(epoch)))
+            _add(totals, before.tenant_id, minus(ZERO, was))
             _add(totals, after.tenant_id, now)
         listed = listing(after)
         if listed != (None if before is None else listing(before)):

@@ -85,7 +85,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     access_log: bool = True
-    """Whether Envoy writes a line of JSON for each request to stdout."""
+    """Whether Envoy writes a line of JSON for each request to stdout, or to `access_log_file`."""
+    access_log_file: Path | None = None
     envoy_concurrency: int = Field(default=1, ge=1, le=64)
     """Envoy's worker threads."""
     envoy_admin_port: int | None = Field(default=None, ge=0, le=65535)

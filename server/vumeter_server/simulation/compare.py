@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -13,6 +13,7 @@ from vumeter_server.simulation.aggregation import (
     DOCUMENTED_PERCENTILES,
     PERCENTILE_GROUP,
     ExecutionMetrics,
+    MeanMetric,
     percentile_name,
 )
 from vumeter_server.simulation.decimals import exact, round_fraction
@@ -32,6 +33,32 @@ _LOWER_IS_BETTER = (
 _HIGHER_IS_BETTER = (("chat", "avg_csat_score"),)
 
 METRICS = tuple(f"{group}.{name}" for group, name in _LOWER_IS_BETTER + _HIGHER_IS_BETTER)
+
+FAILED_PERCENT = "calls.failed_percent"
+_COST_OF_A_CALL = MeanMetric(
+    group="cost", name="avg_total_cost_cents", source="total_cost_cents", decimals=2
+)
+
+
+def _failed_percent(execution: ExecutionMetrics) -> float | None:
+    if not execution.total_calls:
+        return None
+    share = Fraction(execution.failed_calls, execution.total_calls)
+    return round_fraction(share * 100, PERCENT_DECIMALS)
+
+
+# What a limit may name beside METRICS. These are sums and counts, of which a comparison cannot say
+# which is the better one where the numbers of calls differ.
+_LIMITED_ONLY: Mapping[str, Callable[[ExecutionMetrics], float | None]] = {
+    "calls.failed": lambda execution: execution.failed_calls,
+    FAILED_PERCENT: _failed_percent,
+    "cost.avg_total_cost_cents": lambda execution: execution.totals.mean(_COST_OF_A_CALL),
+    "cost.total_cost_cents": lambda execution: execution.totals.sum_of("total_cost_cents"),
+    "cost.stt_cost_cents": lambda execution: execution.totals.sum_of("stt_cost_cents"),
+    "cost.llm_cost_cents": lambda execution: execution.totals.sum_of("llm_cost_cents"),
+    "cost.tts_cost_cents": lambda execution: execution.totals.sum_of("tts_cost_cents"),
+}
+LIMITED_METRICS = (*METRICS, *_LIMITED_ONLY)
 
 
 class Better(Enum):
@@ -132,12 +159,14 @@ def compare(
         )
         for group, name in metrics
     ]
-    by_metric = {row.metric: row for row in rows}
+    values = {row.metric: (row.baseline, row.candidate) for row in rows} | {
+        metric: (read(baseline), read(candidate)) for metric, read in _LIMITED_ONLY.items()
+    }
     return Comparison(
         baseline=baseline,
         candidate=candidate,
         metrics=rows,
-        thresholds=[_checked(each, by_metric[each.metric]) for each in thresholds],
+        thresholds=[_checked(each, *values[each.metric]) for each in thresholds],
     )
 
 
@@ -150,7 +179,7 @@ def check_thresholds(thresholds: Sequence[Threshold]) -> None:
     if len(thresholds) > MAX_THRESHOLDS:
         raise InvalidArgument.of("thresholds", f"must hold at most {MAX_THRESHOLDS} thresholds")
     for place, threshold in enumerate(thresholds):
-        if threshold.metric not in METRICS:
+        if threshold.metric not in LIMITED_METRICS:
             problem = "must be a compared metric such as latency.percentiles.p95"
             raise InvalidArgument.of(f"thresholds[{place}].metric", problem)
         if not math.isfinite(threshold.number):
@@ -183,17 +212,19 @@ def _compared(
     )
 
 
-def _checked(threshold: Threshold, row: ComparedMetric) -> ThresholdResult:
-    limit = _limit(threshold, row.baseline)
+def _checked(
+    threshold: Threshold, baseline: float | None, candidate: float | None
+) -> ThresholdResult:
+    limit = _limit(threshold, baseline)
     outcome = Outcome.UNKNOWN
-    if limit is not None and row.candidate is not None:
-        value = exact(row.candidate)
+    if limit is not None and candidate is not None:
+        value = exact(candidate)
         kept = value <= limit if threshold.bound.is_upper else value >= limit
         outcome = Outcome.WITHIN if kept else Outcome.EXCEEDED
     return ThresholdResult(
         threshold=threshold,
         limit=None if limit is None else float(limit),
-        candidate=row.candidate,
+        candidate=candidate,
         outcome=outcome,
     )
 

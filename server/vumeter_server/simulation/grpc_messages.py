@@ -82,7 +82,7 @@ def read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
             call_execution_id=call.call_execution_id,
             execution_id=call.execution_id,
             status=_status(call.status, _CALL_STATUS_WORDS),
-            numbers=_numbers(call),
+            numbers=read_numbers(call),
             objects=(
                 read_struct(call.latency.customer_latency_metrics),
                 read_struct(call.cost.customer_cost_breakdown),
@@ -91,7 +91,8 @@ def read_calls(calls: Sequence[pb.Call]) -> list[CallReport]:
     return checker.reports()
 
 
-def _numbers(call: pb.Call) -> list[float | None]:
+def read_numbers(call: pb.Call) -> list[float | None]:
+    """Return the numbers of a call in the order of NUMBER_NAMES, None where not measured."""
     numbers: list[float | None] = []
     for group, names in _GROUPS:
         if group and not call.HasField(group):

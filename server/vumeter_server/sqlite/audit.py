@@ -27,6 +27,8 @@ class AuditEntry:
         organization: whose thing it was done to; None for a thing that belongs to none.
         target: to which thing: a key, a metric, a tenant; "" where the organization says it.
         details: what else is worth knowing, in plain values; never a secret.
+        key_label: the label that the actor's key has now, if it has one.
+        target_label: the same of the target, if it is a key.
     """
 
     number: int
@@ -36,6 +38,8 @@ class AuditEntry:
     organization: str | None
     target: str
     details: dict[str, Any]
+    key_label: str | None
+    target_label: str | None
 
 
 def append(
@@ -86,6 +90,13 @@ def read(
         " AND (?2 IS NULL OR action = ?2 OR substr(action, 1, length(?2) + 1) = ?2 || '.')"
         " AND (?3 IS NULL OR occurred_us >= ?3) ORDER BY entry_number DESC LIMIT ?4",
         (organization, action, since_us, most),
+    ).fetchall()
+    labels = dict(
+        connection.execute(
+            "SELECT key_id, label FROM api_keys WHERE label IS NOT NULL"
+            " AND key_id IN (SELECT value FROM json_each(?))",
+            (json.dumps([each for row in rows for each in (row[2], row[7]) if each]),),
+        ).fetchall()
     )
     return [
         AuditEntry(
@@ -96,6 +107,8 @@ def read(
             organization=of,
             target=target,
             details=json.loads(details),
+            key_label=labels.get(key_id),
+            target_label=labels.get(target) if found.startswith("key.") else None,
         )
         for number, occurred_us, key_id, user, command, found, of, target, details in rows
     ]

@@ -14,6 +14,9 @@ WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # An acknowledged write survives a power cut: each commit is synced.
     "PRAGMA synchronous = FULL",
+    # macOS alone leaves what is synced in the memory of the disk, unless it is asked for more.
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
     "PRAGMA foreign_keys = ON",
     # A log that grew under a long reader is cut back to this size at the next checkpoint.
     "PRAGMA journal_size_limit = 67108864",

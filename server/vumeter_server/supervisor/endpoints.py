@@ -38,3 +38,14 @@ class Endpoints:
         """The base URL of the REST API, as reached from this machine."""
         scheme = "https" if self.encrypted else "http"
         return f"{scheme}://{self.rest.from_here}" if self.rest is not None else ""
+
+    @property
+    def text(self) -> str:
+        """The addresses, a line each."""
+        lines = [
+            f"REST  {self.rest_url}  (gRPC and gRPC-Web too)",
+            f"gRPC  {self.grpc.from_here}",
+        ]
+        if self.metrics_url:
+            lines.append(f"own metrics  {self.metrics_url}  (Prometheus)")
+        return "\n".join(lines)

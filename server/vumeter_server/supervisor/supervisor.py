@@ -118,6 +118,7 @@ class _Product:
                 ],
                 cors_origins=settings.cors_origins,
                 access_log=settings.access_log,
+                access_log_file=settings.access_log_file,
                 admin_port=settings.envoy_admin_port,
             ),
             tls=self._tls,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -26,6 +26,7 @@ class _Key:
     organization: str
     created_us: int
     last_used_us: int | None = None
+    label: str | None = None
 
 
 class MemoryKeyStore:
@@ -82,6 +83,11 @@ class MemoryKeyStore:
         """Return the key of that id as it is listed."""
         return next((each for each in self.list_keys() if each.key_id == key_id), None)
 
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the labels of those keys that have one."""
+        found = {each.key_id: each.label for each in self.list_keys() if each.key_id in key_ids}
+        return {key_id: label for key_id, label in found.items() if label is not None}
+
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Save when keys were last used."""
         if self._is_unavailable:
@@ -97,6 +103,7 @@ class MemoryKeyStore:
         role: Role,
         expires_us: int | None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Create a key, and its organization."""
         now_us = self._clock()
@@ -115,8 +122,17 @@ class MemoryKeyStore:
             revoked_us=None,
             tenant_id=tenant_id,
         )
-        self._keys[key.key_id] = _Key(stored=stored, organization=organization, created_us=now_us)
+        self._keys[key.key_id] = _Key(
+            stored=stored, organization=organization, created_us=now_us, label=label
+        )
         return key
+
+    def set_label(self, key_id: str, label: str | None) -> bool:
+        """Give a key another label."""
+        key = self._keys.get(key_id)
+        if key is not None:
+            self._keys[key_id] = replace(key, label=label)
+        return key is not None
 
     def revoke_key(self, key_id: str) -> bool:
         """Revoke a key."""
@@ -136,7 +152,9 @@ class MemoryKeyStore:
         self.revoke_key(key_id)
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
         stored = key.stored
-        return self.create_key(key.organization, stored.role, expires_us, stored.tenant_id)
+        return self.create_key(
+            key.organization, stored.role, expires_us, stored.tenant_id, key.label
+        )
 
     def organization_id(self, name: str) -> int | None:
         """Return the number of an organization."""
@@ -178,6 +196,7 @@ class MemoryKeyStore:
                     revoked_us=key.stored.revoked_us,
                     last_used_us=key.last_used_us,
                     tenant_id=key.stored.tenant_id,
+                    label=key.label,
                 )
                 for key_id, key in self._keys.items()
             ),

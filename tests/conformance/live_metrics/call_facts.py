@@ -78,6 +78,10 @@ class CallFacts:
         return found[0].occurred_us if found else None
 
     @property
+    def referred(self) -> int | None:
+        return self.of(T.REFERRED)[0].occurred_us if self.of(T.REFERRED) else None
+
+    @property
     def ended(self) -> int | None:
         return self.of(T.ENDED)[0].occurred_us if self.of(T.ENDED) else self.closed_us
 

@@ -30,9 +30,12 @@ class Storage(Protocol):
         """How the storage of the open store fails, by name."""
 
     def store(
-        self, epoch_id: str = "epoch-1"
+        self, epoch_id: str = "epoch-1", counted_from_us: int = 0
     ) -> AbstractAsyncContextManager[tuple[LiveStore, LiveView]]:
-        """Open a store, with the live view of it."""
+        """Open a store, with the live view of it.
+
+        An epoch that was there before keeps its own `counted_from_us`.
+        """
 
 
 @dataclass
@@ -51,9 +54,9 @@ class Memory:
 
     @asynccontextmanager
     async def store(
-        self, epoch_id: str = "epoch-1"
+        self, epoch_id: str = "epoch-1", counted_from_us: int = 0
     ) -> AsyncIterator[tuple[MemoryLiveStore, LiveView]]:
-        store = MemoryLiveStore(self.records, self.clock, epoch_id)
+        store = MemoryLiveStore(self.records, self.clock, epoch_id, counted_from_us)
         yield store, await LiveView.of(store)
 
 

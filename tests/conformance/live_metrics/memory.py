@@ -23,11 +23,13 @@ from vumeter_server.runtime.clock import Clock
 class MemoryLiveStore:
     """Implements LiveStore on records in memory."""
 
-    def __init__(self, records: Records, clock: Clock, epoch_id: str) -> None:
+    def __init__(
+        self, records: Records, clock: Clock, epoch_id: str, counted_from_us: int = 0
+    ) -> None:
         self._records = records
         self._clock = clock
         self._listeners: list[Callable[[Change], None]] = []
-        records.start(epoch_id)
+        records.start(epoch_id, counted_from_us)
         self._shown = self._live()
 
     async def follow(self, listener: Callable[[Change], None]) -> None:

@@ -27,6 +27,8 @@ INSTANTS = st.one_of(
     st.integers(0, 12).map(lambda number: number * 20 * SECOND),
     st.integers(0, 2 * HOUR),
 ).map(lambda offset: NINE + offset)
+# Mostly everything counts; else a part does not.
+COUNTED_FROM = st.sampled_from([0, 0, NINE + 1, NINE + MINUTE, NINE + HOUR, NINE + 3 * HOUR])
 REPORTED = st.sampled_from([0.0, 0.5, 1.25, 4.5, 4.500001, 12.0, 90.0])
 # Often equal, so that ids decide; and often absent.
 SEQUENCES = st.sampled_from([None, None, 0, 1, 2, 10, 2**63 - 1])

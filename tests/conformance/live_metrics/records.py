@@ -41,6 +41,8 @@ class Records:
 
     epoch_id: str = ""
     epoch: int = 0
+    counted_from_us: int = 0
+    """What occurred before is in no total of the epoch."""
     received: list[Received] = field(default_factory=list)
     closings: dict[CallKey, tuple[int, int]] = field(default_factory=dict)
     """When calls were closed because no events came, and in which epoch."""
@@ -54,9 +56,9 @@ class Records:
         if self.is_unavailable:
             raise Unavailable
 
-    def start(self, epoch_id: str) -> None:
+    def start(self, epoch_id: str, counted_from_us: int) -> None:
         if epoch_id != self.epoch_id:
-            self.epoch_id = epoch_id
+            self.epoch_id, self.counted_from_us = epoch_id, counted_from_us
             self.epoch += 1
 
     def receive(self, events: Sequence[Event], received_us: int = 0) -> None:
@@ -186,23 +188,29 @@ class Records:
         sums: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(METRICS, 0))
         before, now = self.calls(self.epoch - 1), self.calls(self.epoch)
         nothing = CallFacts(events=[])
+
+        def counts(at: int | None) -> bool:
+            return at is not None and at >= self.counted_from_us
+
         for key, call in now.items():
             counted, earlier = sums[call.tenant_id], before.get(key, nothing)
-            if call.accepted is not None and earlier.accepted is None:
+            if counts(call.accepted) and earlier.accepted is None:
                 counted["accepted_calls"] += 1
-            if call.started is not None and earlier.started is None:
+            if counts(call.started) and earlier.started is None:
                 counted["started_calls"] += 1
-            if call.ended is not None and earlier.ended is None:
+            if counts(call.ended) and earlier.ended is None:
                 for metric in call.counted_ends:
                     counted[metric] += 1
-            if call.of(T.REFERRED) and not earlier.of(T.REFERRED):
+            if counts(call.referred) and earlier.referred is None:
                 counted["referred_calls"] += 1
-            if call.rejection is not None and not earlier.of(T.REJECTED):
-                assert call.rejection.reason is not None
-                counted[REJECTED[call.rejection.reason]] += 1
-            counted["minutes_ms"] += max(0, call.minutes_ms - earlier.minutes_ms)
+            rejection = call.rejection
+            if rejection is not None and not earlier.of(T.REJECTED):
+                assert rejection.reason is not None
+                counted[REJECTED[rejection.reason]] += counts(rejection.occurred_us)
+            if call.raises and counts(call.raises[-1][0]):
+                counted["minutes_ms"] += max(0, call.minutes_ms - earlier.minutes_ms)
         for each in self.received:
-            if each.epoch == self.epoch:
+            if each.epoch == self.epoch and counts(each.event.occurred_us):
                 counted = sums[each.event.tenant_id]
                 counted["instructions_db_errors"] += each.event.type is T.INSTRUCTIONS_DB_ERROR
                 counted["fallback_instructions_used"] += (

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conformance.live_metrics.factories import FACTORIES, Factory
 from tests.conformance.live_metrics.random_events import (
+    COUNTED_FROM,
     RANGES,
     TENANTS,
     answers,
@@ -45,11 +46,15 @@ def test_whatever_the_order_and_the_batches_every_answer_is_that_of_brute_force(
     data: st.DataObject,
 ) -> None:
     computed_after = data.draw(st.integers(0, len(batches)))
+    counted_from_us = data.draw(COUNTED_FROM)
 
     async def run(directory: Path) -> None:
         storage, memory = tested(directory), FACTORIES["memory"](directory)
         storage.clock.now_us = memory.clock.now_us = NINE + 3 * HOUR
-        async with storage.store() as one, memory.store() as other:
+        async with (
+            storage.store(counted_from_us=counted_from_us) as one,
+            memory.store(counted_from_us=counted_from_us) as other,
+        ):
             for index, batch in enumerate(batches):
                 if index == computed_after:
                     await one[0].compute_peaks()
@@ -81,6 +86,7 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
     data: st.DataObject,
 ) -> None:
     steps = [data.draw(STEPS) for _ in batches]
+    starts = [data.draw(COUNTED_FROM) for _ in batches]
 
     async def take(step: str, store: LiveStore, now_us: int, batch: list[Event]) -> object:
         if step == "close":
@@ -106,12 +112,15 @@ def test_over_epochs_closings_retention_and_restarts_every_answer_is_that_of_bru
     async def run(directory: Path) -> None:
         storage, memory = tested(directory), FACTORIES["memory"](directory)
         epoch = 1
-        for batch, step in zip(batches, steps, strict=True):
+        for batch, step, counted_from_us in zip(batches, steps, starts, strict=True):
             epoch += step == "epoch"
             async with AsyncExitStack() as opened:
                 name = f"epoch-{epoch}"
-                one = await opened.enter_async_context(storage.store(name))
-                other = await opened.enter_async_context(memory.store(name))
+                # A start of an epoch that is known changes nothing of it.
+                one, other = [
+                    await opened.enter_async_context(each.store(name, counted_from_us))
+                    for each in (storage, memory)
+                ]
                 for each in (storage, memory):
                     each.clock.now_us += 20 * MINUTE
                 now_us = memory.clock.now_us
@@ -134,9 +143,11 @@ def test_two_orders_of_the_same_events_leave_the_same_answers(
 ) -> None:
     stream = [event for batch in batches for event in batch]
     shuffled = data.draw(st.permutations(stream))
+    counted_from_us = data.draw(COUNTED_FROM)
 
     async def left(directory: Path, ordered: Sequence[Event]) -> object:
-        async with factory(directory).store() as (store, view):
+        opened = factory(directory).store(counted_from_us=counted_from_us)
+        async with opened as (store, view):
             for event in ordered:
                 await store.record([event])
             return await answers(store, view, [(NINE, 2 * HOUR, 5 * MINUTE)])

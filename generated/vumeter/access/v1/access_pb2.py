@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evumeter/access/v1/access.proto\x12\x11vumeter.access.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetCallerRequest\"D\n\x11GetCallerResponse\x12/\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.vumeter.access.v1.CallerB\x04\xe2\x41\x01\x03\"\x9e\x01\n\x06\x43\x61ller\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0corganization\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttenant_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x32l\n\rAccessService\x12[\n\tGetCaller\x12#.vumeter.access.v1.GetCallerRequest\x1a$.vumeter.access.v1.GetCallerResponse\"\x03\x90\x02\x01\x42|\n\x11vumeter.access.v1B\x0b\x41\x63\x63\x65ssProtoP\x01Z\x1avumeter/access/v1;accessv1\xaa\x02\x11Vumeter.Access.V1\xca\x02\x11Vumeter\\Access\\V1\xea\x02\x13Vumeter::Access::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1evumeter/access/v1/access.proto\x12\x11vumeter.access.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetCallerRequest\"D\n\x11GetCallerResponse\x12/\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x19.vumeter.access.v1.CallerB\x04\xe2\x41\x01\x03\"\xb3\x01\n\x06\x43\x61ller\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0corganization\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttenant_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x13\n\x05label\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"#\n\rSignInRequest\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"B\n\x0eSignInResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.vumeter.access.v1.SignInKeyB\x04\xe2\x41\x01\x03\"i\n\tSignInKey\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04role\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x32\xbb\x01\n\rAccessService\x12[\n\tGetCaller\x12#.vumeter.access.v1.GetCallerRequest\x1a$.vumeter.access.v1.GetCallerResponse\"\x03\x90\x02\x01\x12M\n\x06SignIn\x12 .vumeter.access.v1.SignInRequest\x1a!.vumeter.access.v1.SignInResponseB|\n\x11vumeter.access.v1B\x0b\x41\x63\x63\x65ssProtoP\x01Z\x1avumeter/access/v1;accessv1\xaa\x02\x11Vumeter.Access.V1\xca\x02\x11Vumeter\\Access\\V1\xea\x02\x13Vumeter::Access::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLER'].fields_by_name['tenant_id']._serialized_options = b'\342A\001\003'
   _globals['_CALLER'].fields_by_name['expire_time']._loaded_options = None
   _globals['_CALLER'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
+  _globals['_CALLER'].fields_by_name['label']._loaded_options = None
+  _globals['_CALLER'].fields_by_name['label']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINREQUEST'].fields_by_name['code']._loaded_options = None
+  _globals['_SIGNINREQUEST'].fields_by_name['code']._serialized_options = b'\342A\001\002'
+  _globals['_SIGNINRESPONSE'].fields_by_name['keys']._loaded_options = None
+  _globals['_SIGNINRESPONSE'].fields_by_name['keys']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINKEY'].fields_by_name['key']._loaded_options = None
+  _globals['_SIGNINKEY'].fields_by_name['key']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINKEY'].fields_by_name['role']._loaded_options = None
+  _globals['_SIGNINKEY'].fields_by_name['role']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINKEY'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_SIGNINKEY'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
   _globals['_ACCESSSERVICE'].methods_by_name['GetCaller']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['GetCaller']._serialized_options = b'\220\002\001'
   _globals['_GETCALLERREQUEST']._serialized_start=119
@@ -53,7 +65,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCALLERRESPONSE']._serialized_start=139
   _globals['_GETCALLERRESPONSE']._serialized_end=207
   _globals['_CALLER']._serialized_start=210
-  _globals['_CALLER']._serialized_end=368
-  _globals['_ACCESSSERVICE']._serialized_start=370
-  _globals['_ACCESSSERVICE']._serialized_end=478
+  _globals['_CALLER']._serialized_end=389
+  _globals['_SIGNINREQUEST']._serialized_start=391
+  _globals['_SIGNINREQUEST']._serialized_end=426
+  _globals['_SIGNINRESPONSE']._serialized_start=428
+  _globals['_SIGNINRESPONSE']._serialized_end=494
+  _globals['_SIGNINKEY']._serialized_start=496
+  _globals['_SIGNINKEY']._serialized_end=601
+  _globals['_ACCESSSERVICE']._serialized_start=604
+  _globals['_ACCESSSERVICE']._serialized_end=791
 # @@protoc_insertion_point(module_scope)

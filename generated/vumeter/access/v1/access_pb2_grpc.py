@@ -26,10 +26,8 @@ if _version_not_supported:
 
 
 class AccessServiceStub(object):
-    """Who a credential belongs to. Keys are created and revoked by the command `vumeter keys`.
-
-    Credential: metadata `authorization: Bearer <key id>.<secret>`, a key of any role; or
-    `x-admin-token`, which alone counts where both are sent. UNAUTHENTICATED without a valid one.
+    """Who a credential belongs to, and signing in by a link. Keys are created and revoked by the command
+    `vumeter keys`.
     """
 
     def __init__(self, channel):
@@ -43,17 +41,34 @@ class AccessServiceStub(object):
                 request_serializer=vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerRequest.SerializeToString,
                 response_deserializer=vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerResponse.FromString,
                 _registered_method=True)
+        self.SignIn = channel.unary_unary(
+                '/vumeter.access.v1.AccessService/SignIn',
+                request_serializer=vumeter_dot_access_dot_v1_dot_access__pb2.SignInRequest.SerializeToString,
+                response_deserializer=vumeter_dot_access_dot_v1_dot_access__pb2.SignInResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer(object):
-    """Who a credential belongs to. Keys are created and revoked by the command `vumeter keys`.
-
-    Credential: metadata `authorization: Bearer <key id>.<secret>`, a key of any role; or
-    `x-admin-token`, which alone counts where both are sent. UNAUTHENTICATED without a valid one.
+    """Who a credential belongs to, and signing in by a link. Keys are created and revoked by the command
+    `vumeter keys`.
     """
 
     def GetCaller(self, request, context):
         """Says whose the credential of this very call is, and what it may do.
+
+        Credential: metadata `authorization: Bearer <key id>.<secret>`, a key of any role; or
+        `x-admin-token`, which alone counts where both are sent. UNAUTHENTICATED without a valid one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignIn(self, request, context):
+        """Exchanges the one-time code of a sign-in link for keys that expire after 12 hours. The command
+        `vumeter dashboard` prints such links.
+
+        No credential is required: the code is one. It is good for five minutes and for one call.
+        UNAUTHENTICATED for a code that was used before, has expired or was never given out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,6 +82,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerRequest.FromString,
                     response_serializer=vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerResponse.SerializeToString,
             ),
+            'SignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignIn,
+                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__pb2.SignInRequest.FromString,
+                    response_serializer=vumeter_dot_access_dot_v1_dot_access__pb2.SignInResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'vumeter.access.v1.AccessService', rpc_method_handlers)
@@ -76,10 +96,8 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService(object):
-    """Who a credential belongs to. Keys are created and revoked by the command `vumeter keys`.
-
-    Credential: metadata `authorization: Bearer <key id>.<secret>`, a key of any role; or
-    `x-admin-token`, which alone counts where both are sent. UNAUTHENTICATED without a valid one.
+    """Who a credential belongs to, and signing in by a link. Keys are created and revoked by the command
+    `vumeter keys`.
     """
 
     @staticmethod
@@ -99,6 +117,33 @@ class AccessService(object):
             '/vumeter.access.v1.AccessService/GetCaller',
             vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerRequest.SerializeToString,
             vumeter_dot_access_dot_v1_dot_access__pb2.GetCallerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.access.v1.AccessService/SignIn',
+            vumeter_dot_access_dot_v1_dot_access__pb2.SignInRequest.SerializeToString,
+            vumeter_dot_access_dot_v1_dot_access__pb2.SignInResponse.FromString,
             options,
             channel_credentials,
             insecure,

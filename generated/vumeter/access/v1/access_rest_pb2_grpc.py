@@ -27,10 +27,8 @@ if _version_not_supported:
 
 
 class AccessRestServiceStub(object):
-    """Who a credential belongs to, as JSON over REST. gRPC callers use AccessService.
-
-    Credential: `Authorization: Bearer <key id>.<secret>`, a key of any role; or `X-Admin-Token`, which
-    alone counts where both are sent. 401 without a valid one.
+    """Who a credential belongs to, and signing in by a link, as JSON over REST. gRPC callers use
+    AccessService.
     """
 
     def __init__(self, channel):
@@ -44,24 +42,48 @@ class AccessRestServiceStub(object):
                 request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.SignIn = channel.unary_unary(
+                '/vumeter.access.v1.AccessRestService/SignIn',
+                request_serializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
 
 
 class AccessRestServiceServicer(object):
-    """Who a credential belongs to, as JSON over REST. gRPC callers use AccessService.
-
-    Credential: `Authorization: Bearer <key id>.<secret>`, a key of any role; or `X-Admin-Token`, which
-    alone counts where both are sent. 401 without a valid one.
+    """Who a credential belongs to, and signing in by a link, as JSON over REST. gRPC callers use
+    AccessService.
     """
 
     def GetCaller(self, request, context):
         """Says whose the credential of this very request is, and what it may do:
 
         {"data": {"role": "admin", "keyId": "vmk_...", "organization": "northwind", "tenantId": null,
-        "expiresAt": "2026-03-01T09:00:00Z"}}
+        "label": "Booking agent", "expiresAt": "2026-03-01T09:00:00Z"}}
 
         `role` is `owner`, `admin`, `member`, `operator` or `reporter`. `tenantId` is null for a key that
-        is bound to no tenant, `expiresAt` for one that does not expire. For the admin token `role` is
-        `admin_token` and all else is null.
+        is bound to no tenant, `label` for one without a label, `expiresAt` for one that does not expire.
+        For the admin token `role` is `admin_token` and all else is null.
+
+        Credential: `Authorization: Bearer <key id>.<secret>`, a key of any role; or `X-Admin-Token`,
+        which alone counts where both are sent. 401 without a valid one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignIn(self, request, context):
+        """Exchanges the one-time code of a sign-in link, `{"code": "..."}`, for keys that expire after 12
+        hours. The command `vumeter dashboard` prints such links.
+
+        {"data": {"keys": [
+        {"key": "vmk_....<secret>", "role": "admin", "expiresAt": "2026-03-01T21:00:00Z"},
+        {"key": "vmk_....<secret>", "role": "operator", "expiresAt": "2026-03-01T21:00:00Z"}]}}
+
+        The first key is of the link's organization. The second is for live metrics of all tenants, and
+        there only if the link was made for them too.
+
+        No credential is required: the code is one. It is good for five minutes and for one request. 401
+        for a code that was used before, has expired or was never given out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +97,11 @@ def add_AccessRestServiceServicer_to_server(servicer, server):
                     request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
+            'SignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignIn,
+                    request_deserializer=vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'vumeter.access.v1.AccessRestService', rpc_method_handlers)
@@ -84,10 +111,8 @@ def add_AccessRestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessRestService(object):
-    """Who a credential belongs to, as JSON over REST. gRPC callers use AccessService.
-
-    Credential: `Authorization: Bearer <key id>.<secret>`, a key of any role; or `X-Admin-Token`, which
-    alone counts where both are sent. 401 without a valid one.
+    """Who a credential belongs to, and signing in by a link, as JSON over REST. gRPC callers use
+    AccessService.
     """
 
     @staticmethod
@@ -106,6 +131,33 @@ class AccessRestService(object):
             target,
             '/vumeter.access.v1.AccessRestService/GetCaller',
             vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceGetCallerRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vumeter.access.v1.AccessRestService/SignIn',
+            vumeter_dot_access_dot_v1_dot_access__rest__pb2.AccessRestServiceSignInRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -580,34 +580,38 @@ class LabelUsage(_message.Message):
     def __init__(self, label: _Optional[str] = ..., values: _Optional[int] = ..., label_sets: _Optional[int] = ..., has_other: bool = ...) -> None: ...
 
 class RejectionCount(_message.Message):
-    __slots__ = ("reason", "key_id", "requests", "points", "last_time")
+    __slots__ = ("reason", "key_id", "requests", "points", "last_time", "key_label")
     REASON_FIELD_NUMBER: _ClassVar[int]
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    KEY_LABEL_FIELD_NUMBER: _ClassVar[int]
     reason: RecordingRejectionReason
     key_id: str
     requests: int
     points: int
     last_time: _timestamp_pb2.Timestamp
-    def __init__(self, reason: _Optional[_Union[RecordingRejectionReason, str]] = ..., key_id: _Optional[str] = ..., requests: _Optional[int] = ..., points: _Optional[int] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    key_label: str
+    def __init__(self, reason: _Optional[_Union[RecordingRejectionReason, str]] = ..., key_id: _Optional[str] = ..., requests: _Optional[int] = ..., points: _Optional[int] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key_label: _Optional[str] = ...) -> None: ...
 
 class KeyUsage(_message.Message):
-    __slots__ = ("key_id", "role", "state", "create_time", "expire_time", "last_use_time")
+    __slots__ = ("key_id", "role", "state", "create_time", "expire_time", "last_use_time", "label")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_USE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
     key_id: str
     role: str
     state: KeyState
     create_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
     last_use_time: _timestamp_pb2.Timestamp
-    def __init__(self, key_id: _Optional[str] = ..., role: _Optional[str] = ..., state: _Optional[_Union[KeyState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    label: str
+    def __init__(self, key_id: _Optional[str] = ..., role: _Optional[str] = ..., state: _Optional[_Union[KeyState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., label: _Optional[str] = ...) -> None: ...
 
 class ExportPointsRequest(_message.Message):
     __slots__ = ("start_time", "end_time", "metric_names", "filters", "resume_token")

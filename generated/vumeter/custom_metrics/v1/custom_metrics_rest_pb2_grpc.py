@@ -265,10 +265,10 @@ class CustomMetricsRestServiceServicer(object):
         "bytes": 7010, "labelValues": 43}],
         "byLabel": [{"label": "company_id", "values": 40, "labelSets": 41,
         "hasOther": false}],
-        "rejected": [{"reason": "limit", "keyId": "vmk_...", "requests": 2, "points": 20,
-        "lastTime": "2025-04-01T10:00:00Z"}],
-        "keys": [{"keyId": "vmk_...", "role": "member", "state": "good",
-        "createTime": "2025-03-01T09:00:00Z", "expireTime": null,
+        "rejected": [{"reason": "limit", "keyId": "vmk_...", "keyLabel": null, "requests": 2,
+        "points": 20, "lastTime": "2025-04-01T10:00:00Z"}],
+        "keys": [{"keyId": "vmk_...", "label": "Booking agent", "role": "member",
+        "state": "good", "createTime": "2025-03-01T09:00:00Z", "expireTime": null,
         "lastUseTime": "2025-04-01T10:00:00Z"}]}}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

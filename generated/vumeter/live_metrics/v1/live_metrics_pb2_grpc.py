@@ -57,7 +57,8 @@ class LiveMetricsServiceStub(object):
     milliseconds.
     - Totals count from the start of the service. A call counts when its first event of a type is
     received, in the totals of the service start that received it. So ended_calls can be greater
-    than started_calls. Pending, accepted and active calls survive a restart.
+    than started_calls. What occurred more than VUMETER_CALL_TTL before the service started is in no
+    total, whenever it is received; GetHistory has it. Pending, accepted and active calls survive a restart.
     - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
     call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
     reported so far; a real `ended` event replaces this. A pending call leaves the lists until its
@@ -157,7 +158,8 @@ class LiveMetricsServiceServicer(object):
     milliseconds.
     - Totals count from the start of the service. A call counts when its first event of a type is
     received, in the totals of the service start that received it. So ended_calls can be greater
-    than started_calls. Pending, accepted and active calls survive a restart.
+    than started_calls. What occurred more than VUMETER_CALL_TTL before the service started is in no
+    total, whenever it is received; GetHistory has it. Pending, accepted and active calls survive a restart.
     - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
     call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
     reported so far; a real `ended` event replaces this. A pending call leaves the lists until its
@@ -341,7 +343,8 @@ class LiveMetricsService(object):
     milliseconds.
     - Totals count from the start of the service. A call counts when its first event of a type is
     received, in the totals of the service start that received it. So ended_calls can be greater
-    than started_calls. Pending, accepted and active calls survive a restart.
+    than started_calls. What occurred more than VUMETER_CALL_TTL before the service started is in no
+    total, whenever it is received; GetHistory has it. Pending, accepted and active calls survive a restart.
     - A call without an event for VUMETER_CALL_TTL (default 4h) is closed. An accepted or active
     call ends at that moment with the outcome TIMED_OUT, which counts as failed, and the minutes
     reported so far; a real `ended` event replaces this. A pending call leaves the lists until its

@@ -11,6 +11,7 @@ from vumeter_server.access.clickhouse.organization import (
     RowKind,
     created,
     key_created,
+    key_labeled,
     limits_changed,
 )
 from vumeter_server.access.clickhouse.organizations import Organizations
@@ -40,12 +41,16 @@ class ClickHouseKeyAdministration:
         role: Role,
         expires_us: int | None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Create a key, and the organization if there is none of that name."""
         key, now_us = new_key(), self._clock()
+        details = {"role": role.value, "tenant": tenant_id}
+        if label is not None:
+            details["label"] = label
         rows = [
-            key_created(key, role, expires_us, tenant_id, now_us),
-            self._note("key.create", key.key_id, role=role.value, tenant=tenant_id),
+            key_created(key, role, expires_us, tenant_id, label, now_us),
+            self._note("key.create", key.key_id, **details),
         ]
 
         def change(found: Organization) -> Sequence[Row] | None:
@@ -63,6 +68,16 @@ class ClickHouseKeyAdministration:
 
         self._database.run(job)
         return key
+
+    def set_label(self, key_id: str, label: str | None) -> bool:
+        """Give a key another label; False if there is no such key."""
+        rows = [
+            key_labeled(key_id, label, self._clock()),
+            self._note("key.label", key_id, label=label),
+        ]
+        return self._change_of_key(
+            key_id, lambda organization: rows if key_id in organization.keys else None
+        )
 
     def revoke_key(self, key_id: str) -> bool:
         """Revoke a key from now on; False if there is none. A revoked key keeps its time."""
@@ -85,7 +100,10 @@ class ClickHouseKeyAdministration:
             if old is None or not old.stored.is_active_at(now_us):
                 return None
             expires_us = rotated_expiry(old.created_us, old.stored.expires_us, now_us)
-            replacing = key_created(key, old.stored.role, expires_us, old.stored.tenant_id, now_us)
+            stored = old.stored
+            replacing = key_created(
+                key, stored.role, expires_us, stored.tenant_id, old.label, now_us
+            )
             return [*self._revoked(organization, key_id), replacing, note]
 
         return key if self._change_of_key(key_id, change) else None

@@ -20,6 +20,7 @@ class RowKind(StrEnum):
     CREATED = "created"
     KEY = "key"
     REVOKED = "revoked"
+    LABELED = "labeled"
     LIMITS = "limits"
     DELETED = "deleted"
     ERASED = "erased"
@@ -33,6 +34,7 @@ class KeyContent(msgspec.Struct, frozen=True, kw_only=True):
     secret_sha256: bytes
     expires_us: int | None
     tenant_id: str | None
+    label: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +49,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldKey:
-    """A key and when it was created."""
+    """A key, when it was created, and its label."""
 
     stored: StoredKey
     created_us: int
+    label: str | None
 
 
 @dataclass(slots=True)
@@ -89,6 +92,9 @@ class Organization:
                 key = self.keys[row.key_id]
                 stored = replace(key.stored, revoked_us=row.occurred_us)
                 self.keys[row.key_id] = replace(key, stored=stored)
+            case RowKind.LABELED:
+                label = msgspec.json.decode(row.content, type=str | None)
+                self.keys[row.key_id] = replace(self.keys[row.key_id], label=label)
             case RowKind.LIMITS:
                 for name, value in msgspec.json.decode(row.content).items():
                     self.limits.pop(name, None)
@@ -116,6 +122,7 @@ class Organization:
                 tenant_id=content.tenant_id,
             ),
             created_us=row.occurred_us,
+            label=content.label,
         )
 
 
@@ -125,7 +132,12 @@ def created(name: str, now_us: int) -> Row:
 
 
 def key_created(
-    key: NewKey, role: Role, expires_us: int | None, tenant_id: str | None, now_us: int
+    key: NewKey,
+    role: Role,
+    expires_us: int | None,
+    tenant_id: str | None,
+    label: str | None,
+    now_us: int,
 ) -> Row:
     """Return that a key is created."""
     content = KeyContent(
@@ -133,9 +145,20 @@ def key_created(
         secret_sha256=secret_digest(key.secret),
         expires_us=expires_us,
         tenant_id=tenant_id,
+        label=label,
     )
     encoded = msgspec.json.encode(content)
     return Row(kind=RowKind.KEY, occurred_us=now_us, key_id=key.key_id, content=encoded)
+
+
+def key_labeled(key_id: str, label: str | None, now_us: int) -> Row:
+    """Return that a key has another label, None for none."""
+    return Row(
+        kind=RowKind.LABELED,
+        occurred_us=now_us,
+        key_id=key_id,
+        content=msgspec.json.encode(label),
+    )
 
 
 def limits_changed(changed: Mapping[str, int | None], now_us: int) -> Row:

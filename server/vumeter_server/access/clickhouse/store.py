@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -57,6 +57,15 @@ class ClickHouseKeyLookup:
             )
         )
         return infos[:most]
+
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the labels of those keys that have one."""
+        labels = {}
+        for key_id in key_ids:
+            organization = await self._organizations.of_key(key_id)
+            if organization is not None and (label := organization.keys[key_id].label) is not None:
+                labels[key_id] = label
+        return labels
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Keep when keys were last used; an older time never replaces a newer one."""
@@ -116,6 +125,7 @@ async def key_infos(
             revoked_us=key.stored.revoked_us,
             last_used_us=used.get(key.stored.key_id),
             tenant_id=key.stored.tenant_id,
+            label=key.label,
         )
         for key in keys
     ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import msgspec
+import json
+from collections.abc import Collection, Mapping
 
 from vumeter_server.access.keys import (
     NewKey,
@@ -15,6 +14,7 @@ from vumeter_server.access.keys import (
 )
 from vumeter_server.access.roles import Role
 from vumeter_server.access.sqlite.deleted_organizations import read_unerased
+from vumeter_server.access.sqlite.key_rows import find_key, key_infos
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer, audit
@@ -31,25 +31,36 @@ class SqliteKeyLookup:
 
     async def find_key(self, key_id: str) -> StoredKey | None:
         """Return the key of that id."""
-        return await self._readers.run(lambda connection: _find(connection, key_id))
+        return await self._readers.run(lambda connection: find_key(connection, key_id))
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
         """Return the key of that id as it is listed."""
         rows = await self._readers.run(
-            lambda connection: _key_infos(connection, " WHERE key_id = ?", (key_id,))
+            lambda connection: key_infos(connection, " WHERE key_id = ?", (key_id,))
         )
         return rows[0] if rows else None
 
     async def keys_of(self, organization_id: int, most: int) -> list[KeyInfo]:
         """Return up to `most` keys of an organization, the one that was used last first."""
         return await self._readers.run(
-            lambda connection: _key_infos(
+            lambda connection: key_infos(
                 connection,
                 " WHERE k.organization_id = ?"
                 " ORDER BY last_used_us DESC NULLS LAST, k.created_us DESC, key_id LIMIT ?",
                 (organization_id, most),
             )
         )
+
+    async def labels(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the labels of those keys that have one."""
+        rows = await self._readers.run(
+            lambda connection: connection.execute(
+                "SELECT key_id, label FROM api_keys WHERE label IS NOT NULL"
+                " AND key_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(key_ids)),),
+            ).fetchall()
+        )
+        return dict(rows)
 
     async def save_last_used(self, last_used_us: Mapping[str, int]) -> None:
         """Keep when keys were last used; an older time never replaces a newer one."""
@@ -79,6 +90,7 @@ class SqliteKeyAdministration:
         role: Role,
         expires_us: int | None,
         tenant_id: str | None = None,
+        label: str | None = None,
     ) -> NewKey:
         """Create a key, and the organization if there is none of that name."""
 
@@ -93,9 +105,24 @@ class SqliteKeyAdministration:
                     (organization, self._clock()),
                 )
                 organization_id = cursor.lastrowid
-            key = self._insert(connection, organization_id, role, expires_us, tenant_id)
-            self._note(connection, "key.create", key.key_id, role=role.value, tenant=tenant_id)
+            key = self._insert(connection, organization_id, role, expires_us, tenant_id, label)
+            details = {"role": role.value, "tenant": tenant_id}
+            if label is not None:
+                details["label"] = label
+            self._note(connection, "key.create", key.key_id, **details)
             return key
+
+        return self._database.write(job)
+
+    def set_label(self, key_id: str, label: str | None) -> bool:
+        """Give a key another label; False if there is no such key."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            if find_key(connection, key_id) is None:
+                return False
+            connection.execute("UPDATE api_keys SET label = ? WHERE key_id = ?", (label, key_id))
+            self._note(connection, "key.label", key_id, label=label)
+            return True
 
         return self._database.write(job)
 
@@ -103,7 +130,7 @@ class SqliteKeyAdministration:
         """Revoke a key from now on; False if there is none. A revoked key keeps its time."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            if _find(connection, key_id) is None:
+            if find_key(connection, key_id) is None:
                 return False
             self._revoke(connection, key_id)
             self._note(connection, "key.revoke", key_id)
@@ -116,15 +143,17 @@ class SqliteKeyAdministration:
 
         def job(connection: sqlite3.Connection) -> NewKey | None:
             now_us = self._clock()
-            old = _find(connection, key_id)
+            old = find_key(connection, key_id)
             if old is None or not old.is_active_at(now_us):
                 return None
-            (created_us,) = connection.execute(
-                "SELECT created_us FROM api_keys WHERE key_id = ?", (key_id,)
+            created_us, label = connection.execute(
+                "SELECT created_us, label FROM api_keys WHERE key_id = ?", (key_id,)
             ).fetchone()
             expires_us = rotated_expiry(created_us, old.expires_us, now_us)
             self._revoke(connection, key_id)
-            key = self._insert(connection, old.organization_id, old.role, expires_us, old.tenant_id)
+            key = self._insert(
+                connection, old.organization_id, old.role, expires_us, old.tenant_id, label
+            )
             self._note(connection, "key.rotate", key_id, new_key=key.key_id)
             return key
 
@@ -149,7 +178,7 @@ class SqliteKeyAdministration:
                 "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
                 (f"\x00{organization_id}", self._clock(), organization_id),
             )
-            for table in ("api_keys", "organization_limits"):
+            for table in ("api_keys", "organization_limits", "sign_in_codes"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
                     (organization_id,),
@@ -165,7 +194,7 @@ class SqliteKeyAdministration:
     def list_keys(self) -> list[KeyInfo]:
         """Return every key, by organization and time of creation."""
         return self._database.read(
-            lambda connection: _key_infos(connection, " ORDER BY name, k.created_us, key_id", ())
+            lambda connection: key_infos(connection, " ORDER BY name, k.created_us, key_id", ())
         )
 
     def list_organizations(self) -> list[OrganizationInfo]:
@@ -191,12 +220,13 @@ class SqliteKeyAdministration:
         role: Role,
         expires_us: int | None,
         tenant_id: str | None,
+        label: str | None,
     ) -> NewKey:
         key = new_key()
         connection.execute(
             "INSERT INTO api_keys"
-            " (key_id, organization_id, role, secret_sha256, created_us, expires_us, tenant_id)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " (key_id, organization_id, role, secret_sha256, created_us, expires_us, tenant_id,"
+            " label) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key.key_id,
                 organization_id,
@@ -205,6 +235,7 @@ class SqliteKeyAdministration:
                 self._clock(),
                 expires_us,
                 tenant_id,
+                label,
             ),
         )
         return key
@@ -225,50 +256,3 @@ class SqliteKeyAdministration:
             "UPDATE api_keys SET revoked_us = ? WHERE key_id = ? AND revoked_us IS NULL",
             (self._clock(), key_id),
         )
-
-
-_SELECT_KEYS = (
-    "SELECT key_id, name, role, k.created_us, expires_us, revoked_us, last_used_us, tenant_id"
-    " FROM api_keys k JOIN organizations USING (organization_id)"
-)
-
-
-def _key_infos(
-    connection: sqlite3.Connection, condition: str, parameters: tuple[int | str, ...]
-) -> list[KeyInfo]:
-    rows = connection.execute(_SELECT_KEYS + condition, parameters).fetchall()
-    return [
-        KeyInfo(
-            key_id=key_id,
-            organization=name,
-            role=Role(role),
-            created_us=created_us,
-            expires_us=expires_us,
-            revoked_us=revoked_us,
-            last_used_us=last_used_us,
-            tenant_id=tenant_id,
-        )
-        for key_id, name, role, created_us, expires_us, revoked_us, last_used_us, tenant_id in rows
-    ]
-
-
-def _find(connection: sqlite3.Connection, key_id: str) -> StoredKey | None:
-    row = connection.execute(
-        "SELECT organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id,"
-        " (SELECT json_group_object(name, value) FROM organization_limits l"
-        " WHERE l.organization_id = k.organization_id) FROM api_keys k WHERE key_id = ?",
-        (key_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    organization_id, role, secret_sha256, expires_us, revoked_us, tenant_id, limits = row
-    return StoredKey(
-        key_id=key_id,
-        organization_id=organization_id,
-        role=Role(role),
-        secret_sha256=secret_sha256,
-        expires_us=expires_us,
-        revoked_us=revoked_us,
-        tenant_id=tenant_id,
-        limits=msgspec.json.decode(limits, type=dict[str, int]),
-    )

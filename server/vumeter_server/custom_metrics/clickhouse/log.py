@@ -63,7 +63,7 @@ class MetricLog:
     def __init__(
         self, clickhouse: ClickHouse, clock: Clock, *, is_deleted: IsDeleted | None = None
     ) -> None:
-        """`is_deleted` tells whether an organization is deleted that was erased once."""
+        """`is_deleted` says whether an organization is deleted that was erased once."""
         self._is_deleted = is_deleted
         self._clickhouse = clickhouse
         self._clock = clock
@@ -173,7 +173,7 @@ class MetricLog:
             drafted = await self._drafted(organization_id, held.catalog, held.lock, together)
             is_old = loop.time() - read_at > READ_AGAIN_AFTER_SECONDS
             if drafted is None or is_old or (drafted.is_refusing and not is_fresh):
-                # What is refused, or known, is so by all that is there now.
+                # What is rejected, or known, is so by all that is there now.
                 is_fresh = True
                 continue
             if drafted.block is not None:
@@ -232,7 +232,7 @@ class _Drafted:
 
     @property
     def is_refusing(self) -> bool:
-        """Whether something is refused, or not appended."""
+        """Whether something is rejected, or not appended."""
         return self.block is None or any(isinstance(each, Exception) for each in self.outcomes)
 
     def tell(self, together: Sequence[_Waiting]) -> None:

@@ -71,7 +71,7 @@ class ClickHouseMetricStore:
     ) -> None:
         """Take what it needs.
 
-        `deletion_us` tells the time by which old data may go, None while it is not trusted;
+        `deletion_us` gives the time by which old data may go, None while it is not trusted;
         `is_deleted` whether an organization is deleted, which may record nothing any more.
         """
         self._clickhouse = clickhouse

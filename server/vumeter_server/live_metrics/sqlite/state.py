@@ -7,6 +7,7 @@ they wrote. If a transaction is rolled back after that, the state is dropped and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vumeter_server.live_metrics.call_state import CallState
 from vumeter_server.live_metrics.counters import COLUMNS
@@ -23,12 +24,21 @@ class NumberedCall:
     call: CallState
 
 
+class Epoch(NamedTuple):
+    """A start of the service: its id, and from when on things count in its totals."""
+
+    id: str
+    counted_from_us: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class WriterState:
     """The writer thread's memory, as of the last job that ran."""
 
     epoch: int
     """The number of the current service start (epoch)."""
+    counted_from_us: int
+    """What occurred before is in no total of the epoch."""
     next_event: int
     next_call: int
     next_tenant: int
@@ -40,13 +50,19 @@ class WriterState:
     """The numbers of deleted tenants of which rows may be left."""
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, epoch_id: str) -> WriterState:
-        """Read the state from the file, for the epoch `epoch_id`, known or new."""
+    def read(cls, connection: sqlite3.Connection, start: Epoch) -> WriterState:
+        """Read the state from the file, for an epoch that is known or new.
+
+        An epoch that is known keeps the `counted_from_us` that it began with.
+        """
         connection.execute(
-            "INSERT INTO live_launches (launch_id) VALUES (?) ON CONFLICT DO NOTHING", (epoch_id,)
+            "INSERT INTO live_launches (launch_id, counted_from_us) VALUES (?, ?)"
+            " ON CONFLICT DO NOTHING",
+            start,
         )
-        (epoch,) = connection.execute(
-            "SELECT launch_no FROM live_launches WHERE launch_id = ?", (epoch_id,)
+        epoch, counted_from_us = connection.execute(
+            "SELECT launch_no, coalesce(counted_from_us, 0) FROM live_launches WHERE launch_id = ?",
+            (start.id,),
         ).fetchone()
         # Nobody can ask for the totals of an earlier epoch.
         connection.execute("DELETE FROM live_totals WHERE launch_no <> ?", (epoch,))
@@ -61,6 +77,7 @@ class WriterState:
         listed.sort(key=lambda known: known.call.last_received_us)
         return cls(
             epoch=epoch,
+            counted_from_us=counted_from_us,
             next_event=_next(connection, "event_no", "live_events"),
             next_call=_next(connection, "call_no", "live_calls"),
             next_tenant=max([0, *tenants, *deleting]) + 1,

@@ -20,7 +20,7 @@ from vumeter_server.live_metrics.sqlite.history import (
 )
 from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
 from vumeter_server.live_metrics.sqlite.rows import page_of_events, read_tenant
-from vumeter_server.live_metrics.sqlite.state import WriterState
+from vumeter_server.live_metrics.sqlite.state import Epoch, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
 from vumeter_server.live_metrics.sqlite.write_batch import WriteBatch
 from vumeter_server.live_metrics.store import EventsPage, EventsQuery, Tenant, TenantContents
@@ -48,11 +48,11 @@ class SqliteLiveStore:
     changes in the event loop, of what is committed.
     """
 
-    def __init__(self, writer: Writer, readers: Readers, clock: Clock, epoch_id: str) -> None:
+    def __init__(self, writer: Writer, readers: Readers, clock: Clock, epoch: Epoch) -> None:
         self._writer = writer
         self._readers = readers
         self._clock = clock
-        self._epoch_id = epoch_id
+        self._epoch = epoch
         self._state: WriterState | None = None
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
@@ -61,13 +61,13 @@ class SqliteLiveStore:
 
     @classmethod
     async def open(
-        cls, writer: Writer, readers: Readers, clock: Clock, epoch_id: str
+        cls, writer: Writer, readers: Readers, clock: Clock, epoch: Epoch
     ) -> SqliteLiveStore:
         """Read what the file holds and return the store.
 
-        Totals continue if `epoch_id` is the one they were counted under, and begin at 0 otherwise.
+        Totals continue if `epoch` is the one they were counted under, and begin at 0 otherwise.
         """
-        store = cls(writer, readers, clock, epoch_id)
+        store = cls(writer, readers, clock, epoch)
         await store._write(store._loaded_state)
         return store
 
@@ -258,7 +258,7 @@ class SqliteLiveStore:
 
     def _loaded_state(self, connection: sqlite3.Connection) -> WriterState:
         if self._state is None:
-            self._state = WriterState.read(connection, self._epoch_id)
+            self._state = WriterState.read(connection, self._epoch)
         return self._state
 
     def _forget_state(self) -> None:

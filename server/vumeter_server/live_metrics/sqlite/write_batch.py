@@ -76,6 +76,7 @@ class WriteBatch:
             {call_id: each.call for call_id, each in known.items()},
             epoch=self.state.epoch,
             received_us=self.received_us,
+            counted_from_us=self.state.counted_from_us,
         )
         history = HistoryWriter()
         if folded.without_call:
@@ -89,7 +90,12 @@ class WriteBatch:
 
     def close(self, calls: Sequence[NumberedCall], now_us: int) -> None:
         """Close listed calls of which no event was received for too long."""
-        folded = fold_closings([each.call for each in calls], epoch=self.state.epoch, now_us=now_us)
+        folded = fold_closings(
+            [each.call for each in calls],
+            epoch=self.state.epoch,
+            now_us=now_us,
+            counted_from_us=self.state.counted_from_us,
+        )
         numbers = {each.call.call_id: each.call_no for each in calls}
         self.connection.executemany(
             rows.INSERT_EVENT,

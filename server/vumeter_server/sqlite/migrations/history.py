@@ -20,6 +20,8 @@ from vumeter_server.sqlite.migrations import (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
+    m0023_sign_in,
+    m0024_labels_and_starts,
 )
 
 _MODULES = (
@@ -40,6 +42,8 @@ _MODULES = (
     m0020_limits,
     m0021_deletions,
     m0022_audit,
+    m0023_sign_in,
+    m0024_labels_and_starts,
 )
 
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)

@@ -1,0 +1,132 @@
+"""The first start: somebody has no admin token and no key yet, and wants to see something.
+
+Token and key are created, and kept beside the database in files that only this user can read; the
+next start takes them again. The access log goes to a file, so that what is printed stays readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vumeter_server.access.organizations import DEMO
+from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.access.store import KeyState
+from vumeter_server.commands.dashboard import LINK_IN_SHORT, new_link
+from vumeter_server.commands.demo_data import load_demo_data, play_demo_data
+from vumeter_server.commands.first_requests import first_requests
+from vumeter_server.commands.running import Running, published, write_for_this_user
+from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.sqlite import Database, open_database
+from vumeter_server.supervisor.endpoints import Endpoints
+from vumeter_server.times.units import DAY_US
+
+KEY_DAYS = 30
+TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
+_LOG_VARIABLES = ("VUMETER_ACCESS_LOG", "VUMETER_ACCESS_LOG_FILE")
+
+
+def keep_admin_token(db: Path) -> None:
+    """Set the admin token of this process to the one kept beside `db`; create it if there is none.
+
+    Raises OSError if the file cannot be read or written.
+    """
+    path = _token_file(db)
+    if not path.exists():
+        write_for_this_user(path, secrets.token_urlsafe(32))
+    os.environ[TOKEN_VARIABLE] = path.read_text().strip()
+
+
+def log_access_to_file(db: Path) -> None:
+    """Let the access log go to a file beside `db`, unless the environment says where it goes."""
+    if not any(os.environ.get(name) for name in _LOG_VARIABLES):
+        os.environ["VUMETER_ACCESS_LOG_FILE"] = str(db.parent / "access.log")
+
+
+def greeting(
+    settings: Settings, *, token_is_kept: bool
+) -> Callable[[Endpoints], Coroutine[Any, Any, None]]:
+    """Return what to do once the product answers: say so, and what to do next."""
+
+    async def greet(endpoints: Endpoints) -> None:
+        click.echo(endpoints.text)
+        database = await asyncio.to_thread(open_database, settings.db, create=False)
+        await asyncio.to_thread(_keep_key, settings.db, database)
+        running = Running.of(
+            endpoints,
+            admin_token=_token_file(settings.db) if token_is_kept else None,
+            key=_key_file(settings.db),
+        )
+        with published(settings.db, running):
+            if settings.demo:
+                await load_demo_data(settings, endpoints)
+            # Late, since it is good for five minutes.
+            link = await asyncio.to_thread(
+                new_link, database, endpoints.rest_url, DEMO, for_live=True
+            )
+            click.echo(_greeting_text(settings, link, token_is_kept=token_is_kept))
+            if settings.demo:
+                await play_demo_data(settings, endpoints)
+            await asyncio.Event().wait()
+
+    return greet
+
+
+def _token_file(db: Path) -> Path:
+    return db.parent / "admin-token"
+
+
+def _key_file(db: Path) -> Path:
+    return db.with_name(f"{db.stem}.demo-key")
+
+
+def _keep_key(db: Path, database: Database) -> None:
+    """Keep the key of an earlier start if it is good for another day, otherwise a new one."""
+    administration = SqliteKeyAdministration(database)
+    path = _key_file(db)
+    if path.exists():
+        key_id = path.read_text().partition(".")[0].strip()
+        tomorrow_us = system_clock() + DAY_US
+        for found in administration.list_keys():
+            if found.key_id == key_id and found.state_at(tomorrow_us) is KeyState.GOOD:
+                return
+    key = administration.create_key(DEMO, Role.OWNER, system_clock() + KEY_DAYS * DAY_US)
+    write_for_this_user(path, key.bearer)
+
+
+def _greeting_text(settings: Settings, link: str, *, token_is_kept: bool) -> str:
+    token = f"Admin token, for live metrics: {_token_file(settings.db)}\n" if token_is_kept else ""
+    log = (
+        f"Access log: {settings.access_log_file}\n"
+        if settings.access_log and settings.access_log_file
+        else ""
+    )
+    return f"""
+Dashboard, signed in. The link is {LINK_IN_SHORT}:
+  {link}
+Another link:
+  {_command("dashboard", settings.db)}
+
+Requests to paste in a second terminal. First where the server is, and what opens it:
+  eval "$({_command("env", settings.db)})"
+{first_requests(with_demo_data=settings.demo)}
+Key of the organization {DEMO}, good for {KEY_DAYS} days: {_key_file(settings.db)}
+{token}{log}
+Ctrl-C ends server and Envoy."""
+
+
+def _command(name: str, db: Path) -> str:
+    """Return a command that works in any folder."""
+    script = Path(sys.executable).with_name("vumeter")
+    program = [str(script)] if script.exists() else [sys.executable, "-m", "vumeter_server.cli"]
+    return shlex.join([*program, name, "--db", str(db.resolve())])

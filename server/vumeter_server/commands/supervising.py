@@ -1,0 +1,30 @@
+"""Running the supervisor, for the commands that start a product."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from vumeter_server.runtime.logs import configure_logs
+from vumeter_server.runtime.settings import Settings
+from vumeter_server.supervisor import supervisor
+from vumeter_server.supervisor.endpoints import Endpoints
+from vumeter_server.supervisor.server_process import ChildFailed
+
+
+def run_supervisor(
+    settings: Settings,
+    *,
+    on_ready: Callable[[Endpoints], Coroutine[Any, Any, None]],
+    with_edge: bool = True,
+) -> int:
+    """Run servers, and Envoy unless it is left out; return the exit status.
+
+    Raises StartError if they could not be started, unless a child has said so itself.
+    """
+    configure_logs(settings)
+    try:
+        return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
+    except ChildFailed as failed:
+        return 2 if failed.status == 2 else 1

@@ -99,7 +99,7 @@ generate: build/generate-venv/ready ## write generated/ from protos/
 	@$(GENERATE_BIN)/python tools/generate.py
 
 grafana-dashboard: setup ## write monitoring/grafana-dashboard.json, the dashboard of own metrics
-	@$(BIN)/python tools/grafana_dashboard.py
+	@$(BIN)/python -m tools.grafana_dashboard
 
 check-generated: build/generate-venv/ready ## fail if generated/ is not what protos/ gives
 	@$(GENERATE_BIN)/python tools/generate.py --check

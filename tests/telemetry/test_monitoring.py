@@ -8,14 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
 import yaml
 from tests.documentation.pages import ROOT
-from tests.telemetry.test_documented import CODE
+from tests.telemetry.metrics_of_the_code import CODE
 
 ALERTS = ROOT / "monitoring" / "alerts.yml"
 DASHBOARD = ROOT / "monitoring" / "grafana-dashboard.json"
@@ -106,9 +105,8 @@ def test_prometheus_takes_the_alerts() -> None:
 
 
 def test_the_dashboard_is_what_its_tool_writes() -> None:
-    tool = Path("tools") / "grafana_dashboard.py"
     run = subprocess.run(
-        [sys.executable, tool, "--check"],
+        [sys.executable, "-m", "tools.grafana_dashboard", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -40,6 +40,7 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
         *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIG)),
         *("run", f"{stack.rest_url}/openapi.json", "--url", stack.rest_url),
         *("--report", "json", "--report-json-path", str(tmp_path / "report.json")),
+        *("--workers", "2"),
         *effort(),
     ]
     done = subprocess.run(

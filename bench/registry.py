@@ -11,6 +11,7 @@ MODULES = (
     "bench.over_rest",
     "bench.recording",
     "bench.limits",
+    "bench.operating",
     "bench.otlp",
     "bench.export",
     "bench.backup",

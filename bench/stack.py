@@ -39,11 +39,13 @@ class Stack:
     bearer: str
     pid: int
     ready_after_seconds: float
+    metrics_url: str = ""
+    """Where own metrics are; empty if they are off."""
 
     @property
     def edge_target(self) -> str:
         """Envoy's port as a gRPC target."""
-        return self.rest_url.removeprefix("http://")
+        return self.rest_url.partition("://")[2]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,12 +75,17 @@ def get(url: str, headers: dict[str, str]) -> bytes:
 
 @contextlib.contextmanager
 def running(
-    db: Path, *, module: str = "bench.product", workers: int | None = None
+    db: Path,
+    *options: str,
+    module: str = "bench.product",
+    workers: int | None = None,
+    own_metrics: bool = True,
 ) -> Iterator[Stack]:
     """Run `vumeter up` on `db`, with the empty RPC unless `module` is the product's own."""
     database = open_database(db)
     key = SqliteKeyAdministration(database).create_key(ORGANIZATION, Role.OWNER, None)
     command = [PYTHON, "-m", module, "up", f"--db={db}", "--rest-port=0", "--grpc-port=0"]
+    command += options
     if workers is not None:
         command.append(f"--workers={workers}")
     environment = {
@@ -86,6 +93,7 @@ def running(
         "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
         "VUMETER_ACCESS_LOG": "0",
         "VUMETER_LOG_LEVEL": "error",
+        "VUMETER_METRICS_PORT": "0" if own_metrics else "off",
     }
     started = time.perf_counter()
     with subprocess.Popen(
@@ -93,12 +101,13 @@ def running(
     ) as process:
         try:
             found: dict[str, str] = {}
-            while len(found) < 2:
+            while len(found) < (3 if own_metrics else 2):
                 assert process.stdout is not None
                 line = process.stdout.readline()
                 if not line:
                     raise RuntimeError(f"vumeter up ended with {process.wait()}")
-                name, value = line.split()[:2]
+                # "own metrics" are two words.
+                name, value = line.removeprefix("own ").split()[:2]
                 found[name] = value
             yield Stack(
                 rest_url=found["REST"],
@@ -106,6 +115,7 @@ def running(
                 bearer=key.bearer,
                 pid=process.pid,
                 ready_after_seconds=time.perf_counter() - started,
+                metrics_url=found.get("metrics", ""),
             )
         finally:
             process.terminate()

@@ -9,7 +9,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -22,7 +22,7 @@ from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrga
 from vumeter_server.access.sqlite.sign_in import SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.api.forwarding import Forwarding
-from vumeter_server.api.observing import RequestMetrics
+from vumeter_server.api.observing import RequestMetrics, RequestTracing
 from vumeter_server.api.pipeline import Pipeline
 from vumeter_server.api.server import CLOCK, STORAGE, Server
 from vumeter_server.api.tls import DynamicCredentials
@@ -44,6 +44,9 @@ from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.own_metrics import process_exposition, show
 from vumeter_server.telemetry.readings import Gauge, Read
 from vumeter_server.telemetry.scrape_server import ScrapeServer
+
+if TYPE_CHECKING:
+    from vumeter_server.telemetry.tracing import Tracing
 
 LAST_USED_SAVED_EVERY_SECONDS = 5.0
 # A thread that wants the interpreter gets it after so long. Python's own 5 ms, several times for
@@ -116,8 +119,12 @@ async def running(
     database = open_database(settings.db)
     claim = None if settings.writer_address else database.lock_for_serving()
     forwarding = Forwarding(settings.writer_address) if settings.writer_address else None
+    tracings = _tracings(settings)
     instruments = Instruments(settings.worker, RecordingRejectionReason)
-    writer, readers = database.writer(instruments), database.readers()
+    writer, readers = (
+        database.writer(instruments if settings.has_own_metrics else None),
+        database.readers(),
+    )
     scraped: ScrapeServer | None = None
     try:
         keys = SqliteKeyLookup(readers, writer)
@@ -146,7 +153,10 @@ async def running(
                 query_timeout_seconds=settings.query_timeout_seconds,
                 rates=rates,
                 on_limited=[family.on_limited for family in built],
-                observers=[RequestMetrics(instruments)],
+                observers=[
+                    *([RequestMetrics(instruments)] if settings.has_own_metrics else []),
+                    *map(RequestTracing, tracings),
+                ],
             ),
             [
                 *(each for family in built for each in family.servicers),
@@ -178,12 +188,7 @@ async def running(
                 background.start(work.__qualname__, work())
         background.start("save_last_used", _save_last_used(authenticator))
         if foundation.writes:
-            erasure = Erasure(
-                SqliteDeletedOrganizations(readers, writer, clock),
-                [store for family in built for store in family.recorded],
-            )
-            background.start("erasure", erasure.run())
-            background.start("keep_clock", _keep_clock(ClockKeeping(guard, clock_records)))
+            _start_work_of_writer(background, foundation, built, clock_records)
         background.start(
             "report_health",
             server.keep_reporting(
@@ -201,10 +206,38 @@ async def running(
             await asyncio.to_thread(scraped.close)
         await asyncio.to_thread(writer.close)
         await asyncio.to_thread(readers.close)
+        for tracing in tracings:
+            await asyncio.to_thread(tracing.close)
         if forwarding is not None:
             await forwarding.close()
         if claim is not None:
             os.close(claim)
+
+
+def _tracings(settings: Settings) -> Sequence[Tracing]:
+    """Return what traces calls; nothing without a collector to send to."""
+    if not settings.traces_endpoint:
+        return []
+    try:
+        from vumeter_server.telemetry.tracing import Tracing  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise StartError("VUMETER_TRACES_ENDPOINT needs pip install 'vumeter[tracing]'") from None
+    return [Tracing(settings)]
+
+
+def _start_work_of_writer(
+    background: Background,
+    foundation: families.Foundation,
+    built: Sequence[families.Family],
+    clock_records: SqliteClockRecordStore,
+) -> None:
+    """Start what one process does for all."""
+    erasure = Erasure(
+        SqliteDeletedOrganizations(foundation.readers, foundation.writer, foundation.clock),
+        [store for family in built for store in family.recorded],
+    )
+    background.start("erasure", erasure.run())
+    background.start("keep_clock", _keep_clock(ClockKeeping(foundation.guard, clock_records)))
 
 
 def _listen(server: Server, settings: Settings) -> int:

@@ -19,7 +19,7 @@ from vumeter_server.runtime.settings import Settings
 
 UNIT = (ROOT / "deploy" / "vumeter.service").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["vumeter"]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["server"]
 
 
 def run(*command: str, status: int = 0) -> str:

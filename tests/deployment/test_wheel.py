@@ -93,7 +93,7 @@ def test_what_it_serves_came_with_it(running: Running, path: str) -> None:
 def test_commands_work(running: Running) -> None:
     assert running.vumeter("--version") == "vumeter, version 0.1.0\n"
     assert running.vumeter("db", "check") == "no problem found\n"
-    for command in re.findall(r"^  ([a-z-]+) ", running.vumeter("--help"), re.MULTILINE):
+    for command in re.findall(r"^  ([a-z][a-z-]*) ", running.vumeter("--help"), re.MULTILINE):
         assert running.vumeter(command, "--help").startswith(f"Usage: vumeter {command}")
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 import grpc.aio
 
 from vumeter_server.api.call import Call
 from vumeter_server.telemetry.instruments import Instruments
+
+HEALTH: Final = "grpc.health.v1.Health"
 
 End = Callable[[grpc.StatusCode], None]
 """Is called with the status of a call when it has ended."""
@@ -53,6 +55,39 @@ def observing(observations: Sequence[Begin], call: Call) -> Iterator[None]:
     finally:
         for end in ends:
             end(status)
+
+
+class Tracer(Protocol):
+    """Begins the span of a call; see telemetry.tracing.Tracing."""
+
+    def request(
+        self, service: str, method: str, sent: Mapping[str, str | bytes]
+    ) -> Callable[[str, int], None]:
+        """Return what ends the span, with the name and the number of the status."""
+
+
+def _ignore(status: grpc.StatusCode) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTracing:
+    """Traces calls."""
+
+    tracer: Tracer
+
+    def of_method(self, method: Observed) -> Begin:
+        """Return what traces a call of that method."""
+        service, _, name = method.method.rpartition(".")
+        if service == HEALTH:
+            # Proxies ask for it each second.
+            return lambda call: _ignore
+
+        def begin(call: Call) -> End:
+            end_span = self.tracer.request(service, name, call.metadata)
+            return lambda status: end_span(status.name, status.value[0])
+
+        return begin
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ RENAMED: Mapping[str, str] = {
 
 _log = structlog.get_logger(__name__)
 
+_COLLECTOR = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?\Z")
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?\Z")
 
 
@@ -96,6 +97,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_by_tenant: bool = True
     """Whether own metrics have live metrics by tenant; otherwise those of all together."""
+    traces_endpoint: str = ""
+    """Where traces go: a collector that takes OTLP over gRPC, http:// or https://; off if empty."""
     retention_days: int = Field(default=400, ge=1)
     call_ttl: str = "4h"
     """How long nothing may be heard of a call before it is closed."""
@@ -122,6 +125,11 @@ class Settings(BaseSettings):
     internal_socket: str = ""
     """Where this process takes calls of `vumeter up`, which sets it; used with TLS only."""
     demo: bool = False
+
+    @property
+    def has_own_metrics(self) -> bool:
+        """Whether the work of this process is counted for somebody who scrapes it."""
+        return bool(self.metrics_socket) or self.metrics_port_or_any is not None
 
     @property
     def metrics_port_or_any(self) -> int | None:
@@ -172,6 +180,13 @@ class Settings(BaseSettings):
     @classmethod
     def _take_empty_as_none(cls, value: Any) -> Any:
         return value or None
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _check_traces_endpoint(cls, url: str) -> str:
+        if url and not _COLLECTOR.match(url):
+            raise ValueError("must be http://HOST:PORT or https://HOST:PORT")
+        return url
 
     @field_validator("call_ttl")
     @classmethod

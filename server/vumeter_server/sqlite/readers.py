@@ -17,6 +17,7 @@ from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.disk_reads import DiskReads
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.telemetry.spans import span
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], Any]
@@ -25,6 +26,8 @@ Query = Callable[[sqlite3.Connection], Any]
 QUICK_THREADS = 1
 HEAVY_THREADS = 2
 MAX_QUERIES_WAITING = 1_000
+_QUICK = {"db.system.name": "sqlite", "vumeter.pool": "quick"}
+_HEAVY = {"db.system.name": "sqlite", "vumeter.pool": "heavy"}
 # Answers wait for those that were asked with them for no longer than this.
 ANSWERED_TOGETHER_FOR_SECONDS = 0.001
 
@@ -78,7 +81,8 @@ class Readers:
         If the caller is cancelled (its deadline, or it went away) SQLite is interrupted. Raises
         Unavailable if too many queries wait.
         """
-        answer: T = await (self._heavy if heavy else self._quick).run(query)
+        with span("read", _HEAVY if heavy else _QUICK):
+            answer: T = await (self._heavy if heavy else self._quick).run(query)
         return answer
 
     def peek(self, query: Callable[[sqlite3.Connection], T]) -> T:

@@ -17,6 +17,7 @@ from vumeter_server.errors import Unavailable
 from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.telemetry.spans import span
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -24,6 +25,7 @@ Job = Callable[[sqlite3.Connection], Any]
 MAX_JOBS_WAITING = 10_000
 MAX_JOBS_A_TRANSACTION = 256
 
+_DATABASE = {"db.system.name": "sqlite"}
 _log = structlog.get_logger(__name__)
 
 
@@ -120,7 +122,8 @@ class Writer:
                 raise Unavailable("Storage is busy")
             self._waiting.append(_Waiting(job, rolled_back, committed, loop, future))
             self._changed.notify()
-        return await future
+        with span("write", _DATABASE):
+            return await future
 
     @property
     def queue_length(self) -> int:

@@ -13,7 +13,7 @@ GRPC_PORT ?= 50051
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ MINUTES ?= 60
 test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
 	@until [ $$SECONDS -ge $$(( $(MINUTES) * 60 )) ]; do \
 		$(BIN)/python -m pytest -m hypothesis --hypothesis-seed $$RANDOM --exitfirst $(ARGS) || exit; done
+
+test-openapi: setup ## send random requests made of the OpenAPI document to the product for an hour (MINUTES=60)
+	@TEST_OPENAPI=$(MINUTES) $(BIN)/python -m pytest tests/openapi/test_fuzzing.py $(ARGS)
 
 # `make --jobs 2 lint` checks types beside the rest.
 lint: lint-style lint-imports lint-protos lint-types ## check style, imports, protos, generated files and types
@@ -145,4 +148,5 @@ lock: setup ## renew requirements.lock and those of deploy/, bench/, tools/ and 
 	@$(COMPILE) --upgrade $(addprefix --no-emit-package ,flatbuffers llvmlite numba onnxruntime resampy) \
 		-o tests/clients/frameworks/pipecat.lock tests/clients/frameworks/pipecat.in
 	@$(COMPILE) --upgrade -o tests/clients/frameworks/livekit.lock tests/clients/frameworks/livekit.in
-	@! command -v npm >/dev/null || npm --prefix tests/otlp/node update --package-lock-only --ignore-scripts --no-audit --no-fund
+	@! command -v npm >/dev/null || for folder in tests/otlp/node tests/openapi/node; do \
+		npm --prefix $$folder update --package-lock-only --ignore-scripts --no-audit --no-fund; done

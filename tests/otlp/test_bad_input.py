@@ -270,3 +270,16 @@ def test_json_with_other_signals_beside_metrics_is_taken(sender: Sender) -> None
     answer = sender.post_json({**body, "unknown": [1, {"a": None}]})
     assert answer == {}
     check_neighbors(Route(sender, "json"))
+
+
+def test_json_of_a_metric_with_points_of_two_kinds_is_no_request(sender: Sender) -> None:
+    body = json.loads(Route(sender, "json").encoded(request_of(*neighbors())))
+    metric = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]
+    kinds = {"gauge", "sum", "histogram", "exponentialHistogram", "summary"}
+    (other, *others) = sorted(kinds - metric.keys())
+    # Null is the same as absent.
+    metric.update(dict.fromkeys(others))
+    assert sender.post_json(body) == {}
+    metric[other] = {}
+    answer = sender.post(json.dumps(body).encode(), "application/json")
+    assert (answer.status_code, answer.json()["message"]) == (400, NO_REQUEST)

@@ -89,7 +89,9 @@ class Operations:
             given = {e.name: e.as_object(e.body) for e, _ in shown if e.status == OK}
             if given:
                 content[_JSON]["examples"] = given
-            operation["requestBody"] = {"required": True, "content": content}
+            # Nothing is a message in protobuf too.
+            required = not source.get("optional_bodies", False)
+            operation["requestBody"] = {"required": required, "content": content}
         operation["responses"] = {
             "200": self._success(binding, bodies, tag, shown),
             **self._error_responses(binding, access, source, shown),

@@ -32,7 +32,8 @@ T = TypeVar("T")
 BYTES_PER_EVENT = 150
 """About how long an event is in JSON."""
 
-_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,12})?")
+# As many decimals as a double is printed with.
+_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,20})?")
 
 
 class EventBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from vumeter_server.otlp import wire
 Whole = int | str
 Double = float | str
 MAX_DEPTH: Final = 16
+_KINDS: Final = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 _MOST_CACHED: Final = 100_000
 _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -184,6 +185,8 @@ class _Reader:
 
     def _metric(self, given: _Metric, metric: Any) -> None:
         metric.name, metric.description, metric.unit = given.name, given.description, given.unit
+        if sum(getattr(given, each) is not None for each in _KINDS) > 1:
+            raise ValueError("the points of a metric are of one kind")
         if given.gauge is not None:
             metric.gauge.SetInParent()
             self._numbers(given.gauge.data_points, metric.gauge.data_points)

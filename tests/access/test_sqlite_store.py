@@ -26,7 +26,12 @@ BEFORE = """
         last_used_us INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX api_keys_by_organization ON api_keys (organization_id);
-    DELETE FROM _sqlite_migrations WHERE name IN ('m0008_roles', 'm0013_tenant_of_key');
+    DROP TABLE sign_in_codes;
+    ALTER TABLE live_launches DROP COLUMN counted_from_us;
+    ALTER TABLE demo_data DROP COLUMN from_us;
+    DELETE FROM _sqlite_migrations WHERE name IN (
+        'm0008_roles', 'm0013_tenant_of_key', 'm0023_sign_in', 'm0024_labels_and_starts'
+    );
     INSERT INTO organizations (organization_id, name, created_us) VALUES (7, 'acme', 1);
 """
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from tests.clickhouse.cluster import ClickHouseCluster
 from tests.clickhouse.places import shared_cluster
-from tests.effort import LONG
+from tests.effort import CLUSTER, LONG
 from tests.stack import Stack, start_stack
 
 # Several products run at a time, not all of them on ports that the system chooses.
@@ -21,11 +21,23 @@ settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("long" if LONG else "short")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests take as long as they need where they try much."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests take as long as they need where they try much; leave much work to long modes."""
     if LONG:
         for item in items:
             item.add_marker(pytest.mark.timeout(0), append=False)
+    if not CLUSTER:
+        left_out = [item for item in items if _tries_much_on_clickhouse(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _tries_much_on_clickhouse(item)]
+
+
+def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
+    """Whether it runs with `make test-cluster` alone: a statement of ClickHouse costs milliseconds."""
+    if "clickhouse" not in item.nodeid:
+        return False
+    is_random = item.get_closest_marker("hypothesis") is not None
+    return is_random or item.path.name in {"test_races.py", "test_servers.py"} or "at_once" in item.name
 
 
 @pytest.fixture(scope="session")

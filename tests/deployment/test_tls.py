@@ -126,9 +126,14 @@ def test_grpc_is_answered_and_streamed(proxy: Proxy, stack: Stack) -> None:
         batch = pb.StreamPointsRequest(points=[pb.Point(name="booking_attempt")])
         answers = list(stub.StreamPoints(iter([batch, batch]), metadata=metadata, timeout=20))
         assert sum(each.recorded for each in answers) == 2
-        with pytest.raises(grpc.RpcError) as rejected:
-            stub.ListMetrics(pb.ListMetricsRequest(), timeout=20)
-        assert rejected.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+        def code_without_a_key() -> grpc.StatusCode:
+            with pytest.raises(grpc.RpcError) as rejected:
+                stub.ListMetrics(pb.ListMetricsRequest(), timeout=20)
+            return rejected.value.code()
+
+        # Caddy now and then ends an answer of headers alone in a way that gRPC calls UNKNOWN.
+        until(lambda: code_without_a_key() is grpc.StatusCode.UNAUTHENTICATED)
 
 
 def test_a_watch_is_not_held_back(proxy: Proxy) -> None:

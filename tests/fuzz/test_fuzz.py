@@ -1,6 +1,6 @@
 """Requests that nobody would send, on every path and method: no fault, no leak, nothing grows.
 
-`make test` sends some hundreds. `make test-fuzz REQUESTS=1000000` sends as many as it says.
+`make test` sends some thousands. `make test-fuzz REQUESTS=1000000` sends as many as it says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.fuzz.making import Maker, RestRequest, RpcRequest
 from tests.fuzz.sending import Judge, faults_in
 from tests.stack import Stack
 
-REQUESTS: Final = int(os.environ.get("TEST_FUZZ") or 600)
+REQUESTS: Final = int(os.environ.get("TEST_FUZZ") or 3_000)
 REQUESTS_OF_A_SEED: Final = 50
 # Of those who record anything there is: caches fill up to their limits.
 SERVER_AT_MOST_MB: Final = 600
@@ -72,7 +72,7 @@ def test_no_request_makes_a_fault_or_a_leak_and_nothing_grows(own: Stack, judge:
 
     @settings(
         max_examples=max(REQUESTS // REQUESTS_OF_A_SEED, 1),
-        derandomize=REQUESTS <= 600,
+        derandomize=REQUESTS <= 3_000,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

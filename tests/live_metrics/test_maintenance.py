@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,9 @@ def test_a_running_product_closes_stuck_calls(tmp_path: Path) -> None:
     stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false", VUMETER_CALL_TTL="1s500ms")
     live = live_api(stack)
     try:
-        call = {"call_id": "call_1", "tenant_id": "clinic", "occurred_at": "2025-04-01T09:00:00Z"}
+        # What occurred before the start by more than the TTL is in no total.
+        now = datetime.now(UTC).isoformat()
+        call = {"call_id": "call_1", "tenant_id": "clinic", "occurred_at": now}
         live.record({**call, "event_id": "e1", "type": "audio", "minutes": 0.5})
         live.record({**call, "event_id": "e2", "type": "started"})
         assert live.get(f"{PATHS}/live").json()["active_calls"] == 1
@@ -119,7 +122,8 @@ def test_a_running_product_closes_stuck_calls(tmp_path: Path) -> None:
             timed_out
         ]
         # Its own end may come yet, whatever it says.
-        live.record({**call, "event_id": "e3", "type": "ended", "outcome": "voicemail"})
+        long_ago = {**call, "occurred_at": "2025-04-01T09:00:00Z"}
+        live.record({**long_ago, "event_id": "e3", "type": "ended", "outcome": "voicemail"})
         assert [each.metrics.ended_calls for each in history_of_today(live)] == [0]
         told = live.stub.GetLiveMetrics(asked, metadata=live.metadata)
         # It ended in the epoch before this one.

@@ -15,10 +15,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 from tests.stack import Stack
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# No test fails because it was slow on a busy machine.
+expect.set_options(timeout=40_000)
+
 ZONE = "Europe/Berlin"
 STORAGE = "vumeter.credentials"
 

@@ -222,8 +222,8 @@ def test_usage(analyst: Visitor, asking: Ask, demo_key: NewKey) -> None:
     limits = {row[0]: row[1:3] for row in analyst.cells("Limits")[:2]}
     assert limits["Metrics"] == [f"{usage['metrics']:,}", f"{usage['limits']['metrics']:,}"]
     assert limits["Label sets"] == [f"{usage['labelSets']:,}", f"{usage['limits']['labelSets']:,}"]
-    keys = {row[0]: row[1:3] for row in analyst.cells("Keys")}
-    assert keys[demo_key.key_id] == ["admin", "good"]
-    assert {key: state for key, (_, state) in keys.items()} == {
-        each["keyId"]: each["state"] for each in usage["keys"]
+    keys = {row[0]: row[1:4] for row in analyst.cells("Keys")}
+    assert keys[demo_key.key_id] == ["–", "admin", "good"]
+    assert keys == {
+        each["keyId"]: [each["label"] or "–", each["role"], each["state"]] for each in usage["keys"]
     }

@@ -3,8 +3,8 @@
 Versions before 3.51.3 (but for 3.50.7 and 3.44.6) can lose a committed transaction in WAL mode when
 a commit of one connection meets the checkpoint of another, and commands write beside the server.
 Everything imports `sqlite3` from here, so that no two copies of SQLite open one file. It imports
-`sqlite_utils` from here too: that loads pandas where pandas is installed, to insert data frames.
-Nothing here does that, and it costs each command and each server most of a second.
+`sqlite_utils` from here too: that loads pandas and numpy where they are installed, to insert data
+frames. Nothing here does that, and it costs each command and each server most of a second.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _MENDED = ((3, 44, 6), (3, 50, 7))
 
 
 @contextlib.contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Let imports find no pandas, unless the process has loaded it already."""
-    if "pandas" in sys.modules:
-        yield
-        return
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+def _without_data_frames() -> Iterator[None]:
+    """Let imports find no pandas and numpy, unless the process has loaded them already."""
+    hidden = [name for name in ("pandas", "numpy") if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules["pandas"]
+        for name in hidden:
+            del sys.modules[name]
 
 
-with _without_pandas():
+with _without_data_frames():
     import sqlite_utils
 
 SQLITE_VERSION = sqlite3.sqlite_version

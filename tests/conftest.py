@@ -32,10 +32,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not _tries_much_on_clickhouse(item)]
 
 
+_LEFT_TO_CLUSTER = (
+    "tests/conformance/simulation/",
+    "tests/custom_metrics/clickhouse/",
+    "tests/otlp/test_clickhouse.py",
+)
+
+
 def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
     """Whether it runs with `make test-cluster` alone: a statement of ClickHouse costs milliseconds."""
     if "clickhouse" not in item.nodeid:
         return False
+    if any(folder in item.nodeid for folder in _LEFT_TO_CLUSTER):
+        return True
     is_random = item.get_closest_marker("hypothesis") is not None
     return is_random or item.path.name in {"test_races.py", "test_servers.py"} or "at_once" in item.name
 

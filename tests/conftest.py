@@ -40,13 +40,17 @@ _LEFT_TO_CLUSTER = (
 
 
 def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
-    """Whether it runs with `make test-cluster` alone: a statement of ClickHouse costs milliseconds."""
+    """Whether `make test-cluster` alone runs it: a statement of ClickHouse takes milliseconds."""
     if "clickhouse" not in item.nodeid:
         return False
     if any(folder in item.nodeid for folder in _LEFT_TO_CLUSTER):
         return True
     is_random = item.get_closest_marker("hypothesis") is not None
-    return is_random or item.path.name in {"test_races.py", "test_servers.py"} or "at_once" in item.name
+    return (
+        is_random
+        or item.path.name in {"test_races.py", "test_servers.py"}
+        or "at_once" in item.name
+    )
 
 
 @pytest.fixture(scope="session")

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from vumeter.openapi.v1 import annotations_pb2 as vumeter_dot_openapi_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vumeter/access/v1/access_rest.proto\x12\x11vumeter.access.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a$vumeter/openapi/v1/annotations.proto\"#\n!AccessRestServiceGetCallerRequest\"D\n\x1e\x41\x63\x63\x65ssRestServiceSignInRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\xa7\x02\n\x11\x41\x63\x63\x65ssRestService\x12\x80\x01\n\tGetCaller\x12\x34.vumeter.access.v1.AccessRestServiceGetCallerRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x92\xdb\x18\x0e\x12\x0c\x43\x61llerAnswer\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/caller\x12\x8e\x01\n\x06SignIn\x12\x31.vumeter.access.v1.AccessRestServiceSignInRequest\x1a\x14.google.api.HttpBody\";\x92\xdb\x18\x1e\n\nSignInBody\x12\x0cSignInAnswer\x1a\x02\x91\x03\x82\xd3\xe4\x93\x02\x13\"\x0b/v1/sign-in:\x04\x62odyB\x80\x01\n\x11vumeter.access.v1B\x0f\x41\x63\x63\x65ssRestProtoP\x01Z\x1avumeter/access/v1;accessv1\xaa\x02\x11Vumeter.Access.V1\xca\x02\x11Vumeter\\Access\\V1\xea\x02\x13Vumeter::Access::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vumeter/access/v1/access_rest.proto\x12\x11vumeter.access.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a$vumeter/openapi/v1/annotations.proto\"#\n!AccessRestServiceGetCallerRequest\"J\n\x1e\x41\x63\x63\x65ssRestServiceSignInRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x32\xa7\x02\n\x11\x41\x63\x63\x65ssRestService\x12\x80\x01\n\tGetCaller\x12\x34.vumeter.access.v1.AccessRestServiceGetCallerRequest\x1a\x14.google.api.HttpBody\"\'\x90\x02\x01\x92\xdb\x18\x0e\x12\x0c\x43\x61llerAnswer\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/caller\x12\x8e\x01\n\x06SignIn\x12\x31.vumeter.access.v1.AccessRestServiceSignInRequest\x1a\x14.google.api.HttpBody\";\x92\xdb\x18\x1e\n\nSignInBody\x12\x0cSignInAnswer\x1a\x02\x91\x03\x82\xd3\xe4\x93\x02\x13\"\x0b/v1/sign-in:\x04\x62odyB\x80\x01\n\x11vumeter.access.v1B\x0f\x41\x63\x63\x65ssRestProtoP\x01Z\x1avumeter/access/v1;accessv1\xaa\x02\x11Vumeter.Access.V1\xca\x02\x11Vumeter\\Access\\V1\xea\x02\x13Vumeter::Access::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +36,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vumeter.access.v1.access_re
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021vumeter.access.v1B\017AccessRestProtoP\001Z\032vumeter/access/v1;accessv1\252\002\021Vumeter.Access.V1\312\002\021Vumeter\\Access\\V1\352\002\023Vumeter::Access::V1'
+  _globals['_ACCESSRESTSERVICESIGNINREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_ACCESSRESTSERVICESIGNINREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\002'
   _globals['_ACCESSRESTSERVICE'].methods_by_name['GetCaller']._loaded_options = None
   _globals['_ACCESSRESTSERVICE'].methods_by_name['GetCaller']._serialized_options = b'\220\002\001\222\333\030\016\022\014CallerAnswer\202\323\344\223\002\014\022\n/v1/caller'
   _globals['_ACCESSRESTSERVICE'].methods_by_name['SignIn']._loaded_options = None
   _globals['_ACCESSRESTSERVICE'].methods_by_name['SignIn']._serialized_options = b'\222\333\030\036\n\nSignInBody\022\014SignInAnswer\032\002\221\003\202\323\344\223\002\023\"\013/v1/sign-in:\004body'
-  _globals['_ACCESSRESTSERVICEGETCALLERREQUEST']._serialized_start=153
-  _globals['_ACCESSRESTSERVICEGETCALLERREQUEST']._serialized_end=188
-  _globals['_ACCESSRESTSERVICESIGNINREQUEST']._serialized_start=190
-  _globals['_ACCESSRESTSERVICESIGNINREQUEST']._serialized_end=258
-  _globals['_ACCESSRESTSERVICE']._serialized_start=261
-  _globals['_ACCESSRESTSERVICE']._serialized_end=556
+  _globals['_ACCESSRESTSERVICEGETCALLERREQUEST']._serialized_start=186
+  _globals['_ACCESSRESTSERVICEGETCALLERREQUEST']._serialized_end=221
+  _globals['_ACCESSRESTSERVICESIGNINREQUEST']._serialized_start=223
+  _globals['_ACCESSRESTSERVICESIGNINREQUEST']._serialized_end=297
+  _globals['_ACCESSRESTSERVICE']._serialized_start=300
+  _globals['_ACCESSRESTSERVICE']._serialized_end=595
 # @@protoc_insertion_point(module_scope)

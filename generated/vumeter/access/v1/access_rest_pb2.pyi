@@ -1,4 +1,5 @@
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.api import httpbody_pb2 as _httpbody_pb2
 from vumeter.openapi.v1 import annotations_pb2 as _annotations_pb2_1
 from google.protobuf import descriptor as _descriptor

@@ -79,7 +79,7 @@ def test_the_wheel_takes_protobuf_6_and_names_all_that_it_needs(
         ".".join(path.relative_to(STUBS).with_suffix("").parts)
         for path in sorted(STUBS.rglob("*_pb2*.py"))
     ]
-    assert len(modules) == 26
+    assert len(modules) == 30
     subprocess.run(
         [python_of_another_project, "-W", "error", "-c", f"import {', '.join(modules)}"],
         check=True,
@@ -95,7 +95,7 @@ def test_the_python_of_the_readme_runs_beside_the_oldest_versions(
     page = (ROOT / "README.md").read_text()
     steps = steps_of(page)
     (program,) = [number for number, step in enumerate(steps) if step.language == "python"]
-    needed = [step for step in steps[:program] if "export " in step.code] + [steps[program]]
+    needed = [step for step in steps[:program] if "vumeter env" in step.code] + [steps[program]]
     checkout, work = tmp_path / "checkout", tmp_path / "work"
     checkout.mkdir()
     work.mkdir()

@@ -138,6 +138,8 @@ def test_the_access_log_is_a_file_that_is_named(tmp_path: Path) -> None:
         (log,) = re.findall(r"^Access log: (.*)$", printed, re.MULTILINE)
         until(lambda: "/v1/custom-metrics/names" in Path(log).read_text())
     assert '"path"' not in (tmp_path / "stdout").read_text()
+    # Nor does the server say that the request was rejected: the caller knows.
+    assert (tmp_path / "stderr").read_text() == ""
     assert stat.S_IMODE(Path(log).stat().st_mode) == 0o600
 
 

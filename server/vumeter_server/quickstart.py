@@ -11,7 +11,7 @@ from vumeter_server.commands.first_start import (
     TOKEN_VARIABLE,
     greeting,
     keep_admin_token,
-    log_access_to_file,
+    keep_terminal_readable,
 )
 from vumeter_server.commands.options import one_line_errors
 from vumeter_server.commands.running import database_path
@@ -27,7 +27,7 @@ def main() -> None:
             is_kept = not os.environ.get(TOKEN_VARIABLE)
             if is_kept:
                 keep_admin_token(db)
-            log_access_to_file(db)
+            keep_terminal_readable(db)
             settings = load_settings()
             sys.exit(run_supervisor(settings, on_ready=greeting(settings, token_is_kept=is_kept)))
     except click.ClickException as error:

@@ -1,7 +1,8 @@
 """The first start: somebody has no admin token and no key yet, and wants to see something.
 
 Token and key are created, and kept beside the database in files that only this user can read; the
-next start takes them again. The access log goes to a file, so that what is printed stays readable.
+next start takes them again. What is printed stays readable: the access log goes to a file, and the
+log of the server begins with warnings.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from vumeter_server.times.units import DAY_US
 
 KEY_DAYS = 30
 TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
-_LOG_VARIABLES = ("VUMETER_ACCESS_LOG", "VUMETER_ACCESS_LOG_FILE")
+_ACCESS_LOG_VARIABLES = ("VUMETER_ACCESS_LOG", "VUMETER_ACCESS_LOG_FILE")
 
 
 def keep_admin_token(db: Path) -> None:
@@ -47,10 +48,15 @@ def keep_admin_token(db: Path) -> None:
     os.environ[TOKEN_VARIABLE] = path.read_text().strip()
 
 
-def log_access_to_file(db: Path) -> None:
-    """Let the access log go to a file beside `db`, unless the environment says where it goes."""
-    if not any(os.environ.get(name) for name in _LOG_VARIABLES):
+def keep_terminal_readable(db: Path) -> None:
+    """Let requests print no line, unless the environment says where logs go and how much.
+
+    The access log goes to a file beside `db`. A caller is told why his request was rejected, so the
+    server's own line about it is left out.
+    """
+    if not any(os.environ.get(name) for name in _ACCESS_LOG_VARIABLES):
         os.environ["VUMETER_ACCESS_LOG_FILE"] = str(db.parent / "access.log")
+    os.environ.setdefault("VUMETER_LOG_LEVEL", "warning")
 
 
 def greeting(

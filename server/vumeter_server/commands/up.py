@@ -14,7 +14,7 @@ from vumeter_server.commands.first_start import (
     TOKEN_VARIABLE,
     greeting,
     keep_admin_token,
-    log_access_to_file,
+    keep_terminal_readable,
 )
 from vumeter_server.commands.options import PORT, one_line_errors, server_options
 from vumeter_server.commands.running import Running, database_path, published
@@ -43,7 +43,7 @@ def up(**given: Any) -> int:
         if is_first:
             db = database_path(given.get("db"))
             keep_admin_token(db)
-            log_access_to_file(db)
+            keep_terminal_readable(db)
         settings = load_settings(**given)
         require_admin_token(settings)
         greet = greeting(settings, token_is_kept=True) if is_first else _on_ready(settings)

@@ -10,6 +10,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 
 REST_PORT ?= 8080
 GRPC_PORT ?= 50051
+# Own metrics; without it the server's own default counts.
+METRICS_PORT ?= $(VUMETER_METRICS_PORT)
 DB ?= data/vumeter.db
 DEMO ?= 1
 
@@ -33,7 +35,7 @@ setup: .venv/ready ## make .venv/ with everything pinned in requirements.lock
 
 run: setup ## start server and Envoy with demo data, print a key and requests to try
 	@VUMETER_REST_PORT=$(REST_PORT) VUMETER_GRPC_PORT=$(GRPC_PORT) VUMETER_DB=$(DB) VUMETER_DEMO=$(DEMO) \
-		$(BIN)/python -m vumeter_server.quickstart
+		$(if $(METRICS_PORT),VUMETER_METRICS_PORT=$(METRICS_PORT)) $(BIN)/python -m vumeter_server.quickstart
 
 # The whole suite runs in up to four processes, one file of tests per process at a time. What ARGS
 # names runs in this process: `make test ARGS="tests/times -k zone"`; WORKERS=2 gives it two.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import messages, streams
+from bench.background import in_background
 from bench.deletion import Recorder
 from bench.engines.vumeter import Vumeter
 from bench.mix import MIX
@@ -95,30 +96,18 @@ def _stream(run: Run, stack: Stack) -> Iterator[None]:
         messages.first_points(run.dataset, BATCHES), int(time.time()) * 1_000_000
     )
     encoded = [messages.of_columns(dataset, part) for part in messages.parts(dataset, BATCHES)]
-    stop = threading.Event()
-    failed: list[BaseException] = []
 
-    def record() -> None:
+    def record(stop: threading.Event) -> None:
         batches = itertools.takewhile(lambda _: not stop.is_set(), itertools.cycle(encoded))
-        try:
-            streams.record(
-                stack,
-                "StreamColumns",
-                batches,
-                batches_a_second=POINTS_A_SECOND / messages.BATCH,
-            )
-        except RuntimeError as error:
-            failed.append(error)
+        streams.record(
+            stack,
+            "StreamColumns",
+            batches,
+            batches_a_second=POINTS_A_SECOND / messages.BATCH,
+        )
 
-    thread = threading.Thread(target=record)
-    thread.start()
-    try:
+    with in_background(record):
         yield
-    finally:
-        stop.set()
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def _vumeter(*arguments: str) -> None:

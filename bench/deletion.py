@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import grpc
 import numpy as np
 
+from bench.background import in_background
 from bench.dataset import METRIC_NAMES, Dataset
 from bench.engines.vumeter import Vumeter
 from bench.report import Measured, value_line
@@ -54,31 +55,18 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """Record for the length of the context; raises what recording raises."""
         self.waits.clear()
-        stop = threading.Event()
-        failed: list[grpc.RpcError] = []
 
-        def record() -> None:
+        def record(stop: threading.Event) -> None:
             with _stub(self.stack) as (stub, metadata):
                 request = pb.RecordPointsRequest(points=[pb.Point(name=METRIC_NAMES[0], value=1)])
                 while not stop.is_set():
                     started = time.perf_counter()
-                    try:
-                        stub.RecordPoints(request, metadata=metadata, timeout=DEADLINE_SECONDS)
-                    except grpc.RpcError as error:
-                        failed.append(error)
-                        return
+                    stub.RecordPoints(request, metadata=metadata, timeout=DEADLINE_SECONDS)
                     self.waits.append(time.perf_counter() - started)
                     stop.wait(PAUSE_SECONDS)
 
-        thread = threading.Thread(target=record)
-        thread.start()
-        try:
+        with in_background(record):
             yield
-        finally:
-            stop.set()
-            thread.join()
-        if failed:
-            raise failed[0]
 
 
 def measure(run: Run) -> Iterator[Measured]:

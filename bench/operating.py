@@ -8,11 +8,13 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
 
 from bench import messages, streams
+from bench.background import in_background
 from bench.load import Target
 from bench.product import EMPTY_PATH
 from bench.report import Measured, bounded, share
@@ -77,12 +79,14 @@ def _events(tenant_id: str) -> list[dict[str, str | float]]:
     """Return what makes every live metric of a tenant other than 0."""
     outcomes = ("completed", "hung_up", "failed", "no_answer", "busy", "canceled", "voicemail")
     reasons = ("capacity", "tenant_not_configured", "instructions_missing")
+    # What occurred long before the server started is in no total.
+    now = datetime.now(UTC).isoformat()
     made: list[dict[str, str | float]] = []
 
     def add(kind: str, call: str = "", **more: str | float) -> None:
         of_call = {"call_id": f"{tenant_id}-{call}"} if call else {}
         event = {"event_id": f"{tenant_id}-{len(made)}", "type": kind, "tenant_id": tenant_id}
-        made.append({**event, **of_call, "occurred_at": "2025-04-01T09:00:00Z", **more})
+        made.append({**event, **of_call, "occurred_at": now, **more})
 
     add("accepted", "active")
     add("started", "active")
@@ -127,19 +131,12 @@ def _counting(run: Run) -> Iterator[Measured]:
 
 @contextlib.contextmanager
 def _scraped(stack: Stack) -> Iterator[None]:
-    stop = threading.Event()
-
-    def scrape() -> None:
+    def scrape(stop: threading.Event) -> None:
         while not stop.wait(SCRAPED_EVERY_SECONDS):
             requests.get(stack.metrics_url, timeout=60).raise_for_status()
 
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    try:
+    with in_background(scrape):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _tls(run: Run) -> Iterator[Measured]:

@@ -16,13 +16,13 @@ import socket
 import subprocess
 import sys
 import tarfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.waiting import until
 
 from vumeter_server.clickhouse.http import HttpClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
@@ -89,11 +89,12 @@ class ClickHouseNode:
 
     def wait_until_it_answers(self) -> None:
         """Wait for a node that was started."""
-        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
-        while not self.answers:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"node {self.host} does not start")
-            time.sleep(0.02)
+
+        def has_started() -> bool:
+            assert self._process.poll() is None, f"node {self.host} does not start"
+            return self.answers
+
+        until(has_started, seconds=STARTED_WITHIN_SECONDS)
 
 
 class ClickHouseCluster:

@@ -84,7 +84,7 @@ def test_what_is_installed_is_what_was_tested() -> None:
     installed, tested = pins("deploy/requirements.lock"), pins("requirements.lock")
     assert {name: tested.get(name) for name in installed} == installed
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"[\w-]+", each)[0].lower() for each in project["dependencies"]}  # type: ignore[index]
+    names = {re.split(r"[^\w-]", each, maxsplit=1)[0].lower() for each in project["dependencies"]}
     assert names <= installed.keys()
 
 

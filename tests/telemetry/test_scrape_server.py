@@ -15,7 +15,7 @@ from vumeter_server.runtime.addresses import Address
 from vumeter_server.runtime.settings import load_settings
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.telemetry.own_metrics import show_on_port
-from vumeter_server.telemetry.scrape_server import MAX_CONNECTIONS, ScrapeServer
+from vumeter_server.telemetry.scrape_server import MAX_CONNECTIONS, Scrape, ScrapeServer
 
 ANSWER = "vumeter_watchers 1.0\n"
 
@@ -25,11 +25,10 @@ def fail(accept: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def serving(host: str = "127.0.0.1", scrape: object = None) -> Iterator[Address]:
-    server = ScrapeServer.at_address(
-        Address(host=host, port=0),
-        scrape or (lambda accept: (ANSWER, "text/plain")),  # type: ignore[arg-type]
-    )
+def serving(
+    host: str = "127.0.0.1", scrape: Scrape = lambda accept: (ANSWER, "text/plain")
+) -> Iterator[Address]:
+    server = ScrapeServer.at_address(Address(host=host, port=0), scrape)
     try:
         yield server.address
     finally:

@@ -123,18 +123,16 @@ def test_requests_go_on_while_the_certificate_is_replaced(rotating: Rotating) ->
             asking(lambda: stub.Check(health, timeout=20)) as old_grpc,
             asking(ask_grpc_again) as new_grpc,
         ):
-            for name in (SECOND, FIRST, SECOND):
+            callers = (old_rest, new_rest, old_grpc, new_grpc)
+
+            def replace_by(name: str) -> None:
                 rotating.authority.issued[name].copy_to(rotating.used)
-                until(lambda name=name: rotating.are_served(name))  # type: ignore[misc]
-                counts = [each[0] for each in (old_rest, new_rest, old_grpc, new_grpc)]
-                until(
-                    lambda counts=counts: all(  # type: ignore[misc]
-                        now[0] > before + 1
-                        for now, before in zip(
-                            (old_rest, new_rest, old_grpc, new_grpc), counts, strict=True
-                        )
-                    )
-                )
+                until(lambda: rotating.are_served(name))
+                before = [each[0] for each in callers]
+                until(lambda: all(n[0] > b + 1 for n, b in zip(callers, before, strict=True)))
+
+            for name in (SECOND, FIRST, SECOND):
+                replace_by(name)
 
 
 def test_half_replaced_files_change_nothing_until_the_other_half_is_there(

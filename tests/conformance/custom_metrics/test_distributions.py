@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,16 @@ FUNCTIONS = [
 
 
 def point(number: int, measured: int | GivenDistribution) -> Point:
-    field = "distribution" if isinstance(measured, GivenDistribution) else "value"
-    return Point(
+    made = Point(
         name=METRIC,
         type="histogram",
         timestamp=NOON_US - number * HOUR_US // 3,
         session_id=f"s{number % 3}",
         tags={"company_id": f"c{number % 2}"},
-        **{field: measured},  # type: ignore[arg-type]
     )
+    if isinstance(measured, GivenDistribution):
+        return replace(made, distribution=measured)
+    return replace(made, value=measured)
 
 
 def answers(practice: Practice) -> list[Any]:

@@ -22,6 +22,13 @@ BOUNDS = [NOON_US - 7_000 * DAY_US + number * DAY_US + number % 3 for number in 
 
 
 async def test_thousands_of_bounds_and_long_values(clickhouse_cluster: ClickHouseCluster) -> None:
+    filters = [Matcher("caller", Operator.IN, tuple(LONG))] * 3
+    function = Function(Statistic.COUNT)
+    query = GroupedQuery(
+        bounds_us=BOUNDS,
+        columns=[FunctionOfMetric(metric_name="booking_attempt", function=function)],
+        filters=filters,
+    )
     async with clickhouse_cluster.clickhouse() as clickhouse:
         nodes = clickhouse.nodes
         # Each organization is on another node than the one that is asked, or on the same.
@@ -34,12 +41,5 @@ async def test_thousands_of_bounds_and_long_values(clickhouse_cluster: ClickHous
                 organization_id, SumQuery(selection=selection, bounds_us=BOUNDS)
             )
             assert (found.periods.tolist(), found.totals.tolist()) == ([6_999], [3.0])
-            filters = [Matcher("caller", Operator.IN, tuple(LONG))] * 3
-            function = Function(Statistic.COUNT)
-            query = GroupedQuery(
-                bounds_us=BOUNDS,
-                columns=[FunctionOfMetric(metric_name="booking_attempt", function=function)],
-                filters=filters,
-            )
-            grouped = await server.at_one_moment(organization_id, lambda ask: ask(query))  # noqa: B023
+            grouped = await server.at_one_moment(organization_id, lambda ask: ask(query))
             assert (grouped.buckets.tolist(), grouped.values.tolist()) == ([6_999], [[1.0]])

@@ -89,7 +89,8 @@ class MetricLog:
             task = asyncio.create_task(self._append_waiting(organization_id))
             self._appending.add(task)
             task.add_done_callback(self._appending.discard)
-        return await waiting.outcome  # type: ignore[no-any-return]
+        answer: T = await waiting.outcome
+        return answer
 
     async def find(
         self, organization_id: int, keys: Sequence[str], units: Sequence[str], after_seq: int

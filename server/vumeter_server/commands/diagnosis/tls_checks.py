@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vumeter_server.commands.diagnosis.finding import Finding, problem, warning
 from vumeter_server.commands.printing import time_text
@@ -45,6 +44,7 @@ def _expiry(certificate: Path, expires_us: int, now_us: int) -> Finding:
 
 def expiry_of(certificate: Path) -> int:
     """Return when the first certificate of a file of PEM expires, microseconds since the epoch."""
-    # The standard library decodes certificates of peers, and files by this function alone.
-    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
-    return int(ssl.cert_time_to_seconds(decoded["notAfter"])) * SECOND_US
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - only with TLS
+
+    expires = load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return int(expires.timestamp()) * SECOND_US

@@ -26,17 +26,23 @@ const PAGES = {
 const LINKED = "sign-in";
 
 function App() {
-  const { page, state } = usePlace();
+  const { page, state, hash } = usePlace();
   const [credentials, setCredentials] = useState(readCredentials);
   const [refused, setRefused] = useState(null);
   const named = page in PAGES ? page : credentials.organization ? "metrics" : "live";
   const zone = isZone(state.get("zone")) ? state.get("zone") : ownZone();
   const theme = state.get("theme") ?? "";
 
+  const set = (changes, options) => {
+    // What the page fills in by itself must not undo that the user has just gone elsewhere.
+    if (options?.replace && hash !== location.hash) return;
+    goTo(named, changed(state, changes), options);
+  };
+
   useEffect(() => {
     // A link shows the same to somebody in another time zone.
     if (page === LINKED) return;
-    if (page !== named || state.get("zone") !== zone) goTo(named, changed(state, { zone }), { replace: true });
+    if (page !== named || state.get("zone") !== zone) set({ zone }, { replace: true });
   });
   useEffect(() => chooseTheme(theme), [theme]);
   useEffect(() => {
@@ -56,7 +62,6 @@ function App() {
 
   const { needs, view: View, title } = PAGES[named];
   const nobody = !credentials.organization && !credentials.live;
-  const set = (changes, options) => goTo(named, changed(state, changes), options);
   const signedIn = (found) => {
     setRefused(null);
     setCredentials(found);

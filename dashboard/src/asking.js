@@ -1,5 +1,5 @@
 // Hooks: ask when what is asked changes, keep the last answer meanwhile, and ask again now and then.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
 
 /** Whether the tab is seen; nothing is asked while it is not. */
@@ -23,16 +23,17 @@ export function useAnswer(asked, { every = 0, read = (answer) => answer } = {}) 
   const visible = useVisible();
   const [found, setFound] = useState({ data: null, error: null, loading: Boolean(asked), of: null });
   const [turn, setTurn] = useState(0);
-  const reader = useRef(read);
-  reader.current = read;
   const key = asked && JSON.stringify(asked);
+  // `read` is that of the time of asking: an answer is read as its own question says.
   useEffect(() => {
     if (!asked || !visible) return undefined;
     const aborter = new AbortController();
     setFound((before) => ({ ...before, loading: true }));
     ask(asked, { signal: aborter.signal })
-      .then((answer) => reader.current(answer, aborter.signal))
-      .then((data) => setFound({ data, error: null, loading: false, of: key }))
+      .then((answer) => read(answer, aborter.signal))
+      .then((data) => {
+        if (!aborter.signal.aborted) setFound({ data, error: null, loading: false, of: key });
+      })
       .catch((error) => {
         if (aborter.signal.aborted) return;
         // What was shown is of another question: a number must not stand under a wrong title.

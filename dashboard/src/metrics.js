@@ -26,7 +26,7 @@ export function MetricsPage({ title, state, zone, set }) {
   const without = known.data !== null && !query.metrics.length;
   useEffect(() => {
     if (without && names.length) set({ m: names.slice(0, SHOWN_AT_FIRST).map((each) => metricText(defaultFunction(each), each.name)) }, { replace: true });
-  }, [without, names.length]);
+  }, [without, names.length, state]);
   if (known.data?.length === 0) return html`<div class="head"><h1>${title}</h1></div><${FirstPoint} />`;
   return html`
     <div class="head"><h1>${title}</h1></div>

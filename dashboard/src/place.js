@@ -2,10 +2,10 @@
 // the same and no server sees it. `#/metrics?range=7d&zone=Europe%2FBerlin`
 import { useEffect, useState } from "preact/hooks";
 
-/** Returns {page, state}: `state` is a URLSearchParams. */
+/** Returns {page, state, hash}: `state` is a URLSearchParams, `hash` the fragment that was read. */
 export function readPlace(hash = location.hash) {
   const [page, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { page, state: new URLSearchParams(query) };
+  return { page, state: new URLSearchParams(query), hash };
 }
 
 export function placeHref(page, state) {

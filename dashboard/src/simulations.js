@@ -42,7 +42,7 @@ export function SimulationsPage({ title, state, zone, set }) {
   const missing = runTests.data !== null && !state.get("run") && name;
   useEffect(() => {
     if (missing) set({ run: name }, { replace: true });
-  }, [missing]);
+  }, [missing, state]);
   const executions = useAnswer(name ? request("organization", `${PATH}/metrics`, { run_test_name: name, limit: String(SHOWN) }) : null, { every: 15, read: ({ result }) => result });
   if (runTests.data?.length === 0) return html`<div class="head"><h1>${title}</h1></div><${FirstExecution} />`;
   const measure = state.get("measure") in MEASURES ? state.get("measure") : "p95";

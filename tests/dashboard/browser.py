@@ -83,7 +83,7 @@ class Visitor:
                 self.foreign.append(url)
 
         self.page.on("request", lambda request: note(request.url))
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("pageerror", lambda error: self.problems.append(error.stack or str(error)))
         self.page.on("console", lambda message: self._note_console(message.type, message.text))
 
     def _note_console(self, kind: str, text: str) -> None:
@@ -92,7 +92,11 @@ class Visitor:
             self.problems.append(text)
 
     def open(self, place: str = "") -> None:
-        """Open the dashboard at a place such as `#/metrics?range=7d`."""
+        """Load the dashboard at a place such as `#/metrics?range=7d`.
+
+        Another fragment alone would load nothing, and what was shown before could be taken for it.
+        """
+        self.page.goto("about:blank")
         self.page.goto(f"{self.stack.rest_url}/ui/{place}")
 
     def sign_in(self, secret: str) -> None:

@@ -21,6 +21,10 @@ MAX_BUCKETS: Final = 10_000
 """So many keys have buckets; those that were not used for longest begin with a full one again."""
 
 
+_ROUNDING_SECONDS: Final = 1e-6
+"""Who waits as long as he is told gets through, though seconds are rounded when they are added."""
+
+
 class RateLimits:
     """The buckets of all keys in this process; belongs to the event loop."""
 
@@ -47,7 +51,7 @@ class RateLimits:
         now = self._timer()
         tokens, counted_at = buckets.get(key_id, (float(rate), now))
         tokens = min(float(rate), tokens + (now - counted_at) * rate)
-        if tokens >= 1:
+        if tokens >= 1 - rate * _ROUNDING_SECONDS:
             buckets[key_id] = (tokens - cost, now)
             return
         buckets[key_id] = (tokens, now)

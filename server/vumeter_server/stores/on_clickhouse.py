@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.clickhouse.migration import last_entry
 from vumeter_server.access.clickhouse.sign_in import NoSignInCodes
 from vumeter_server.access.clickhouse.store import (
     ClickHouseDeletedOrganizations,
@@ -20,6 +21,7 @@ from vumeter_server.runtime.clock_guard import ClockGuard
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.store_address import ClickHouseAddress
 from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
+from vumeter_server.store_migration.state import check_may_serve
 from vumeter_server.stores.opened import MetricStores, OpenedStores
 from vumeter_server.telemetry.instruments import Instruments
 
@@ -36,6 +38,7 @@ async def opened_cluster(
     async with opened_clickhouse(
         address, password, query_seconds=settings.query_timeout_seconds
     ) as clickhouse:
+        check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
 
         async def custom_metrics(guard: ClockGuard) -> MetricStores:

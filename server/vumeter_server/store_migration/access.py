@@ -27,12 +27,10 @@ class AccessMigration:
         theirs = {each.name: each for each in await self.target.access.organizations()}
         found = []
         for name, target in theirs.items():
-            source = ours.get(name)
-            if source is not None and source.created_us == target.created_us:
-                if target.keys.keys() <= source.keys.keys() or not fix:
-                    continue
-                # Keys cannot be taken from an organization: it is copied anew.
-            # It was deleted; its name may be that of another by now.
+            if _is_the_same(ours.get(name), target, or_has_more_keys=not fix):
+                continue
+            # It was deleted; its name may be that of another by now. Or it has keys too many, which
+            # cannot be taken from it: it is copied anew.
             found.append(_difference(name, "the organization is not in the source"))
             if fix:
                 await self.target.access.delete_organization(target.organization_id)
@@ -64,6 +62,16 @@ class AccessMigration:
         if fix:
             await self.target.access.add_audit_entries(missing)
         return [_difference(None, f"audit entries that the target has not: {len(missing):,}")]
+
+
+def _is_the_same(
+    source: CopiedOrganization | None, target: CopiedOrganization, *, or_has_more_keys: bool
+) -> bool:
+    return (
+        source is not None
+        and source.created_us == target.created_us
+        and (or_has_more_keys or target.keys.keys() <= source.keys.keys())
+    )
 
 
 def _problems(source: CopiedOrganization, target: CopiedOrganization | None) -> list[Difference]:

@@ -22,7 +22,7 @@ class AccessMigration:
     target: MigrationStores
 
     async def organizations(self, fix: bool) -> Sequence[Difference]:
-        """Compare organizations, and mend them if told so."""
+        """Compare organizations, and mend them with `fix`."""
         ours = {each.name: each for each in await self.source.access.organizations()}
         theirs = {each.name: each for each in await self.target.access.organizations()}
         found = []
@@ -30,7 +30,7 @@ class AccessMigration:
             if _is_the_same(ours.get(name), target, or_has_more_keys=not fix):
                 continue
             # It was deleted; its name may be that of another by now. Or it has keys too many, which
-            # cannot be taken from it: it is copied anew.
+            # cannot be taken from it: it is copied again.
             found.append(_difference(name, "the organization is not in the source"))
             if fix:
                 await self.target.access.delete_organization(target.organization_id)
@@ -44,7 +44,7 @@ class AccessMigration:
         return found
 
     async def audit(self, fix: bool) -> Sequence[Difference]:
-        """Compare the audit, and add what the target lacks if told so; it may have more."""
+        """Compare the audit, and with `fix` add what the target lacks; it may have more."""
         ours = [
             each
             for each in await self.source.access.audit_entries()

@@ -35,7 +35,7 @@ class Difference:
 
 
 Step = Callable[[bool], Awaitable[Sequence[Difference]]]
-"""Compares a part and returns what differs; mends it too, if told so."""
+"""Compares a part and returns what differs; mends it too, if asked so."""
 
 
 async def settled(step: Step, *, rounds: int) -> Sequence[Difference]:

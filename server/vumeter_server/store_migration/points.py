@@ -32,7 +32,7 @@ UNLIMITED: Final = Limits(**{name: most for name, (_, most) in RANGES.items()})
 
 
 @dataclass(kw_only=True, slots=True)
-class CopiedPoints:
+class PointCounts:
     """How many points the source has, and how many were recorded in the target."""
 
     found: int = 0
@@ -45,7 +45,7 @@ class PointMigration:
 
     Attributes:
         source_id, target_id: its number in each store.
-        on_points: is told how many points more are compared.
+        on_points: gets how many points more are compared.
     """
 
     source: MigrationStores
@@ -55,7 +55,7 @@ class PointMigration:
     target_id: int
     clock: Clock
     on_points: Callable[[int], None]
-    counts: CopiedPoints = field(default_factory=CopiedPoints)
+    counts: PointCounts = field(default_factory=PointCounts)
     _run: str = field(default_factory=lambda: secrets.token_hex(16))
     _records: int = 0
 
@@ -126,7 +126,7 @@ class _Day:
         self._found = 0
 
     async def compare(self, fix: bool) -> Sequence[Difference]:
-        """Compare the day, and mend it if told so."""
+        """Compare the day, and mend it with `fix`."""
         of = self._migration
         start_us = self._day * DAY_US
         totals: list[tuple[Mapping[str, MetricTotal], Mapping[str, MetricTotal]]] = []

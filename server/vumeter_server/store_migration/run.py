@@ -44,7 +44,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Is told how far a migration has come."""
+    """Shows how far a migration has come."""
 
     expect: Callable[[int], None] = lambda points: None
     """How many points there are about, before the first one is compared."""

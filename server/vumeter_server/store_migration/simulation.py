@@ -31,7 +31,7 @@ class SimulationMigration:
     calls_found: int = 0
 
     async def compare(self, fix: bool) -> Sequence[Difference]:
-        """Compare everything, and mend it if told so."""
+        """Compare everything, and mend it with `fix`."""
         return [
             *await self._run_tests(fix),
             *await self._executions(fix),

@@ -26,8 +26,8 @@ from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import FLUSH_AT_POINTS
-from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
 from vumeter_server.custom_metrics.sqlite.maintenance.migration import SqliteMetricMigration
+from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
 from vumeter_server.custom_metrics.sqlite.query.export import export
 from vumeter_server.custom_metrics.sqlite.query.grouped import answer_grouped
 from vumeter_server.custom_metrics.sqlite.query.labels import (

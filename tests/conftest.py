@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _LEFT_TO_CLUSTER = (
+    "tests/conformance/live_metrics/test_failures.py",
     "tests/conformance/simulation/",
     "tests/custom_metrics/clickhouse/",
     "tests/otlp/test_clickhouse.py",
@@ -48,7 +49,7 @@ def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
     is_random = item.get_closest_marker("hypothesis") is not None
     return (
         is_random
-        or item.path.name in {"test_races.py", "test_servers.py"}
+        or item.path.name in {"test_races.py", "test_servers.py", "test_live_servers.py"}
         or "at_once" in item.name
     )
 

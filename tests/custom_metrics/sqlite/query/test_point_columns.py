@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def segments_of(times: dict[tuple[int, int], list[int]], cut_days: set[int] | No
 
 @settings(deadline=None)
 @given(TIMES, st.lists(INSTANTS, min_size=2, max_size=5, unique=True).map(sorted), st.booleans())
-def test_points_are_in_the_range_and_on_one_side_of_each_bound(
+def test_points_are_in_the_range_and_known_to_be_on_one_side_of_each_bound(
     times: dict[tuple[int, int], list[int]], instants: list[int], with_times: bool
 ) -> None:
     (start_us, *bounds_us, end_us) = instants
@@ -63,18 +65,28 @@ def test_points_are_in_the_range_and_on_one_side_of_each_bound(
         of_points = [absolute[number] for number in numbers]
         earliest, latest = points.bounds_us
         assert all(earliest <= time <= latest for time in of_points)
-        if points.times_us is not None:
+        cut_by = [bound for bound in bounds_us if earliest < bound <= latest]
+        days = {time // DAY_US for time in of_points}
+        if points.times_us is None:
+            assert not cut_by
+        elif with_times or days <= cut_days:
             assert points.times_us.tolist() == of_points
         else:
-            assert not [bound for bound in bounds_us if earliest < bound <= latest]
+            assert cut_by
+            assert points.times_us.tolist() == [time // DAY_US * DAY_US for time in of_points]
+            assert [bisect(bounds_us, time) for time in of_points] == [
+                bisect(bounds_us, time) for time in points.times_us.tolist()
+            ]
         found += numbers
     assert found == [at for at, time in enumerate(absolute) if start_us <= time < end_us]
 
 
-def test_days_come_together_where_no_bound_is_between() -> None:
+def test_days_come_together() -> None:
     times = {(day, 0): [10, 20] for day in range(DAYS)}
     range_us = (0, DAYS * DAY_US)
     without = segments_of(times, set())
     assert len(list(points_of_segments(0, without, {}, range_us, ()))) == 1
-    assert len(list(points_of_segments(0, without, {}, range_us, [2 * DAY_US]))) == 2
+    assert len(list(points_of_segments(0, without, {}, range_us, [2 * DAY_US]))) == 1
     assert len(list(points_of_segments(0, segments_of(times, None), {}, range_us, [DAY_US]))) == 1
+    mixed = segments_of(times, {2})
+    assert len(list(points_of_segments(0, mixed, {}, range_us, [2 * DAY_US + 15]))) == 3

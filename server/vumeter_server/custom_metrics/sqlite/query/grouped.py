@@ -98,11 +98,14 @@ def _gather_points(
     bounds = np.array(query.bounds_us, np.int64)
     with_times = Statistic.LAST in plan.statistics
     with_sessions = Statistic.SESSIONS in plan.statistics
+    # How many sessions there are does not depend on what their points are.
+    with_values = set(plan.statistics) != {Statistic.SESSIONS}
     wanted = Wanted(
+        values=with_values,
         times=with_times,
         label_sets=grouping.of_label_set is not None,
         sessions=grouping.by_session or with_sessions,
-        distributions=True,
+        distributions=with_values,
         bounds_us=bounds[1:-1].tolist(),
     )
     found: Iterable[PointColumns] = ()

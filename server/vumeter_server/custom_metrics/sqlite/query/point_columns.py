@@ -5,6 +5,7 @@ What numpy does for the points of a day costs as much as for those of many days.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +19,7 @@ from vumeter_server.custom_metrics.sqlite.formats.segment_columns import Segment
 # Segments are put together until there are so many points.
 ENOUGH_POINTS = 1 << 17
 
-_WITH_TIMES = -1
+_WITH_TIMES, _WHOLE_DAYS = range(2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -27,8 +28,9 @@ class PointColumns:
 
     Attributes:
         metric_codes: one interned id for all, or int32[points].
-        values: [points], whole numbers of any width or float64.
-        times_us: int64[points], microseconds since the epoch; None if not asked for.
+        values: [points], whole numbers of any width or float64; zeros if not asked for.
+        times_us: int64[points], microseconds since the epoch; None if not asked for. Where times
+            were not read and a bound is between the points, each has that of the start of its day.
         label_sets: interned label sets, [points]; None if not asked for.
         sessions: interned sessions, [points], -1 for none; None if not asked for.
         bounds_us: the earliest and latest time that the points can have.
@@ -54,6 +56,9 @@ class _Segment:
     columns: Mapping[int, Array]
     distributions: Distributions | None
 
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
 
 def points_of_segments(
     metric_code: int,
@@ -65,31 +70,28 @@ def points_of_segments(
     """Yield those points of a metric's segments that are in a range.
 
     Days have times, if they were read, or where an end of the range or one of `bounds_us` lies
-    within them. Points come together as long as they have times, or no bound is between them.
+    within them. Of other days all points are in one bucket, so that the day says which.
     """
-    bounds = np.array(bounds_us, np.int64)
 
     def kind(segment: _Segment) -> int:
-        if Kind.TIME in segment.columns:
-            return _WITH_TIMES
-        return int(bounds.searchsorted(segment.day * DAY_US, "right"))
+        return _WITH_TIMES if Kind.TIME in segment.columns else _WHOLE_DAYS
 
     each = (
         _in_range(_Segment(day, columns, distributions.get((day, part))), *range_us)
         for (day, part), columns in segments.items()
     )
-    some = (segment for segment in each if len(segment.columns[Kind.VALUE]))
+    some = (segment for segment in each if len(segment))
     for _, alike in groupby(some, kind):
         together: list[_Segment] = []
         points = 0
         for segment in alike:
             together.append(segment)
-            points += len(segment.columns[Kind.VALUE])
+            points += len(segment)
             if points >= ENOUGH_POINTS:
-                yield _together(metric_code, together, *range_us)
+                yield _together(metric_code, together, range_us, bounds_us)
                 together, points = [], 0
         if together:
-            yield _together(metric_code, together, *range_us)
+            yield _together(metric_code, together, range_us, bounds_us)
 
 
 def _in_range(segment: _Segment, start_us: int, end_us: int) -> _Segment:
@@ -108,22 +110,29 @@ def _in_range(segment: _Segment, start_us: int, end_us: int) -> _Segment:
 
 
 def _together(
-    metric_code: int, segments: Sequence[_Segment], start_us: int, end_us: int
+    metric_code: int,
+    segments: Sequence[_Segment],
+    range_us: tuple[int, int],
+    bounds_us: Sequence[int],
 ) -> PointColumns:
+    start_us, end_us = range_us
     columns = {
         kind: np.concatenate([segment.columns[kind] for segment in segments])
         if len(segments) > 1
         else segments[0].columns[kind]
         for kind in segments[0].columns
     }
-    counts = [len(segment.columns[Kind.VALUE]) for segment in segments]
+    counts = [len(segment) for segment in segments]
     days = [segment.day for segment in segments]
     times_us, sessions = columns.get(Kind.TIME), columns.get(Kind.SESSION)
-    if times_us is not None:
-        times_us = times_us + np.repeat(np.array(days, np.int64) * DAY_US, counts)
+    values = columns.get(Kind.VALUE)
+    is_cut = bisect(bounds_us, days[0] * DAY_US) < bisect(bounds_us, days[-1] * DAY_US)
+    if times_us is not None or is_cut:
+        of_days = np.repeat(np.array(days, np.int64) * DAY_US, counts)
+        times_us = of_days if times_us is None else times_us + of_days
     return PointColumns(
         metric_codes=metric_code,
-        values=columns[Kind.VALUE],
+        values=np.broadcast_to(np.uint8(0), sum(counts)) if values is None else values,
         times_us=times_us,
         label_sets=columns.get(Kind.SERIES),
         # Flushed sessions are written plus 1, so that none is 0.

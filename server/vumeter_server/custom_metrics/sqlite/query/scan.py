@@ -30,8 +30,9 @@ METRICS_AT_ONCE = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """Which columns a query reads beside the values; `bounds_us` are instants that it cuts at."""
+    """Which columns a query reads; `bounds_us` are instants that it cuts at."""
 
+    values: bool = True
     times: bool = False
     label_sets: bool = False
     sessions: bool = False
@@ -47,7 +48,7 @@ def _add_times(segments: Segments, day: int, times: Segments) -> None:
     """Add the column of times to what was read of the segments of a day."""
     of_day = {key: columns for key, columns in segments.items() if key[0] == day}
     check_together(
-        {key: columns[Kind.VALUE] for key, columns in of_day.items()},
+        {key: next(iter(columns.values())) for key, columns in of_day.items()},
         {key: columns[Kind.TIME] for key, columns in times.items()},
     )
     for key, columns in of_day.items():
@@ -123,7 +124,7 @@ class Scan:
         matcher, wanted = self.matcher, self._wanted
         is_read = {
             Kind.TIME: with_times,
-            Kind.VALUE: True,
+            Kind.VALUE: wanted.values,
             Kind.SERIES: wanted.label_sets or matcher.reads_label_sets,
             Kind.SESSION: wanted.sessions or matcher.reads_sessions,
         }

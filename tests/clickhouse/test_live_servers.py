@@ -16,7 +16,7 @@ import pytest
 from tests.clickhouse.cluster import ClickHouseCluster, new_database
 from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.conftest import PATHS, LiveApi, live_api
-from tests.live_metrics.test_kill import as_event, listed, lists, some_events
+from tests.live_metrics.many_events import as_event, listed, lists, some_events
 from tests.stack import start_stack
 from tests.waiting import until
 

@@ -69,7 +69,7 @@ class ClickHouseLiveStore:
         return store
 
     async def close(self) -> None:
-        """Say that this server does not run any more, if anybody can be told."""
+        """Say that this server does not run any more, if the table can be written."""
         with contextlib.suppress(VumeterError):
             await self._presence.say(is_gone=True)
 

@@ -22,7 +22,7 @@ MAX_BUCKETS: Final = 10_000
 
 
 _ROUNDING_SECONDS: Final = 1e-6
-"""Who waits as long as he is told gets through, though seconds are rounded when they are added."""
+"""A retry after as long as the answer says gets through, though sums of seconds are rounded."""
 
 
 class RateLimits:

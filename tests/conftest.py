@@ -21,6 +21,11 @@ settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("long" if LONG else "short")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run the suite: tests wait for a product half of the time."""
+    return min(2 * (os.cpu_count() or 1), 4)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let tests take as long as they need where they try much; leave much work to long modes."""
     if LONG:

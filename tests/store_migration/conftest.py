@@ -33,8 +33,13 @@ def opened_sqlite(path: Path) -> AbstractAsyncContextManager[MigrationStores]:
 @contextlib.asynccontextmanager
 async def opened_clickhouse() -> AsyncIterator[MigrationStores]:
     """Open an empty database of the engine in this process."""
-    async with in_process_clickhouse() as clickhouse:
-        yield migration_stores(clickhouse, now, name=clickhouse.layout.database)
+    async with (
+        in_process_clickhouse() as clickhouse,
+        migration_stores(
+            clickhouse, now, name=clickhouse.layout.database, is_target=True
+        ) as stores,
+    ):
+        yield stores
 
 
 @pytest.fixture

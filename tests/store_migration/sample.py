@@ -26,10 +26,15 @@ from vumeter_server.custom_metrics.questions import (
     SumQuery,
 )
 from vumeter_server.custom_metrics.store import Idempotency
+from vumeter_server.live_metrics.clickhouse.migration import ClickHouseLiveMigrationTarget
+from vumeter_server.live_metrics.history import Buckets
+from vumeter_server.live_metrics.migration_store import ClosedCall
+from vumeter_server.live_metrics.model import CallOutcome, Event, EventType, RejectionReason
+from vumeter_server.live_metrics.sqlite.migration import SqliteLiveMigrationTarget
 from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.simulation.store import CallsQuery
 from vumeter_server.store_migration.stores import MigrationStores
-from vumeter_server.times.units import DAY_US, HOUR_US
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 ACME: Final = "Acme \N{SNOWMAN}"
 EMPTY: Final = "nothing recorded"
@@ -124,7 +129,53 @@ async def fill(stores: MigrationStores) -> int:
     await stores.simulation.record_calls(
         acme, [call(number, of=1 + number % 3, response_time_ms=number / 8) for number in range(40)]
     )
+    await receive(stores)
     return acme
+
+
+def event(number: int, kind: EventType, call: int | None, **fields: Any) -> Event:
+    """Return an event of tenant a or b, a second later than the one of the number before."""
+    return Event(
+        event_id=f"event-{number:03}",
+        type=kind,
+        tenant_id=fields.pop("tenant_id", "ab"[(call or 0) % 2]),
+        occurred_us=NOW_US - HOUR_US + number * SECOND_US,
+        call_id=None if call is None else f"call-{call}",
+        **fields,
+    )
+
+
+async def receive(stores: MigrationStores) -> None:
+    """Let calls be in every list and in none: active, ended, closed, lapsed, closed and ended."""
+    live = stores.live_target
+    assert live is not None
+    received_us = NOW_US - HOUR_US
+    await live.record(
+        [
+            *(event(number, EventType.PENDING, number) for number in range(6)),
+            *(event(10 + number, EventType.STARTED, number) for number in range(4)),
+            event(20, EventType.AUDIO, 0, minutes=1.5),
+            event(21, EventType.INSTRUCTIONS_DB_ERROR, None, tenant_id="b"),
+        ],
+        received_us,
+    )
+    await live.close_calls(
+        [
+            ClosedCall(call_id="call-1", closed_us=NOW_US - 40 * MINUTE_US),
+            ClosedCall(call_id="call-2", closed_us=NOW_US - 30 * MINUTE_US),
+            ClosedCall(call_id="call-4", closed_us=None),
+        ]
+    )
+    await live.record(
+        [
+            event(30, EventType.ENDED, 2, outcome=CallOutcome.HUNG_UP, minutes=0.25),
+            event(31, EventType.ENDED, 3, outcome=CallOutcome.COMPLETED),
+            event(32, EventType.REJECTED, 6, reason=RejectionReason.CAPACITY),
+        ],
+        received_us + 20 * MINUTE_US,
+    )
+    await live.set_limit("a", 7)
+    await live.set_limit("nobody yet", 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +193,11 @@ class Answers:
     mapping: Any
     executions: Any
     calls: Any
+    tenants: Any
+    events: Any
+    closed: Any
+    listed: Any
+    history: Any
 
 
 async def answers(stores: MigrationStores, name: str = ACME) -> Answers:
@@ -203,4 +259,23 @@ async def answers(stores: MigrationStores, name: str = ACME) -> Answers:
         mapping=await stores.exports.mapping(number),
         executions=None if page is None else (page.count, page.executions),
         calls=await stores.simulation.calls(number, CallsQuery()),
+        tenants=[
+            (each.tenant_id, each.last_occurred_us, each.max_concurrent_calls)
+            for each in await stores.live.tenants()
+        ],
+        events=sorted(
+            (each for each, _ in (await stores.live.received(0, None)).events),
+            key=lambda each: each.event_id,
+        ),
+        closed=await stores.live.closed_calls("", 100),
+        listed=await stores.live.listed(),
+        history=[await history_of(stores, tenant_id) for tenant_id in (None, "a", "b")],
     )
+
+
+async def history_of(stores: MigrationStores, tenant_id: str | None) -> Any:
+    """Return what a server would answer of the hour, minute by minute."""
+    assert isinstance(stores.live_target, SqliteLiveMigrationTarget | ClickHouseLiveMigrationTarget)
+    start_us = NOW_US - 2 * HOUR_US
+    buckets = Buckets(start_us=start_us, end_us=NOW_US, step_us=MINUTE_US)
+    return await stores.live_target.store.history(tenant_id, buckets)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import threading
-import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.commands.command import VUMETER, parsed, try_vumeter, vumeter
 from tests.stack import Stack, start_stack
+from tests.store_migration.serving import POINTS, points_of, record, recording, total_of
 from tests.waiting import until
 
-from vumeter_server.access.keys import NewKey
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
-
-POINTS = 100
-RANGE = "startDate=2026-05-01&endDate=2026-05-08"
 
 
 @pytest.fixture(scope="module")
@@ -30,31 +25,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = start_stack(tmp_path_factory.mktemp("stack"))
     yield stack
     stack.stop()
-
-
-def call(stack: Stack, key: NewKey, path: str, body: Any = None) -> Any:
-    """Return the JSON of an answer."""
-    request = urllib.request.Request(
-        f"{stack.rest_url}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {key.bearer}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
-def record(stack: Stack, key: NewKey, number: int) -> None:
-    """Record POINTS points over seven days; those of one number are recorded once."""
-    points = [
-        {
-            "name": f"metric_{each % 5}",
-            "value": number,
-            "timestamp": f"2026-05-0{1 + each % 7}T10:{number % 60:02}:{each % 60:02}Z",
-            "tags": {"origin": f"o{number % 9}"},
-        }
-        for each in range(POINTS)
-    ]
-    call(stack, key, "/v1/custom-metrics", {"points": points, "idempotencyKey": f"b{number}"})
 
 
 def migrate(source: Path, target: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -68,40 +38,24 @@ def migrated(source: Path, target: Path, *options: str) -> Any:
     return parsed(done.stdout)
 
 
-def points_of(report: Any) -> int:
-    return sum(each["points"] for each in report["organizations"])
-
-
 def test_it_copies_while_the_source_serves_and_goes_on_after_a_kill(
     served: Stack, tmp_path: Path
 ) -> None:
     key = served.make_key("acme")
-    for number in range(40):
+    numbers = list(range(40))
+    for number in numbers:
         record(served, key, number)
     target = tmp_path / "target.db"
-    stopped = threading.Event()
-    recorded = 40
-
-    def go_on_recording() -> None:
-        nonlocal recorded
-        while not stopped.is_set():
-            record(served, key, recorded)
-            recorded += 1
-
-    recording = threading.Thread(target=go_on_recording)
-    recording.start()
-    try:
+    with recording(served, key, numbers):
         stores = ("--from", f"sqlite:///{served.db_path}", "--to", f"sqlite:///{target}")
         for kept in (0, 3):
             # Killed once a part of the points is there.
             process = subprocess.Popen([*VUMETER, "migrate", *stores])
-            until(lambda kept=kept: has_batches(target, more_than=kept))  # type: ignore[misc]
+            until(partial(has_batches, target, more_than=kept))
             process.send_signal(signal.SIGKILL)
             process.wait()
         assert points_of(migrated(served.db_path, target)) >= 40 * POINTS
-    finally:
-        stopped.set()
-        recording.join()
+    recorded = len(numbers)
     refused = migrate(served.db_path, target, "--finish")
     assert refused.returncode == 2
     assert "is already served by another process" in refused.stderr
@@ -122,9 +76,7 @@ def test_it_copies_while_the_source_serves_and_goes_on_after_a_kill(
     moved = start_stack(tmp_path, VUMETER_STORE=f"sqlite:///{target}")
     try:
         record(moved, key, recorded - 1)
-        answer = call(moved, key, f"/v1/custom-metrics/aggregate?{RANGE}")
-        total = sum(answer["data"].values())
-        assert total == POINTS * sum(range(recorded))
+        assert total_of(moved, key) == POINTS * sum(range(recorded))
         record(moved, key, recorded)
     finally:
         moved.stop()

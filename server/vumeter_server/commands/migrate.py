@@ -73,7 +73,7 @@ def migrate(
 
     The target has to be empty, or to hold an unfinished migration from this source. Passwords
     are in VUMETER_STORE_PASSWORD, VUMETER_STORE_PASSWORD_FILE, or the files given. Exits with
-    status 1 if --finish or --verify-only finds a difference. Live metrics are not copied.
+    status 1 if --finish or --verify-only finds a difference.
     """
     if finish and verify_only:
         raise click.UsageError("give --finish or --verify-only, not both")
@@ -149,7 +149,9 @@ async def _opened(
         clickhouse_for_migration,
     )
 
-    async with clickhouse_for_migration(address, _password(password_file), system_clock) as stores:
+    async with clickhouse_for_migration(
+        address, _password(password_file), system_clock, is_target=is_target
+    ) as stores:
         yield stores
 
 
@@ -179,6 +181,7 @@ def _as_json(report: Report, *, finish: bool) -> dict[str, object]:
     return {
         "finished": finish and not report.differences,
         "organizations": list(map(asdict, report.organizations)),
+        "live_metrics": asdict(report.live),
         "differences": list(map(asdict, report.differences)),
     }
 
@@ -195,6 +198,12 @@ def _print(report: Report, *, finish: bool, verify_only: bool) -> None:
             counted(each.calls, "simulated call"),
         ]
         click.echo(f"{each.organization}: {', '.join(parts)}")
+    live = report.live
+    parts = [
+        counted(live.tenants, "tenant"),
+        f"{counted(live.events, 'event')} ({live.events_copied:,} copied now)",
+    ]
+    click.echo(f"live metrics: {', '.join(parts)}")
     _print_differences(list(map(str, report.differences)))
     if verify_only:
         click.echo("source and target differ" if report.differences else "no difference found")

@@ -9,6 +9,7 @@ from typing import Final
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.store_migration.access import AccessMigration
 from vumeter_server.store_migration.differences import Difference, patiently, settled
+from vumeter_server.store_migration.live import LiveMigration
 from vumeter_server.store_migration.metrics import MetricMigration
 from vumeter_server.store_migration.points import PointMigration
 from vumeter_server.store_migration.simulation import SimulationMigration
@@ -34,11 +35,21 @@ class OrganizationReport:
     calls: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveReport:
+    """What live metrics have, and how many events were recorded in the target now."""
+
+    tenants: int = 0
+    events: int = 0
+    events_copied: int = 0
+
+
 @dataclass(kw_only=True, slots=True)
 class Report:
     """What was compared, and what differs."""
 
     organizations: list[OrganizationReport] = field(default_factory=list)
+    live: LiveReport = field(default_factory=LiveReport)
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -88,6 +99,14 @@ class Migration:
                 await self._copy(
                     report, each.name, len(each.keys), each.organization_id, theirs[each.name]
                 )
+        live = LiveMigration(source=self.source, target=self.target)
+        self.progress.begin("live metrics")
+        report.differences += await settled(live.compare, rounds=self.rounds)
+        report.live = LiveReport(
+            tenants=live.tenants_found,
+            events=live.events_found,
+            events_copied=live.events_recorded,
+        )
         report.differences += await settled(access.audit, rounds=self.rounds)
         return report
 

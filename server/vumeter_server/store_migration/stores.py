@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vumeter_server.access.migration_store import AccessMigrationStore
 from vumeter_server.custom_metrics.migration_store import MetricMigrationStore
 from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.live_metrics.migration_store import LiveMigrationSource, LiveMigrationTarget
 from vumeter_server.otlp.store import ExportStore
 from vumeter_server.simulation.store import SimulationStore
 
@@ -18,6 +19,8 @@ class MigrationStores:
 
     Attributes:
         name: what VUMETER_STORE would be, without what does not say which store it is.
+        live: reads live metrics.
+        live_target: writes them; None where the store is compared only, or is the source.
         settle: does what a server does beside recording, so that what is written does not pile up.
     """
 
@@ -27,4 +30,6 @@ class MigrationStores:
     metrics: MetricMigrationStore
     exports: ExportStore
     simulation: SimulationStore
+    live: LiveMigrationSource
+    live_target: LiveMigrationTarget | None
     settle: Callable[[], Awaitable[None]]

@@ -10,6 +10,10 @@ from collections.abc import AsyncIterator
 from vumeter_server.access.sqlite.migration import SqliteAccessMigration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
+from vumeter_server.live_metrics.sqlite.migration import (
+    SqliteLiveMigrationSource,
+    SqliteLiveMigrationTarget,
+)
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.store_address import SqliteAddress
@@ -45,6 +49,10 @@ async def sqlite_for_migration(
                 writer, readers, ExportRecorder(store.recorder), deletion_us=clock
             ),
             simulation=SqliteSimulationStore(readers, writer),
+            live=SqliteLiveMigrationSource(readers),
+            live_target=await SqliteLiveMigrationTarget.open(writer, readers)
+            if is_target
+            else None,
             settle=settle,
         )
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from vumeter_server.clickhouse import Parameter
@@ -12,6 +14,7 @@ from vumeter_server.live_metrics.clickhouse.rows import (
     LOG,
     ROWS_OF_ENTRY,
     LiveRowKind,
+    StoredEvent,
     read_events,
 )
 from vumeter_server.live_metrics.clickhouse.state import Visibility
@@ -21,10 +24,33 @@ from vumeter_server.live_metrics.store import EventsPage, EventsQuery
 EVENTS_A_PAGE: Final = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page of events, as EventsPage."""
+
+    events: Sequence[StoredEvent]
+    after: int
+    through: int
+    share: float
+
+
 async def read_page(
     table: LiveTable, visibility: Visibility, asked: EventsQuery, last_seq: int
 ) -> EventsPage:
     """Return the events of the next places, up to the entry `last_seq` if no end was said."""
+    page = await read_stored(table, visibility, asked, last_seq)
+    return EventsPage(
+        events=[each.event for each in page.events],
+        after=page.after,
+        through=page.through,
+        share=page.share,
+    )
+
+
+async def read_stored(
+    table: LiveTable, visibility: Visibility, asked: EventsQuery, last_seq: int
+) -> StoredPage:
+    """Return the same with all that is stored of each."""
     through = (last_seq + 1) * ROWS_OF_ENTRY - 1 if asked.through is None else asked.through
     counts, values = row_counts(visibility, table, "tenant")
     of_tenant = "true"
@@ -41,8 +67,8 @@ async def read_page(
     )
     events = read_events(found)
     after = events[-1].place if len(events) == EVENTS_A_PAGE else through
-    return EventsPage(
-        events=[each.event for each in events],
+    return StoredPage(
+        events=events,
         after=after,
         through=through,
         share=1.0 if after == through else after / max(through, 1),

@@ -85,7 +85,7 @@ class LiveTable:
         call_ids = {event.call_id for event in events if event.call_id is not None}
         stored, calls = await asyncio.gather(
             self._events({event.event_id for event in events}),
-            self._calls(call_ids - state.listed.keys()),
+            self.calls(call_ids - state.listed.keys()),
         )
         found = FoundIds(calls=calls)
         await self._keep_those_that_count(state, stored, found)
@@ -158,7 +158,8 @@ class LiveTable:
         # An id that was free again is another event's.
         return sorted(events, key=lambda each: each.seq)
 
-    async def _calls(self, call_ids: Collection[str]) -> dict[str, KnownCall]:
+    async def calls(self, call_ids: Collection[str]) -> dict[str, KnownCall]:
+        """Return calls that were not dropped, by id."""
         tables = await self._of_names(LiveRowKind.CALL, call_ids, HELD_COLUMNS)
         rows = sorted(
             (row for table in tables for row in read_held(table)), key=lambda row: row.seq

@@ -134,7 +134,7 @@ class ClickHouseLiveStore:
         """Return up to `limit` tenants whose ids come after `after`, sorted by id."""
         await self._log.catch_up()
         known = self._log.state.tenants
-        return [_tenant(each, known[each]) for each in sorted(known) if each > after][:limit]
+        return [tenant_of(each, known[each]) for each in sorted(known) if each > after][:limit]
 
     async def events(self, asked: EventsQuery) -> EventsPage:
         """Return up to 1,000 events."""
@@ -146,7 +146,7 @@ class ClickHouseLiveStore:
         """Set or remove a tenant's limit and return the tenant, known or new."""
         return await self._log.append(
             LiveWrite(
-                write=lambda draft: _tenant(
+                write=lambda draft: tenant_of(
                     tenant_id, draft.set_limit(tenant_id, max_concurrent_calls)
                 )
             )
@@ -181,6 +181,10 @@ class ClickHouseLiveStore:
         """Compute nothing in advance."""
         return 0
 
+    async def append(self, write: LiveWrite[T]) -> T:
+        """Append what a migration writes."""
+        return await self._log.append(write)
+
     async def _at_one_moment(self, read: Callable[[Visibility], Awaitable[T]]) -> T:
         """Return what is read; again if meanwhile rows were taken from sight."""
         await self._log.catch_up()
@@ -192,7 +196,8 @@ class ClickHouseLiveStore:
                 return found
 
 
-def _tenant(tenant_id: str, record: TenantRecord) -> Tenant:
+def tenant_of(tenant_id: str, record: TenantRecord) -> Tenant:
+    """Return a tenant as it is listed."""
     return Tenant(
         tenant_id=tenant_id,
         last_occurred_us=record.last_occurred_us,

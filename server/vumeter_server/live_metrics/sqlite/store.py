@@ -78,7 +78,7 @@ class SqliteLiveStore:
             batch.change = batch.state.as_change(batch.connection)
 
         # Sent as a commit is, so this comes after all changes that it contains.
-        await self._commit(everything, starts=listener)
+        await self.commit(everything, starts=listener)
 
     async def catch_up(self) -> None:
         """Nobody else writes."""
@@ -86,7 +86,7 @@ class SqliteLiveStore:
     async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none."""
         if events:
-            await self._commit(lambda batch: batch.record(events, only_tenant))
+            await self.commit(lambda batch: batch.record(events, only_tenant))
 
     async def close_stuck(self, quiet_since_us: int) -> int:
         """Close each listed call whose last event was received at `quiet_since_us` or before."""
@@ -101,7 +101,7 @@ class SqliteLiveStore:
             return len(calls)
 
         closed = 0
-        while number := await self._commit(close):
+        while number := await self.commit(close):
             closed += number
         return closed
 
@@ -152,7 +152,7 @@ class SqliteLiveStore:
             ).fetchone()
             return read_tenant(row)
 
-        return await self._commit(write)
+        return await self.commit(write)
 
     async def delete_tenant(self, tenant_id: str) -> TenantContents | None:
         """Delete a tenant, and all rows of it."""
@@ -186,7 +186,7 @@ class SqliteLiveStore:
 
     async def _apply(self, number: int, tenant_id: str) -> int | None:
         """Take a tenant from sight; return its number, None if it is not known."""
-        await self._commit(lambda batch: batch.delete_tenant(number, tenant_id))
+        await self.commit(lambda batch: batch.delete_tenant(number, tenant_id))
         applied = await self._readers.run(partial(deletion.read, number=number))
         return None if applied is None or applied.is_done else applied.tenant_no
 
@@ -245,7 +245,7 @@ class SqliteLiveStore:
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         return await self._writer.run(job, rolled_back=self._forget_state)
 
-    async def _commit(self, work: Callable[[WriteBatch], T], starts: Listener | None = None) -> T:
+    async def commit(self, work: Callable[[WriteBatch], T], starts: Listener | None = None) -> T:
         """Run one batch as a job; its change is merged at its end and published once committed.
 
         `starts` is a listener that begins to follow with this change, which nobody else gets.

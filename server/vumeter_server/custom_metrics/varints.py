@@ -18,8 +18,8 @@ _WORD: Final = np.dtype("<u8")
 _BYTES: Final = 8
 END: Final = 2 ** (7 * _BYTES)
 """The first number that is too large."""
-# The lower and the upper half of each lane of 56, 28 and 14 bits, and how far the upper one moves
-# so that these lie in lanes of 64, 32 and 16 bits.
+# The lower and the upper half of each group of 56, 28 and 14 bits, and how far the upper one moves
+# so that each half has 32, 16 and 8 bits for itself.
 _HALVES: Final = tuple(
     (np.uint64(lower), np.uint64(upper), np.uint64(distance))
     for lower, upper, distance in (

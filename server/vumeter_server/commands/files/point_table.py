@@ -127,7 +127,7 @@ def _together(parts: Iterable[tuple[Sequence[str], Numbers]]) -> tuple[dict[str,
 
 
 def _texts(pyarrow: Any, texts: Iterable[str], numbers: Numbers) -> Any:
-    """Return the texts of these numbers, null for -1, with a dictionary of those that occur."""
+    """Return the texts of these numbers, null for -1; those that occur are stored once."""
     by_number = list(texts)
     is_used = np.zeros(len(by_number) + 1, np.bool_)
     is_used[numbers] = True

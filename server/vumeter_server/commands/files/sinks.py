@@ -33,7 +33,7 @@ class Writable(ABC, Generic[M]):
 
     columns: Sequence[str]
     parquet_options: Mapping[str, Any] = MappingProxyType({})
-    """What a ParquetWriter is told beside the schema."""
+    """Options of the ParquetWriter."""
 
     @abstractmethod
     def ndjson(self, message: M) -> str:

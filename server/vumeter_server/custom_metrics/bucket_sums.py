@@ -5,7 +5,6 @@ Nearly all do. `distribution_rules` looks at the others one by one, and knows wh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,7 +22,7 @@ _HALF: Final = TOLERANCE / 2
 _MAX_BUCKETS: Final = 300
 
 
-def fit_buckets(given: Sequence[GivenDistribution]) -> list[bool]:
+def fit_buckets(given: Sequence[GivenDistribution]) -> Sequence[bool]:
     """Whether sum, min and max of distributions are surely those of values in their buckets.
 
     They have to keep the other rules.
@@ -48,7 +47,8 @@ def fit_buckets(given: Sequence[GivenDistribution]) -> list[bool]:
     slack = _HALF * np.maximum(np.maximum.reduceat(greatest, starts), np.abs(sums))
     fits &= np.add.reduceat(least, starts) - slack <= sums
     fits &= sums <= np.add.reduceat(most, starts) + slack
-    return fits.tolist()
+    found: list[bool] = fits.tolist()
+    return found
 
 
 def _finite(numbers: Floats) -> Floats:

@@ -21,6 +21,11 @@ settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("long" if LONG else "short")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run the suite: tests wait for a product half of the time."""
+    return min(2 * (os.cpu_count() or 1), 4)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let tests take as long as they need where they try much; leave much work to long modes."""
     if LONG:
@@ -33,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _LEFT_TO_CLUSTER = (
+    "tests/conformance/live_metrics/test_failures.py",
     "tests/conformance/simulation/",
     "tests/custom_metrics/clickhouse/",
     "tests/otlp/test_clickhouse.py",
@@ -48,7 +54,7 @@ def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
     is_random = item.get_closest_marker("hypothesis") is not None
     return (
         is_random
-        or item.path.name in {"test_races.py", "test_servers.py"}
+        or item.path.name in {"test_races.py", "test_servers.py", "test_live_servers.py"}
         or "at_once" in item.name
     )
 

@@ -8,30 +8,41 @@ import { useState } from "preact/hooks";
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-function command(kind, path, body, shown) {
+/** The headers of who is signed in; the secret is hidden in what is shown. */
+function ownHeaders(kind, path, shown) {
   const secret = readCredentials()[kind]?.secret ?? "";
-  const headers = Object.entries(headersOf(secret, path)).map(([name, value]) => `-H ${quoted(`${name}: ${shown ? value.replace(secret.split(".").at(-1), "••••••••") : value}`)}`);
+  return Object.entries(headersOf(secret, path)).map(([name, value]) => `-H ${quoted(`${name}: ${shown ? value.replace(secret.split(".").at(-1), "••••••••") : value}`)}`);
+}
+
+function command(path, body, headers) {
   return [`curl ${quoted(urlOf({ path, query: {} }).href)} \\`, ...headers.map((each) => `  ${each} \\`), "  -H 'Content-Type: application/json' \\", `  -d ${quoted(JSON.stringify(body))}`].join("\n");
 }
 
-/** `requests` are [path, body]; the key is hidden on the screen and part of what is copied. */
-export function First({ title, text, kind, requests }) {
-  const all = (shown) => requests.map(([path, body]) => command(kind, path, body, shown)).join("\n");
-  const copy = async () => tell((await copyText(all(false))) ? "Copied, with the credential in it." : "The browser does not allow to copy");
+/**
+ * `requests` are [path, body]; the key is hidden on the screen and part of what is copied. Where who is
+ * signed in may not record, `variable` names what holds the key of somebody who may.
+ */
+export function First({ title, text, kind, requests, variable }) {
+  const headers = (path, shown) => (variable ? [`-H "Authorization: Bearer $${variable}"`] : ownHeaders(kind, path, shown));
+  const all = (shown) => requests.map(([path, body]) => command(path, body, headers(path, shown))).join("\n");
+  const copied = variable ? `Copied. The key comes from ${variable}.` : "Copied, with the credential in it.";
+  const copy = async () => tell((await copyText(all(false))) ? copied : "The browser does not allow to copy");
   return html`<${Panel} title=${title} class="first">
     <p>${text}</p>
     <pre tabindex="0" aria-label="Commands">${all(true)}</pre>
-    <div class="row"><button class="main" onClick=${copy}>Copy</button><span class="label">Paste it into a terminal; the hidden part is copied too. This page shows what arrives.</span></div>
+    <div class="row"><button class="main" onClick=${copy}>Copy</button><span class="label">Paste it into a terminal${variable ? "" : "; the hidden part is copied too"}. This page shows what arrives.</span></div>
   </${Panel}>`;
 }
 
 export const FirstPoint = () => html`<${First} title="Record the first point" kind="organization" text="Nothing is recorded yet. A point has a name, and most have labels; its metric comes into being with it."
   requests=${[["v1/custom-metrics", { points: [{ name: "booking_attempt", tags: { origin: "phone" } }, { name: "e2e_latency_ms", type: "histogram", value: 615, sessionId: "session_1", tags: { origin: "phone" } }] }]]} />`;
 
-export function FirstEvent() {
+export function FirstEvent({ caller }) {
   const [stamp] = useState(() => new Date().toISOString());
   const event = (n, type) => ({ event_id: `first-${n}-${stamp}`, type, call_id: `first-call-${stamp}`, tenant_id: "tenant_1", occurred_at: stamp });
-  return html`<${First} title="Record the first call" kind="live" text="No call server has sent an event yet. This is what one sends when a call begins."
+  const reads = caller.role === "operator" ? " A key of the role operator only reads: make one with `vumeter keys create --organization <name> --role reporter` and put it into VUMETER_REPORTER_KEY." : "";
+  return html`<${First} title="Record the first call" kind="live" text=${`No call server has sent an event yet. This is what one sends when a call begins.${reads}`}
+    variable=${reads && "VUMETER_REPORTER_KEY"}
     requests=${[["api/v1/metrics/events", { events: [event(1, "pending"), event(2, "accepted"), event(3, "started")] }]]} />`;
 }
 

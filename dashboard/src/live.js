@@ -40,7 +40,7 @@ export function LivePage({ title, caller, state, zone, set }) {
       </div>
     </div>
     ${watch.error && watch.error.status !== 401 && html`<${Failure} error=${watch.error} />`}
-    ${!caller.tenantId && tenants.data && !all.length && html`<${FirstEvent} />`}
+    ${!caller.tenantId && tenants.data && !all.length && html`<${FirstEvent} caller=${caller} />`}
     <div class="grid">
       <div class="wide"><${Counters} watch=${watch} tenant=${tenant} peak=${peakOf(history.data)} limit=${limitOf(shown, tenant)} /></div>
       <${ActiveCalls} history=${history} plot=${plot} set=${set} />

@@ -82,7 +82,7 @@ def test_nothing_is_told_of_what_is_not_meant_for_callers(error: Exception) -> N
     assert status_of(error, {}) == status_pb2.Status(code=13, message="Internal server error")
 
 
-def test_violations_are_spelled_as_the_face_spells_them() -> None:
+def test_violations_are_spelled_as_the_api_spells_them() -> None:
     error = errors.InvalidArgument(
         violations=[
             errors.Violation(field="points[3].agent_id", problem="must be text"),

@@ -84,7 +84,7 @@ class NoKeys:
         pass
 
 
-class Faces:
+class Apis:
     """A server whose handlers do what they are told, asked natively and through Envoy."""
 
     def __init__(self) -> None:
@@ -111,20 +111,20 @@ class Faces:
 
 
 @pytest.fixture(scope="module")
-async def running() -> AsyncIterator[Faces]:
-    faces = Faces()
-    await faces.server.start()
+async def running() -> AsyncIterator[Apis]:
+    apis = Apis()
+    await apis.server.start()
     async with (
-        run_edge(faces.port, cors_origins=[]) as edge,
-        grpc.aio.insecure_channel(f"127.0.0.1:{faces.port}") as channel,
+        run_edge(apis.port, cors_origins=[]) as edge,
+        grpc.aio.insecure_channel(f"127.0.0.1:{apis.port}") as channel,
     ):
-        faces.url, faces.stub = edge.url, CustomMetricsServiceStub(channel)
-        yield faces
-    await faces.server.stop(notice_seconds=0)
+        apis.url, apis.stub = edge.url, CustomMetricsServiceStub(channel)
+        yield apis
+    await apis.server.stop(notice_seconds=0)
 
 
 @pytest.fixture
-def faces(running: Faces) -> Faces:
+def apis(running: Apis) -> Apis:
     running.fail(None)
     return running
 
@@ -141,13 +141,13 @@ def details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
 
 
 @pytest.mark.parametrize("error", [RuntimeError(SECRET), KeyError(SECRET), AssertionError(SECRET)])
-async def test_an_unexpected_error_is_internal_on_both_faces_and_in_the_log_alone(
-    faces: Faces, error: Exception
+async def test_an_unexpected_error_is_internal_on_both_apis_and_in_the_log_alone(
+    apis: Apis, error: Exception
 ) -> None:
-    faces.fail(error)
+    apis.fail(error)
     with capture_logs() as logs:
-        native = await refused(faces.stub.ListMetricNames(pb.ListMetricNamesRequest()))
-        response = await faces.get()
+        native = await refused(apis.stub.ListMetricNames(pb.ListMetricNamesRequest()))
+        response = await apis.get()
     assert (native.code(), native.details()) == (grpc.StatusCode.INTERNAL, "Internal server error")
     assert details(native) == status_pb2.Status(code=13, message="Internal server error")
     assert response.status_code == 500
@@ -158,9 +158,9 @@ async def test_an_unexpected_error_is_internal_on_both_faces_and_in_the_log_alon
     assert logs[1]["request_id"] == response.headers["x-request-id"]
 
 
-async def test_an_unexpected_error_in_a_stream_is_internal_after_its_answers(faces: Faces) -> None:
-    faces.fail(RuntimeError(SECRET))
-    call = faces.stub.StreamPoints(iter([pb.StreamPointsRequest()] * 2))
+async def test_an_unexpected_error_in_a_stream_is_internal_after_its_answers(apis: Apis) -> None:
+    apis.fail(RuntimeError(SECRET))
+    call = apis.stub.StreamPoints(iter([pb.StreamPointsRequest()] * 2))
     with capture_logs() as logs:
         assert await call.read() == pb.StreamPointsResponse()
         native = await refused(call.read())
@@ -168,13 +168,13 @@ async def test_an_unexpected_error_in_a_stream_is_internal_after_its_answers(fac
     assert SECRET in str(logs[0]["exc_info"])
 
 
-async def test_a_retryable_error_says_when_on_both_faces(faces: Faces) -> None:
+async def test_a_retryable_error_says_when_on_both_apis(apis: Apis) -> None:
     for error, code, status in (
         (LimitExceeded(retry_after_seconds=7), grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
         (Unavailable(retry_after_seconds=7), grpc.StatusCode.UNAVAILABLE, 503),
     ):
-        faces.fail(error)
-        native = await refused(faces.stub.ListMetricNames(pb.ListMetricNamesRequest()))
+        apis.fail(error)
+        native = await refused(apis.stub.ListMetricNames(pb.ListMetricNamesRequest()))
         assert native.code() is code
         retry = error_details_pb2.RetryInfo()
         assert details(native).details[0].Unpack(retry)
@@ -182,15 +182,15 @@ async def test_a_retryable_error_says_when_on_both_faces(faces: Faces) -> None:
         trailers: dict[str, Any] = dict(native.trailing_metadata())
         in_trailer = error_details_pb2.RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"])
         assert in_trailer == retry
-        response = await faces.get()
+        response = await apis.get()
         assert (response.status_code, response.headers["retry-after"]) == (status, "7")
         assert response.json()["message"] == error.message
         assert "google.rpc.retryinfo-bin" not in response.headers
 
 
-async def test_a_retryable_error_in_a_stream_after_an_answer_keeps_its_status(faces: Faces) -> None:
-    faces.fail(Unavailable("Storage is busy or full"))
-    call = faces.stub.StreamPoints(iter([pb.StreamPointsRequest()] * 2))
+async def test_a_retryable_error_in_a_stream_after_an_answer_keeps_its_status(apis: Apis) -> None:
+    apis.fail(Unavailable("Storage is busy or full"))
+    call = apis.stub.StreamPoints(iter([pb.StreamPointsRequest()] * 2))
     assert await call.read() == pb.StreamPointsResponse()
     native = await refused(call.read())
     assert native.code() is grpc.StatusCode.UNAVAILABLE
@@ -198,43 +198,43 @@ async def test_a_retryable_error_in_a_stream_after_an_answer_keeps_its_status(fa
     assert details(native).details
 
 
-async def test_fields_are_spelled_as_the_service_says(faces: Faces) -> None:
-    faces.fail(InvalidArgument.of("points[3].agent_id", "must be text"))
-    response = await faces.get()
+async def test_fields_are_spelled_as_the_service_says(apis: Apis) -> None:
+    apis.fail(InvalidArgument.of("points[3].agent_id", "must be text"))
+    response = await apis.get()
     assert response.status_code == 400
     assert response.json()["message"] == "points[3].agentId must be text"
 
 
 async def test_a_query_is_given_up_at_the_servers_own_limit_and_a_recording_is_not(
-    faces: Faces,
+    apis: Apis,
 ) -> None:
-    faces.fail(None, seconds=0.3)
-    native = await refused(faces.stub.ListMetricNames(pb.ListMetricNamesRequest()))
+    apis.fail(None, seconds=0.3)
+    native = await refused(apis.stub.ListMetricNames(pb.ListMetricNamesRequest()))
     assert native.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert native.details() == "Deadline exceeded"
-    assert (await faces.get()).status_code == 504
-    assert await faces.stub.RecordPoints(pb.RecordPointsRequest()) == pb.RecordPointsResponse()
+    assert (await apis.get()).status_code == 504
+    assert await apis.stub.RecordPoints(pb.RecordPointsRequest()) == pb.RecordPointsResponse()
 
 
-async def test_a_caller_who_leaves_is_no_error(faces: Faces) -> None:
-    faces.fail(None, seconds=5)
-    call = faces.stub.RecordPoints(pb.RecordPointsRequest())
-    faces.typed.begun.clear()
+async def test_a_caller_who_leaves_is_no_error(apis: Apis) -> None:
+    apis.fail(None, seconds=5)
+    call = apis.stub.RecordPoints(pb.RecordPointsRequest())
+    apis.typed.begun.clear()
     with capture_logs() as logs:
-        await faces.typed.begun.wait()
+        await apis.typed.begun.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        faces.fail(None)
-        await faces.stub.RecordPoints(pb.RecordPointsRequest())
+        apis.fail(None)
+        await apis.stub.RecordPoints(pb.RecordPointsRequest())
     assert logs == []
 
 
 @pytest.mark.parametrize("request_id", ["call-17/try-2", "x" * 500])
 async def test_a_request_id_of_the_caller_is_used_and_one_that_is_too_long_is_cut(
-    faces: Faces, request_id: str
+    apis: Apis, request_id: str
 ) -> None:
-    call = faces.stub.RecordPoints(
+    call = apis.stub.RecordPoints(
         pb.RecordPointsRequest(), metadata=(("x-request-id", request_id),)
     )
     await call

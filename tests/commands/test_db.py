@@ -1,4 +1,4 @@
-"""`vumeter db`: looked at, checked, sealed and made smaller through the real command."""
+"""`vumeter db`: looked at, checked, flushed and made smaller through the real command."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_file_is_made_smaller_in_steps_or_whole(path: Path, tmp_path: Path) ->
     )
 
 
-def test_beside_a_running_server_a_file_is_looked_at_but_not_sealed(stack: Stack) -> None:
+def test_beside_a_running_server_a_file_is_looked_at_but_not_flushed(stack: Stack) -> None:
     db = str(stack.db_path)
     assert "schema" in vumeter("db", "info", "--db", db)
     assert vumeter("db", "check", "--db", db) == "no problem found\n"

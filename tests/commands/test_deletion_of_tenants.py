@@ -54,7 +54,7 @@ def delete(stack: Stack, *arguments: str) -> tuple[int, str, str]:
 
 
 def answers(live: LiveApi, tenant: str | None = None) -> list[Any]:
-    """Return what both faces answer of all tenants, or of one."""
+    """Return what both APIs answer of all tenants, or of one."""
     of = "" if tenant is None else f"/{tenant}"
     which = {} if tenant is None else {"tenant_id": tenant}
     found = [
@@ -94,7 +94,7 @@ def live(tmp_path: Path) -> Iterator[LiveApi]:
     stack.stop()
 
 
-def test_a_deleted_tenant_is_gone_from_both_faces(live: LiveApi) -> None:
+def test_a_deleted_tenant_is_gone_from_both_apis(live: LiveApi) -> None:
     stack = live.stack
     live.record(*events_of("garage"))
     before, garage = answers(live), answers(live, "garage")

@@ -22,5 +22,5 @@ def record_busy_week(server: InProcess, points_of_a_seed: int) -> tuple[int, Ora
             server.record(recorded)
             oracle.record(recorded, NOW_US)
         if seed in (1, 3):
-            server.seal()
+            server.flush()
     return server.organization_id, oracle

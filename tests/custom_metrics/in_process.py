@@ -175,6 +175,6 @@ class InProcess(RestCalls):
             )
         )
 
-    def seal(self) -> None:
+    def flush(self) -> None:
         """Seal what is in the log, so that the next answers come from columns."""
         self.run(self.store.maintenance.flush(everything=True))

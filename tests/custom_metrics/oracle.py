@@ -1,7 +1,7 @@
 """What the server must answer, worked out by brute force from a list of points.
 
 Plain Python and the standard library only, nothing of the implementation: rules are written down
-here a second time, in the slowest and most literal way. Parameters are those of the REST face,
+here a second time, in the slowest and most literal way. Parameters are those of the REST API,
 answers what `json.loads` of its body must equal. Bad parameters are not its business, except for
 the bounds on work, which depend on the points.
 """

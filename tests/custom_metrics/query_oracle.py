@@ -1,7 +1,7 @@
 """What `POST /v1/custom-metrics/query` must answer, worked out by brute force.
 
 As `oracle`, which it goes on from: plain Python, loops over points, nothing of the implementation.
-Bodies are those of the REST face, and are taken to be well-formed.
+Bodies are those of the REST API, and are taken to be well-formed.
 """
 
 from __future__ import annotations

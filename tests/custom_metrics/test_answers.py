@@ -31,14 +31,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
         yield in_process
 
 
-@pytest.mark.parametrize("sealed", [False, True], ids=["open", "sealed"])
+@pytest.mark.parametrize("flushed", [False, True], ids=["open", "flushed"])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_cases_are_answered_word_for_word(server: InProcess, case: Case, sealed: bool) -> None:
+def test_cases_are_answered_word_for_word(server: InProcess, case: Case, flushed: bool) -> None:
     server.new_organization()
     server.record(case.load)
     for ask in case.asks:
-        if sealed:
-            server.seal()
+        if flushed:
+            server.flush()
         server.check(ask, f"{case.name}: {ask.title} {ask.path} {ask.query} {ask.body}")
 
 
@@ -54,7 +54,7 @@ def test_answers_are_the_oracles(
         server.record(batch)
         oracle.record(batch, NOW_US)
         if number % 2:
-            server.seal()
+            server.flush()
     for path, params in questions:
         context = f"{path} {params}"
         expected = canonical(oracle.ask(path, params))
@@ -97,4 +97,4 @@ def test_a_merged_day_is_read_anew_though_its_sums_are_remembered(server: InProc
             assert server.get("/v1/custom-metrics/aggregate", query) == {
                 "data": [{"company_id": "abc", "metrics": {"booking_attempt": number}}]
             }
-            server.seal()
+            server.flush()

@@ -17,7 +17,7 @@ from vumeter_server.errors import InvalidArgument
 
 NAMES = ("booking_attempt", "queue_length", "e2e_latency_ms")
 TYPES = (1, 2, 3)
-# Agent, environment and tags, as a face has them.
+# Agent, environment and tags, as an API has them.
 LABELS: tuple[tuple[Any, ...], ...] = (
     ("", ""),
     ("agent_xyz", "", ("company_id", "abc")),

@@ -158,7 +158,7 @@ def test_answers_keep_to_the_values_in_every_state(
         server.record([point for _, point in batch])
         everything += batch
         if number % 2:
-            server.seal()
+            server.flush()
         if deletion is not None and number == deletion[0]:
             everything = delete(server, everything, deletion[1])
     if not everything:
@@ -168,7 +168,7 @@ def test_answers_keep_to_the_values_in_every_state(
     plain = [point for _, point in everything if "value" in point]
     exact = all("min" in p["distribution"] for _, p in everything if "distribution" in p)
     answers = []
-    for state in ("as recorded", "sealed and compacted"):
+    for state in ("as recorded", "flushed and compacted"):
         (row,) = server.query(query())["data"]["rows"]
         check_row(row, values, extremes_are_exact=exact)
         assert (row["values"]["last"] is None) == (not plain), state
@@ -198,7 +198,7 @@ def test_answers_keep_to_the_values_in_every_state(
         ((_, p95),) = steps["data"]["result"][0]["values"]
         assert float(p95) == pytest.approx(row["values"]["p2"], rel=1e-9, abs=1e-9)
         answers.append((row, daily, session, aggregate, steps))
-        server.seal()
+        server.flush()
     assert answers[0] == answers[1]
     assert server.database.read(lambda connection: list(find_problems(connection))) == []
 

@@ -125,9 +125,9 @@ def check_in_every_layout(calls: InProcess, batches: list[tuple[list[Recorded], 
     for points, flushes in batches:
         checking.record(points)
         if flushes:
-            calls.seal()
+            calls.flush()
         checking.check()
-    calls.seal()
+    calls.flush()
     checking.check()
     assert calls.database.read(lambda connection: list(find_problems(connection))) == []
     if any(each.point["agentId"] == "a" for each in checking.recorded):

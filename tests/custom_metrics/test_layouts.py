@@ -82,7 +82,7 @@ def ask(server: InProcess) -> list[str]:
 def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> None:
     oracle = Oracle()
     for step in range(6):
-        # Each lot has points of all days: late ones for days that are sealed already.
+        # Each lot has points of all days: late ones for days that are flushed already.
         lot = spread(700, step)
         server.record(lot)
         oracle.record(lot, NOW_US)
@@ -92,7 +92,7 @@ def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> N
         assert ask(server) == expected
         if step % 2:
             server.run(server.store.maintenance.flush(everything=step == 5))
-            # One sealing more than what is due by itself, of part of the log.
+            # One flushing more than what is due by itself, of part of the log.
             server.run(server.store.maintenance._flush_log(server.organization_id))
             assert ask(server) == expected
     levels = server.database.read(
@@ -101,7 +101,7 @@ def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> N
     assert levels == {8, 64}
 
 
-def test_nobody_sees_that_points_are_sealed_while_they_ask(
+def test_nobody_sees_that_points_are_flushed_while_they_ask(
     server: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flush, "FLUSH_AT_MOST", 60)
@@ -109,22 +109,22 @@ def test_nobody_sees_that_points_are_sealed_while_they_ask(
     for start in range(0, len(points), 50):
         server.record(points[start : start + 50])
     expected = ask(server)
-    answers, sealed = 0, False
+    answers, flushed = 0, False
 
-    async def seal() -> None:
-        nonlocal sealed
+    async def flush_all() -> None:
+        nonlocal flushed
         await server.store.maintenance.flush(everything=True)
-        sealed = True
+        flushed = True
 
     async def ask_on() -> None:
         nonlocal answers
-        while not sealed:
+        while not flushed:
             for (path, query), right in zip(QUERIES, expected, strict=True):
                 assert canonical(await server.ask(path, query)) == right
                 answers += 1
 
     async def both() -> None:
-        await asyncio.gather(seal(), ask_on(), ask_on())
+        await asyncio.gather(flush_all(), ask_on(), ask_on())
 
     server.run(both())
     assert answers > 2 * len(QUERIES)
@@ -137,7 +137,7 @@ def test_nobody_sees_that_points_are_sealed_while_they_ask(
     max_examples=tries(15, 300),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_a_log_that_is_sealed_batch_by_batch_answers_as_the_oracle(
+def test_a_log_that_is_flushed_batch_by_batch_answers_as_the_oracle(
     server: InProcess, chosen: tuple[list[list[Point]], list[Query]]
 ) -> None:
     batches, questions = chosen

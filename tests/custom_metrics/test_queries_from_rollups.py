@@ -51,7 +51,7 @@ def test_answers_are_the_oracles(server: InProcess, data: st.DataObject) -> None
         oracle.record(recorded, NOW_US)
 
     record(0)
-    server.seal()
+    server.flush()
     if is_older:
         assert leave_out_extremes(server.database, server.organization_id)
     check("flushed, of an earlier version" if is_older else "flushed")
@@ -60,21 +60,21 @@ def test_answers_are_the_oracles(server: InProcess, data: st.DataObject) -> None
     server.run(server.store.maintenance._flush_logs(everything=True))
     record(2)
     check("of two segments and a head")
-    server.seal()
+    server.flush()
     check("compacted")
 
 
 def test_older_rollups_get_minima_and_maxima_with_time(server: InProcess) -> None:
     server.new_organization()
     server.record(many_points(SCENES[0], 40, 1))
-    server.seal()
+    server.flush()
     assert leave_out_extremes(server.database, server.organization_id)
     assert _older_days(server) > 0
-    server.seal()
+    server.flush()
     assert _older_days(server) == 0
     # Nothing is left to be done again.
     before = _rollups(server)
-    server.seal()
+    server.flush()
     assert _rollups(server) == before
 
 

@@ -37,16 +37,16 @@ def booked(days_ago: int, session: str, value: int = 1) -> dict[str, Any]:
 
 
 def set_clock(server: InProcess, days_ago: int) -> None:
-    """Let the store seal and drop as it would so many days ago."""
+    """Let the store flush and drop as it would so many days ago."""
     server.store.maintenance._clock = lambda: NOW_US - days_ago * DAY_US
 
 
-def seal_long_ago(server: InProcess) -> None:
+def flush_long_ago(server: InProcess) -> None:
     """Seal as if it had been done before anything that is kept."""
     set_clock(server, DAYS_KEPT + 100)
     server.run(server.store.maintenance._flush_log(server.organization_id))
     set_clock(server, 0)
-    server.seal()
+    server.flush()
 
 
 def drop(server: InProcess) -> None:
@@ -68,7 +68,7 @@ def test_what_was_recorded_lately_is_kept_however_long_ago_it_happened(
 ) -> None:
     server.record([booked(DAYS_KEPT + 300, "session_abc123")])
     drop(server)
-    server.seal()
+    server.flush()
     for days in (0, -DAYS_KEPT):
         set_clock(server, days)
         drop(server)
@@ -80,7 +80,7 @@ def test_what_was_recorded_lately_is_kept_however_long_ago_it_happened(
 
 def test_a_day_is_kept_for_as_long_as_was_set_and_then_dropped(server: InProcess) -> None:
     server.record([booked(DAYS_KEPT, "kept"), booked(DAYS_KEPT + 1, "dropped", 5)])
-    seal_long_ago(server)
+    flush_long_ago(server)
     assert server.get("/v1/custom-metrics/aggregate", RANGE) == {"data": {"booking_attempt": 6}}
     drop(server)
     assert server.get("/v1/custom-metrics/aggregate", RANGE) == {"data": {"booking_attempt": 1}}
@@ -96,7 +96,7 @@ def test_a_day_is_kept_for_as_long_as_was_set_and_then_dropped(server: InProcess
 
 def test_blocks_of_days_are_without_a_dropped_day(server: InProcess) -> None:
     server.record([booked(days, f"s{days}") for days in range(DAYS_KEPT - 40, DAYS_KEPT + 40)])
-    seal_long_ago(server)
+    flush_long_ago(server)
     assert rows(server, "series_blocks") > 8
     drop(server)
     query = {**RANGE, "groupBy": "company_id", "tags": '{"session_id":""}'}
@@ -109,19 +109,19 @@ def test_blocks_of_days_are_without_a_dropped_day(server: InProcess) -> None:
 
 def test_a_session_that_lost_all_its_points_can_be_recorded_again(server: InProcess) -> None:
     server.record([booked(DAYS_KEPT + 3, "session_abc123"), booked(1, "session_other")])
-    seal_long_ago(server)
+    flush_long_ago(server)
     drop(server)
     assert (rows(server, "sessions"), rows(server, "session_hashes")) == (1, 1)
     server.record([booked(2, "session_abc123", 7)])
     for _ in range(2):
         found = server.get("/v1/custom-metrics/sessions/session_abc123", {})["data"]["result"]
         assert [entry["value"][1] for entry in found] == ["7"]
-        server.seal()
+        server.flush()
 
 
 def test_a_session_that_is_still_in_the_log_keeps_its_name(server: InProcess) -> None:
     server.record([booked(DAYS_KEPT + 3, "session_abc123")])
-    seal_long_ago(server)
+    flush_long_ago(server)
     server.record([booked(1, "session_abc123", 7)])
     drop(server)
     by_session = server.get("/v1/custom-metrics/aggregate", {**RANGE, "groupBy": "session_id"})
@@ -133,7 +133,7 @@ def test_a_session_that_is_still_in_the_log_keeps_its_name(server: InProcess) ->
 def test_space_is_given_back(server: InProcess) -> None:
     for lot in range(4):
         server.record([booked(DAYS_KEPT + 5 + n % 20, f"session_{lot}_{n}") for n in range(10_000)])
-        seal_long_ago(server)
+        flush_long_ago(server)
 
     def pages() -> int:
         count: int = server.database.read(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
@@ -147,7 +147,7 @@ def test_space_is_given_back(server: InProcess) -> None:
 
 def test_days_of_an_earlier_layout_are_summed_once(server: InProcess) -> None:
     server.record([booked(days, f"s{days}", days) for days in range(1, 30)])
-    server.seal()
+    server.flush()
     queries = [
         RANGE,
         {**RANGE, "groupBy": "company_id"},
@@ -187,7 +187,7 @@ def test_free_pages_are_given_back_in_steps_of_many(
 ) -> None:
     monkeypatch.setattr(retention, "PAGES_AT_ONCE", 50)
     server.record([booked(DAYS_KEPT + 1, f"session_{number}") for number in range(9_000)])
-    seal_long_ago(server)
+    flush_long_ago(server)
 
     def free() -> int:
         pages: int = server.database.read(

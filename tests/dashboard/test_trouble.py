@@ -49,6 +49,13 @@ def test_a_server_without_a_call_is_shown_how_to_report_one(
 ) -> None:
     empty = start_stack(tmp_path)
     try:
+        reader = visit(empty)
+        reader.open()
+        reader.sign_in(empty.make_key("acme", Role.OPERATOR).bearer)
+        # An operator may not report: what is shown takes the key of somebody who may.
+        shown = reader.panel("Record the first call")
+        expect(shown).to_contain_text("--role reporter")
+        expect(shown.get_by_label("Commands")).to_contain_text("$VUMETER_REPORTER_KEY")
         visitor = visit(empty)
         visitor.open()
         visitor.sign_in(ADMIN_TOKEN)

@@ -1,4 +1,4 @@
-"""Callers of a running product: what they ask on either face, and what they are answered."""
+"""Callers of a running product: what they ask on either API, and what they are answered."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ WAIT_SECONDS = 30
 class Answer:
     """What a caller got.
 
-    `code` is gRPC's number on both faces, `status` that of HTTP, 0 for gRPC. `body` is JSON on
-    both faces, a list of messages for streams; of a refused call it is google.rpc.Status.
+    `code` is gRPC's number on both APIs, `status` that of HTTP, 0 for gRPC. `body` is JSON on
+    both APIs, a list of messages for streams; of a refused call it is google.rpc.Status.
     """
 
     code: int
@@ -60,7 +60,7 @@ def bearer(key: NewKey) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Somebody who asks a product with the same credentials on both faces."""
+    """Somebody who asks a product with the same credentials on both APIs."""
 
     stack: Stack
     channel: grpc.Channel

@@ -1,4 +1,4 @@
-"""What is refused, on each face on which it can be said: the field is named, nothing is stored.
+"""What is refused, on each API on which it can be said: the field is named, nothing is stored.
 
 A row of `bad_input.json`, and of the other files `bad_*.json` for metrics:
 
@@ -74,7 +74,7 @@ def test_grpc_names_what_is_wrong_and_stores_nothing(clinic: Caller, row: dict[s
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["what"] for row in ROWS])
-def test_what_a_face_cannot_say_has_a_reason(row: dict[str, Any]) -> None:
+def test_what_an_api_cannot_say_has_a_reason(row: dict[str, Any]) -> None:
     assert ("rpc" in row) != ("rpc_cannot" in row)
     assert "rest" in row
 

@@ -24,7 +24,7 @@ def test_the_path_answers_as_its_example(anybody: Caller, example: Example) -> N
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_key_is_told_what_it_is_on_both_faces(anybody: Caller, role: Role) -> None:
+def test_a_key_is_told_what_it_is_on_both_apis(anybody: Caller, role: Role) -> None:
     tenant = "tenant_1" if role in LIVE_ROLES else None
     key = anybody.stack.make_key("Whose", role, EXPIRES_US, tenant, "Anrufe – 2")
     caller = anybody.showing(bearer(key))

@@ -1,4 +1,4 @@
-"""The rows of the error table, on both faces, and that no answer and no log line tells too much."""
+"""The rows of the error table, on both APIs, and that no answer and no log line tells too much."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_body_of_5_mb_is_413(owner: Caller, path: str) -> None:
     is_refused(answer, 413, {"code": 8, "message": message, "details": []})
 
 
-def test_a_request_id_comes_back_on_both_faces(owner: Caller, anybody: Caller) -> None:
+def test_a_request_id_comes_back_on_both_apis(owner: Caller, anybody: Caller) -> None:
     shown = {"x-request-id": "call-17/try-2"}
     for caller in (owner, anybody):
         answer = caller.rest("GET", NAMES, headers=shown)

@@ -1,4 +1,4 @@
-"""Repeats and dry runs, on both faces and across them."""
+"""Repeats and dry runs, on both APIs and across them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def over_grpc(caller: Caller, points: list[Any], key: str = "", dry_run: bool = 
     return caller.rpc(RECORD, {"points": points, "idempotency_key": key, "dry_run": dry_run})
 
 
-FACES = {"rest": over_rest, "grpc": over_grpc}
-each_face = pytest.mark.parametrize("record", FACES.values(), ids=FACES)
+APIS = {"rest": over_rest, "grpc": over_grpc}
+each_api = pytest.mark.parametrize("record", APIS.values(), ids=APIS)
 
 
 def recorded(answer: Answer) -> int:
@@ -37,8 +37,8 @@ def total(caller: Caller) -> dict[str, Any]:
     return dict(answer.body["data"])
 
 
-@each_face
-@pytest.mark.parametrize("again", FACES.values(), ids=FACES)
+@each_api
+@pytest.mark.parametrize("again", APIS.values(), ids=APIS)
 def test_a_repeat_answers_as_the_first_call_and_stores_nothing(
     owner: Caller, record: Record, again: Record
 ) -> None:
@@ -47,14 +47,14 @@ def test_a_repeat_answers_as_the_first_call_and_stores_nothing(
     assert total(owner) == {"booking_attempt": 2}
 
 
-@each_face
+@each_api
 def test_without_a_key_every_call_counts(owner: Caller, record: Record) -> None:
     for _ in range(2):
         assert recorded(record(owner, [POINT])) == 1
     assert total(owner) == {"booking_attempt": 2}
 
 
-@each_face
+@each_api
 def test_a_dry_run_answers_as_the_real_call_stores_nothing_and_leaves_the_key(
     owner: Caller, record: Record
 ) -> None:
@@ -67,7 +67,7 @@ def test_a_dry_run_answers_as_the_real_call_stores_nothing_and_leaves_the_key(
     assert total(owner) == {"booking_attempt": 1}
 
 
-@each_face
+@each_api
 def test_a_dry_run_is_refused_as_the_real_call(owner: Caller, record: Record) -> None:
     owner.record([POINT])
     wrong = [{"name": "booking_attempt", "value": -1}]
@@ -76,14 +76,14 @@ def test_a_dry_run_is_refused_as_the_real_call(owner: Caller, record: Record) ->
     assert told[0].fields == ["points[0].value"]
 
 
-@each_face
+@each_api
 def test_a_refused_call_does_not_use_its_key_up(owner: Caller, record: Record) -> None:
     assert record(owner, [{"name": "booking-attempt"}], KEY).code == 3
     assert recorded(record(owner, [POINT], KEY)) == 1
     assert total(owner) == {"booking_attempt": 1}
 
 
-@each_face
+@each_api
 def test_a_key_that_was_used_with_other_content_stores_nothing(
     owner: Caller, record: Record
 ) -> None:

@@ -70,26 +70,26 @@ def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path:
 
 
 @pytest.mark.timeout(180)
-def test_kill_9_while_points_are_sealed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_kill_9_while_points_are_flushed_loses_and_doubles_nothing(tmp_path: Path) -> None:
     clients: list[Recorder] = []
     key: NewKey | None = None
     for run in range(tries(2, 10)):
         with running(tmp_path, VUMETER_FLUSH_AT_POINTS="500") as stack:
             key = key or stack.make_key()
-            # A seal is followed at once by the next one, or by merging the days that it has filled.
-            clients += record_until(stack, key, f"run{run}", sealing(stack))
+            # A flush is followed at once by the next one, or by merging days that are full.
+            clients += record_until(stack, key, f"run{run}", flushing(stack))
     with running(tmp_path, VUMETER_FLUSH_AT_POINTS="500") as stack:
         assert key is not None
         with asking(stack, key) as caller:
             assert_whole_and_once(stored(caller), clients)
-        assert sealed_parts(stack) > 0
+        assert flushed_parts(stack) > 0
     assert "periodic_work_failed" not in stack.log.read_text()
 
 
-def sealing(stack: Stack) -> Callable[[list[Recorder]], bool]:
-    """Return whether another seal was made, as a condition."""
-    before = sealed_parts(stack)
-    return lambda _: sealed_parts(stack) > before
+def flushing(stack: Stack) -> Callable[[list[Recorder]], bool]:
+    """Return whether another flush was made, as a condition."""
+    before = flushed_parts(stack)
+    return lambda _: flushed_parts(stack) > before
 
 
 def acknowledged(clients: list[Recorder]) -> int:
@@ -100,8 +100,8 @@ def unacknowledged(client: Recorder) -> list[str]:
     return [batch for batch in client.sent if batch not in set(client.acknowledged)]
 
 
-def sealed_parts(stack: Stack) -> int:
-    """Return the number of the last sealed batch of any day, 0 for none."""
+def flushed_parts(stack: Stack) -> int:
+    """Return the number of the last flushed batch of any day, 0 for none."""
     with closing(sqlite3.connect(f"file:{stack.db_path}?mode=ro", uri=True)) as connection:
         (part,) = connection.execute("SELECT coalesce(max(part), 0) FROM metric_days").fetchone()
     return int(part)

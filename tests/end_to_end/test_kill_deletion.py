@@ -75,7 +75,7 @@ def record(path: Path, *, deleted: bool = False) -> None:
                 points = [each for each in points if each["tags"]["company_id"] != COMPANY]
             server.record(points)
             if day == DAYS - 2:
-                server.seal()
+                server.flush()
 
 
 def answers(path: Path) -> list[Any]:

@@ -48,7 +48,7 @@ def points_of(day: int) -> list[dict[str, Any]]:
 
 
 def record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a database of old days, of which the last ones were sealed just now."""
+    """Make a database of old days, of which the last ones were flushed just now."""
     with InProcess(path) as server:
         server.new_organization()
         for first, end, sealed_us in (
@@ -58,7 +58,7 @@ def record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(server.store.maintenance, "_clock", partial(int, sealed_us))
             for day in range(first, end):
                 server.record(points_of(day))
-            server.seal()
+            server.flush()
 
 
 def days_of(path: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""Limits of an organization, through the product: the same on both faces and for OpenTelemetry."""
+"""Limits of an organization, through the product: the same on both APIs and for OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class Limited:
 
 
 def retry_after(answer: Answer) -> int:
-    """Return the seconds that a rejected call is told to wait; both faces have them."""
+    """Return the seconds that a rejected call is told to wait; both APIs have them."""
     (info,) = [each for each in answer.body["details"] if each["@type"].endswith("RetryInfo")]
     assert f"{answer.headers['retry-after']}s" == info["retryDelay"]
     return int(answer.headers["retry-after"])
 
 
-def test_a_metric_beyond_the_limit_is_refused_and_named_on_both_faces(anybody: Caller) -> None:
+def test_a_metric_beyond_the_limit_is_refused_and_named_on_both_apis(anybody: Caller) -> None:
     limited = Limited(anybody, metrics=2)
     points = [{"name": "booking_attempt"}, {"name": "turns"}]
     limited.member.record(points)
@@ -176,23 +176,23 @@ def test_a_metric_beyond_the_limit_is_rejected_of_an_export_alone(anybody: Calle
     until(lambda: limited.refused() == {"limit": 1})
 
 
-@pytest.mark.parametrize("face", ["REST", "gRPC", "OpenTelemetry"])
-def test_a_key_that_has_recorded_its_points_waits(anybody: Caller, face: str) -> None:
+@pytest.mark.parametrize("api", ["REST", "gRPC", "OpenTelemetry"])
+def test_a_key_that_has_recorded_its_points_waits(anybody: Caller, api: str) -> None:
     limited = Limited(anybody, points_per_second=1)
     # So many are owed that no second that passes meanwhile is enough.
     limited.member.record([{"name": "calls"}] * 5_000)
     message = "A key has at most 1 point per second"
-    if face == "REST":
+    if api == "REST":
         answer = limited.member.post(RECORDING, {"points": [{"name": "calls"}]})
         assert answer.status == 429
-    elif face == "gRPC":
+    elif api == "gRPC":
         answer = limited.member.rpc(f"{SERVICE}/RecordPoints", {"points": [{"name": "calls"}]})
     else:
         body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [GAUGE]}]}]}
         answer = limited.member.post(EXPORT, body)
         assert answer.status == 429
     assert answer.message == message
-    if face != "OpenTelemetry":
+    if api != "OpenTelemetry":
         assert 3_000 < retry_after(answer) <= 5_000
     until(lambda: limited.refused() == {"limit": 1})
     # Another key has its own points, and what records nothing goes on.

@@ -1,4 +1,4 @@
-"""64 callers at once on both faces: no error, no lost point."""
+"""64 callers at once on both APIs: no error, no lost point."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ ALL_KINDS: Final[tuple[type[Recorder], ...]] = (
 OF_EVENTS: Final = (EventsRecorder, EventStreamRecorder)
 # A database is as large as one test makes it.
 KILLS_OF_A_DATABASE: Final = 10
-# A seal is followed at once by the next one, or by compaction.
+# A flush is followed at once by the next one, or by compaction.
 SEALING: Final = {"VUMETER_FLUSH_AT_POINTS": "500"}
 pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 

@@ -128,7 +128,7 @@ def test_the_member_and_the_owner_of_one_organization_see_the_same_points(anybod
     }
 
 
-def test_a_revoked_key_is_refused_within_a_second_on_both_faces(anybody: Caller) -> None:
+def test_a_revoked_key_is_refused_within_a_second_on_both_apis(anybody: Caller) -> None:
     key = anybody.stack.make_key(new_name())
     caller = anybody.showing(bearer(key))
     assert caller.get(NAMES).status == 200
@@ -138,7 +138,7 @@ def test_a_revoked_key_is_refused_within_a_second_on_both_faces(anybody: Caller)
     assert caller.post("/v1/custom-metrics", {"points": [POINT]}).status == 401
 
 
-def test_an_expired_key_is_refused_within_a_second_on_both_faces(anybody: Caller) -> None:
+def test_an_expired_key_is_refused_within_a_second_on_both_apis(anybody: Caller) -> None:
     expires_us = time.time_ns() // 1_000 + 1_500_000
     caller = anybody.showing(bearer(anybody.stack.make_key(new_name(), expires_us=expires_us)))
     assert caller.get(NAMES).status == 200

@@ -1,4 +1,4 @@
-"""Signing in by the code of a link, on both faces."""
+"""Signing in by the code of a link, on both APIs."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PATHS = "/api/v1/metrics"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveApi:
-    """Both faces of a running product, with the admin token."""
+    """Both APIs of a running product, with the admin token."""
 
     stack: Stack
     channel: grpc.Channel
@@ -52,7 +52,7 @@ class LiveApi:
 
 
 def live_api(stack: Stack) -> LiveApi:
-    """Return both faces of `stack`; its channel is to be closed by whoever ends it."""
+    """Return both APIs of `stack`; its channel is to be closed by whoever ends it."""
     return LiveApi(stack=stack, channel=grpc.insecure_channel(stack.edge_target))
 
 

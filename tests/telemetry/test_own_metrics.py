@@ -44,7 +44,7 @@ def scrapes(stack: Stack) -> Scrapes:
     return Scrapes(stack)
 
 
-def test_calls_are_counted_by_method_and_code_on_both_faces(
+def test_calls_are_counted_by_method_and_code_on_both_apis(
     owner: Caller, anybody: Caller, scrapes: Scrapes
 ) -> None:
     query = "startDate=2025-04-01&endDate=2025-04-02"

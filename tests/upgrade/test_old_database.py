@@ -57,14 +57,14 @@ def test_a_database_of_0_1_0_answers_as_it_did_and_goes_on(tmp_path: Path) -> No
     # What was recorded since is gone again, and nothing else.
     wait_for_same_answers(stack)
     assert stack.stop() == 0
-    vumeter("db", "seal", "--db", str(path))
+    vumeter("db", "flush", "--db", str(path))
     assert vumeter("db", "check", "--db", str(path)) == "no problem found\n"
     assert first_bytes(path) == {VERSION}
 
 
 def test_after_everything_is_flushed_it_answers_as_it_did(tmp_path: Path) -> None:
     path = unpack(tmp_path)
-    vumeter("db", "seal", "--db", str(path))
+    vumeter("db", "flush", "--db", str(path))
     stack = start_stack(tmp_path, **SETTINGS)
     wait_for_same_answers(stack)
     assert stack.stop() == 0

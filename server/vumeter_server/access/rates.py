@@ -19,10 +19,8 @@ from vumeter_server.errors import LimitExceeded
 
 MAX_BUCKETS: Final = 10_000
 """So many keys have buckets; those that were not used for longest begin with a full one again."""
-
-
 _ROUNDING_SECONDS: Final = 1e-6
-"""Who waits as long as he is told gets through, though seconds are rounded when they are added."""
+"""A retry after as long as the answer says gets through, though sums of seconds are rounded."""
 
 
 class RateLimits:

@@ -51,7 +51,7 @@ def keep_admin_token(db: Path) -> None:
 def keep_terminal_readable(db: Path) -> None:
     """Let requests print no line, unless the environment says where logs go and how much.
 
-    The access log goes to a file beside `db`. A caller is told why his request was rejected, so the
+    The access log goes to a file beside `db`. The answer says why a request was rejected, so the
     server's own line about it is left out.
     """
     if not any(os.environ.get(name) for name in _ACCESS_LOG_VARIABLES):

@@ -15,7 +15,6 @@ from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.live_metrics.sqlite.state import Epoch
-from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard
@@ -23,7 +22,7 @@ from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
-from vumeter_server.stores.opened import MetricStores, OpenedStores
+from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.readings import Gauge, Read
@@ -68,8 +67,9 @@ async def opened_sqlite(
             read=_read_metrics(store, writes=writes),
         )
 
-    async def live_metrics(epoch_id: str, since_us: int) -> LiveStore:
-        return await SqliteLiveStore.open(writer, readers, clock, Epoch(epoch_id, since_us))
+    async def live_metrics(epoch_id: str, since_us: int) -> LiveStores:
+        epoch = Epoch(epoch_id, since_us)
+        return LiveStores(store=await SqliteLiveStore.open(writer, readers, clock, epoch))
 
     read: dict[Gauge, Read] = {
         readings.WRITER_QUEUE: lambda: writer.queue_length,

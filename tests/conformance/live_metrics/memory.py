@@ -37,6 +37,9 @@ class MemoryLiveStore:
         self._listeners.append(listener)
         listener(Change(listings=lists, totals=totals, limits=limits))
 
+    async def catch_up(self) -> None:
+        """Nobody else writes."""
+
     async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         self._records.check_available()
         if only_tenant is not None and self._records.tenants_of_calls(events) - {only_tenant}:

@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
                 for number in range(1, 4)
             ]
         )
-        server.seal()
+        server.flush()
     return path
 
 

@@ -27,7 +27,7 @@ METHODS = {
     "tags": "ListTags",
     "sessions": "GetSessionMetrics",
 }
-# Where a field is called otherwise on the typed face.
+# Where a field is called otherwise on the typed API.
 FIELDS = {
     "startDate": "selection.start_time",
     "endDate": "selection.end_time",

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.clickhouse.migration import last_entry
 from vumeter_server.access.clickhouse.sign_in import NoSignInCodes
 from vumeter_server.access.clickhouse.store import (
     ClickHouseDeletedOrganizations,
@@ -21,6 +22,7 @@ from vumeter_server.runtime.clock_guard import ClockGuard
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.store_address import ClickHouseAddress
 from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
+from vumeter_server.store_migration.state import check_may_serve
 from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
 from vumeter_server.telemetry.instruments import Instruments
 
@@ -40,6 +42,7 @@ async def opened_cluster(
         ) as clickhouse,
         contextlib.AsyncExitStack() as closing,
     ):
+        check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
 
         async def custom_metrics(guard: ClockGuard) -> MetricStores:

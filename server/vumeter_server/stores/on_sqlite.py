@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.migration import last_entry
 from vumeter_server.access.sqlite.sign_in import SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
@@ -22,6 +23,7 @@ from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
+from vumeter_server.store_migration.state import check_may_serve
 from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
@@ -38,6 +40,8 @@ async def opened_sqlite(
     """Open the file; the process that writes holds it until the end."""
     writes = not settings.writer_address
     database = open_database(settings.db)
+    if writes:
+        check_may_serve(database.read(lambda connection: last_entry(connection, "migration")))
     claim = database.lock_for_serving() if writes else None
     writer, readers = (
         database.writer(instruments if settings.has_own_metrics else None),

@@ -30,7 +30,6 @@ from vumeter_server.live_metrics.model import (
 )
 from vumeter_server.live_metrics.store import LiveStore
 
-
 # An example asks a cluster some hundred times, and has a database of its own.
 pytestmark = pytest.mark.timeout(600)
 SHORT = [name for name in FACTORIES if LONG or name != "clickhouse cluster"]

@@ -16,7 +16,7 @@ from vumeter_server.commands.files.point_columns import TYPE_NAMES
 from vumeter_server.commands.files.sinks import csv_of
 from vumeter_server.custom_metrics import wire
 
-MAX_LABEL_SETS_KEPT: Final = 50_000
+MAX_LABEL_SETS_KEPT: Final = 100_000
 
 T = TypeVar("T")
 

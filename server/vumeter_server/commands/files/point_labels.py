@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.commands.files.known import Known
 from vumeter_server.custom_metrics import wire
 
 Numbers = npt.NDArray[np.integer]
@@ -29,21 +30,6 @@ class Tags:
     values: Numbers
 
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Known(dict[K, V]):
-    """Values by key, each made when it is asked for first."""
-
-    def __init__(self, make: Callable[[K], V]) -> None:
-        self._make = make
-
-    def __missing__(self, key: K) -> V:
-        made = self[key] = self._make(key)
-        return made
-
-
 class LabelNumbers:
     """Numbers label sets, and the texts in them; used by one thread at a time.
 
@@ -59,9 +45,9 @@ class LabelNumbers:
         self.environments: dict[str, int] = {}
         self.keys: dict[str, int] = {}
         self.values: dict[str, int] = {}
-        self._label_sets = _Known(self._add_label_set)
+        self._label_sets = Known(self._add_label_set)
         # By entry of a label set, the key and the number of the tag.
-        self._tags = _Known(self._add_tag)
+        self._tags = Known(self._add_tag)
         # By label set; its tags are [first[i], first[i + 1]) of `tag_numbers`.
         self._agent, self._environment, self._first = array("i"), array("i"), array("i", [0])
         self._tag_numbers = array("i")

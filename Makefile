@@ -55,7 +55,7 @@ wheel: setup ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
-	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py -k "clickhouse or cluster" $(ARGS)
+	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py tests/store_migration -k "clickhouse or cluster" $(ARGS)
 
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)

@@ -66,6 +66,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "Make the database from FILE, a backup, and check it.",
         "vumeter_server.commands.copies:restore",
     ),
+    "migrate": LazyCommand(
+        "Copy everything from one store to another, and compare both.",
+        "vumeter_server.commands.migrate:migrate",
+    ),
     "doctor": LazyCommand(
         "Look for what is wrong with the database file, the machine and the installation.",
         "vumeter_server.commands.doctor:doctor",

@@ -147,11 +147,10 @@ async def _live_metrics(foundation: Foundation) -> Family:
         )
     call_ttl_us = foundation.settings.call_ttl_us
     # A clock that is wrong by years must not keep everything from being counted.
-    store = await foundation.stores.live_metrics(
+    stores = await foundation.stores.live_metrics(
         foundation.epoch_id, foundation.guard.record().seen_us - call_ttl_us
     )
-    if store is None:
-        return Family(servicers=[])
+    store = stores.store
     view = await LiveView.of(store)
     queries = LiveQueries(store=store, view=view)
     ingest = EventIngest(
@@ -167,7 +166,10 @@ async def _live_metrics(foundation: Foundation) -> Family:
     )
     return Family(
         servicers=[LiveMetricsService(queries, ingest), LiveMetricsRestService(queries, ingest)],
-        background=[periodic.run_forever for periodic in maintenance.steps],
+        background=[
+            *(periodic.run_forever for periodic in maintenance.steps),
+            *stores.background,
+        ],
         on_stopping=view.close,
         read={readings.WATCHERS: lambda: view.watchers},
         exposition=exposition(view, by_tenant=foundation.settings.metrics_by_tenant),

@@ -15,13 +15,13 @@ from tests.custom_metrics.distribution_strategies import (
     given_distributions,
 )
 
+from vumeter_server.custom_metrics.bucket_columns import collect
 from vumeter_server.custom_metrics.distribution_percentiles import percentile
 from vumeter_server.custom_metrics.distribution_rules import problem_of
 from vumeter_server.custom_metrics.distributions import Distributions, joined
 from vumeter_server.custom_metrics.given_distributions import (
     ExponentialBuckets,
     GivenDistribution,
-    collect,
     given_of,
 )
 from vumeter_server.custom_metrics.sqlite.formats.distributions import (

@@ -40,6 +40,7 @@ COMMAND_PAGES = (
     "docs/credentials.md",
     "docs/operations.md",
     "docs/opentelemetry.md",
+    "docs/scale.md",
     "docs/simulation.md",
 )
 

@@ -23,7 +23,10 @@ VALUES = st.one_of(
     st.builds(lambda value: {"as_int": value}, st.integers(-(2**63), 2**63 - 1)),
     st.just({}),
 )
-TEXTS = st.sampled_from(["", "a", "b", "\n\x0asession.id", "9"])
+# Some look like attributes of their own; one is too long for a length of one byte.
+TEXTS = st.sampled_from(
+    ["", "a", "b", "\n\x0asession.id", ":\x0d\n\x07room_id\x12\x02", "9", "x" * 130]
+)
 ATTRIBUTES = st.dictionaries(st.sampled_from(["session.id", "room_id", "job_id", "topic"]), TEXTS)
 
 
@@ -119,6 +122,23 @@ def test_points_are_what_protobuf_says(given: list[Any], order: str) -> None:
     counted = [point for point in given if not point.flags & 1]
     assert len(batch.rejected) == len(counted) - len(wanted)
     assert {each.reason for each in batch.rejected} <= {Reason.VALUE, Reason.TIME}
+
+
+@pytest.mark.parametrize("keys", [("topic", "session.id"), ("session.id", "topic", "job_id")])
+@pytest.mark.parametrize("length", [9, 11, 13, 20, 30, 60])
+def test_a_text_that_looks_like_a_session_stays_a_text(keys: tuple[str, ...], length: int) -> None:
+    # The attribute that is looked for would end in the text, with it, or behind it.
+    forged = f":{chr(length)}\n\x07room_id\x12\x02\n\x00"
+    made = []
+    for number in range(6):
+        point = metrics_pb2.NumberDataPoint(start_time_unix_nano=5, time_unix_nano=7, as_double=1)
+        for key in keys:
+            text = forged if key == "topic" else f"{key} {number // 2}"
+            point.attributes.add(key=key).value.string_value = text
+        made.append(point)
+    batch = batch_of(body_of_points([point.SerializeToString() for point in made]))
+    assert batch.session_ids == [session for *_, session, _ in expected(made)]
+    assert [dict(each) for each in batch.label_sets] == [{"topic": forged}]
 
 
 def test_what_lies_behind_the_numbers_can_say_them_again() -> None:

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.bucket_columns import collect
+from vumeter_server.custom_metrics.bucket_sums import TOLERANCE, fit_buckets
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.given_distributions import (
     MAX_BOUND,
@@ -18,7 +20,6 @@ from vumeter_server.custom_metrics.given_distributions import (
     ExponentialBuckets,
     GivenDistribution,
     buckets_of,
-    collect,
     or_else,
 )
 from vumeter_server.custom_metrics.model import MetricType
@@ -30,10 +31,11 @@ MIN_SCALE: Final = -10
 MAX_SCALE: Final = 20
 MAX_COUNT: Final = 2**53
 TYPES: Final = frozenset(MetricType)
-# A sum that was added up in another order may be off by so much of it.
-_TOLERANCE: Final = 1e-9
+_MAX_EXPONENT: Final = math.log2(MAX_BOUND)
 # From so many on, adding them up by numpy is quicker.
 _MANY_BUCKETS: Final = 16
+# From so many on, distributions are checked together.
+_MANY: Final = 8
 
 
 def read_distributions(
@@ -48,6 +50,7 @@ def read_distributions(
     With an `attribute` of "" the elements that `findings` speaks of are the distributions.
     """
     rows = sorted(given.items())
+    problems = problems_of([each for _, each in rows])
     for number, (index, each) in enumerate(rows):
         # Where they are a column of their own, they are counted by themselves.
         place = index if attribute else number
@@ -58,7 +61,7 @@ def read_distributions(
             name = MetricType(types[index]).name.lower() if types[index] in TYPES else "it"
             findings.add(place, attribute, f"must not be given for a {name}")
             continue
-        problem = problem_of(each)
+        problem = problems[number]
         if problem is not None:
             path = f"{attribute}.{problem[0]}" if attribute else problem[0]
             findings.add(place, path, problem[1])
@@ -67,9 +70,24 @@ def read_distributions(
     return None if findings else collect(rows)
 
 
+def problems_of(given: Sequence[GivenDistribution]) -> Sequence[tuple[str, str] | None]:
+    """Return the first field of each distribution that breaks a rule, and what it must be.
+
+    It is None where all is well.
+    """
+    problems = [_problem_of_numbers(each) or _problem_of_buckets(each) for each in given]
+    unclear = [row for row, problem in enumerate(problems) if problem is None]
+    if len(unclear) >= _MANY:
+        fit = fit_buckets([given[row] for row in unclear])
+        unclear = [row for row, fits in zip(unclear, fit, strict=True) if not fits]
+    for row in unclear:
+        problems[row] = _contradiction(given[row])
+    return problems
+
+
 def problem_of(given: GivenDistribution) -> tuple[str, str] | None:
-    """Return the first field that breaks a rule and what it must be; None if all is well."""
-    return _problem_of_numbers(given) or _problem_of_buckets(given) or _contradiction(given)
+    """Return the problem of one distribution, as `problems_of` does."""
+    return problems_of([given])[0]
 
 
 def _problem_of_numbers(given: GivenDistribution) -> tuple[str, str] | None:
@@ -128,8 +146,12 @@ def _problems_of_exponential(given: GivenDistribution, scale: int) -> Iterator[t
     for field in ("positive", "negative"):
         buckets: ExponentialBuckets = getattr(given, field)
         yield from _problems_of_counts(f"{field}.bucket_counts", buckets.counts)
-        used = [index for index, count in enumerate(buckets.counts, buckets.offset) if count]
-        if used and used[-1] * 2.0**-scale > math.log2(MAX_BOUND):
+        last = buckets.offset + len(buckets.counts) - 1
+        # Empty buckets may lie beyond what is allowed.
+        if last * 2.0**-scale > _MAX_EXPONENT and any(
+            count and index * 2.0**-scale > _MAX_EXPONENT
+            for index, count in enumerate(buckets.counts, buckets.offset)
+        ):
             yield f"{field}.offset", "must be that of values up to 1e15"
     if given.zero_count < 0:
         yield "zero_count", "must not be negative"
@@ -177,4 +199,4 @@ def _sums_of_many(
 
 def _slack(*numbers: float) -> float:
     finite = (abs(number) for number in numbers if math.isfinite(number))
-    return _TOLERANCE * max(finite, default=0.0)
+    return TOLERANCE * max(finite, default=0.0)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from vumeter_server.access.audit import AuditLog
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.custom_metrics.asked_points import AskedPoints, check_points, in_words
+from vumeter_server.custom_metrics.batch_parts import part_of
 from vumeter_server.custom_metrics.model import Batch
 from vumeter_server.custom_metrics.questions import ExportQuery
 from vumeter_server.custom_metrics.store import MetricStore
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class ExportPiece:
     def halves(self) -> tuple[ExportPiece, ExportPiece]:
         """Return the same in two pieces."""
         middle = len(self.batch) // 2
-        first, second = _part(self.batch, 0, middle), _part(self.batch, middle, len(self.batch))
+        first, second = part_of(self.batch, 0, middle), part_of(self.batch, middle, len(self.batch))
         end = _end_of(first, self.after)
         return (
             replace(self, batch=first, position=end),
@@ -95,31 +92,3 @@ def _end_of(batch: Batch, after: ExportPosition) -> ExportPosition:
     last_us = int(batch.times_us[-1])
     points = len(batch) - int(np.searchsorted(batch.times_us, last_us))
     return ExportPosition(last_us, points + (after.points if last_us == after.time_us else 0))
-
-
-def _part(batch: Batch, start: int, stop: int) -> Batch:
-    """Return points [start, stop) of a batch."""
-    chosen = slice(start, stop)
-    names, name_indexes = _used(batch.names, batch.name_indexes[chosen])
-    label_sets, label_set_indexes = _used(batch.label_sets, batch.label_set_indexes[chosen])
-    sessions, session_indexes = _used(batch.sessions, batch.session_indexes[chosen])
-    return Batch(
-        names=names,
-        name_indexes=name_indexes,
-        types=batch.types[chosen],
-        values=batch.values[chosen],
-        times_us=batch.times_us[chosen],
-        label_sets=label_sets,
-        label_set_indexes=label_set_indexes,
-        sessions=sessions,
-        session_indexes=session_indexes,
-        distributions=batch.distributions and batch.distributions.between(start, stop),
-    )
-
-
-def _used(items: list[T], indexes: npt.NDArray[np.int32]) -> tuple[list[T], npt.NDArray[np.int32]]:
-    """Return the items that are used, and indexes into these; -1 stays what it is."""
-    used, found = np.unique(indexes, return_inverse=True)
-    is_without = bool(len(used)) and int(used[0]) < 0
-    renumbered = (found - is_without).astype(np.int32)
-    return [items[index] for index in used[is_without:].tolist()], renumbered

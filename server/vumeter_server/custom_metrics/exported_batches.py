@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.bucket_columns import collect
 from vumeter_server.custom_metrics.exported import ExportedBatch
-from vumeter_server.custom_metrics.given_distributions import GivenDistribution, collect
+from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.model import Batch
 
 

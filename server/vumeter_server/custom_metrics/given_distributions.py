@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-
 from vumeter_server.custom_metrics.distributions import FEW_VALUES, FINEST_SCALE, Distributions
 
 MAX_BOUND: Final = 1e15
+_MAX_EXPONENT: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,13 @@ def _only_value(lower: float, upper: float) -> float:
 def _exponential_buckets(given: GivenDistribution) -> list[Bucket]:
     scale = given.scale or 0
     negative = [
-        (-_bound(scale, index + 1), -_bound(scale, index), count)
+        (-bound_of(scale, index + 1), -bound_of(scale, index), count)
         for index, count in enumerate(given.negative.counts, given.negative.offset)
         if count
     ]
     zero = [(0.0, 0.0, given.zero_count)] if given.zero_count else []
     positive = [
-        (_bound(scale, index), _bound(scale, index + 1), count)
+        (bound_of(scale, index), bound_of(scale, index + 1), count)
         for index, count in enumerate(given.positive.counts, given.positive.offset)
         if count
     ]
@@ -94,10 +93,11 @@ def _exponential_buckets(given: GivenDistribution) -> list[Bucket]:
 
 
 @lru_cache(maxsize=65_536)
-def _bound(scale: int, index: int) -> float:
-    """Return the lower bound of bucket `index`."""
+def bound_of(scale: int, index: int) -> float:
+    """Return the lower bound of bucket `index`; infinity beyond the greatest double."""
     # Indexes of one bound at two scales give one double: the product is exact.
-    return float(2.0 ** (index * 2.0**-scale))
+    exponent = index * 2.0**-scale
+    return math.inf if exponent >= _MAX_EXPONENT else float(2.0**exponent)
 
 
 def at_scale(given: GivenDistribution, scale: int) -> GivenDistribution:
@@ -137,37 +137,6 @@ def few_values(given: GivenDistribution) -> list[float]:
     if given.count == FEW_VALUES or known is None:
         return []
     return sorted((known, given.sum - known))
-
-
-def collect(given: Iterable[tuple[int, GivenDistribution]]) -> Distributions | None:
-    """Make columns of distributions, each with the index of its point; None of none.
-
-    They have to keep the rules of `distribution_rules`.
-    """
-    positions, counts, minima, maxima = [], [], [], []
-    starts, buckets = [0], list[Bucket]()
-    for position, each in given:
-        values = few_values(each)
-        own = [(value, value, 1) for value in values] or buckets_of(each)
-        positions.append(position)
-        counts.append(each.count)
-        minima.append(values[0] if values else or_else(each.min, _inner(own[0][0], own[0][1])))
-        maxima.append(values[-1] if values else or_else(each.max, _inner(own[-1][1], own[-1][0])))
-        buckets += own
-        starts.append(len(buckets))
-    if not positions:
-        return None
-    lower, upper, weights = zip(*buckets, strict=True)
-    return Distributions(
-        positions=np.array(positions, np.int64),
-        counts=np.array(counts, np.int64),
-        minima=np.array(minima, np.float64),
-        maxima=np.array(maxima, np.float64),
-        starts=np.array(starts, np.int64),
-        lower=np.array(lower, np.float64),
-        upper=np.array(upper, np.float64),
-        weights=np.array(weights, np.int64),
-    )
 
 
 def _inner(bound: float, other: float) -> float:

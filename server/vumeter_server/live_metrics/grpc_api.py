@@ -88,6 +88,7 @@ class LiveMetricsService:
     ) -> pb.GetLiveMetricsResponse:
         """Answer the counters now."""
         tenant_id = query.one_or_all(request.tenant_id, call.only_tenant)
+        await self._queries.catch_up()
         values = self._queries.values(tenant_id)
         return pb.GetLiveMetricsResponse(
             metrics=live_metrics(values), rates=self._rates(values, tenant_id)
@@ -97,7 +98,9 @@ class LiveMetricsService:
         self, request: pb.GetCapacityRequest, call: Call
     ) -> pb.GetCapacityResponse:
         """Answer the lists of calls."""
-        return capacity_message(self._queries.capacity(), page_of_capacity(request))
+        page = page_of_capacity(request)
+        await self._queries.catch_up()
+        return capacity_message(self._queries.capacity(), page)
 
     async def WatchLiveMetrics(
         self, request: pb.WatchLiveMetricsRequest, call: Call
@@ -108,6 +111,7 @@ class LiveMetricsService:
             request.max_updates_per_second if request.HasField("max_updates_per_second") else None
         )
         pace = query.updates_per_second(asked)
+        await self._queries.catch_up()
         async for values in self._queries.watch(tenant_id, pace):
             yield pb.WatchLiveMetricsResponse(
                 metrics=live_metrics(values), rates=self._rates(values, tenant_id)

@@ -34,6 +34,10 @@ class LiveQueries:
     store: LiveStore
     view: LiveView
 
+    async def catch_up(self) -> None:
+        """Let the view show every recording that any server acknowledged before."""
+        await self.store.catch_up()
+
     def values(self, tenant_id: str | None) -> LiveValues:
         """Return the values of a tenant, of all tenants together if `tenant_id` is None."""
         return self.view.values(tenant_id)

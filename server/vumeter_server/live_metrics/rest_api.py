@@ -70,6 +70,7 @@ class LiveMetricsRestService:
         self, request: pb.GetGlobalMetricsRequest, call: Call
     ) -> pb.LiveCounters:
         """Answer the counters of all tenants."""
+        await self._queries.catch_up()
         return live_counters(self._queries.values(None))
 
     async def GetTenantMetrics(
@@ -77,12 +78,14 @@ class LiveMetricsRestService:
     ) -> pb.LiveCounters:
         """Answer the counters of one tenant."""
         tenant_id = query.one_or_all(request.tenant_id, call.only_tenant)
+        await self._queries.catch_up()
         return live_counters(self._queries.values(tenant_id))
 
     async def GetCapacityDebug(
         self, request: pb.GetCapacityDebugRequest, call: Call
     ) -> pb.GetCapacityDebugResponse:
         """Answer the lists of calls."""
+        await self._queries.catch_up()
         return _capacity_debug(self._queries.capacity())
 
     async def GetTenants(self, request: pb.GetTenantsRequest, call: Call) -> HttpBody:
@@ -114,6 +117,7 @@ class LiveMetricsRestService:
         """Answer the counters now and whenever they changed."""
         tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         pace = query.updates_per_second(_number(request.max_updates_per_second))
+        await self._queries.catch_up()
         async for values in self._queries.watch(tenant_id, pace):
             yield live_counters(values)
 

@@ -1,13 +1,16 @@
 """The contract of storage for live metrics: what every store promises, in words.
 
-A store keeps received events and everything that follows from them by the rules of `fold`. One
-process opens it, for one service start (epoch). All methods are called in one event loop, any
-number of them at the same time. Times are Unix times in microseconds.
+A store keeps received events and everything that follows from them by the rules of `fold`. It is
+opened for one service start (epoch), by one process, or by several servers where the storage is
+made for that: then all of them have one epoch, and what is promised holds over all of them
+together. All methods are called in one event loop, any number of them at the same time. Times are
+Unix times in microseconds.
 
 **What the live view sees.** Each committed write is one `Change`. The store hands it to every
 follower in the order of the commits, in the event loop, before the method that wrote it returns,
 and also if the caller of that method has gone meanwhile. So a follower that applies each change
-always equals the committed state, and whoever got an answer finds it in the view.
+always equals the committed state, and whoever got an answer finds it in the view. What other
+servers write comes into the view in the same order, soon by itself, and at once by `catch_up`.
 
 **What a query sees.** A query that begins after a write returned sees that write. It sees a whole
 number of writes, never a part of one.
@@ -17,7 +20,8 @@ lists of calls, tenants, limits and history. Totals survive in the same epoch an
 new one. A write that had not returned is there as a whole or not at all.
 
 **Errors.** Every method raises Unavailable if the storage is busy, full or failing, or if too many
-calls wait for it. A write that raised has changed nothing. The same call can be made again.
+calls wait for it. A write that raised has changed nothing; over a network it may also have been
+written as a whole. The same call can be made again.
 """
 
 from __future__ import annotations
@@ -87,6 +91,9 @@ class LiveStore(Protocol):
         No change is missing in between and none comes twice. The first one is handed over before
         this returns.
         """
+
+    async def catch_up(self) -> None:
+        """Return once followers have got every write that had returned on any server before."""
 
     async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none; they count as received now, in their order.

@@ -20,7 +20,7 @@ from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.labels import MAX_METRIC_NAME, is_metric_name
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.otlp import wire
-from vumeter_server.otlp.histogram_points import READERS, Rejected
+from vumeter_server.otlp.histogram_points import READERS, Rejected, read_histograms
 from vumeter_server.otlp.mapping import AttributeMapping
 from vumeter_server.otlp.number_points import NotAttributes, NumberColumns, read_columns, read_each
 from vumeter_server.otlp.series import (
@@ -223,19 +223,20 @@ def _histograms(
     points: Sequence[Any],
     read: Callable[[Any], GivenDistribution],
 ) -> None:
-    for point in points:
-        known = collector.exporters.of_attributes(exporter, point.attributes, point.flags)
-        if known.is_empty:
-            continue
+    each = [
+        (point, collector.exporters.of_histogram(exporter, point.attributes, point.flags))
+        for point in points
+    ]
+    each = [(point, known) for point, known in each if not known.is_empty]
+    found = read_histograms([point for point, _ in each], read)
+    taken: list[tuple[KnownPoint, float, int, int, GivenDistribution]] = []
+    for (point, known), histogram in zip(each, found, strict=True):
         start_ns, time_ns = point.start_time_unix_nano, point.time_unix_nano
         if max(start_ns, time_ns) > _MOST_NANOSECONDS:
             collector.reject(name, Rejected(Reason.TIME, _TOO_LATE))
-            continue
-        try:
-            histogram = read(point)
-        except Rejected as rejected:
-            collector.reject(name, rejected)
-            continue
-        collector.add(
-            exporter, temporality, (known,), (histogram.sum,), (start_ns,), (time_ns,), (histogram,)
-        )
+        elif isinstance(histogram, Rejected):
+            collector.reject(name, histogram)
+        else:
+            taken.append((known, histogram.sum, start_ns, time_ns, histogram))
+    if taken:
+        collector.add(exporter, temporality, *zip(*taken, strict=True))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from vumeter_server.custom_metrics.distribution_rules import MAX_SCALE, problem_of
+from vumeter_server.custom_metrics.distribution_rules import MAX_SCALE, problems_of
 from vumeter_server.custom_metrics.exported import Reason
 from vumeter_server.custom_metrics.given_distributions import (
     ExponentialBuckets,
@@ -28,14 +28,7 @@ def _histogram(point: Any) -> GivenDistribution:
     if not bounds:
         # One bucket of everything says no more than the count.
         counts = () if len(counts) <= 1 else counts
-    return _checked(
-        point,
-        GivenDistribution(
-            **_summary_of(point),
-            bounds=bounds,
-            counts=counts,
-        ),
-    )
+    return GivenDistribution(**_summary_of(point), bounds=bounds, counts=counts)
 
 
 def _exponential_histogram(point: Any) -> GivenDistribution:
@@ -50,7 +43,7 @@ def _exponential_histogram(point: Any) -> GivenDistribution:
         positive=positive,
         negative=negative,
     )
-    return _checked(point, at_scale(given, MAX_SCALE))
+    return at_scale(given, MAX_SCALE)
 
 
 def _summary_of(point: Any) -> dict[str, Any]:
@@ -64,16 +57,31 @@ def _summary_of(point: Any) -> dict[str, Any]:
     }
 
 
-def _checked(point: Any, given: GivenDistribution) -> GivenDistribution:
-    problem = problem_of(given) if point.count else None
-    if problem is not None:
-        field, text = problem
-        raise Rejected(Reason.DISTRIBUTION, f"{field} {text}")
-    return given
-
-
 READERS: Final[Mapping[str, Callable[[Any], GivenDistribution]]] = {
     "histogram": _histogram,
     "exponential_histogram": _exponential_histogram,
 }
-"""Read a point; raise Rejected if it breaks a rule."""
+"""Read a point; raise Rejected if it has no sum."""
+
+
+def read_histograms(
+    points: Sequence[Any], read: Callable[[Any], GivenDistribution]
+) -> list[GivenDistribution | Rejected]:
+    """Return the histogram of each point, or why it is rejected; `read` is one of READERS."""
+    found: list[GivenDistribution | Rejected] = []
+    for point in points:
+        try:
+            found.append(read(point))
+        except Rejected as rejected:
+            found.append(rejected)
+    histograms = {
+        row: each
+        for row, each in enumerate(found)
+        if isinstance(each, GivenDistribution) and each.count
+    }
+    problems = problems_of(list(histograms.values()))
+    for row, problem in zip(histograms, problems, strict=True):
+        if problem is not None:
+            field, text = problem
+            found[row] = Rejected(Reason.DISTRIBUTION, f"{field} {text}")
+    return found

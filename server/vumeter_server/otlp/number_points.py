@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp import wire
 
 _START_TAG: Final = 0x11
@@ -129,3 +130,13 @@ def read_rest(rest: bytes) -> tuple[Sequence[bytes], int]:
     if read.WhichOneof("value") is not None or read.start_time_unix_nano or read.time_unix_nano:
         raise NotAttributes
     return read.attributes, read.flags
+
+
+def read_rest_in_pieces(pieces: Sequence[bytes]) -> tuple[Sequence[bytes], int] | None:
+    """Do as `read_rest` for what is left when fields were cut out; None if it is not whole."""
+    try:
+        for piece in pieces:
+            wire.parse(wire.NUMBER_POINT, piece)
+        return read_rest(b"".join(pieces))
+    except (InvalidArgument, NotAttributes):
+        return None

@@ -8,15 +8,16 @@ the id of a job, are taken out of them first, since every call has others.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from vumeter_server.custom_metrics.exported import SERIES_BYTES
 from vumeter_server.custom_metrics.labels import MAX_ID
 from vumeter_server.otlp.attributes import Value, cut, text_of
+from vumeter_server.otlp.cutting import Cutter
 from vumeter_server.otlp.mapping import AttributeMapping, Attributes, MappedLabels, map_attributes
-from vumeter_server.otlp.number_points import read_rest
+from vumeter_server.otlp.number_points import read_rest, read_rest_in_pieces
 
 NO_RECORDED_VALUE: Final = 1
 """The flag of a point that says only that there is none."""
@@ -76,8 +77,11 @@ class Exporter:
         stream: 16 bytes that identify it.
         session_keys: what an attribute that may name a session begins with, by priority.
         apart_keys: the same of all attributes that are not looked up with the others.
+        cutter: cuts those out.
         known: label sets by those others.
         points: what all attributes became, by what comes behind the numbers of a point.
+        pieces: what the attributes became that are left when those are cut out, by what is left.
+        histograms: what all attributes of a histogram became, by its flags and them.
         sessions: what attributes name.
     """
 
@@ -87,8 +91,11 @@ class Exporter:
     stream: bytes
     session_keys: tuple[bytes, ...]
     apart_keys: tuple[bytes, ...]
+    cutter: Cutter
     known: dict[tuple[bytes, ...], KnownAttributes] = field(default_factory=dict)
     points: dict[bytes, KnownPoint] = field(default_factory=dict)
+    pieces: dict[tuple[bytes, ...], KnownPoint] = field(default_factory=dict)
+    histograms: dict[tuple[int, tuple[bytes, ...]], KnownPoint] = field(default_factory=dict)
     sessions: dict[bytes, str] = field(default_factory=dict)
 
     def split(self, attributes: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
@@ -129,13 +136,15 @@ class KnownExporters:
             for part in (resource, scope):
                 digest.update(len(part).to_bytes(4, "little"))
                 digest.update(part)
+            apart_keys = tuple(map(key_prefix, _apart(mapping)))
             found = Exporter(
                 mapping=mapping,
                 resource=self._read_resource(resource),
                 scope=self._read_scope(scope),
                 stream=digest.digest(),
                 session_keys=tuple(map(key_prefix, mapping.session)),
-                apart_keys=tuple(map(key_prefix, _apart(mapping))),
+                apart_keys=apart_keys,
+                cutter=Cutter(apart_keys),
             )
             self._make_room(len(resource) + len(scope) + _ENTRY_BYTES)
             self._exporters[key] = found
@@ -145,10 +154,48 @@ class KnownExporters:
         """Return what is behind the numbers of a point; see `number_points.read_rest`."""
         found = exporter.points.get(rest)
         if found is None:
-            attributes, flags = read_rest(rest)
-            found = self.of_attributes(exporter, attributes, flags)
+            found = self._cut_point(exporter, rest)
+            if found is None:
+                attributes, flags = read_rest(rest)
+                found = self.of_attributes(exporter, attributes, flags)
             self._make_room_for_point(len(rest) + _POINT_BYTES)
             exporter.points[rest] = found
+        return found
+
+    def _cut_point(self, exporter: Exporter, rest: bytes) -> KnownPoint | None:
+        """Return what is behind the numbers of a point, read in pieces; None if it cannot be."""
+        pieces, apart = exporter.cutter.cut(rest)
+        if not apart:
+            return None
+        left = exporter.pieces.get(pieces)
+        if left is None:
+            read = read_rest_in_pieces(pieces)
+            if read is None:
+                return None
+            left = self.of_attributes(exporter, *read)
+            self._make_room_for_point(len(rest) + _POINT_BYTES)
+            exporter.pieces[pieces] = left
+        if left.apart:
+            # Attributes that the cutter does not find.
+            return None
+        return KnownPoint(
+            attributes=left.attributes,
+            apart=apart,
+            session_id=self._session(exporter, apart) or left.session_id,
+            is_empty=left.is_empty,
+        )
+
+    def of_histogram(
+        self, exporter: Exporter, attributes: Iterable[bytes], flags: int
+    ) -> KnownPoint:
+        """Return what the attributes and flags of a histogram became."""
+        given = tuple(attributes)
+        key = (flags, given)
+        found = exporter.histograms.get(key)
+        if found is None:
+            found = self.of_attributes(exporter, given, flags)
+            self._make_room_for_point(sum(map(len, given)) + _POINT_BYTES)
+            exporter.histograms[key] = found
         return found
 
     def of_attributes(
@@ -207,6 +254,8 @@ class KnownExporters:
         if self._bytes_of_points > self._max_bytes:
             for exporter in list(self._exporters.values()):
                 exporter.points.clear()
+                exporter.pieces.clear()
+                exporter.histograms.clear()
                 exporter.sessions.clear()
             self._bytes_of_points = added_bytes
 

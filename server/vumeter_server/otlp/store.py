@@ -102,6 +102,9 @@ class ExportStore(Protocol):
         A change is seen within a second.
         """
 
+    async def set_mapping(self, organization_id: int, mapping: AttributeMapping | None) -> None:
+        """Change how an organization maps attributes, None for the default."""
+
 
 class OtlpAdministration(Protocol):
     """What the commands ask of storage, beside a running server or without one.

@@ -196,6 +196,14 @@ class SimulationStore(Protocol):
         time and kept its start.
         """
 
+    async def executions_as_recorded(
+        self, organization_id: int, *, after: int, limit: int
+    ) -> Sequence[tuple[int, ExecutionReport]]:
+        """Return up to `limit` executions of all run tests in the order of their first recording.
+
+        Each comes with its number in that order; they are those whose number is above `after`.
+        """
+
     async def run_tests(self, organization_id: int, *, after: str, limit: int) -> Sequence[RunTest]:
         """Return up to `limit` run tests whose names come after `after`, in code point order."""
 

@@ -1,4 +1,4 @@
-"""All stores on a ClickHouse cluster. Live metrics have none there yet."""
+"""All stores on a ClickHouse cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.clickhouse.migration import last_entry
 from vumeter_server.access.clickhouse.sign_in import NoSignInCodes
 from vumeter_server.access.clickhouse.store import (
     ClickHouseDeletedOrganizations,
@@ -14,13 +15,15 @@ from vumeter_server.access.clickhouse.store import (
 from vumeter_server.clickhouse.clock_record import ClickHouseClockRecordStore
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
+from vumeter_server.live_metrics.clickhouse import ClickHouseLiveStore
 from vumeter_server.otlp.clickhouse import ClickHouseExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.store_address import ClickHouseAddress
 from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
-from vumeter_server.stores.opened import MetricStores, OpenedStores
+from vumeter_server.store_migration.state import check_may_serve
+from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
 from vumeter_server.telemetry.instruments import Instruments
 
 
@@ -33,9 +36,13 @@ async def opened_cluster(
     instruments: Instruments,
 ) -> AsyncIterator[OpenedStores]:
     """Open the cluster; any number of servers may."""
-    async with opened_clickhouse(
-        address, password, query_seconds=settings.query_timeout_seconds
-    ) as clickhouse:
+    async with (
+        opened_clickhouse(
+            address, password, query_seconds=settings.query_timeout_seconds
+        ) as clickhouse,
+        contextlib.AsyncExitStack() as closing,
+    ):
+        check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
 
         async def custom_metrics(guard: ClockGuard) -> MetricStores:
@@ -55,8 +62,10 @@ async def opened_cluster(
                 recorded=(store, exports),
             )
 
-        async def live_metrics(epoch_id: str, since_us: int) -> None:
-            return None
+        async def live_metrics(epoch_id: str, since_us: int) -> LiveStores:
+            store = await ClickHouseLiveStore.open(clickhouse, clock, epoch_id, since_us)
+            closing.push_async_callback(store.close)
+            return LiveStores(store=store, background=(store.keep_up, store.keep_present))
 
         found = await clickhouse.query("SELECT version() AS version")
         yield OpenedStores(

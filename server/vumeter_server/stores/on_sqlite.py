@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable
 
 from vumeter_server.access.sqlite.audit import SqliteAuditLog
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
+from vumeter_server.access.sqlite.migration import last_entry
 from vumeter_server.access.sqlite.sign_in import SqliteSignInCodes
 from vumeter_server.access.sqlite.store import SqliteKeyLookup
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.live_metrics.sqlite import SqliteLiveStore
 from vumeter_server.live_metrics.sqlite.state import Epoch
-from vumeter_server.live_metrics.store import LiveStore
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard
@@ -23,7 +23,8 @@ from vumeter_server.runtime.settings import Settings
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.sqlite import SQLITE_VERSION, open_database
 from vumeter_server.sqlite.clock_record import SqliteClockRecordStore
-from vumeter_server.stores.opened import MetricStores, OpenedStores
+from vumeter_server.store_migration.state import check_may_serve
+from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
 from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 from vumeter_server.telemetry.readings import Gauge, Read
@@ -39,6 +40,8 @@ async def opened_sqlite(
     """Open the file; the process that writes holds it until the end."""
     writes = not settings.writer_address
     database = open_database(settings.db)
+    if writes:
+        check_may_serve(database.read(lambda connection: last_entry(connection, "migration")))
     claim = database.lock_for_serving() if writes else None
     writer, readers = (
         database.writer(instruments if settings.has_own_metrics else None),
@@ -68,8 +71,9 @@ async def opened_sqlite(
             read=_read_metrics(store, writes=writes),
         )
 
-    async def live_metrics(epoch_id: str, since_us: int) -> LiveStore:
-        return await SqliteLiveStore.open(writer, readers, clock, Epoch(epoch_id, since_us))
+    async def live_metrics(epoch_id: str, since_us: int) -> LiveStores:
+        epoch = Epoch(epoch_id, since_us)
+        return LiveStores(store=await SqliteLiveStore.open(writer, readers, clock, epoch))
 
     read: dict[Gauge, Read] = {
         readings.WRITER_QUEUE: lambda: writer.queue_length,

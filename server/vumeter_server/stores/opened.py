@@ -37,11 +37,18 @@ class MetricStores:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LiveStores:
+    """The store of live metrics, with what it does beside calls."""
+
+    store: LiveStore
+    background: Sequence[Work] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpenedStores:
     """All stores on one database.
 
-    `version` is that of the storage engine, for the log and own metrics. `live` gives None where
-    there are no live metrics.
+    `version` is that of the storage engine, for the log and own metrics.
     """
 
     version: str
@@ -51,7 +58,7 @@ class OpenedStores:
     sign_in: SignInCodes
     clock_records: ClockRecordStore
     custom_metrics: Callable[[ClockGuard], Awaitable[MetricStores]]
-    live_metrics: Callable[[str, int], Awaitable[LiveStore | None]]
+    live_metrics: Callable[[str, int], Awaitable[LiveStores]]
     """Gets the id of this start of the service, and from when on its calls count."""
     simulation: SimulationStore
     is_damaged: Callable[[], bool] = lambda: False

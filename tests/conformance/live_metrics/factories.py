@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from tests.clickhouse.places import PLACES, ClickHousePlace
 from tests.conformance.failing import Failure, memory_failures
 from tests.conformance.live_metrics.memory import MemoryLiveStore
 from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import SetClock
 from tests.live_metrics.stores import ground as sqlite_ground
 
+from vumeter_server.live_metrics.clickhouse import ClickHouseLiveStore
 from vumeter_server.live_metrics.live_view import LiveView
 from vumeter_server.live_metrics.store import LiveStore
 
@@ -60,7 +62,39 @@ class Memory:
         yield store, await LiveView.of(store)
 
 
+@dataclass
+class ClickHouseGround:
+    """A database of ClickHouse and a clock."""
+
+    place: ClickHousePlace
+    clock: SetClock = field(default_factory=SetClock)
+
+    @property
+    def failures(self) -> Mapping[str, Failure]:
+        return self.place.failures
+
+    @asynccontextmanager
+    async def store(
+        self, epoch_id: str = "epoch-1", counted_from_us: int = 0
+    ) -> AsyncIterator[tuple[ClickHouseLiveStore, LiveView]]:
+        async with self.place.opened() as clickhouse:
+            store = await ClickHouseLiveStore.open(
+                clickhouse, self.clock, epoch_id, counted_from_us
+            )
+            yield store, await LiveView.of(store)
+            await store.close()
+
+
 Factory = Callable[[Path], Storage]
 
-FACTORIES: dict[str, Factory] = {"memory": lambda _: Memory(), "sqlite": sqlite_ground}
+
+def _on(place: Callable[[], ClickHousePlace]) -> Factory:
+    return lambda _: ClickHouseGround(place())
+
+
+FACTORIES: dict[str, Factory] = {
+    "memory": lambda _: Memory(),
+    "sqlite": sqlite_ground,
+    **{name: _on(place) for name, place in PLACES.items()},
+}
 """By name: opens empty storage in an empty directory."""

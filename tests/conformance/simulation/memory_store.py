@@ -230,6 +230,15 @@ class MemorySimulationStore:
             ends_at=ends_at,
         )
 
+    async def executions_as_recorded(
+        self, organization_id: int, *, after: int, limit: int
+    ) -> Sequence[tuple[int, ExecutionReport]]:
+        """Return executions in the order of their first recording."""
+        executions = self._of(organization_id).executions.values()
+        found = sorted((each.sequence, each.report.execution_id) for each in executions)
+        reports = {each.report.execution_id: each.report for each in executions}
+        return [(number, reports[of]) for number, of in found if number > after][:limit]
+
     async def run_tests(self, organization_id: int, *, after: str, limit: int) -> Sequence[RunTest]:
         """Return run tests by name."""
         organization = self._of(organization_id)

@@ -118,7 +118,7 @@ async def key_infos(
     clickhouse: ClickHouse, organization: Organization, keys: Sequence[HeldKey]
 ) -> list[KeyInfo]:
     """Return keys of an organization as they are listed."""
-    used = await _last_used(clickhouse, [key.stored.key_id for key in keys])
+    used = await last_used(clickhouse, [key.stored.key_id for key in keys])
     return [
         KeyInfo(
             key_id=key.stored.key_id,
@@ -135,7 +135,8 @@ async def key_infos(
     ]
 
 
-async def _last_used(clickhouse: ClickHouse, key_ids: Sequence[str]) -> dict[str, int]:
+async def last_used(clickhouse: ClickHouse, key_ids: Sequence[str]) -> dict[str, int]:
+    """Return when keys were last used."""
     used: dict[str, int] = {}
     for start in range(0, len(key_ids), _KEYS_IN_A_QUERY):
         found = await clickhouse.query(

@@ -168,21 +168,8 @@ class SqliteKeyAdministration:
 
         def job(connection: sqlite3.Connection) -> int | None:
             organization_id = organization_id_of(connection, name)
-            if organization_id is None:
-                return None
-            audit.append(
-                connection, self._clock(), "organization.delete", organization_id=organization_id
-            )
-            # No organization can be called so: the name is free.
-            connection.execute(
-                "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
-                (f"\x00{organization_id}", self._clock(), organization_id),
-            )
-            for table in ("api_keys", "organization_limits", "sign_in_codes"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
-                    (organization_id,),
-                )
+            if organization_id is not None:
+                mark_deleted(connection, organization_id, self._clock())
             return organization_id
 
         return self._database.write(job)
@@ -255,4 +242,19 @@ class SqliteKeyAdministration:
         connection.execute(
             "UPDATE api_keys SET revoked_us = ? WHERE key_id = ? AND revoked_us IS NULL",
             (self._clock(), key_id),
+        )
+
+
+def mark_deleted(connection: sqlite3.Connection, organization_id: int, now_us: int) -> None:
+    """Delete an organization with its keys, and note it; what it recorded is erased later."""
+    audit.append(connection, now_us, "organization.delete", organization_id=organization_id)
+    # No organization can be called so: the name is free.
+    connection.execute(
+        "UPDATE organizations SET name = ?, deleted_us = ? WHERE organization_id = ?",
+        (f"\x00{organization_id}", now_us, organization_id),
+    )
+    for table in ("api_keys", "organization_limits", "sign_in_codes"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE organization_id = ?",  # noqa: S608 - one of ours
+            (organization_id,),
         )

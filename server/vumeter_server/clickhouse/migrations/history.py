@@ -19,6 +19,7 @@ from vumeter_server.clickhouse.migrations import (
     m0001_access,
     m0002_custom_metrics,
     m0003_simulation,
+    m0004_live_metrics,
 )
 from vumeter_server.clickhouse.port import ClickHouse
 from vumeter_server.errors import Unavailable
@@ -28,6 +29,7 @@ MIGRATIONS: Final[tuple[ModuleType, ...]] = (
     m0001_access,
     m0002_custom_metrics,
     m0003_simulation,
+    m0004_live_metrics,
 )
 
 VERSIONS: Final = {int(module.__name__.rpartition(".m")[2][:4]): module for module in MIGRATIONS}

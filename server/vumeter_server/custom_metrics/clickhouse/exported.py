@@ -32,7 +32,7 @@ def export_recording(
 ) -> Proposal[ExportOutcome]:
     """Return the proposal to record what `settle_exported` makes of a batch."""
     metrics = zip(batch.streams, batch.metric_indexes, strict=True)
-    units = {_unit_of(stream, batch.metrics[index].name) for stream, index in set(metrics)}
+    units = {unit_of(stream, batch.metrics[index].name) for stream, index in set(metrics)}
 
     def propose(place: Place, entry: NewEntry) -> ExportOutcome:
         earlier = earlier_answer(place.found, idempotency)
@@ -41,7 +41,7 @@ def export_recording(
         used: dict[str, SeriesStates] = {}
 
         def find_states(stream: bytes, metric_name: str) -> SeriesStates:
-            unit = _unit_of(stream, metric_name)
+            unit = unit_of(stream, metric_name)
             if unit not in used:
                 used[unit] = _states_of(place.found.series_states.get(unit))
             return used[unit]
@@ -82,7 +82,7 @@ def export_recording(
     )
 
 
-def _unit_of(stream: bytes, metric_name: str) -> str:
+def unit_of(stream: bytes, metric_name: str) -> str:
     return f"{stream.hex()}/{metric_name}"
 
 

@@ -26,6 +26,7 @@ from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder, earlier_answer
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_version
 from vumeter_server.custom_metrics.sqlite.maintenance.flush import FLUSH_AT_POINTS
+from vumeter_server.custom_metrics.sqlite.maintenance.migration import SqliteMetricMigration
 from vumeter_server.custom_metrics.sqlite.maintenance.schedule import MetricMaintenance
 from vumeter_server.custom_metrics.sqlite.query.export import export
 from vumeter_server.custom_metrics.sqlite.query.grouped import answer_grouped
@@ -87,6 +88,7 @@ class SqliteMetricStore:
         self.recorder = Recorder()
         self._snapshots = Snapshots()
         self.usage = SqliteUsageStore(writer, readers, self._snapshots)
+        self.migration = SqliteMetricMigration(readers, writer, self.recorder, self._snapshots)
         self._exports = 0
         self.maintenance = MetricMaintenance(
             writer,

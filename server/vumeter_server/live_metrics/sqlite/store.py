@@ -80,6 +80,9 @@ class SqliteLiveStore:
         # Sent as a commit is, so this comes after all changes that it contains.
         await self._commit(everything, starts=listener)
 
+    async def catch_up(self) -> None:
+        """Nobody else writes."""
+
     async def record(self, events: Sequence[Event], only_tenant: str | None = None) -> None:
         """Record all of `events` or none."""
         if events:

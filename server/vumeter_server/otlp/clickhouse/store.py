@@ -133,6 +133,7 @@ class ClickHouseExportStore:
         await self._append(
             organization_id, [LogRow(LogRowKind.MAPPING, 0, "", payload, self._clock())]
         )
+        self._mappings.pop(organization_id, None)
 
     async def _append(self, organization_id: int, rows: Sequence[LogRow]) -> None:
         def propose(_: Place, entry: NewEntry) -> None:

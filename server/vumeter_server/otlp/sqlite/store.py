@@ -14,7 +14,7 @@ from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome,
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.otlp.mapping import AttributeMapping
-from vumeter_server.otlp.sqlite.mappings import read_mapping
+from vumeter_server.otlp.sqlite.mappings import delete_mapping, read_mapping, write_mapping
 from vumeter_server.otlp.sqlite.rejections import count_export, read_rejections
 from vumeter_server.otlp.store import Rejections
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
@@ -146,6 +146,19 @@ class SqliteExportStore:
             )
             self._mappings[organization_id] = known
         return known
+
+    async def set_mapping(self, organization_id: int, mapping: AttributeMapping | None) -> None:
+        """Change how an organization maps attributes."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            check_not_deleted(connection, organization_id)
+            if mapping is None:
+                delete_mapping(connection, organization_id)
+            else:
+                write_mapping(connection, organization_id, mapping)
+
+        await self._writer.run(job)
+        self._mappings.pop(organization_id, None)
 
     async def run(self) -> NoReturn:
         """Forget series that had no point for long, until cancelled."""

@@ -121,6 +121,16 @@ class SimulationReader:
         )
         return [stored_execution(row) for row in rows]
 
+    async def as_recorded(self, after: int, limit: int) -> list[StoredExecution]:
+        """Return executions whose first entry comes after `after`, in order."""
+        rows = await self.rows(
+            f"SELECT execution, first, name, {', '.join(EXECUTION_FIELDS)}"
+            f" {self._current(EXECUTION)} AND first > {{after:Int64}} ORDER BY first"
+            f" LIMIT {limit}",
+            after=after,
+        )
+        return [stored_execution(row) for row in rows]
+
     async def count_executions(self, run_test_name: str) -> int:
         """Return how many executions a run test has."""
         (row,) = await self.rows(

@@ -228,6 +228,13 @@ class ClickHouseSimulationStore:
 
         return await reader.at_one_moment(read)
 
+    async def executions_as_recorded(
+        self, organization_id: int, *, after: int, limit: int
+    ) -> Sequence[tuple[int, ExecutionReport]]:
+        """Return executions in the order of their first recording."""
+        found = await SimulationReader(self._clickhouse, organization_id).as_recorded(after, limit)
+        return [(each.first, each.report) for each in found]
+
     async def run_tests(self, organization_id: int, *, after: str, limit: int) -> Sequence[RunTest]:
         """Return run tests by name."""
         reader = SimulationReader(self._clickhouse, organization_id)

@@ -156,20 +156,8 @@ class ExecutionReader:
 
     def _execution(self, row: Sequence[Any]) -> ExecutionMetrics:
         check_cancelled()
-        execution_id, name, status, started_at, completed_at, total, completed, failed = row[
-            :_TOTALS_AT
-        ]
         return ExecutionMetrics(
-            report=ExecutionReport(
-                execution_id=id_to_text(execution_id),
-                run_test_name=name,
-                status=status,
-                started_at=started_at,
-                completed_at=completed_at,
-                total_calls=total,
-                completed_calls=completed,
-                failed_calls=failed,
-            ),
+            report=_report(row[:_TOTALS_AT]),
             totals=totals.from_row(row[_TOTALS_AT:_STATE_AT]),
             percentiles=self._percentiles(row[_STATE_AT:]),
         )
@@ -194,6 +182,20 @@ class ExecutionReader:
                 )
             )
         return values
+
+
+def executions_as_recorded(
+    connection: sqlite3.Connection, organization_id: int, after: int, limit: int
+) -> list[tuple[int, ExecutionReport]]:
+    """Return executions by key, which is the order of their first recording."""
+    rows = connection.execute(
+        f"SELECT execution_key, {', '.join(_REPORT_COLUMNS)} FROM simulation_executions"  # noqa: S608
+        " JOIN simulation_run_tests USING (run_test_key)"
+        " WHERE simulation_executions.organization_id = ? AND execution_key > ?"
+        " ORDER BY execution_key LIMIT ?",
+        (organization_id, after, limit),
+    )
+    return [(key, _report(row)) for key, *row in rows]
 
 
 def call(
@@ -231,6 +233,20 @@ def count_calls(connection: sqlite3.Connection, organization_id: int) -> int:
         "SELECT count(*) FROM simulation_calls WHERE organization_id = ?", (organization_id,)
     ).fetchone()[0]
     return found
+
+
+def _report(row: Sequence[Any]) -> ExecutionReport:
+    execution_id, name, status, started_at, completed_at, total, completed, failed = row
+    return ExecutionReport(
+        execution_id=id_to_text(execution_id),
+        run_test_name=name,
+        status=status,
+        started_at=started_at,
+        completed_at=completed_at,
+        total_calls=total,
+        completed_calls=completed,
+        failed_calls=failed,
+    )
 
 
 def _call(row: Sequence[Any]) -> CallReport:

@@ -144,6 +144,16 @@ class SqliteSimulationStore:
             ),
         )
 
+    async def executions_as_recorded(
+        self, organization_id: int, *, after: int, limit: int
+    ) -> Sequence[tuple[int, ExecutionReport]]:
+        """Return executions in the order of their first recording."""
+        return await self._readers.run(
+            lambda connection: query.executions_as_recorded(
+                connection, organization_id, after, limit
+            )
+        )
+
     async def run_tests(self, organization_id: int, *, after: str, limit: int) -> Sequence[RunTest]:
         """Return run tests by name."""
         return await self._readers.run(

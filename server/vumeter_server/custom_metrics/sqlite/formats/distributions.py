@@ -29,10 +29,10 @@ def encode_distributions(distributions: Distributions) -> bytes:
 
 def encode_bare_distributions(distributions: Distributions) -> bytes:
     """Do as `encode_distributions`, without the header: for a part of another blob."""
-    bounds, numbers = np.unique(
-        np.concatenate([distributions.lower, distributions.upper]), return_inverse=True
-    )
-    lower, upper = np.split(numbers, 2)
+    bounds = np.unique(np.concatenate([distributions.lower, distributions.upper]))
+    # There are few, so that finding them is quicker than sorting all with their numbers.
+    lower = np.searchsorted(bounds, distributions.lower)
+    upper = np.searchsorted(bounds, distributions.upper)
     return encode_columns(
         [
             distributions.positions,

@@ -36,23 +36,8 @@ class SqliteMetricAdministration:
 
         def job(connection: sqlite3.Connection) -> bool:
             organization_id = organization_id_of(connection, organization)
-            found = connection.execute(
-                "SELECT metric_code FROM metrics WHERE organization_id = ? AND name = ?",
-                (organization_id, name),
-            ).fetchone()
-            if organization_id is None or found is None:
+            if organization_id is None or not forget_metric(connection, organization_id, name):
                 return False
-            where = (organization_id, found[0])
-            for sql in (
-                "UPDATE metrics SET name = NULL WHERE organization_id = ? AND metric_code = ?",
-                "DELETE FROM metric_columns WHERE organization_id = ? AND metric_code = ?",
-                "DELETE FROM metric_cells WHERE organization_id = ? AND metric_code = ?",
-                "DELETE FROM series_sums WHERE organization_id = ? AND metric_code = ?",
-            ):
-                connection.execute(sql, where)
-            state = read_state(connection, organization_id)
-            state.deletions += 1
-            write_state(connection, organization_id, state)
             audit.append(
                 connection,
                 system_clock(),
@@ -63,3 +48,25 @@ class SqliteMetricAdministration:
             return True
 
         return self._database.write(job)
+
+
+def forget_metric(connection: sqlite3.Connection, organization_id: int, name: str) -> bool:
+    """Delete a metric with its points and its type; False if there is none of that name."""
+    found = connection.execute(
+        "SELECT metric_code FROM metrics WHERE organization_id = ? AND name = ?",
+        (organization_id, name),
+    ).fetchone()
+    if found is None:
+        return False
+    where = (organization_id, found[0])
+    for sql in (
+        "UPDATE metrics SET name = NULL WHERE organization_id = ? AND metric_code = ?",
+        "DELETE FROM metric_columns WHERE organization_id = ? AND metric_code = ?",
+        "DELETE FROM metric_cells WHERE organization_id = ? AND metric_code = ?",
+        "DELETE FROM series_sums WHERE organization_id = ? AND metric_code = ?",
+    ):
+        connection.execute(sql, where)
+    state = read_state(connection, organization_id)
+    state.deletions += 1
+    write_state(connection, organization_id, state)
+    return True

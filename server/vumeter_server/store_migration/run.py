@@ -1,0 +1,145 @@
+"""The whole of a migration: every organization, part by part, compared at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from vumeter_server.runtime.clock import Clock
+from vumeter_server.store_migration.access import AccessMigration
+from vumeter_server.store_migration.differences import Difference, patiently, settled
+from vumeter_server.store_migration.metrics import MetricMigration
+from vumeter_server.store_migration.points import PointMigration
+from vumeter_server.store_migration.simulation import SimulationMigration
+from vumeter_server.store_migration.stores import MigrationStores
+
+ROUNDS_WHILE_SERVING: Final = 1
+ROUNDS_AT_THE_END: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrganizationReport:
+    """What an organization has, and how many points of it were recorded in the target now."""
+
+    organization: str
+    keys: int
+    metrics: int
+    points: int
+    points_copied: int
+    idempotency_keys: int
+    exporter_series: int
+    run_tests: int
+    executions: int
+    calls: int
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """What was compared, and what differs."""
+
+    organizations: list[OrganizationReport] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Shows how far a migration has come."""
+
+    expect: Callable[[int], None] = lambda points: None
+    """How many points there are about, before the first one is compared."""
+    begin: Callable[[str], None] = lambda organization: None
+    """Which organization comes next."""
+    advance: Callable[[int], None] = lambda points: None
+    """How many points more are compared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migration:
+    """Makes the target what the source is.
+
+    Attributes:
+        rounds: how often a part is mended before what differs still is reported; 0 changes nothing.
+    """
+
+    source: MigrationStores
+    target: MigrationStores
+    clock: Clock
+    rounds: int
+    progress: Progress
+
+    async def run(self) -> Report:
+        """Copy and compare everything."""
+        report = Report()
+        access = AccessMigration(source=self.source, target=self.target)
+        report.differences += await settled(access.organizations, rounds=self.rounds)
+        ours = await patiently(self.source.access.organizations)
+        theirs = {
+            each.name: each.organization_id
+            for each in await patiently(self.target.access.organizations)
+        }
+        total = 0
+        for each in ours:
+            total += sum((await self.source.metrics.days(each.organization_id)).values())
+        self.progress.expect(total)
+        for each in ours:
+            if each.name in theirs:
+                self.progress.begin(each.name)
+                await self._copy(
+                    report, each.name, len(each.keys), each.organization_id, theirs[each.name]
+                )
+        report.differences += await settled(access.audit, rounds=self.rounds)
+        return report
+
+    async def _copy(
+        self, report: Report, name: str, keys: int, source_id: int, target_id: int
+    ) -> None:
+        metrics = MetricMigration(
+            source=self.source,
+            target=self.target,
+            organization=name,
+            source_id=source_id,
+            target_id=target_id,
+            clock=self.clock,
+        )
+        points = PointMigration(
+            source=self.source,
+            target=self.target,
+            organization=name,
+            source_id=source_id,
+            target_id=target_id,
+            clock=self.clock,
+            on_points=self.progress.advance,
+        )
+        simulation = SimulationMigration(
+            source=self.source,
+            target=self.target,
+            organization=name,
+            source_id=source_id,
+            target_id=target_id,
+        )
+        found: list[Difference] = []
+        found += await settled(metrics.catalog, rounds=self.rounds)
+        found += await points.run(rounds=self.rounds)
+        for step in (
+            metrics.recordings,
+            metrics.series_states,
+            metrics.mapping,
+            simulation.compare,
+        ):
+            found += await settled(step, rounds=self.rounds)
+        report.differences += found
+        report.organizations.append(
+            OrganizationReport(
+                organization=name,
+                keys=keys,
+                metrics=metrics.metrics,
+                points=points.counts.found,
+                points_copied=points.counts.recorded,
+                idempotency_keys=metrics.recordings_found,
+                exporter_series=metrics.series_found,
+                run_tests=simulation.run_tests_found,
+                executions=simulation.executions_found,
+                calls=simulation.calls_found,
+            )
+        )

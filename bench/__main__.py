@@ -107,7 +107,7 @@ def _is_usual(section: Section, arguments: argparse.Namespace) -> bool:
 
 
 def _is_special(arguments: argparse.Namespace) -> bool:
-    """Whether something else is measured than what RESULTS.md tells of."""
+    """Whether something else is measured than what RESULTS.md shows."""
     return bool(arguments.sections or arguments.against or arguments.sizes or arguments.cluster)
 
 

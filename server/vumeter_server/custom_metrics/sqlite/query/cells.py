@@ -200,9 +200,9 @@ class Cells:
         width = int(sessions.max(initial=0)) + 1
         # A sort of numbers is faster than what finds distinct ones by hash, of narrow ones more so.
         is_narrow = len(self.keys) * width <= np.iinfo(np.int32).max
-        of_pairs = np.int32 if is_narrow else np.int64
-        pairs = self._places[known].astype(of_pairs) * of_pairs(width)
-        pairs = np.sort(pairs + sessions[known].astype(of_pairs))
+        of_pairs: type[np.integer] = np.int32 if is_narrow else np.int64
+        places: npt.NDArray[np.integer] = self._places[known].astype(of_pairs)
+        pairs = np.sort(places * of_pairs(width) + sessions[known].astype(of_pairs))
         is_first = np.ones(len(pairs), np.bool_)
         is_first[1:] = pairs[1:] != pairs[:-1]
         counts: Integers = np.bincount(pairs[is_first] // width, minlength=len(self.keys))

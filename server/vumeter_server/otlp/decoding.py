@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -210,11 +211,11 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
 
 def _numbers(collector: _Collector, run: _Run, columns: NumberColumns | None) -> None:
     """Add numbers; `columns` is None where they are read one by one."""
-    try:
-        if columns is None:
-            raise NotAttributes
-        known = _known(collector, run.exporter, columns)
-    except NotAttributes:
+    known: Sequence[KnownPoint] | None = None
+    if columns is not None:
+        with contextlib.suppress(NotAttributes):
+            known = _known(collector, run.exporter, columns)
+    if columns is None or known is None:
         columns = read_each(run.points)
         known = _known(collector, run.exporter, columns)
     is_empty = [each.is_empty for each in known]

@@ -11,7 +11,7 @@ import numpy as np
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.api.page_tokens import ResumeToken
 from vumeter_server.api.times import timestamp
-from vumeter_server.custom_metrics import wire
+from vumeter_server.custom_metrics import varints, wire
 from vumeter_server.custom_metrics.export import ExportPiece, ExportPosition, ExportRequest
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution, given_of
 from vumeter_server.custom_metrics.grpc_query import asked_points
@@ -23,6 +23,7 @@ MAX_MESSAGE_BYTES: Final = 3_500_000
 MAX_LABEL_SETS_KEPT: Final = 100_000
 # No message begins with it.
 _UNWRITTEN: Final = b"\0"
+_IDS: Final = ("agent_id", "environment_id")
 TYPES: Mapping[MetricType | None, pb.MetricType] = {
     None: pb.METRIC_TYPE_UNSPECIFIED,
     MetricType.COUNTER: pb.METRIC_TYPE_COUNTER,
@@ -50,6 +51,7 @@ class PieceWriter:
     def __init__(self, token: ResumeToken) -> None:
         self._token = token
         self._label_sets: dict[LabelSet, bytes] = {}
+        self._labels: dict[tuple[str, str], bytes] = {}
 
     def write(self, piece: ExportPiece) -> list[Any]:
         """Return some points as an ExportPointsResponse, or as several if one is too large."""
@@ -67,18 +69,18 @@ class PieceWriter:
         """Return a batch as the PointColumns that would be recorded as it."""
         types = np.zeros(len(batch.names), np.int64)
         types[batch.name_indexes] = batch.types
-        columns = wire.COLUMNS(
+        columns = wire.EXPORTED_COLUMNS(
             names=batch.names,
             types=[TYPES[MetricType(each)] for each in types.tolist()],
-            name_indexes=batch.name_indexes.tolist(),
-            values=batch.values.tolist(),
-            times_us=batch.times_us.tolist(),
+            name_indexes=varints.encode(batch.name_indexes),
+            values=batch.values.astype("<f8").tobytes(),
+            times_us=varints.encode(batch.times_us),
             label_sets=self._written(batch.label_sets),
-            label_set_indexes=batch.label_set_indexes.tolist(),
+            label_set_indexes=varints.encode(batch.label_set_indexes),
             sessions=batch.sessions,
         )
         if batch.sessions:
-            columns.session_indexes.extend((batch.session_indexes + 1).tolist())
+            columns.session_indexes = varints.encode(batch.session_indexes + 1)
         distributions = batch.distributions
         if distributions is not None:
             columns.distribution_indexes.extend(distributions.positions.tolist())
@@ -94,19 +96,21 @@ class PieceWriter:
         if _UNWRITTEN in written:
             if len(known) > MAX_LABEL_SETS_KEPT:
                 known.clear()
+                self._labels.clear()
             for place, (label_set, found) in enumerate(zip(label_sets, written, strict=True)):
                 if found is _UNWRITTEN:
-                    written[place] = known[label_set] = _label_set(label_set).SerializeToString()
+                    # Parts of a message, one after another, are the message.
+                    written[place] = known[label_set] = b"".join(map(self._label, label_set))
         return written
 
-
-def _label_set(label_set: LabelSet) -> pb.LabelSet:
-    tags = dict(label_set)
-    return pb.LabelSet(
-        agent_id=tags.pop("agent_id", ""),
-        environment_id=tags.pop("environment_id", ""),
-        tags=tags,
-    )
+    def _label(self, label: tuple[str, str]) -> bytes:
+        """Return one label as a LabelSet that has no other."""
+        written = self._labels.get(label)
+        if written is None:
+            name, value = label
+            given: dict[str, Any] = {name: value} if name in _IDS else {"tags": {name: value}}
+            written = self._labels[label] = pb.LabelSet(**given).SerializeToString()
+        return written
 
 
 def _distribution(given: GivenDistribution) -> bytes:

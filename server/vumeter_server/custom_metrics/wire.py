@@ -4,6 +4,8 @@ Reading labels into maps is most of the work of reading a batch, and nearly all 
 batches are read as messages of another type, derived from the API's own, which differs in one thing
 that the wire does not show: the entries of `tags`, and the label sets of columns, are bytes. Bytes
 that are known need not be read (KnownLabelSets); the others are read by the API's own messages.
+
+What is exported has its columns in bytes, too: packed, as `varints` has them, or as doubles.
 """
 
 from __future__ import annotations
@@ -31,6 +33,11 @@ PACKAGE: Final = "vumeter.custom_metrics.v1.wire"
 AS_BYTES: Final = frozenset(
     {("Point", "tags"), ("LabelSet", "tags"), ("PointColumns", "label_sets")}
 )
+# The columns of exported points that are bytes; all of them are packed.
+EXPORTED_AS_BYTES: Final = frozenset(
+    {"name_indexes", "values", "times_us", "label_set_indexes", "session_indexes"}
+)
+_EXPORTED_COLUMNS: Final = "ExportedPointColumns"
 
 # The numbers are the proto's own: those of MetricType are what is stored. 0 is none given.
 _TYPES: Final[Mapping[int, int]] = {
@@ -60,8 +67,24 @@ def _derived_pool() -> descriptor_pool.DescriptorPool:
     del derived.service[:]
     for message in derived.message_type:
         _derive(message)
+    _derive_exported(derived)
     pool.Add(derived)
     return pool
+
+
+def _derive_exported(file: descriptor_pb2.FileDescriptorProto) -> None:
+    """Give what is exported columns of a type of its own."""
+    messages = {message.name: message for message in file.message_type}
+    columns = file.message_type.add()
+    columns.CopyFrom(messages["PointColumns"])
+    columns.name = _EXPORTED_COLUMNS
+    for field in columns.field:
+        if field.name in EXPORTED_AS_BYTES:
+            field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            field.label = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
+    for field in messages["ExportPointsResponse"].field:
+        if field.name == "columns":
+            field.type_name = f".{PACKAGE}.{_EXPORTED_COLUMNS}"
 
 
 def _derive(message: descriptor_pb2.DescriptorProto) -> None:
@@ -99,8 +122,8 @@ REQUEST_TYPES: Final = {
 """By method of CustomMetricsService, the type that its requests can be read as."""
 
 EXPORTED: Final[Any] = _derived("ExportPointsResponse")
-COLUMNS: Final[Any] = _derived("PointColumns")
-"""ExportPointsResponse and its PointColumns, whose label sets are bytes."""
+EXPORTED_COLUMNS: Final[Any] = _derived(_EXPORTED_COLUMNS)
+"""ExportPointsResponse and its PointColumns, whose label sets and columns are bytes."""
 
 
 def count(request: Any) -> int:
@@ -195,7 +218,11 @@ def _columns(given: Any) -> UncheckedColumns:
     )
 
 
-def _split_label_set(data: bytes) -> tuple[Any, ...]:
+def split_label_set(data: bytes) -> tuple[Any, ...]:
+    """Return the agent, the environment and the entries of `tags` of a LabelSet; see `read_tag`.
+
+    Raises InvalidArgument for what is no message.
+    """
     try:
         read = _LABEL_SET.FromString(data)
     except DecodeError:
@@ -203,7 +230,8 @@ def _split_label_set(data: bytes) -> tuple[Any, ...]:
     return (read.agent_id, read.environment_id, *read.tags[:])
 
 
-def _read_tag(entry: bytes) -> tuple[str, str]:
+def read_tag(entry: bytes) -> tuple[str, str]:
+    """Return name and value of an entry of `tags`; raises InvalidArgument for what is no entry."""
     try:
         read = pb.LabelSet.FromString(_LABEL_SET(tags=[entry]).SerializeToString())
     except DecodeError:
@@ -216,5 +244,5 @@ def _malformed() -> InvalidArgument:
     return InvalidArgument("Malformed request")
 
 
-_OF_POINTS: Final[KnownLabelSets[PointKey]] = KnownLabelSets(lambda key: key, _read_tag)
-_OF_COLUMNS: Final[KnownLabelSets[bytes]] = KnownLabelSets(_split_label_set, _read_tag)
+_OF_POINTS: Final[KnownLabelSets[PointKey]] = KnownLabelSets(lambda key: key, read_tag)
+_OF_COLUMNS: Final[KnownLabelSets[bytes]] = KnownLabelSets(split_label_set, read_tag)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import orjson
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 from vumeter_server.commands.files.calls import COLUMNS
 from vumeter_server.commands.files.export_run import Exportable
+from vumeter_server.commands.files.sinks import csv_of, ndjson_of
 from vumeter_server.commands.remote import Remote
 from vumeter_server.simulation.grpc_messages import read_calls
 from vumeter_server.simulation.model import NUMBER_NAMES, CallReport
@@ -43,14 +42,16 @@ class CallExport(Exportable[pb.ExportCallsResponse]):
         """Return how many calls there are."""
         return len(message.calls)
 
-    def lines(self, message: pb.ExportCallsResponse) -> Iterable[bytes]:
+    def ndjson(self, message: pb.ExportCallsResponse) -> str:
         """Return calls as in the REST body."""
-        return (orjson.dumps(call_json(call)) for call in read_calls(message.calls))
+        return ndjson_of(map(call_json, read_calls(message.calls)))
 
-    def rows(self, message: pb.ExportCallsResponse) -> Iterable[Sequence[str]]:
+    def csv(self, message: pb.ExportCallsResponse) -> str:
         """Return calls as rows."""
-        for call in read_calls(message.calls):
-            yield ["" if cell is None else _text(cell) for cell in _cells(call)]
+        return csv_of(
+            ["" if cell is None else _text(cell) for cell in _cells(call)]
+            for call in read_calls(message.calls)
+        )
 
     def schema(self, pyarrow: Any) -> Any:
         """Return the columns of a table."""

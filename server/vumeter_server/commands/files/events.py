@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-import orjson
 from google.api.httpbody_pb2 import HttpBody
 
 from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
@@ -17,6 +16,7 @@ from vumeter_server.api.times import timestamp
 from vumeter_server.commands.files.export_run import Exportable
 from vumeter_server.commands.files.import_run import Importable
 from vumeter_server.commands.files.records import number_in
+from vumeter_server.commands.files.sinks import csv_of, ndjson_of
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, Remote
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics.rest_api import EventBody
@@ -145,15 +145,14 @@ class EventExport(Exportable[pb.ExportEventsResponse]):
         """Return how many events there are."""
         return len(message.events)
 
-    def lines(self, message: pb.ExportEventsResponse) -> Iterable[bytes]:
+    def ndjson(self, message: pb.ExportEventsResponse) -> str:
         """Return events as in the REST body."""
-        return (orjson.dumps(_fields(event)) for event in message.events)
+        return ndjson_of(_fields(event) for event in message.events)
 
-    def rows(self, message: pb.ExportEventsResponse) -> Iterable[Sequence[str]]:
+    def csv(self, message: pb.ExportEventsResponse) -> str:
         """Return events as rows."""
-        for event in message.events:
-            fields = _fields(event)
-            yield [str(fields.get(name, "")) for name in COLUMNS]
+        found = (_fields(event) for event in message.events)
+        return csv_of([str(fields.get(name, "")) for name in COLUMNS] for fields in found)
 
     def schema(self, pyarrow: Any) -> Any:
         """Return the columns of a table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 import click
@@ -20,11 +21,19 @@ def format_of(name: str, given: str | None) -> str:
     return given or _BY_SUFFIX.get(suffix, NDJSON)
 
 
+def check_parquet() -> None:
+    """Raise click.ClickException where pyarrow is not installed; loads nothing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise _without_pyarrow()
+
+
 def require_parquet() -> tuple[ModuleType, ModuleType]:
     """Return pyarrow and its Parquet; raises click.ClickException where it is not installed."""
     try:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
-        raise click.ClickException(
-            "Parquet needs pyarrow: pip install 'vumeter[parquet]'"
-        ) from error
+        raise _without_pyarrow() from error
+
+
+def _without_pyarrow() -> click.ClickException:
+    return click.ClickException("Parquet needs pyarrow: pip install 'vumeter[parquet]'")

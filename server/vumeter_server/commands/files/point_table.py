@@ -1,97 +1,152 @@
-"""Points as a table of Arrow: texts and label sets of many messages are put together once."""
+"""Points as tables of Arrow, a row group at a time, with each text of a group stored once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter_server.commands.files import point_columns
+from vumeter_server.commands.files.point_columns import TYPE_NAMES, Numbers
+from vumeter_server.commands.files.point_labels import LabelNumbers
 
-_INDEX: Final = np.int32
+PARQUET_OPTIONS: Final[Mapping[str, Any]] = {
+    # Times hardly repeat.
+    "use_dictionary": [
+        *("name", "type", "value", "agent_id", "environment_id", "session_id"),
+        *("tags.key_value.key", "tags.key_value.value"),
+    ],
+    "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
+    # The least and greatest of all tags say nothing.
+    "write_statistics": [
+        *("timestamp", "name", "type", "value", "agent_id", "environment_id", "session_id")
+    ],
+}
+"""How columns are encoded."""
 
 
-def table_of(pyarrow: Any, schema: Any, columns: Sequence[Any], types: Mapping[Any, str]) -> Any:
-    """Return the points of several PointColumns, whose label sets are bytes, as one table."""
-    names, name_indexes = _together([(each.names, each.name_indexes) for each in columns])
-    found = [(each.label_sets, each.label_set_indexes) for each in columns]
-    label_sets, label_set_indexes = _together(found)
-    sessions, session_indexes = _together(
-        [(["", *each.sessions], _indexes_of_sessions(each)) for each in columns]
+def schema(pyarrow: Any) -> Any:
+    """Return the columns of tables; readers of a file see the texts as plain strings."""
+    text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    return pyarrow.schema(
+        [
+            ("timestamp", pyarrow.timestamp("us", "UTC")),
+            ("name", text),
+            ("type", text),
+            ("value", pyarrow.float64()),
+            ("agent_id", text),
+            ("environment_id", text),
+            ("session_id", text),
+            ("tags", pyarrow.map_(text, text)),
+            ("distribution", _distribution_type(pyarrow)),
+        ]
     )
-    type_of = {
-        name: types[number]
-        for each in columns
-        for name, number in zip(each.names, each.types, strict=True)
-    }
-    read = [pb.LabelSet.FromString(each) for each in label_sets]
-    values = np.concatenate([np.array(each.values[:], np.float64) for each in columns])
-    distributions = _distributions(pyarrow, schema.field("distribution").type, columns, len(values))
-    mask = None if distributions.null_count == len(values) else distributions.is_valid()
 
-    def text(texts: Sequence[str], indexes: npt.NDArray[np.int32]) -> Any:
-        # An index at a text that is empty stands for none.
-        empty = np.array([not each for each in texts], np.bool_)
-        return pyarrow.DictionaryArray.from_arrays(
-            pyarrow.array(indexes, pyarrow.int32(), mask=empty[indexes]),
-            pyarrow.array(texts, pyarrow.string()),
+
+def _distribution_type(pyarrow: Any) -> Any:
+    return pyarrow.struct(
+        [
+            ("count", pyarrow.int64()),
+            ("sum", pyarrow.float64()),
+            ("min", pyarrow.float64()),
+            ("max", pyarrow.float64()),
+            ("bounds", pyarrow.list_(pyarrow.float64())),
+            ("bucket_counts", pyarrow.list_(pyarrow.int64())),
+        ]
+    )
+
+
+class PointTables:
+    """Makes tables; what was read for one is kept for the next. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._labels = LabelNumbers()
+
+    def table(self, pyarrow: Any, columns: Sequence[Any]) -> Any:
+        """Return the points of several PointColumns of `wire.EXPORTED` as one table."""
+        labels = self._labels
+        labels.make_room()
+        label_sets = _of_all(
+            (labels.number(each.label_sets), point_columns.label_sets(each)) for each in columns
+        )
+        names, name_numbers = _together((each.names, point_columns.names(each)) for each in columns)
+        sessions, session_numbers = _together(
+            (["", *each.sessions], point_columns.sessions(each)) for each in columns
+        )
+        type_of = {
+            name: TYPE_NAMES[number]
+            for each in columns
+            for name, number in zip(each.names, each.types, strict=True)
+        }
+        types, type_numbers = _together([([type_of[each] for each in names], name_numbers)])
+        times_us = np.concatenate(list(map(point_columns.times_us, columns)))
+        values = np.concatenate(list(map(point_columns.values, columns)))
+        tables = schema(pyarrow)
+        distributions = _distributions(
+            pyarrow, tables.field("distribution").type, columns, len(values)
+        )
+        mask = None if distributions.null_count == len(values) else distributions.is_valid()
+        tags = labels.tags_of(label_sets)
+        return pyarrow.Table.from_arrays(
+            [
+                pyarrow.array(times_us).cast(tables.field("timestamp").type),
+                _texts(pyarrow, names, name_numbers),
+                _texts(pyarrow, types, type_numbers),
+                pyarrow.array(values, mask=None if mask is None else np.asarray(mask)),
+                _texts(pyarrow, labels.agents, labels.agents_of(label_sets)),
+                _texts(pyarrow, labels.environments, labels.environments_of(label_sets)),
+                _texts(pyarrow, sessions, session_numbers),
+                pyarrow.MapArray.from_arrays(
+                    pyarrow.array(tags.offsets),
+                    _texts(pyarrow, labels.keys, tags.keys),
+                    _texts(pyarrow, labels.values, tags.values),
+                ),
+                distributions,
+            ],
+            schema=tables,
         )
 
-    tags = pyarrow.array([sorted(each.tags.items()) for each in read], schema.field("tags").type)
-    times_us = np.concatenate([np.array(each.times_us[:], np.int64) for each in columns])
-    return pyarrow.Table.from_arrays(
-        [
-            pyarrow.array(times_us).cast(schema.field("timestamp").type),
-            text(names, name_indexes),
-            text([type_of[name] for name in names], name_indexes),
-            pyarrow.array(values, mask=None if mask is None else np.asarray(mask)),
-            text([each.agent_id for each in read], label_set_indexes),
-            text([each.environment_id for each in read], label_set_indexes),
-            text(sessions, session_indexes),
-            tags.take(pyarrow.array(label_set_indexes)),
-            distributions,
-        ],
-        schema=schema,
+
+def _of_all(parts: Iterable[tuple[Numbers, Numbers]]) -> Numbers:
+    """Return the numbers at the indexes of all parts."""
+    return np.concatenate([numbers[indexes] for numbers, indexes in parts])
+
+
+def _together(parts: Iterable[tuple[Sequence[str], Numbers]]) -> tuple[dict[str, int], Numbers]:
+    """Number the texts of all parts, -1 for an empty one; return the numbers at their indexes."""
+    numbers: dict[str, int] = {}
+    found = _of_all(
+        (
+            np.array([numbers.setdefault(each, len(numbers)) if each else -1 for each in texts]),
+            indexes,
+        )
+        for texts, indexes in parts
     )
+    return numbers, found
 
 
-def _together(
-    parts: Sequence[tuple[Sequence[Any], Sequence[int]]],
-) -> tuple[list[Any], npt.NDArray[np.int32]]:
-    """Return the distinct items of all parts, and indexes into these in the place of the parts'."""
-    numbers: dict[Any, int] = {}
-    indexes = []
-    for items, of_part in parts:
-        places = np.array([numbers.setdefault(each, len(numbers)) for each in items], _INDEX)
-        indexes.append(places[np.array(of_part[:], _INDEX)])
-    return list(numbers), np.concatenate(indexes)
-
-
-def _indexes_of_sessions(columns: Any) -> Sequence[int]:
-    return columns.session_indexes[:] or [0] * len(columns.name_indexes)
+def _texts(pyarrow: Any, texts: Iterable[str], numbers: Numbers) -> Any:
+    """Return the texts of these numbers, null for -1; those that occur are stored once."""
+    by_number = list(texts)
+    is_used = np.zeros(len(by_number) + 1, np.bool_)
+    is_used[numbers] = True
+    places = np.cumsum(is_used, dtype=np.int32) - 1
+    return pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array(places[numbers], mask=numbers < 0 if is_used[-1] else None),
+        pyarrow.array(
+            [by_number[each] for each in np.flatnonzero(is_used[:-1]).tolist()], pyarrow.string()
+        ),
+    )
 
 
 def _distributions(pyarrow: Any, of_type: Any, columns: Sequence[Any], count: int) -> Any:
     found: dict[int, dict[str, Any]] = {}
     start = 0
     for each in columns:
-        for index, message in zip(each.distribution_indexes, each.distributions, strict=True):
-            found[start + index] = distribution_fields(message)
-        start += len(each.name_indexes)
+        for index, distribution in point_columns.distributions(each):
+            found[start + index] = distribution
+        start += point_columns.count(each)
     if not found:
         return pyarrow.nulls(count, of_type)
     return pyarrow.array([found.get(index) for index in range(count)], of_type)
-
-
-def distribution_fields(message: Any) -> dict[str, Any]:
-    """Return what a distribution has; a smallest or greatest value may not be known."""
-    found: dict[str, Any] = {"count": message.count, "sum": message.sum}
-    for name in ("min", "max"):
-        if message.HasField(name):
-            found[name] = getattr(message, name)
-    for name in ("bounds", "bucket_counts"):
-        if repeated := getattr(message, name)[:]:
-            found[name] = repeated
-    return found

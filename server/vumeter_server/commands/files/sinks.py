@@ -6,14 +6,19 @@ import csv
 import io
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, TypeVar
+
+import orjson
 
 from vumeter_server.commands.files.formats import (
     CSV,
     PARQUET,
     STANDARD_STREAM,
+    check_parquet,
     require_parquet,
 )
 
@@ -27,14 +32,16 @@ class Writable(ABC, Generic[M]):
     """How the messages of an export become lines, rows and tables."""
 
     columns: Sequence[str]
+    parquet_options: Mapping[str, Any] = MappingProxyType({})
+    """Options of the ParquetWriter."""
 
     @abstractmethod
-    def lines(self, message: M) -> Iterable[bytes]:
-        """Return the records of a message as lines of NDJSON, without their ends."""
+    def ndjson(self, message: M) -> str:
+        """Return the records of a message as lines."""
 
     @abstractmethod
-    def rows(self, message: M) -> Iterable[Sequence[str]]:
-        """Return the records of a message as rows of CSV."""
+    def csv(self, message: M) -> str:
+        """Return the records of a message as rows; see `csv_of`."""
 
     @abstractmethod
     def schema(self, pyarrow: Any) -> Any:
@@ -92,66 +99,95 @@ class _TextSink(Sink[M]):
 
 class _NdjsonSink(_TextSink[M]):
     def write(self, message: M) -> None:
-        self._file.write(b"".join(line + b"\n" for line in self._kind.lines(message)))
+        self._file.write(self._kind.ndjson(message).encode())
 
 
 class _CsvSink(_TextSink[M]):
     def __init__(self, kind: Writable[M], file: BinaryIO, *, is_new: bool) -> None:
         super().__init__(kind, file)
         if is_new:
-            self._write([kind.columns])
+            file.write(csv_of([kind.columns]).encode())
 
     def write(self, message: M) -> None:
-        self._write(self._kind.rows(message))
-
-    def _write(self, rows: Iterable[Sequence[str]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        self._file.write(text.getvalue().encode())
+        self._file.write(self._kind.csv(message).encode())
 
 
 class _ParquetSink(Sink[M]):
+    """Writes a row group in a thread of its own while the messages of the next one come."""
+
     can_go_on = False
 
     def __init__(self, kind: Writable[M], file: BinaryIO) -> None:
-        self._pyarrow, parquet = require_parquet()
         self._kind = kind
         self._file = file
-        self._writer: Any = parquet.ParquetWriter(
-            file, kind.schema(self._pyarrow), compression="zstd", store_schema=False
-        )
+        self._writer: Any = None
         self._messages: list[M] = []
         self._held = 0
+        self._thread = ThreadPoolExecutor(1, "parquet")
+        # The first messages are waited for anyway: meanwhile pyarrow is loaded.
+        self._writing: Future[None] = self._thread.submit(self._open)
+
+    def _open(self) -> None:
+        self._pyarrow, parquet = require_parquet()
+        self._writer = parquet.ParquetWriter(
+            self._file,
+            self._kind.schema(self._pyarrow),
+            compression="zstd",
+            store_schema=False,
+            **self._kind.parquet_options,
+        )
 
     def write(self, message: M) -> None:
         self._messages.append(message)
         self._held += self._kind.count(message)
         if self._held >= ROWS_IN_GROUP:
-            self._write_group()
+            self._begin_group()
 
-    def _write_group(self) -> None:
-        table = self._kind.table(self._pyarrow, self._messages)
-        self._writer.write_table(table, row_group_size=self._held)
-        self._messages, self._held = [], 0
+    def _begin_group(self) -> None:
+        messages, self._messages, self._held = self._messages, [], 0
+        # Raises what writing the group before raised.
+        self._writing.result()
+        self._writing = self._thread.submit(self._write_group, messages)
+
+    def _write_group(self, messages: Sequence[M]) -> None:
+        table = self._kind.table(self._pyarrow, messages)
+        self._writer.write_table(table, row_group_size=len(table))
 
     def flush(self) -> int:
         return 0
 
     def finish(self) -> None:
         if self._messages:
-            self._write_group()
+            self._begin_group()
+        self._writing.result()
         self.abandon()
 
     def abandon(self) -> None:
-        self._writer.close()
+        self._thread.shutdown()
+        if self._writer is not None:
+            self._writer.close()
         if self._file is sys.stdout.buffer:
             self._file.flush()
         else:
             self._file.close()
 
 
+def csv_of(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows as CSV."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def ndjson_of(records: Iterable[Any]) -> str:
+    """Return records as lines of JSON."""
+    return "".join(f"{orjson.dumps(each).decode()}\n" for each in records)
+
+
 def open_sink(kind: Writable[M], name: str, file_format: str, *, after_bytes: int) -> Sink[M]:
     """Open the file of this name, or stdout by `-`; what is behind `after_bytes` is cut off."""
+    if file_format == PARQUET:
+        check_parquet()
     file: BinaryIO
     if name == STANDARD_STREAM:
         file = sys.stdout.buffer

@@ -53,7 +53,7 @@ def main() -> None:
         f"{run.points:,} points, {mode} mode, {time.perf_counter() - started:.0f} s",
     ]
     console.print(f"{report.summary()}; {time.perf_counter() - started:.0f} s")
-    if arguments.write or not (arguments.sections or arguments.against or arguments.sizes):
+    if arguments.write or not (_is_special(arguments)):
         output = HERE / "RESULTS.md"
         output.write_text(report.markdown())
         console.print(f"written to {output}")
@@ -81,6 +81,11 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
         "--sizes", action="store_true", help="odd sizes instead, such as a million label values"
     )
     parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="instead a ClickHouse cluster of three nodes, run here, beside SQLite",
+    )
+    parser.add_argument(
         "--scale", type=float, default=1.0, help="the share of the odd sizes that is made"
     )
     arguments = parser.parse_args()
@@ -96,7 +101,14 @@ def _is_usual(section: Section, arguments: argparse.Namespace) -> bool:
         return arguments.against is not None and section.needs_checkout
     if arguments.sizes or section.of_sizes:
         return bool(arguments.sizes) and section.of_sizes
+    if arguments.cluster or section.of_cluster:
+        return bool(arguments.cluster) and section.of_cluster
     return bool(arguments.full) or not section.full_only
+
+
+def _is_special(arguments: argparse.Namespace) -> bool:
+    """Whether something else is measured than what RESULTS.md shows."""
+    return bool(arguments.sections or arguments.against or arguments.sizes or arguments.cluster)
 
 
 def _run_section(section: Section, run: Run, report: Report, console: Console) -> None:

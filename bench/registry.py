@@ -22,6 +22,7 @@ MODULES = (
     "bench.simulation",
     "bench.against",
     "bench.sizes",
+    "bench.cluster",
 )
 
 

@@ -95,6 +95,7 @@ class Section:
         measure: measures, and yields line after line.
         full_only: whether it is left out of the short mode.
         of_sizes: whether it is measured with `--sizes` alone.
+        of_cluster: whether it is measured with `--cluster` alone.
         needs_checkout: whether it is measured with `--against` alone.
     """
 
@@ -104,4 +105,5 @@ class Section:
     measure: Callable[[Run], Iterator[Measured]]
     full_only: bool = False
     of_sizes: bool = False
+    of_cluster: bool = False
     needs_checkout: bool = False

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -41,6 +41,12 @@ class Stack:
     ready_after_seconds: float
     metrics_url: str = ""
     """Where own metrics are; empty if they are off."""
+    db: Path | None = None
+    """Its database file; None where it runs on a cluster."""
+
+    def seen_by(self, bearer: str) -> Stack:
+        """Return the same product with another key."""
+        return replace(self, bearer=bearer)
 
     @property
     def edge_target(self) -> str:
@@ -82,18 +88,55 @@ def running(
     own_metrics: bool = True,
 ) -> Iterator[Stack]:
     """Run `vumeter up` on `db`, with the empty RPC unless `module` is the product's own."""
-    database = open_database(db)
-    key = SqliteKeyAdministration(database).create_key(ORGANIZATION, Role.OWNER, None)
-    command = [PYTHON, "-m", module, "up", f"--db={db}", "--rest-port=0", "--grpc-port=0"]
-    command += options
+    arguments = [f"--db={db}", *options]
     if workers is not None:
-        command.append(f"--workers={workers}")
+        arguments.append(f"--workers={workers}")
+    (bearer,) = keys_on(db, [ORGANIZATION])
+    with _running(arguments, bearer, module=module, own_metrics=own_metrics) as stack:
+        yield replace(stack, db=db)
+
+
+@contextlib.contextmanager
+def running_on(store: str) -> Iterator[Stack]:
+    """Run `vumeter up` on the store that VUMETER_STORE names; it makes what is missing there."""
+    with _running([], "", module="vumeter_server.cli", VUMETER_STORE=store) as stack:
+        yield stack
+
+
+def keys_on(store: Path | str, organizations: Sequence[str]) -> list[str]:
+    """Return a key of each organization, all made, in a database file or a store of that name."""
+    if isinstance(store, Path):
+        administration = SqliteKeyAdministration(open_database(store))
+        made = [administration.create_key(each, Role.OWNER, None) for each in organizations]
+        return [each.bearer for each in made]
+    printed = subprocess.run(
+        [PYTHON, "-m", "bench.keys_on_cluster", *organizations],
+        env=os.environ | {"VUMETER_STORE": store},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return printed.stdout.split()
+
+
+@contextlib.contextmanager
+def _running(
+    arguments: Sequence[str],
+    bearer: str,
+    *,
+    module: str,
+    own_metrics: bool = True,
+    **variables: str,
+) -> Iterator[Stack]:
+    command = [PYTHON, "-m", module, "up", "--rest-port=0", "--grpc-port=0", *arguments]
     environment = {
         **os.environ,
         "VUMETER_ADMIN_TOKEN": ADMIN_TOKEN,
         "VUMETER_ACCESS_LOG": "0",
         "VUMETER_LOG_LEVEL": "error",
         "VUMETER_METRICS_PORT": "0" if own_metrics else "off",
+        **variables,
     }
     started = time.perf_counter()
     with subprocess.Popen(
@@ -112,7 +155,7 @@ def running(
             yield Stack(
                 rest_url=found["REST"],
                 grpc_target=found["gRPC"],
-                bearer=key.bearer,
+                bearer=bearer,
                 pid=process.pid,
                 ready_after_seconds=time.perf_counter() - started,
                 metrics_url=found.get("metrics", ""),

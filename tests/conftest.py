@@ -37,6 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not _tries_much_on_clickhouse(item)]
 
 
+_ON_CLUSTER_ALONE = {
+    "test_races.py",
+    "test_servers.py",
+    "test_live_races.py",
+    "test_live_servers.py",
+}
 _LEFT_TO_CLUSTER = (
     "tests/conformance/live_metrics/test_failures.py",
     "tests/conformance/simulation/",
@@ -54,11 +60,7 @@ def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
     if "tests/store_migration/" in item.nodeid and "there_and_back" not in item.name:
         return True
     is_random = item.get_closest_marker("hypothesis") is not None
-    return (
-        is_random
-        or item.path.name in {"test_races.py", "test_servers.py", "test_live_servers.py"}
-        or "at_once" in item.name
-    )
+    return is_random or item.path.name in _ON_CLUSTER_ALONE or "at_once" in item.name
 
 
 @pytest.fixture(scope="session")

@@ -114,11 +114,12 @@ class ClickHouseCluster:
         for node in self.nodes:
             node.wait_until_it_answers()
 
-    def address(self, database: str) -> ClickHouseAddress:
-        """Return what VUMETER_STORE would name."""
+    def address(self, database: str, *, first: int = 0) -> ClickHouseAddress:
+        """Return what VUMETER_STORE would name, with the node that is asked first."""
+        nodes = self.nodes[first:] + self.nodes[:first]
         return ClickHouseAddress(
             user="default",
-            hosts=tuple(ClickHouseHost(host=node.host, port=HTTP_PORT) for node in self.nodes),
+            hosts=tuple(ClickHouseHost(host=node.host, port=HTTP_PORT) for node in nodes),
             database=database,
             cluster=CLUSTER,
         )

@@ -231,7 +231,7 @@ async def test_writers_race_while_the_storing_node_is_killed(
 
     async def write(writer: int) -> None:
         own = HttpClickHouse.at(
-            rotated(cluster.address(clickhouse.layout.database), writer), "", query_seconds=3
+            cluster.address(clickhouse.layout.database, first=writer), "", query_seconds=3
         )
         turn = 0
         while not is_over.is_set():
@@ -280,8 +280,3 @@ def with_(
         database=address.database,
         cluster=cluster or address.cluster,
     )
-
-
-def rotated(address: ClickHouseAddress, by: int) -> ClickHouseAddress:
-    """Return the address with another host first."""
-    return with_(address, hosts=address.hosts[by:] + address.hosts[:by])

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.commands.files import point_labels, point_table, point_text
+from vumeter_server.commands.files.point_columns import COLUMNS, TYPES
 from vumeter_server.commands.files.point_table import PointTables
 from vumeter_server.commands.files.point_text import Csv, Ndjson
-from vumeter_server.commands.files.points import COLUMNS, TYPES
 from vumeter_server.custom_metrics import wire
 from vumeter_server.times.rfc3339 import format_rfc3339
 

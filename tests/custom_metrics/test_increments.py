@@ -245,3 +245,9 @@ def test_merging_shifts_negative_indexes_downward() -> None:
     )
     assert at_scale(fine, 1).positive == ExponentialBuckets(-2, (1, 2, 1))
     assert at_scale(fine, 0).positive == ExponentialBuckets(-1, (3, 1))
+
+
+def test_a_histogram_that_has_other_buckets_than_when_it_was_empty_adds_nothing_to_them() -> None:
+    before = GivenDistribution(count=0, sum=0.0, counts=(0, 0))
+    after = GivenDistribution(count=1, sum=2.0, min=2.0, max=2.0)
+    assert difference(before, after) is None

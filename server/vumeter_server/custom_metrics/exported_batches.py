@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,8 @@ from vumeter_server.custom_metrics.bucket_columns import collect
 from vumeter_server.custom_metrics.exported import ExportedBatch
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.model import Batch
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,6 +37,18 @@ class StoredPoints:
         self.numbers.append(number)
         self.values.append(value)
 
+    def add_all(self, numbers: Sequence[int], values: Sequence[float], factor: float) -> None:
+        """Store the values of points, multiplied."""
+        self.numbers += numbers
+        self.values += values if factor == 1.0 else [value * factor for value in values]
+
+    def add_counted(self, numbers: Sequence[int], values: Sequence[float], factor: float) -> None:
+        """Do as `add_all`, but store nothing of points that count nothing."""
+        if not all(values):
+            numbers = [number for number, value in zip(numbers, values, strict=True) if value]
+            values = [value for value in values if value]
+        self.add_all(numbers, values, factor)
+
     def batch(self, given: ExportedBatch) -> Batch:
         """Return the points as they are stored; `given` is what they are of."""
         numbers = np.array(self.numbers, np.int64)
@@ -41,14 +57,8 @@ class StoredPoints:
         names, name_of = _numbered([metric.name for metric in metrics])
         types = np.array([metric.type for metric in metrics], np.uint8)
         used, of_labels = np.unique(_chosen(given.label_set_indexes, numbers), return_inverse=True)
-        sessions, session_indexes = _numbered([given.session_ids[each] for each in self.numbers])
-        if "" in sessions:
-            # Without a session.
-            none = sessions.index("")
-            session_indexes = np.where(
-                session_indexes == none, -1, session_indexes - (session_indexes > none)
-            ).astype(np.int32)
-            del sessions[none]
+        # "" is that of points without one, whose index is -1.
+        sessions, session_numbers = _numbered(["", *chosen(given.session_ids, self.numbers)])
         # Without a negative zero.
         values = np.array(self.values, np.float64) + 0.0
         times_us = _chosen(given.times_ns, numbers) // 1_000
@@ -60,16 +70,21 @@ class StoredPoints:
             times_us=times_us,
             label_sets=[given.label_sets[index] for index in used.tolist()],
             label_set_indexes=of_labels.astype(np.int32),
-            sessions=sessions,
-            session_indexes=session_indexes,
+            sessions=sessions[1:],
+            session_indexes=session_numbers[1:] - 1,
             distributions=collect(self.histograms),
         )
 
 
+def chosen(items: list[T], numbers: Sequence[int]) -> list[T]:
+    """Return the items of these numbers."""
+    if isinstance(numbers, range):
+        return items[numbers.start : numbers.stop]
+    return [items[number] for number in numbers]
+
+
 def _numbered(items: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:
-    numbers: dict[str, int] = {}
-    for item in items:
-        numbers.setdefault(item, len(numbers))
+    numbers = dict(zip(dict.fromkeys(items), itertools.count()))
     return list(numbers), np.fromiter(map(numbers.__getitem__, items), np.int32, len(items))
 
 

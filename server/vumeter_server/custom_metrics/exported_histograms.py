@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from vumeter_server.custom_metrics.distribution_rules import problem_of
+from vumeter_server.custom_metrics.distribution_rules import problem_of, problems_of
 from vumeter_server.custom_metrics.given_distributions import (
     NO_BUCKETS,
     GivenDistribution,
@@ -35,14 +36,19 @@ def in_other_unit(given: GivenDistribution, factor: float) -> GivenDistribution:
     )
 
 
-def within_buckets(given: GivenDistribution) -> GivenDistribution:
-    """Return what can be stored of an increment whose numbers do not fit its buckets any more.
+def within_buckets(given: Sequence[GivenDistribution]) -> list[GivenDistribution]:
+    """Return what can be stored of increments whose numbers may not fit their buckets any more.
 
     The sum of a cumulative histogram is rounded at each step, and its minimum and maximum are of
     its whole life. What does not fit is left out, the buckets last.
     """
-    if problem_of(given) is None:
-        return given
+    return [
+        each if problem is None else _what_fits(each)
+        for each, problem in zip(given, problems_of(given), strict=True)
+    ]
+
+
+def _what_fits(given: GivenDistribution) -> GivenDistribution:
     without = replace(given, min=None, max=None)
     if (without.bounds or without.scale is not None) and problem_of(without) is None:
         return without

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +22,6 @@ from vumeter_server.custom_metrics.questions import SessionMetric, Timeseries
 # What a client takes that does not say otherwise is 4 MiB.
 MAX_MESSAGE_BYTES: Final = 3_500_000
 MAX_LABEL_SETS_KEPT: Final = 100_000
-# No message begins with it.
-_UNWRITTEN: Final = b"\0"
 _IDS: Final = ("agent_id", "environment_id")
 TYPES: Mapping[MetricType | None, pb.MetricType] = {
     None: pb.METRIC_TYPE_UNSPECIFIED,
@@ -45,41 +44,50 @@ def read_export(request: pb.ExportPointsRequest, token: ResumeToken) -> ExportRe
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenMessage:
+    """A message that is bytes already."""
+
+    data: bytes
+
+    def SerializeToString(self) -> bytes:
+        """Return the bytes."""
+        return self.data
+
+
 class PieceWriter:
     """Writes the messages of one export; used by one thread at a time."""
 
     def __init__(self, token: ResumeToken) -> None:
         self._token = token
-        self._label_sets: dict[LabelSet, bytes] = {}
-        self._labels: dict[tuple[str, str], bytes] = {}
+        self._label_sets = _WrittenLabelSets()
 
     def write(self, piece: ExportPiece) -> list[Any]:
         """Return some points as an ExportPointsResponse, or as several if one is too large."""
         position = piece.position
         message = wire.EXPORTED(
-            columns=self.columns(piece.batch),
             resume_token=self._token.behind(position.time_us, position.points),
             progress=piece.progress,
         )
-        if message.ByteSize() <= MAX_MESSAGE_BYTES or len(piece.batch) == 1:
-            return [message]
+        self._add_columns(message.columns, piece.batch)
+        data = message.SerializeToString()
+        if len(data) <= MAX_MESSAGE_BYTES or len(piece.batch) == 1:
+            return [WrittenMessage(data)]
         return [each for half in piece.halves() for each in self.write(half)]
 
-    def columns(self, batch: Batch) -> Any:
-        """Return a batch as the PointColumns that would be recorded as it."""
+    def _add_columns(self, columns: Any, batch: Batch) -> None:
+        """Fill in the PointColumns that would be recorded as a batch."""
         types = np.zeros(len(batch.names), np.int64)
         types[batch.name_indexes] = batch.types
-        columns = wire.EXPORTED_COLUMNS(
-            names=batch.names,
-            types=[TYPES[MetricType(each)] for each in types.tolist()],
-            name_indexes=varints.encode(batch.name_indexes),
-            values=batch.values.astype("<f8").tobytes(),
-            times_us=varints.encode(batch.times_us),
-            label_sets=self._written(batch.label_sets),
-            label_set_indexes=varints.encode(batch.label_set_indexes),
-            sessions=batch.sessions,
-        )
+        columns.names.extend(batch.names)
+        columns.types.extend([TYPES[MetricType(each)] for each in types.tolist()])
+        columns.name_indexes = varints.encode(batch.name_indexes)
+        columns.values = batch.values.astype("<f8").tobytes()
+        columns.times_us = varints.encode(batch.times_us)
+        columns.label_sets.extend(self._label_sets.of(batch.label_sets))
+        columns.label_set_indexes = varints.encode(batch.label_set_indexes)
         if batch.sessions:
+            columns.sessions.extend(batch.sessions)
             columns.session_indexes = varints.encode(batch.session_indexes + 1)
         distributions = batch.distributions
         if distributions is not None:
@@ -87,29 +95,40 @@ class PieceWriter:
             sums = batch.values[distributions.positions].tolist()
             for given in given_of(distributions, sums):
                 columns.distributions.add().MergeFromString(_distribution(given))
-        return columns
 
-    def _written(self, label_sets: Sequence[LabelSet]) -> list[bytes]:
-        """Return label sets as bytes; most were written before."""
-        known = self._label_sets
-        written = [known.get(each, _UNWRITTEN) for each in label_sets]
-        if _UNWRITTEN in written:
-            if len(known) > MAX_LABEL_SETS_KEPT:
-                known.clear()
-                self._labels.clear()
-            for place, (label_set, found) in enumerate(zip(label_sets, written, strict=True)):
-                if found is _UNWRITTEN:
-                    # Parts of a message, one after another, are the message.
-                    written[place] = known[label_set] = b"".join(map(self._label, label_set))
-        return written
 
-    def _label(self, label: tuple[str, str]) -> bytes:
-        """Return one label as a LabelSet that has no other."""
-        written = self._labels.get(label)
-        if written is None:
-            name, value = label
-            given: dict[str, Any] = {name: value} if name in _IDS else {"tags": {name: value}}
-            written = self._labels[label] = pb.LabelSet(**given).SerializeToString()
+class _WrittenLabelSets:
+    """Label sets as bytes, each written once."""
+
+    def __init__(self) -> None:
+        # By the id of the object, which no other has while it is kept: stores give a label set as
+        # the same object again, and its labels need not be compared.
+        self._known: dict[int, bytes] = {}
+        self._kept: list[LabelSet] = []
+        self._labels = _WrittenLabels()
+
+    def of(self, label_sets: Sequence[LabelSet]) -> list[bytes]:
+        """Return label sets as the bytes of their messages."""
+        known = self._known
+        if len(known) > MAX_LABEL_SETS_KEPT:
+            known.clear()
+            self._kept.clear()
+            self._labels.clear()
+        missing = [each for each in label_sets if id(each) not in known]
+        for each in missing:
+            # Parts of a message, one after another, are the message.
+            known[id(each)] = b"".join(map(self._labels.__getitem__, each))
+        self._kept += missing
+        return list(map(known.__getitem__, map(id, label_sets)))
+
+
+class _WrittenLabels(dict[tuple[str, str], bytes]):
+    """Labels as bytes, each the LabelSet that has no other."""
+
+    def __missing__(self, label: tuple[str, str]) -> bytes:
+        name, value = label
+        given: dict[str, Any] = {name: value} if name in _IDS else {"tags": {name: value}}
+        written = self[label] = pb.LabelSet(**given).SerializeToString()
         return written
 
 

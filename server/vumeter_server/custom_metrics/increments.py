@@ -18,6 +18,7 @@ The sum of the increments is never above what was counted; see tests/custom_metr
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -221,7 +222,9 @@ def difference(before: GivenDistribution, after: GivenDistribution) -> GivenDist
 
 
 def _less(after: tuple[int, ...], before: tuple[int, ...]) -> tuple[int, ...] | None:
-    counts = tuple(x - y for x, y in zip(after, before, strict=True))
+    if len(after) != len(before):
+        return None
+    counts = tuple(map(operator.sub, after, before))
     return None if min(counts, default=0) < 0 else counts
 
 

@@ -64,7 +64,7 @@ def write_states(states: SeriesStates) -> bytes:
     ]
     histograms = [
         _Row(series, start_ns, last.time_ns, _row_of(last.histogram))
-        for series, starts in states.lasts.items()
+        for series, starts in (states.lasts if len(numbers) < len(states) else {}).items()
         for start_ns, last in starts.items()
         if last.histogram is not None
     ]

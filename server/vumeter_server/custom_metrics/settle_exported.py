@@ -23,7 +23,7 @@ from vumeter_server.custom_metrics.exported import (
     RoomForMetrics,
     Temporality,
 )
-from vumeter_server.custom_metrics.exported_batches import StoredPoints
+from vumeter_server.custom_metrics.exported_batches import StoredPoints, chosen
 from vumeter_server.custom_metrics.exported_histograms import in_other_unit, within_buckets
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.increments import (
@@ -112,7 +112,7 @@ class _Settling:
         taken = 0
         start = 0
         for metric_index, points in itertools.groupby(batch.metric_indexes):
-            stop = start + sum(1 for _ in points)
+            stop = start + len(list(points))
             taken += self._take_metric(batch.metrics[metric_index], start, stop, wrong)
             start = stop
         return SettledExport(
@@ -203,48 +203,54 @@ class _Settling:
         if batch.histograms[numbers[0]] is not None:
             self._take_histograms(metric, numbers, factor)
         elif temporality is Temporality.CUMULATIVE:
-            for number, added in zip(numbers, self._increments(metric, numbers), strict=True):
-                if added:
-                    points.add(number, added * factor)
+            points.add_counted(numbers, self._increments(metric, numbers), factor)
         elif temporality is Temporality.CHANGE:
             for number in numbers:
                 states = self._find_states(batch.streams[number], metric.name)
                 series, time_ns = batch.series[number], batch.times_ns[number]
                 state = running_sum(states, series, time_ns, batch.values[number])
                 points.add(number, state * factor)
-        else:
+        elif temporality is Temporality.STATE:
             # What did not change is stored of a state, but not of a count.
-            zeros = temporality is Temporality.STATE
-            kept = [number for number in numbers if zeros or batch.values[number]]
-            points.numbers += kept
-            points.values += [batch.values[number] * factor for number in kept]
+            points.add_all(numbers, chosen(batch.values, numbers), factor)
+        else:
+            points.add_counted(numbers, chosen(batch.values, numbers), factor)
 
     def _increments(self, metric: ExportedMetric, numbers: Sequence[int]) -> list[float]:
         """Return what numbers add to their series."""
         batch = self._batch
-        columns = (batch.series, batch.starts_ns, batch.times_ns, batch.values)
-        chosen = [[column[number] for number in numbers] for column in columns]
+        series, starts_ns, times_ns = (
+            chosen(column, numbers) for column in (batch.series, batch.starts_ns, batch.times_ns)
+        )
+        values = chosen(batch.values, numbers)
         # The points of a metric come from one exporter.
         states = self._find_states(batch.streams[numbers[0]], metric.name)
-        found, notes = increments(states, zip(*chosen, strict=True), oldest_ns=self._oldest_ns)
+        given = zip(series, starts_ns, times_ns, values, strict=True)
+        found, notes = increments(states, given, oldest_ns=self._oldest_ns)
         self._notes += notes
         return found
 
     def _take_histograms(
         self, metric: ExportedMetric, numbers: Sequence[int], factor: float
     ) -> None:
-        points = self._points
+        added: dict[int, GivenDistribution] = {}
+        changed: dict[int, GivenDistribution] = {}
         for number in numbers:
             histogram = self._batch.histograms[number]
             found = None if histogram is None else self._added(metric, number, histogram)
-            if found is not None:
-                if factor != 1.0:
-                    found = in_other_unit(found, factor)
-                # As it came it keeps the rules.
-                if found is not histogram:
-                    found = within_buckets(found)
-                points.histograms.append((len(points.values), found))
-                points.add(number, found.sum)
+            if found is None:
+                continue
+            added[number] = found
+            # As it came it keeps the rules.
+            if factor != 1.0:
+                changed[number] = in_other_unit(found, factor)
+            elif found is not histogram:
+                changed[number] = found
+        added |= zip(changed, within_buckets(list(changed.values())), strict=True)
+        points = self._points
+        for number, histogram in added.items():
+            points.histograms.append((len(points.values), histogram))
+            points.add(number, histogram.sum)
 
     def _added(
         self, metric: ExportedMetric, index: int, histogram: GivenDistribution

@@ -32,6 +32,13 @@ class Cutter:
 
     def cut(self, data: bytes) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
         """Return the pieces that are left, and the attributes that were between them."""
+        found = self._pattern.search(data)
+        if found is None:
+            return (data,), ()
+        start = found.start()
+        stop = start + _HEAD_BYTES + data[start + 1]
+        if found.end() <= stop <= len(data) and self._pattern.search(data, stop) is None:
+            return (data[:start], data[stop:]), (data[start + _HEAD_BYTES : stop],)
         pieces, apart = [], []
         end = 0
         for found in self._pattern.finditer(data):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,7 +23,13 @@ from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.otlp import wire
 from vumeter_server.otlp.histogram_points import READERS, Rejected, read_histograms
 from vumeter_server.otlp.mapping import AttributeMapping
-from vumeter_server.otlp.number_points import NotAttributes, NumberColumns, read_columns, read_each
+from vumeter_server.otlp.number_points import (
+    MOST_NANOSECONDS,
+    NotAttributes,
+    NumberColumns,
+    read_each,
+    read_runs,
+)
 from vumeter_server.otlp.series import (
     NO_RECORDED_VALUE,
     Exporter,
@@ -34,9 +41,6 @@ from vumeter_server.otlp.series import (
 _DELTA: Final = 1
 _CUMULATIVE: Final = 2
 _NOT_OF_NAMES: Final = re.compile(r"[-/]")
-_MOST_NANOSECONDS: Final = 2**63 - 1
-
-
 _TOO_LATE: Final = "must be a time before 2262"
 
 
@@ -78,7 +82,7 @@ class _Collector:
         batch.session_ids += [each.session_id for each in known]
         batch.streams += [exporter.stream] * count
         is_delta = temporality is Temporality.DELTA
-        batch.series += [b"" if is_delta else each.series for each in known]
+        batch.series += [b""] * count if is_delta else [each.series for each in known]
 
     def reject(self, name: str, rejected: Rejected, points: int = 1) -> None:
         """Note points that break a rule."""
@@ -98,16 +102,53 @@ class _Collector:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Run:
+    """The points of one metric as they came; `read` reads those of a histogram."""
+
+    exporter: Exporter
+    metric: ExportedMetric
+    temporality: Temporality
+    points: Sequence[Any]
+    read: Callable[[Any], GivenDistribution] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _RejectedRun:
+    """As many points of a metric that none is taken of."""
+
+    name: str
+    rejected: Rejected
+    points: int
+
+
 def decode(
     request: Any, mapping: AttributeMapping, exporters: KnownExporters
 ) -> tuple[ExportedBatch, Notes]:
     """Return the points of a request whose messages are those of `wire`."""
     collector = _Collector(exporters=exporters)
+    runs: list[_Run | _RejectedRun] = []
     for of_resource in request.resource_metrics:
         for of_scope in of_resource.scope_metrics:
             exporter = exporters.exporter(mapping, of_resource.resource, of_scope.scope)
-            for metric in of_scope.metrics:
-                _metric(collector, exporter, metric)
+            runs += [
+                _run(exporter, metric)
+                for metric in of_scope.metrics
+                if metric.WhichOneof("data") is not None
+            ]
+    # All points of a form are read at once, since a request has few points of many metrics.
+    given = [run for run in runs if isinstance(run, _Run)]
+    columns = iter(read_runs([run.points for run in given if run.read is None]))
+    histograms = _histograms_of(exporters, [run for run in given if run.read is not None])
+    for run in runs:
+        if isinstance(run, _RejectedRun):
+            collector.reject(run.name, run.rejected, run.points)
+            continue
+        collector.batch.metrics.append(run.metric)
+        if run.read is None:
+            _numbers(collector, run, next(columns))
+        else:
+            _histograms(collector, run, next(histograms))
     collector.batch.label_sets = [known.labels.label_set for known in collector.label_sets]
     return collector.batch, collector.notes()
 
@@ -117,27 +158,24 @@ def metric_name(name: str) -> str:
     return _NOT_OF_NAMES.sub("_", name)
 
 
-def _metric(collector: _Collector, exporter: Exporter, metric: Any) -> None:
+def _run(exporter: Exporter, metric: Any) -> _Run | _RejectedRun:
     kind = metric.WhichOneof("data")
-    if kind is None:
-        return
     data = getattr(metric, kind)
     name = metric_name(metric.name)
     try:
         _check_name(name)
         metric_type, temporality = _meaning(kind, data)
     except Rejected as rejected:
-        collector.reject(name, rejected, _count(data.data_points))
-        return
-    collector.batch.metrics.append(
-        ExportedMetric(
+        return _RejectedRun(name=name, rejected=rejected, points=_count(data.data_points))
+    return _Run(
+        exporter=exporter,
+        metric=ExportedMetric(
             name=name, type=metric_type, unit=metric.unit, description=metric.description
-        )
+        ),
+        temporality=temporality,
+        points=data.data_points[:],
+        read=READERS.get(kind),
     )
-    if kind in READERS:
-        _histograms(collector, exporter, name, temporality, data.data_points, READERS[kind])
-    elif data.data_points:
-        _numbers(collector, exporter, name, temporality, data.data_points)
 
 
 def _count(points: Sequence[Any]) -> int:
@@ -171,39 +209,36 @@ def _meaning(kind: str, data: Any) -> tuple[MetricType, Temporality]:
     return MetricType.GAUGE, Temporality.CHANGE if is_delta else Temporality.STATE
 
 
-def _numbers(
-    collector: _Collector,
-    exporter: Exporter,
-    name: str,
-    temporality: Temporality,
-    points: Sequence[bytes],
-) -> None:
-    try:
-        columns = read_columns(points)
-        known = _known(collector, exporter, columns)
-    except NotAttributes:
-        columns = read_each(points)
-        known = _known(collector, exporter, columns)
-    too_late = np.maximum(columns.starts_ns, columns.times_ns) > _MOST_NANOSECONDS
-    taken = columns.has_value & ~too_late
+def _numbers(collector: _Collector, run: _Run, columns: NumberColumns | None) -> None:
+    """Add numbers; `columns` is None where they are read one by one."""
+    known: Sequence[KnownPoint] | None = None
+    if columns is not None:
+        with contextlib.suppress(NotAttributes):
+            known = _known(collector, run.exporter, columns)
+    if columns is None or known is None:
+        columns = read_each(run.points)
+        known = _known(collector, run.exporter, columns)
     is_empty = [each.is_empty for each in known]
-    if True in is_empty or not taken.all():
-        for empty, late, has_value in zip(
-            is_empty, too_late.tolist(), columns.has_value.tolist(), strict=True
+    if True in is_empty or not columns.are_whole:
+        late = np.maximum(columns.starts_ns, columns.times_ns) > MOST_NANOSECONDS
+        for empty, is_late, has_value in zip(
+            is_empty, late.tolist(), columns.has_value.tolist(), strict=True
         ):
             if not empty and not has_value:
-                collector.reject(name, Rejected(Reason.VALUE, "must have a value"))
-            elif not empty and late:
-                collector.reject(name, Rejected(Reason.TIME, _TOO_LATE))
-        taken &= ~np.array(is_empty)
-        known = [known[index] for index in np.flatnonzero(taken).tolist()]
+                rejected = Rejected(Reason.VALUE, "must have a value")
+                collector.reject(run.metric.name, rejected)
+            elif not empty and is_late:
+                collector.reject(run.metric.name, Rejected(Reason.TIME, _TOO_LATE))
+        taken = np.flatnonzero(columns.has_value & ~late & ~np.array(is_empty, np.bool_))
+        known = [known[index] for index in taken.tolist()]
+        columns = columns.at(taken)
     collector.add(
-        exporter,
-        temporality,
+        run.exporter,
+        run.temporality,
         known,
-        columns.values[taken].tolist(),
-        columns.starts_ns[taken].tolist(),
-        columns.times_ns[taken].tolist(),
+        columns.values.tolist(),
+        columns.starts_ns.tolist(),
+        columns.times_ns.tolist(),
         [None] * len(known),
     )
 
@@ -215,28 +250,44 @@ def _known(
     return [find(rest) or read(exporter, rest) for rest in columns.rests]
 
 
-def _histograms(
-    collector: _Collector,
-    exporter: Exporter,
-    name: str,
-    temporality: Temporality,
-    points: Sequence[Any],
-    read: Callable[[Any], GivenDistribution],
-) -> None:
-    each = [
-        (point, collector.exporters.of_histogram(exporter, point.attributes, point.flags))
-        for point in points
+_Histogram = tuple[Any, KnownPoint, GivenDistribution | Rejected]
+
+
+def _histograms_of(exporters: KnownExporters, runs: Sequence[_Run]) -> Iterator[list[_Histogram]]:
+    """Yield the points of each run that have a value, with their labels and histograms."""
+    found = [
+        [
+            (point, known)
+            for point in run.points
+            if not (
+                known := exporters.of_histogram(run.exporter, point.attributes, point.flags)
+            ).is_empty
+        ]
+        for run in runs
     ]
-    each = [(point, known) for point, known in each if not known.is_empty]
-    found = read_histograms([point for point, _ in each], read)
+    histograms = iter(
+        read_histograms(
+            [
+                (point, run.read)
+                for run, points in zip(runs, found, strict=True)
+                for point, _ in points
+                if run.read is not None
+            ]
+        )
+    )
+    for points in found:
+        yield [(point, known, next(histograms)) for point, known in points]
+
+
+def _histograms(collector: _Collector, run: _Run, points: Sequence[_Histogram]) -> None:
     taken: list[tuple[KnownPoint, float, int, int, GivenDistribution]] = []
-    for (point, known), histogram in zip(each, found, strict=True):
+    for point, known, histogram in points:
         start_ns, time_ns = point.start_time_unix_nano, point.time_unix_nano
-        if max(start_ns, time_ns) > _MOST_NANOSECONDS:
-            collector.reject(name, Rejected(Reason.TIME, _TOO_LATE))
+        if max(start_ns, time_ns) > MOST_NANOSECONDS:
+            collector.reject(run.metric.name, Rejected(Reason.TIME, _TOO_LATE))
         elif isinstance(histogram, Rejected):
-            collector.reject(name, histogram)
+            collector.reject(run.metric.name, histogram)
         else:
             taken.append((known, histogram.sum, start_ns, time_ns, histogram))
     if taken:
-        collector.add(exporter, temporality, *zip(*taken, strict=True))
+        collector.add(run.exporter, run.temporality, *zip(*taken, strict=True))

@@ -65,11 +65,11 @@ READERS: Final[Mapping[str, Callable[[Any], GivenDistribution]]] = {
 
 
 def read_histograms(
-    points: Sequence[Any], read: Callable[[Any], GivenDistribution]
+    points: Sequence[tuple[Any, Callable[[Any], GivenDistribution]]],
 ) -> list[GivenDistribution | Rejected]:
-    """Return the histogram of each point, or why it is rejected; `read` is one of READERS."""
+    """Return the histogram of each point, or why it is rejected; with each its one of READERS."""
     found: list[GivenDistribution | Rejected] = []
-    for point in points:
+    for point, read in points:
         try:
             found.append(read(point))
         except Rejected as rejected:

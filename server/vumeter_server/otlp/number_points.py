@@ -7,6 +7,7 @@ and the bytes behind them identify the labels. Points of another form are read o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,8 @@ _START_TAG: Final = 0x11
 _TIME_TAG: Final = 0x19
 _DOUBLE_TAG: Final = 0x21
 _INT_TAG: Final = 0x31
+MOST_NANOSECONDS: Final = 2**63 - 1
+"""Later times cannot be stored."""
 _ATTRIBUTE_TAG: Final = b"\x3a"
 _FLAGS_TAG: Final = b"\x40"
 _TIME_AND_VALUE: Final = [
@@ -31,8 +34,8 @@ _TIME_AND_VALUE: Final = [
 ]
 # A gauge has no start.
 _FORMS: Final = {
-    _START_TAG: np.dtype([("start_tag", "u1"), ("start", "<u8"), *_TIME_AND_VALUE]),
-    _TIME_TAG: np.dtype(_TIME_AND_VALUE),
+    bytes([_START_TAG]): np.dtype([("start_tag", "u1"), ("start", "<u8"), *_TIME_AND_VALUE]),
+    bytes([_TIME_TAG]): np.dtype(_TIME_AND_VALUE),
 }
 
 
@@ -53,6 +56,7 @@ class NumberColumns:
         values: the value; NaN where there is none.
         has_value: whether there is one.
         rests: attributes and flags in the bytes of protobuf.
+        are_whole: whether all surely have a value, and times that can be stored.
     """
 
     starts_ns: npt.NDArray[np.uint64]
@@ -60,16 +64,48 @@ class NumberColumns:
     values: npt.NDArray[np.float64]
     has_value: npt.NDArray[np.bool_]
     rests: list[bytes]
+    are_whole: bool
+
+    def at(self, chosen: slice | npt.NDArray[np.int64]) -> NumberColumns:
+        """Return some of the points, without what is behind their numbers."""
+        return NumberColumns(
+            starts_ns=self.starts_ns[chosen],
+            times_ns=self.times_ns[chosen],
+            values=self.values[chosen],
+            has_value=self.has_value[chosen],
+            rests=self.rests[chosen] if isinstance(chosen, slice) else [],
+            are_whole=self.are_whole,
+        )
 
 
-def read_columns(points: Sequence[bytes]) -> NumberColumns:
-    """Read points as most SDKs write them; raises NotAttributes of others, and of very few.
+def read_runs(runs: Sequence[Sequence[bytes]]) -> list[NumberColumns | None]:
+    """Read the points of metrics as most SDKs write them; None for those of other forms.
 
     What `rests` holds is not checked: `read_rest` raises NotAttributes of it.
     """
-    form = _FORMS.get(points[0][0]) if points[0] else None
-    if form is None or len(points) < _FEW:
+    found: list[NumberColumns | None] = [None] * len(runs)
+    for tag in _FORMS:
+        numbers = [number for number, run in enumerate(runs) if run and run[0][:1] == tag]
+        try:
+            columns = _read_columns([point for number in numbers for point in runs[number]])
+        except NotAttributes:
+            for number in numbers:
+                with contextlib.suppress(NotAttributes):
+                    found[number] = _read_columns(runs[number])
+            continue
+        start = 0
+        for number in numbers:
+            stop = start + len(runs[number])
+            found[number] = columns.at(slice(start, stop))
+            start = stop
+    return found
+
+
+def _read_columns(points: Sequence[bytes]) -> NumberColumns:
+    """Read points of one form; raises NotAttributes of others, and of very few."""
+    if len(points) < _FEW:
         raise NotAttributes
+    form = _FORMS[points[0][:1]]
     size = form.itemsize
     heads = b"".join([point[:size] for point in points])
     if len(heads) != size * len(points):
@@ -77,7 +113,8 @@ def read_columns(points: Sequence[bytes]) -> NumberColumns:
     read = np.frombuffer(heads, form)
     is_int = read["value_tag"] == _INT_TAG
     fits = (read["time_tag"] == _TIME_TAG) & (is_int | (read["value_tag"] == _DOUBLE_TAG))
-    if form is _FORMS[_START_TAG]:
+    has_starts = "start" in (form.names or ())
+    if has_starts:
         fits &= read["start_tag"] == _START_TAG
     if not fits.all():
         raise NotAttributes
@@ -85,13 +122,15 @@ def read_columns(points: Sequence[bytes]) -> NumberColumns:
     if is_int.any():
         whole = read["value"].copy().view(np.int64)
         values = np.where(is_int, whole.astype(np.float64), values)
-    none = np.zeros(len(points), np.uint64)
+    starts_ns = read["start"].copy() if has_starts else np.zeros(len(points), np.uint64)
+    times_ns = read["time"].copy()
     return NumberColumns(
-        starts_ns=read["start"].copy() if form is _FORMS[_START_TAG] else none,
-        times_ns=read["time"].copy(),
+        starts_ns=starts_ns,
+        times_ns=times_ns,
         values=values,
         has_value=np.ones(len(points), bool),
         rests=[point[size:] for point in points],
+        are_whole=max(int(starts_ns.max()), int(times_ns.max())) <= MOST_NANOSECONDS,
     )
 
 
@@ -114,6 +153,7 @@ def read_each(points: Sequence[bytes]) -> NumberColumns:
             wire.NUMBER_POINT(attributes=each.attributes, flags=each.flags).SerializeToString()
             for each in read
         ],
+        are_whole=False,
     )
 
 

@@ -41,7 +41,7 @@ class KnownAttributes:
     digest: bytes
 
 
-@dataclass(kw_only=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class KnownPoint:
     """What all attributes of a point became, and its flags.
 
@@ -83,6 +83,7 @@ class Exporter:
         pieces: what the attributes became that are left when those are cut out, by what is left.
         histograms: what all attributes of a histogram became, by its flags and them.
         sessions: what attributes name.
+        attributes: key and value of attributes.
     """
 
     mapping: AttributeMapping
@@ -97,6 +98,7 @@ class Exporter:
     pieces: dict[tuple[bytes, ...], KnownPoint] = field(default_factory=dict)
     histograms: dict[tuple[int, tuple[bytes, ...]], KnownPoint] = field(default_factory=dict)
     sessions: dict[bytes, str] = field(default_factory=dict)
+    attributes: dict[bytes, tuple[str, Value]] = field(default_factory=dict)
 
     def split(self, attributes: Sequence[bytes]) -> tuple[tuple[bytes, ...], Sequence[bytes]]:
         """Return the attributes that come again and again, and the others."""
@@ -178,12 +180,10 @@ class KnownExporters:
         if left.apart:
             # Attributes that the cutter does not find.
             return None
-        return KnownPoint(
-            attributes=left.attributes,
-            apart=apart,
-            session_id=self._session(exporter, apart) or left.session_id,
-            is_empty=left.is_empty,
-        )
+        session = exporter.sessions.get(apart[0]) if len(apart) == 1 else None
+        if session is None:
+            session = self._session(exporter, apart)
+        return KnownPoint(left.attributes, apart, session or left.session_id, left.is_empty)
 
     def of_histogram(
         self, exporter: Exporter, attributes: Iterable[bytes], flags: int
@@ -205,15 +205,13 @@ class KnownExporters:
         others, apart = exporter.split(attributes)
         known = exporter.known.get(others) or self._labels(exporter, others)
         session = known.labels.session_id
-        return KnownPoint(
-            attributes=known,
-            apart=apart,
-            session_id=(self._session(exporter, apart) if apart else "") or session,
-            is_empty=bool(flags & NO_RECORDED_VALUE),
-        )
+        if apart:
+            session = self._session(exporter, apart) or session
+        return KnownPoint(known, apart, session, bool(flags & NO_RECORDED_VALUE))
 
     def _labels(self, exporter: Exporter, attributes: tuple[bytes, ...]) -> KnownAttributes:
-        point = dict(map(self._read_attribute, attributes))
+        known = exporter.attributes
+        point = dict([known.get(each) or self._attribute(exporter, each) for each in attributes])
         digest = hashlib.blake2b(digest_size=SERIES_BYTES)
         for each in sorted(attributes):
             digest.update(len(each).to_bytes(4, "little"))
@@ -224,6 +222,11 @@ class KnownExporters:
         )
         self._make_room(_ENTRY_BYTES + sum(len(each) + _OBJECT_BYTES for each in attributes))
         exporter.known[attributes] = found
+        return found
+
+    def _attribute(self, exporter: Exporter, attribute: bytes) -> tuple[str, Value]:
+        found = exporter.attributes[attribute] = self._read_attribute(attribute)
+        self._make_room_for_point(2 * len(attribute) + _ENTRY_BYTES)
         return found
 
     def _session(self, exporter: Exporter, apart: Sequence[bytes]) -> str:
@@ -257,6 +260,7 @@ class KnownExporters:
                 exporter.pieces.clear()
                 exporter.histograms.clear()
                 exporter.sessions.clear()
+                exporter.attributes.clear()
             self._bytes_of_points = added_bytes
 
 

@@ -19,6 +19,8 @@ from vumeter_server.live_metrics.model import Event
 from vumeter_server.live_metrics.store import EventsPage, EventsQuery, Tenant, TenantContents
 from vumeter_server.runtime.clock import Clock
 
+EVENTS_A_PAGE = 1_000
+
 
 class MemoryLiveStore:
     """Implements LiveStore on records in memory."""
@@ -64,14 +66,21 @@ class MemoryLiveStore:
         received = self._records.received
         through = len(received) if asked.through is None else asked.through
         chosen = [
-            each.event
+            (place, each.event)
             for place, each in enumerate(received, start=1)
             if asked.after < place <= through
             and not each.dropped
             and asked.tenant_id in (None, each.event.tenant_id)
             and asked.start_us <= each.event.occurred_us < asked.end_us
         ]
-        return EventsPage(events=chosen, after=through, through=through, share=1.0)
+        page = chosen[:EVENTS_A_PAGE]
+        after = page[-1][0] if len(chosen) > len(page) else through
+        return EventsPage(
+            events=[event for _, event in page],
+            after=after,
+            through=through,
+            share=after / through if through else 1.0,
+        )
 
     async def set_limit(self, tenant_id: str, max_concurrent_calls: int | None) -> Tenant:
         self._records.check_available()

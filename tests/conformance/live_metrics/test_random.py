@@ -21,7 +21,7 @@ from tests.conformance.live_metrics.random_events import (
     check,
     received,
 )
-from tests.effort import tries
+from tests.effort import LONG, tries
 from tests.live_metrics.stores import HOUR, MINUTE, NINE
 
 from vumeter_server.errors import Conflict
@@ -30,8 +30,18 @@ from vumeter_server.live_metrics.model import (
 )
 from vumeter_server.live_metrics.store import LiveStore
 
+# An example asks a cluster some hundred times, and has a database of its own.
+pytestmark = pytest.mark.timeout(600)
+SHORT = [name for name in FACTORIES if LONG or name != "clickhouse cluster"]
 
-@pytest.fixture(params=[name for name in FACTORIES if name != "memory"])
+
+@pytest.fixture(params=SHORT)
+def factory(request: pytest.FixtureRequest) -> Factory:
+    """Each store, but for those that only the long mode has time for."""
+    return FACTORIES[request.param]
+
+
+@pytest.fixture(params=[name for name in SHORT if name != "memory"])
 def tested(request: pytest.FixtureRequest) -> Factory:
     """Each store that the one in memory is the oracle of."""
     return FACTORIES[request.param]

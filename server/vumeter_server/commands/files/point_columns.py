@@ -1,4 +1,4 @@
-"""The columns of exported points, as `wire.EXPORTED` has them, as arrays."""
+"""The columns of files of points, and those of `wire.EXPORTED` as arrays."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.commands.files.points import TYPES
+from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import varints
 
+COLUMNS: Final = (
+    *("timestamp", "name", "type", "value", "agent_id", "environment_id", "session_id"),
+    *("tags", "distribution"),
+)
+TYPES: Final[Mapping[str, pb.MetricType]] = {
+    "counter": pb.METRIC_TYPE_COUNTER,
+    "gauge": pb.METRIC_TYPE_GAUGE,
+    "histogram": pb.METRIC_TYPE_HISTOGRAM,
+}
 TYPE_NAMES: Final[Mapping[int, str]] = {number: name for name, number in TYPES.items()}
 
 Numbers = npt.NDArray[np.integer]

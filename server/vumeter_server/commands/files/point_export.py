@@ -10,9 +10,9 @@ from vumeter.custom_metrics.v1 import query_pb2
 from vumeter_server.api.times import timestamp
 from vumeter_server.commands.files import point_columns, point_table
 from vumeter_server.commands.files.export_run import Exportable
+from vumeter_server.commands.files.point_columns import COLUMNS
 from vumeter_server.commands.files.point_table import PointTables
 from vumeter_server.commands.files.point_text import Csv, Ndjson
-from vumeter_server.commands.files.points import COLUMNS
 from vumeter_server.commands.remote import Remote
 from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.matchers import Matcher

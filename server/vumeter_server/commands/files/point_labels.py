@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.commands.files.known import Known
 from vumeter_server.custom_metrics import wire
 
 Numbers = npt.NDArray[np.integer]
@@ -44,11 +45,13 @@ class LabelNumbers:
         self.environments: dict[str, int] = {}
         self.keys: dict[str, int] = {}
         self.values: dict[str, int] = {}
-        self._label_sets: dict[bytes, int] = {}
-        self._tags: dict[bytes, tuple[str, str]] = {}
-        # By label set.
+        self._label_sets = Known(self._add_label_set)
+        # By entry of a label set, the key and the number of the tag.
+        self._tags = Known(self._add_tag)
+        # By label set; its tags are [first[i], first[i + 1]) of `tag_numbers`.
         self._agent, self._environment, self._first = array("i"), array("i"), array("i", [0])
-        # Those of all label sets, one after another.
+        self._tag_numbers = array("i")
+        # By tag.
         self._tag_keys, self._tag_values = array("i"), array("i")
         self._bytes = 0
 
@@ -59,33 +62,24 @@ class LabelNumbers:
 
     def number(self, label_sets: Sequence[bytes]) -> Numbers:
         """Return the numbers of label sets, as messages of `wire` have them."""
-        known = self._label_sets
-        numbers = [known.get(each, -1) for each in label_sets]
-        if -1 in numbers:
-            for place, number in enumerate(numbers):
-                if number < 0:
-                    numbers[place] = self._add(label_sets[place])
-        return np.array(numbers, np.int32)
+        found = map(self._label_sets.__getitem__, label_sets)
+        return np.fromiter(found, np.int32, len(label_sets))
 
-    def _add(self, label_set: bytes) -> int:
-        number = self._label_sets.get(label_set)
-        if number is not None:
-            return number
+    def _add_label_set(self, label_set: bytes) -> int:
         agent_id, environment_id, *entries = wire.split_label_set(label_set)
         self._agent.append(_numbered(self.agents, agent_id))
         self._environment.append(_numbered(self.environments, environment_id))
-        for key, value in sorted(map(self._tag, entries)):
-            self._tag_keys.append(self.keys.setdefault(key, len(self.keys)))
-            self._tag_values.append(self.values.setdefault(value, len(self.values)))
-        self._first.append(len(self._tag_keys))
+        tags = sorted(map(self._tags.__getitem__, entries))
+        self._tag_numbers.extend([number for _, number in tags])
+        self._first.append(len(self._tag_numbers))
         self._bytes += len(label_set) + _OVERHEAD_BYTES
-        return self._label_sets.setdefault(label_set, len(self._label_sets))
+        return len(self._agent) - 1
 
-    def _tag(self, entry: bytes) -> tuple[str, str]:
-        tag = self._tags.get(entry)
-        if tag is None:
-            tag = self._tags[entry] = wire.read_tag(entry)
-        return tag
+    def _add_tag(self, entry: bytes) -> tuple[str, int]:
+        key, value = wire.read_tag(entry)
+        self._tag_keys.append(self.keys.setdefault(key, len(self.keys)))
+        self._tag_values.append(self.values.setdefault(value, len(self.values)))
+        return key, len(self._tag_keys) - 1
 
     def agents_of(self, numbers: Numbers) -> Numbers:
         """Return the numbers of the agents of label sets."""
@@ -104,10 +98,11 @@ class LabelNumbers:
         np.cumsum(counts, out=offsets[1:])
         places = np.arange(offsets[-1], dtype=np.int32)
         places += np.repeat(starts - offsets[:-1], counts)
+        tags = _view(self._tag_numbers)[places]
         return Tags(
             offsets=offsets,
-            keys=_view(self._tag_keys)[places],
-            values=_view(self._tag_values)[places],
+            keys=_view(self._tag_keys)[tags],
+            values=_view(self._tag_values)[tags],
         )
 
 

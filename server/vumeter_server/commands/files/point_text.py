@@ -12,11 +12,12 @@ import numpy as np
 import orjson
 
 from vumeter_server.commands.files import point_columns
+from vumeter_server.commands.files.known import Known
 from vumeter_server.commands.files.point_columns import TYPE_NAMES
 from vumeter_server.commands.files.sinks import csv_of
 from vumeter_server.custom_metrics import wire
 
-MAX_LABEL_SETS_KEPT: Final = 50_000
+MAX_LABEL_SETS_KEPT: Final = 100_000
 
 T = TypeVar("T")
 
@@ -96,21 +97,20 @@ class _LabelTexts(Generic[T]):
 
     def __init__(self, make: Callable[[str, str, dict[str, str]], T]) -> None:
         self._make = make
-        self._known: dict[bytes, T] = {}
+        self._known = Known(self._read)
+        self._tags = Known(wire.read_tag)
 
     def of(self, columns: Any) -> list[T]:
         """Return the text of each label set of PointColumns."""
-        return list(map(self._of, columns.label_sets))
+        if len(self._known) > MAX_LABEL_SETS_KEPT:
+            self._known.clear()
+            self._tags.clear()
+        return list(map(self._known.__getitem__, columns.label_sets))
 
-    def _of(self, label_set: bytes) -> T:
-        found = self._known.get(label_set)
-        if found is None:
-            if len(self._known) >= MAX_LABEL_SETS_KEPT:
-                self._known.clear()
-            agent_id, environment_id, *entries = wire.split_label_set(label_set)
-            tags = dict(sorted(map(wire.read_tag, entries)))
-            found = self._known[label_set] = self._make(agent_id, environment_id, tags)
-        return found
+    def _read(self, label_set: bytes) -> T:
+        agent_id, environment_id, *entries = wire.split_label_set(label_set)
+        tags = dict(sorted(map(self._tags.__getitem__, entries)))
+        return self._make(agent_id, environment_id, tags)
 
 
 def _labels_in_json(agent_id: str, environment_id: str, tags: dict[str, str]) -> str:

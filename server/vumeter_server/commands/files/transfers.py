@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,8 +15,6 @@ import click
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vumeter_server.commands.remote import message_of
 
@@ -119,23 +118,33 @@ def _asked_to_wait(error: Any) -> float | None:
 @contextlib.contextmanager
 def bytes_bar(name: str, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show how far a file has been read; on a terminal only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with _bar(name, size, *columns, TimeRemainingColumn()) as (bar, task):
-        yield lambda end_byte: bar.update(task, completed=end_byte)
+    with _bar(name, size, in_bytes=True) as update:
+        yield lambda end_byte: update(completed=end_byte)
 
 
 @contextlib.contextmanager
 def records_bar(noun: str) -> Iterator[Callable[[float, int], None]]:
     """Show which share of an export is done, and how many records; on a terminal only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
-    with _bar(f"0 {noun}", 1, *columns, TimeRemainingColumn()) as (bar, task):
-        yield lambda share, count: bar.update(
-            task, completed=share, description=f"{count:,} {noun}"
-        )
+    with _bar(f"0 {noun}", 1, in_bytes=False) as update:
+        yield lambda share, count: update(completed=share, description=f"{count:,} {noun}")
 
 
 @contextlib.contextmanager
-def _bar(description: str, total: float | None, *columns: Any) -> Iterator[tuple[Progress, Any]]:
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield bar, bar.add_task(description, total=total)
+def _bar(description: str, total: float | None, *, in_bytes: bool) -> Iterator[Callable[..., None]]:
+    """Yield what updates a bar, which shows bytes or a percentage."""
+    if not sys.stderr.isatty():
+        yield lambda **_: None
+        return
+    from rich import progress  # noqa: PLC0415 - only people wait for it
+    from rich.console import Console  # noqa: PLC0415
+
+    text = progress.TextColumn
+    with progress.Progress(
+        text("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn() if in_bytes else text("{task.percentage:.0f} %"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda **changes: bar.update(task, **changes)

@@ -12,7 +12,7 @@ from vumeter_server.live_metrics.counters import COUNTS_AS, Counter
 from vumeter_server.live_metrics.history import Bucket, Buckets, Span, fill_buckets
 from vumeter_server.live_metrics.marks import STARTS_AND_ENDS
 
-_STARTS_AND_ENDS: Final = f"counter IN ({', '.join(f'{kind:d}' for kind in STARTS_AND_ENDS)})"
+STARTS_OR_ENDS: Final = f"counter IN ({', '.join(f'{kind:d}' for kind in STARTS_AND_ENDS)})"
 
 
 def _counted(counted: Counter) -> str:
@@ -77,7 +77,7 @@ async def read_history(
             table=table.name,
             log=LOG,
             mark=int(LiveRowKind.MARK),
-            is_start_or_end=_STARTS_AND_ENDS,
+            is_start_or_end=STARTS_OR_ENDS,
             counted=", ".join(map(_counted, Counter)),
             of_tenant=of_tenant,
             counts=counts,

@@ -29,6 +29,8 @@ Listener = Callable[[Change], None]
 
 MAX_EVENTS_TOGETHER: Final = 20_000
 MAX_WRITES_TOGETHER: Final = 1_000
+MAX_EVENTS_WAITING: Final = 200_000
+MAX_WRITES_WAITING: Final = 20_000
 KNOWN_FOR_SECONDS: Final = 1.0
 """For so long after it was read the log is taken to end where it did; who is wrong loses."""
 READ_AGAIN_AFTER_SECONDS: Final = 4.0
@@ -79,6 +81,7 @@ class LiveLog:
         )
         self._listeners: list[Listener] = []
         self._waiting: list[_WaitingWrite] = []
+        self._waiting_events = 0
         self._appending: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._read_next: asyncio.Task[None] | None = None
@@ -131,10 +134,16 @@ class LiveLog:
     async def append(self, write: LiveWrite[T]) -> T:
         """Append what a write adds, and return its answer.
 
-        Raises what it raises, and Unavailable if it is not known whether it was appended.
+        Raises what it raises, and Unavailable if it is not known whether it was appended, or if too
+        much waits already.
         """
+        if self._waiting_events + len(write.events) > MAX_EVENTS_WAITING and self._waiting:
+            raise Unavailable
+        if len(self._waiting) >= MAX_WRITES_WAITING:
+            raise Unavailable
         waiting = _WaitingWrite(write, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        self._waiting_events += len(write.events)
         if self._appending is None:
             self._appending = asyncio.create_task(self._append_waiting())
         answer: T = await waiting.outcome
@@ -146,6 +155,7 @@ class LiveLog:
             while self._waiting:
                 together = _together(self._waiting)
                 del self._waiting[: len(together)]
+                self._waiting_events -= sum(len(each.write.events) for each in together)
                 try:
                     await self._append(together)
                 except Exception as error:
@@ -156,6 +166,7 @@ class LiveLog:
             self._appending = None
             _fail(self._waiting, Unavailable())
             self._waiting.clear()
+            self._waiting_events = 0
 
     async def _append(self, together: Sequence[_WaitingWrite]) -> None:
         loop = asyncio.get_running_loop()

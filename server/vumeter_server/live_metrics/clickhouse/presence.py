@@ -14,10 +14,12 @@ import pyarrow as pa
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.layout import RECORDED_US
 from vumeter_server.live_metrics.clickhouse.rows import LOG
+from vumeter_server.times.units import DAY_US
 
 _TABLE: Final = "live_servers"
 SAID_EVERY_SECONDS: Final = 5.0
 COUNTS_FOR_SECONDS: Final = 20.0
+ENDED_KEPT: Final = 1_000
 
 
 class LivePresence:
@@ -50,3 +52,18 @@ class LivePresence:
         )
         others: int = found.column("others")[0].as_py()
         return others
+
+    async def forget_ended(self) -> None:
+        """Remove what servers said that ended long ago, if there are many."""
+        layout = self._clickhouse.layout
+        ended = f"{RECORDED_US} < toUnixTimestamp64Micro(now64(6)) - {DAY_US}"
+        found = await self._clickhouse.query(
+            f"SELECT count() AS ended FROM {layout.reads(_TABLE)} WHERE log = {LOG} AND {ended}"
+        )
+        if found.column("ended")[0].as_py() > ENDED_KEPT:
+            statement = (
+                f"ALTER TABLE {layout.local(_TABLE)}{layout.everywhere} DELETE WHERE {ended}"
+            )
+            settings = {"allow_nondeterministic_mutations": 1}
+            for node in self._clickhouse.nodes:
+                await node.command(statement, settings=settings)

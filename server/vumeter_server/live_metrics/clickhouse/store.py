@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from typing import Final, NoReturn, TypeVar
 
 from vumeter_server.clickhouse import ClickHouse
-from vumeter_server.errors import VumeterError
+from vumeter_server.errors import Unavailable, VumeterError
 from vumeter_server.live_metrics.call_state import CallStage
 from vumeter_server.live_metrics.clickhouse.contents import calls_of, count_events, read_page
 from vumeter_server.live_metrics.clickhouse.draft import LiveDraft
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 CALLS_CLOSED_TOGETHER: Final = 500
 CAUGHT_UP_EVERY_SECONDS: Final = 0.25
+TRIED_AGAIN_AFTER_SECONDS: Final = 2.0
 
 
 class ClickHouseLiveStore:
@@ -75,9 +76,15 @@ class ClickHouseLiveStore:
 
     async def keep_up(self) -> NoReturn:
         """Read what other servers append, until cancelled."""
-        await run_periodically(
-            "live_metrics_log", self._log.catch_up, every_seconds=CAUGHT_UP_EVERY_SECONDS
-        )
+
+        async def read_on() -> None:
+            try:
+                await self._log.catch_up()
+            except Unavailable:
+                await asyncio.sleep(TRIED_AGAIN_AFTER_SECONDS)
+                raise
+
+        await run_periodically("live_metrics_log", read_on, every_seconds=CAUGHT_UP_EVERY_SECONDS)
 
     async def keep_present(self) -> NoReturn:
         """Say again and again that this server runs, until cancelled."""
@@ -176,6 +183,7 @@ class ClickHouseLiveStore:
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events received before `before_us` and the calls that need none of them."""
         await self._removal.drop_received_before(before_us)
+        await self._presence.forget_ended()
 
     async def compute_peaks(self) -> int:
         """Compute nothing in advance."""

@@ -14,7 +14,12 @@ from tests.custom_metrics.points import Point
 
 from vumeter_server.custom_metrics.questions import ExportQuery
 from vumeter_server.custom_metrics.sqlite import store as store_module
-from vumeter_server.custom_metrics.sqlite.query import export, export_copy, export_spans
+from vumeter_server.custom_metrics.sqlite.query import (
+    export,
+    export_copy,
+    export_labels,
+    export_spans,
+)
 from vumeter_server.custom_metrics.sqlite.query.export_copy import ExportCopy
 from vumeter_server.errors import StorageDamaged, Unavailable
 from vumeter_server.sqlite.connections import connect_writer
@@ -54,6 +59,38 @@ def test_how_much_is_read_at_once_does_not_show(
                 practice.export(late)
                 == [point for point in expected if late.start_us <= point[3] < late.end_us][100:]
             )
+
+
+def test_what_is_kept_between_pieces_does_not_show(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = practice.export()
+    monkeypatch.setattr(export_labels, "MAX_KEPT", 2)
+    monkeypatch.setattr(export, "MAX_POINTS", 700)
+    assert practice.export() == expected
+
+
+@pytest.mark.parametrize("every", [1, 2, 9], ids=["all", "half", "few"])
+def test_sessions_have_their_names_whichever_share_of_them_is_exported(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    practice.record(
+        *(
+            Point(
+                name="wanted" if n % every == 0 else "other",
+                timestamp=NOON_US + n,
+                session_id=f"session {n}",
+            )
+            for n in range(100)
+        )
+    )
+    monkeypatch.setattr(export_copy, "SESSIONS_AT_ONCE", 7)
+    exported = practice.export(
+        ExportQuery(start_us=NOON_US, end_us=NOON_US + 100, metric_names=("wanted",))
+    )
+    assert [(point[3] - NOON_US, point[5]) for point in exported] == [
+        (n, f"session {n}") for n in range(0, 100, every)
+    ]
 
 
 def test_spans_hold_no_more_than_they_may_unless_a_second_does(

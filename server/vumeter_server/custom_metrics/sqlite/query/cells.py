@@ -200,10 +200,9 @@ class Cells:
         width = int(sessions.max(initial=0)) + 1
         # A sort of numbers is faster than what finds distinct ones by hash, of narrow ones more so.
         is_narrow = len(self.keys) * width <= np.iinfo(np.int32).max
-        pairs = self._places[known].astype(np.int32 if is_narrow else np.int64)
-        pairs *= width
-        pairs += sessions[known].astype(pairs.dtype)
-        pairs.sort()
+        of_pairs: type[np.integer] = np.int32 if is_narrow else np.int64
+        places: npt.NDArray[np.integer] = self._places[known].astype(of_pairs)
+        pairs = np.sort(places * of_pairs(width) + sessions[known].astype(of_pairs))
         is_first = np.ones(len(pairs), np.bool_)
         is_first[1:] = pairs[1:] != pairs[:-1]
         counts: Integers = np.bincount(pairs[is_first] // width, minlength=len(self.keys))

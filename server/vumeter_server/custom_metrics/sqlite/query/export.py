@@ -222,13 +222,13 @@ class ExportReader:
     def _names_of(self, sessions: Integers) -> list[str]:
         """Return the names of sessions; those of the batch before are cached."""
         codes: list[int] = sessions.tolist()
-        missing = [code for code in codes if code not in self._session_names]
-        found = self._copied.copy.session_names(np.array(missing, np.int64)) if missing else []
-        names = dict(zip(missing, found, strict=True))
-        kept = {code: names.get(code, self._session_names.get(code)) for code in codes}
-        if None in kept.values():
-            raise StorageDamaged(detail="sessions: the session of a point is missing")
-        self._session_names = {code: name for code, name in kept.items() if name is not None}
+        names = self._session_names
+        missing = [code for code in codes if code not in names]
+        names |= self._copied.copy.session_names(np.array(missing, np.int64))
+        try:
+            self._session_names = {code: names[code] for code in codes}
+        except KeyError:
+            raise StorageDamaged(detail="sessions: the session of a point is missing") from None
         return list(self._session_names.values())
 
 

@@ -150,11 +150,11 @@ class ExportCopy:
     def _copy_sessions(self, snapshot: Snapshot, codes: npt.NDArray[np.int64]) -> None:
         for start in range(0, len(codes), SESSIONS_AT_ONCE):
             check_cancelled()
-            chosen = orjson.dumps(codes[start : start + SESSIONS_AT_ONCE].tolist()).decode()
+            are_chosen, parameters = _sessions_in(codes[start : start + SESSIONS_AT_ONCE])
             rows = snapshot.connection.execute(
-                "SELECT session_code, name FROM sessions WHERE organization_id = ?"
-                " AND session_code IN (SELECT value FROM json_each(?))",
-                (snapshot.organization_id, chosen),
+                "SELECT session_code, name FROM sessions"  # noqa: S608 - numbers of ours
+                f" WHERE organization_id = ? AND {are_chosen}",
+                (snapshot.organization_id, *parameters),
             )
             self.connection.executemany("INSERT INTO sessions VALUES (?, ?)", rows)
 
@@ -185,16 +185,15 @@ class ExportCopy:
         ).fetchone()
         return None if found is None else found[0]
 
-    def session_names(self, codes: npt.NDArray[np.int64]) -> list[str | None]:
-        """Return the names of sessions, None for those that there are not."""
-        found = dict(
+    def session_names(self, codes: npt.NDArray[np.int64]) -> dict[int, str]:
+        """Return the names of sessions, given in ascending order, and maybe of others."""
+        are_chosen, parameters = _sessions_in(codes)
+        return dict(
             self.connection.execute(
-                "SELECT session_code, name FROM sessions"
-                " WHERE session_code IN (SELECT value FROM json_each(?))",
-                (orjson.dumps(codes.tolist()).decode(),),
+                f"SELECT session_code, name FROM sessions WHERE {are_chosen}",  # noqa: S608 - see above
+                parameters,
             ).fetchall()
         )
-        return [found.get(code) for code in codes.tolist()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -208,6 +207,20 @@ class CopiedPoints:
     snapshot: Snapshot
     matching: PointFilter
     head: HeadOfExport
+
+
+def _sessions_in(codes: npt.NDArray[np.int64]) -> tuple[str, tuple[int | str, ...]]:
+    """Return the condition for some sessions, and its parameters.
+
+    `codes` are ascending. Where most of a range are wanted, all of it is read, which is faster.
+    """
+    if not len(codes):
+        return "false", ()
+    first, last = int(codes[0]), int(codes[-1])
+    if last - first < 2 * len(codes):
+        return "session_code BETWEEN ? AND ?", (first, last)
+    listed = orjson.dumps(codes.tolist()).decode()
+    return "session_code IN (SELECT value FROM json_each(?))", (listed,)
 
 
 def _noting_sessions(

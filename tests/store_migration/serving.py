@@ -57,7 +57,8 @@ def recording(stack: Stack, key: NewKey, numbers: list[int]) -> Iterator[None]:
     stopped = threading.Event()
 
     def go_on() -> None:
-        while not stopped.is_set():
+        # With pauses, so that a migration gets a turn on a machine of few processors.
+        while not stopped.wait(0.1):
             record(stack, key, len(numbers))
             numbers.append(len(numbers))
 

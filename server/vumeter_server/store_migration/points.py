@@ -65,7 +65,8 @@ class PointMigration:
         of_target = await patiently(lambda: self.target.metrics.days(self.target_id))
         found: list[Difference] = []
         for day in sorted(days.keys() | of_target.keys()):
-            found += await settled(_Day(self, day).compare, rounds=rounds)
+            compare = _Day(self, day, is_new=day not in of_target).compare
+            found += await settled(compare, rounds=rounds)
             self.on_points(days.get(day, 0))
             await self.target.settle()
         return found
@@ -120,9 +121,11 @@ class PointMigration:
 class _Day:
     """A day of an organization; how many points it has counts once."""
 
-    def __init__(self, migration: PointMigration, day: int) -> None:
+    def __init__(self, migration: PointMigration, day: int, *, is_new: bool) -> None:
+        """`is_new` says that the target has no point of the day."""
         self._migration = migration
         self._day = day
+        self._is_new = is_new
         self._found = 0
 
     async def compare(self, fix: bool) -> Sequence[Difference]:
@@ -131,12 +134,16 @@ class _Day:
         start_us = self._day * DAY_US
         totals: list[tuple[Mapping[str, MetricTotal], Mapping[str, MetricTotal]]] = []
         differ: set[str] = set()
+        # Once something was written, also by a try that failed, the target is read.
+        is_empty, self._is_new = self._is_new and fix, False
         of_source = windows(of.source.points, of.source_id, start_us, start_us + DAY_US)
         async with contextlib.aclosing(of_source) as all_windows:
             async for source in all_windows:
-                target = await read_window(
-                    of.target.points, of.target_id, source.start_us, source.end_us
-                )
+                target = Window(start_us=source.start_us, end_us=source.end_us, batches=[])
+                if not is_empty:
+                    target = await read_window(
+                        of.target.points, of.target_id, source.start_us, source.end_us
+                    )
                 totals.append((source.totals(), target.totals()))
                 differ |= await of.mend(source, target, fix=fix)
         found = sum(each.points for ours, _ in totals for each in ours.values())

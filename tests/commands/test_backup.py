@@ -150,7 +150,8 @@ def test_a_backup_that_is_cut_short_leaves_the_older_one(
         # In the background of a shell it would be ignored. No other thread runs here.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    until(lambda: partial.exists() and partial.stat().st_size > 0, every_seconds=0.001)
+    # A backup has the lowest priority: beside other tests it hardly gets on.
+    until(lambda: partial.exists() and partial.stat().st_size > 0, seconds=100, every_seconds=0.001)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == (130 if number == signal.SIGINT else -number)

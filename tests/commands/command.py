@@ -32,6 +32,9 @@ def try_vumeter(
         text=True,
         timeout=60,
         check=False,
+        # As at a terminal of its own: what runs with a low priority yields to what it stands beside
+        # there, and not to all other tests.
+        start_new_session=True,
     )
 
 

@@ -147,6 +147,7 @@ def test_a_backup_that_is_cut_short_leaves_the_older_one(
         [*VUMETER, "backup", "--replace", str(file)],
         env={**os.environ, "VUMETER_DB": str(large)},
         stderr=subprocess.PIPE,
+        start_new_session=True,
         # In the background of a shell it would be ignored. No other thread runs here.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )

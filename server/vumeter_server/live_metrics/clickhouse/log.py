@@ -176,8 +176,7 @@ class LiveLog:
             if is_fresh or loop.time() - self._read_at > KNOWN_FOR_SECONDS:
                 await self.catch_up()
                 is_fresh = True
-            read_at = self._read_at
-            drafted = await self._drafted(together)
+            drafted, read_at = await self._drafted(together)
             is_old = loop.time() - read_at > READ_AGAIN_AFTER_SECONDS
             if drafted is None or is_old or (drafted.is_refusing and not is_fresh):
                 # What is rejected, or known, is so by all that is there now.
@@ -192,6 +191,7 @@ class LiveLog:
                     is_fresh = True
                     continue
                 async with self._folding:
+                    self.table.know(rows)
                     if rows.seq > self.state.seq:
                         self._publish(self.state.apply(list(rows.held.values()), rows.seq))
                 self._read_at = max(self._read_at, appended_at)
@@ -199,18 +199,26 @@ class LiveLog:
             return
         raise Unavailable
 
-    async def _drafted(self, together: Sequence[_WaitingWrite]) -> _Drafted | None:
-        """Return what would be appended; None if the state changed meanwhile."""
+    async def _drafted(self, together: Sequence[_WaitingWrite]) -> tuple[_Drafted | None, float]:
+        """Return what would be appended, and when the log ended where it is to be appended.
+
+        It is None if the state changed meanwhile.
+        """
         seq = self.state.seq
         found = await self.table.find(self.state, [each.write.events for each in together])
         for each in together:
             if each.write.prepare is not None:
                 await each.write.prepare(self.state)
+        if asyncio.get_running_loop().time() - self._read_at > KNOWN_FOR_SECONDS:
+            # What was found is still so if the log ends where it did.
+            await self.catch_up()
+        read_at = self._read_at
         async with self._folding:
             if self.state.seq != seq:
-                return None
+                return None, read_at
             events = sum(len(each.write.events) for each in together)
-            return await _on_thread(lambda: _draft(self.state, found, together), events)
+            drafted = await _on_thread(lambda: _draft(self.state, found, together), events)
+            return drafted, read_at
 
     def _publish(self, change: Change) -> None:
         for listener in self._listeners:

@@ -7,10 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.live_metrics.clickhouse.draft import FoundIds
+from vumeter_server.live_metrics.clickhouse.entry import LiveEntry
+from vumeter_server.live_metrics.clickhouse.id_filter import IdFilter, call_bit, event_bit
 from vumeter_server.live_metrics.clickhouse.rows import (
     EVENT_COLUMNS,
     HELD,
@@ -39,13 +42,16 @@ class LiveTable:
         self.clickhouse = clickhouse
         self.name = clickhouse.layout.reads(TABLE)
         self.local = clickhouse.layout.local(TABLE)
+        self.ids = IdFilter()
+        """Those of all entries up to the last one that was read or appended."""
 
     async def held(self, after_seq: int) -> tuple[list[HeldRow], int]:
         """Return the rows to hold of all entries behind `after_seq`, and the last entry's number.
 
-        They are those of a whole number of entries.
+        They are those of a whole number of entries. The ids in them are known from now on.
         """
-        kinds = ", ".join(f"{kind:d}" for kind in (LiveRowKind.ENTRY, *HELD))
+        others = (LiveRowKind.ENTRY, LiveRowKind.EVENT)
+        kinds = ", ".join(f"{kind:d}" for kind in (*others, *HELD))
         table = await self.clickhouse.query(
             f"SELECT {HELD_COLUMNS} FROM {self.name}"
             f" WHERE log = {LOG} AND kind IN ({kinds}) AND seq > {after_seq:d} ORDER BY seq"
@@ -53,8 +59,11 @@ class LiveTable:
         if not table.num_rows:
             return [], after_seq
         last = table.column("seq")[-1].as_py()
-        is_held = [kind != LiveRowKind.ENTRY for kind in table.column("kind").to_pylist()]
-        return read_held(table.filter(pa.array(is_held))), last
+        kinds_found = table.column("kind").to_numpy()
+        rows = read_held(table.filter(pa.array(~np.isin(kinds_found, others))))
+        events = table.column("name").filter(pa.array(kinds_found == LiveRowKind.EVENT))
+        self.ids.add_ids(events.to_pylist(), _calls_in(rows))
+        return rows, last
 
     async def load(self) -> tuple[list[HeldRow], int]:
         """Return all rows to hold, up to an entry at least, and that entry's number."""
@@ -63,6 +72,15 @@ class LiveTable:
             f" WHERE log = {LOG} AND kind = {LiveRowKind.ENTRY:d}"
         )
         # Those of a later entry may be among them: that does no harm.
+        for kind, bit in (
+            (LiveRowKind.EVENT, event_bit("name")),
+            (LiveRowKind.CALL, call_bit("name")),
+        ):
+            ids = await self.clickhouse.query(
+                f"SELECT DISTINCT toUInt32({bit}) AS bit FROM {self.name}"
+                f" WHERE log = {LOG} AND kind = {kind:d}"
+            )
+            self.ids.add(ids.column("bit").to_numpy())
         kinds = ", ".join(f"{kind:d}" for kind in HELD)
         table = await self.clickhouse.query(
             f"SELECT {HELD_COLUMNS} FROM {self.name} FINAL"
@@ -77,6 +95,12 @@ class LiveTable:
         rows.sort(key=lambda row: 0 if row.kind is LiveRowKind.CALL else row.seq)
         return rows, found.column("seq")[0].as_py() or 0
 
+    def know(self, entry: LiveEntry) -> None:
+        """Take the ids of an entry as known, since it was appended."""
+        self.ids.add_ids(
+            (each.event.event_id for each in entry.events), _calls_in(entry.held.values())
+        )
+
     async def find(self, state: LiveState, batches: Sequence[Sequence[Event]]) -> FoundIds:
         """Return what is stored of the ids that batches name, as far as it counts."""
         events = [event for batch in batches for event in batch]
@@ -84,8 +108,8 @@ class LiveTable:
             return FoundIds()
         call_ids = {event.call_id for event in events if event.call_id is not None}
         stored, calls = await asyncio.gather(
-            self._events({event.event_id for event in events}),
-            self.calls(call_ids - state.listed.keys()),
+            self._events(self.ids.events({event.event_id for event in events})),
+            self.calls(self.ids.calls(call_ids - state.listed.keys())),
         )
         found = FoundIds(calls=calls)
         await self._keep_those_that_count(state, stored, found)
@@ -179,6 +203,10 @@ class LiveTable:
         return await asyncio.gather(
             *(self.clickhouse.query(statement, {"names": part}) for part in _parts(names))
         )
+
+
+def _calls_in(rows: Iterable[HeldRow]) -> Iterator[str]:
+    return (row.name for row in rows if row.kind is LiveRowKind.CALL)
 
 
 def _may_need_reports(event: Event, known: KnownCall) -> bool:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     # The same interface, and annotated.
     import sqlite3
+    from types import ModuleType
 else:
     from pysqlite3 import dbapi2 as sqlite3
 
@@ -27,14 +28,15 @@ _MENDED = ((3, 44, 6), (3, 50, 7))
 @contextlib.contextmanager
 def _without_data_frames() -> Iterator[None]:
     """Let imports find no pandas and numpy, unless the process has loaded them already."""
-    hidden = [name for name in ("pandas", "numpy") if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]
+    # None says that there is no such module, which the type of sys.modules leaves out.
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    hidden = [name for name in ("pandas", "numpy") if name not in modules]
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:
         for name in hidden:
-            del sys.modules[name]
+            del modules[name]
 
 
 with _without_data_frames():

@@ -18,7 +18,7 @@ from vumeter_server.otlp.mapping import DEFAULT_MAPPING
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.store_migration.differences import Difference, merged
 from vumeter_server.store_migration.points import KEY_PREFIX
-from vumeter_server.store_migration.stores import MigrationStores
+from vumeter_server.store_migration.stores import OrganizationInBoth
 
 T = TypeVar("T")
 
@@ -30,11 +30,7 @@ _STATES_AT_ONCE: Final = 200
 class MetricMigration:
     """Copies what belongs to the points of one organization."""
 
-    source: MigrationStores
-    target: MigrationStores
-    organization: str
-    source_id: int
-    target_id: int
+    both: OrganizationInBoth
     clock: Clock
     metrics: int = 0
     recordings_found: int = 0
@@ -42,8 +38,12 @@ class MetricMigration:
 
     async def catalog(self, fix: bool) -> Sequence[Difference]:
         """Compare metrics with types, units and descriptions."""
-        ours = {each.name: each for each in await self.source.metrics.catalog(self.source_id)}
-        theirs = {each.name: each for each in await self.target.metrics.catalog(self.target_id)}
+        ours = {
+            each.name: each for each in await self.both.source.metrics.catalog(self.both.source_id)
+        }
+        theirs = {
+            each.name: each for each in await self.both.target.metrics.catalog(self.both.target_id)
+        }
         self.metrics = len(ours)
         found = []
         for name, metric in theirs.items():
@@ -52,10 +52,10 @@ class MetricMigration:
                     self._difference(f"metric {name} is not in the source, or of another type")
                 )
                 if fix:
-                    await self.target.metrics.forget_metric(self.target_id, name)
+                    await self.both.target.metrics.forget_metric(self.both.target_id, name)
         changed = [metric for name, metric in ours.items() if theirs.get(name) != metric]
         if changed and fix:
-            await self.target.metrics.describe(self.target_id, changed)
+            await self.both.target.metrics.describe(self.both.target_id, changed)
         return found + [
             self._difference(
                 f"metric {metric.name} is not in the target, or is described in another way"
@@ -69,8 +69,8 @@ class MetricMigration:
         missing: list[CopiedRecording] = []
         found = lacking = others = 0
         both = merged(
-            _recordings(self.source.metrics, self.source_id),
-            _recordings(self.target.metrics, self.target_id),
+            _recordings(self.both.source.metrics, self.both.source_id),
+            _recordings(self.both.target.metrics, self.both.target_id),
             lambda each: each.key,
         )
         async with contextlib.aclosing(both):
@@ -104,38 +104,39 @@ class MetricMigration:
     async def series_states(self, fix: bool) -> Sequence[Difference]:
         """Compare the last values of exporters' series; what is about to be forgotten is left."""
         since_us = self.clock() - STATES_KEPT_US
-        ours = await self.source.metrics.series_states(self.source_id)
+        ours = await self.both.source.metrics.series_states(self.both.source_id)
         theirs = {
-            _unit(each): each for each in await self.target.metrics.series_states(self.target_id)
+            _unit(each): each
+            for each in await self.both.target.metrics.series_states(self.both.target_id)
         }
         ours = [each for each in ours if each.changed_us >= since_us]
         self.series_found = len(ours)
         changed = [each for each in ours if theirs.get(_unit(each)) != each]
         if fix:
             for some in _parts(changed, _STATES_AT_ONCE):
-                await self.target.metrics.put_series_states(self.target_id, some)
+                await self.both.target.metrics.put_series_states(self.both.target_id, some)
         if not changed:
             return ()
         return [self._difference(f"states of exporters' series that differ: {len(changed):,}")]
 
     async def mapping(self, fix: bool) -> Sequence[Difference]:
         """Compare how attributes of OpenTelemetry are mapped."""
-        ours = await self.source.exports.mapping(self.source_id)
-        if ours == await self.target.exports.mapping(self.target_id):
+        ours = await self.both.source.exports.mapping(self.both.source_id)
+        if ours == await self.both.target.exports.mapping(self.both.target_id):
             return ()
         if fix:
-            await self.target.exports.set_mapping(
-                self.target_id, None if ours == DEFAULT_MAPPING else ours
+            await self.both.target.exports.set_mapping(
+                self.both.target_id, None if ours == DEFAULT_MAPPING else ours
             )
         return [self._difference("the mapping of OpenTelemetry's attributes differs")]
 
     async def _put_recordings(self, missing: Sequence[CopiedRecording], *, fix: bool) -> int:
         if missing and fix:
-            await self.target.metrics.put_recordings(self.target_id, missing)
+            await self.both.target.metrics.put_recordings(self.both.target_id, missing)
         return len(missing)
 
     def _difference(self, what: str) -> Difference:
-        return Difference(organization=self.organization, what=what)
+        return Difference(organization=self.both.organization, what=what)
 
 
 async def _recordings(

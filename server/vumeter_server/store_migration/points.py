@@ -19,7 +19,7 @@ from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.limits import RANGES, Limits
 from vumeter_server.store_migration.differences import Difference, patiently, settled
-from vumeter_server.store_migration.stores import MigrationStores
+from vumeter_server.store_migration.stores import OrganizationInBoth
 from vumeter_server.store_migration.windows import MetricTotal, Window, read_window, windows
 from vumeter_server.times.rfc3339 import format_rfc3339
 from vumeter_server.times.units import DAY_US
@@ -44,15 +44,11 @@ class PointMigration:
     """Copies the points of one organization.
 
     Attributes:
-        source_id, target_id: its number in each store.
+        both: the organization.
         on_points: gets how many points more are compared.
     """
 
-    source: MigrationStores
-    target: MigrationStores
-    organization: str
-    source_id: int
-    target_id: int
+    both: OrganizationInBoth
     clock: Clock
     on_points: Callable[[int], None]
     counts: PointCounts = field(default_factory=PointCounts)
@@ -61,14 +57,14 @@ class PointMigration:
 
     async def run(self, *, rounds: int) -> Sequence[Difference]:
         """Mend every day up to `rounds` times; return what differs still."""
-        days = await patiently(lambda: self.source.metrics.days(self.source_id))
-        of_target = await patiently(lambda: self.target.metrics.days(self.target_id))
+        days = await patiently(lambda: self.both.source.metrics.days(self.both.source_id))
+        of_target = await patiently(lambda: self.both.target.metrics.days(self.both.target_id))
         found: list[Difference] = []
         for day in sorted(days.keys() | of_target.keys()):
             compare = _Day(self, day, is_new=day not in of_target).compare
             found += await settled(compare, rounds=rounds)
             self.on_points(days.get(day, 0))
-            await self.target.settle()
+            await self.both.target.settle()
         return found
 
     async def mend(self, source: Window, target: Window, *, fix: bool) -> set[str]:
@@ -85,7 +81,9 @@ class PointMigration:
             query = DeleteQuery(
                 start_us=source.start_us, end_us=source.end_us, metric_names=sorted(stale)
             )
-            await patiently(lambda: self.target.points.delete_points(self.target_id, query))
+            await patiently(
+                lambda: self.both.target.points.delete_points(self.both.target_id, query)
+            )
             codes = [code for code, name in enumerate(source.names) if name in stale]
             missing |= np.isin(source.metrics, codes)
         if fix:
@@ -104,12 +102,12 @@ class PointMigration:
         idempotency = Idempotency(
             key=f"{KEY_PREFIX}{self._run}/{self._records}", content_sha256=batch.digest()
         )
-        record = self.target.points.record
+        record = self.both.target.points.record
         with contextlib.suppress(InvalidArgument):
             # A type that changed meanwhile; the next comparison shows it.
             self.counts.recorded += await patiently(
                 lambda: record(
-                    self.target_id,
+                    self.both.target_id,
                     batch,
                     idempotency=idempotency,
                     now_us=self.clock(),
@@ -136,13 +134,13 @@ class _Day:
         differ: set[str] = set()
         # Once something was written, also by a try that failed, the target is read.
         is_empty, self._is_new = self._is_new and fix, False
-        of_source = windows(of.source.points, of.source_id, start_us, start_us + DAY_US)
+        of_source = windows(of.both.source.points, of.both.source_id, start_us, start_us + DAY_US)
         async with contextlib.aclosing(of_source) as all_windows:
             async for source in all_windows:
                 target = Window(start_us=source.start_us, end_us=source.end_us, batches=[])
                 if not is_empty:
                     target = await read_window(
-                        of.target.points, of.target_id, source.start_us, source.end_us
+                        of.both.target.points, of.both.target_id, source.start_us, source.end_us
                     )
                 totals.append((source.totals(), target.totals()))
                 differ |= await of.mend(source, target, fix=fix)
@@ -151,7 +149,7 @@ class _Day:
         self._found = found
         return [
             Difference(
-                organization=of.organization,
+                organization=of.both.organization,
                 what=f"{name} on {format_rfc3339(start_us, decimals=0)[:10]}: "
                 + _in_words(*(_joined(name, side) for side in zip(*totals, strict=True))),
             )

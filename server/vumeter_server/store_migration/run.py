@@ -13,7 +13,7 @@ from vumeter_server.store_migration.live import LiveMigration
 from vumeter_server.store_migration.metrics import MetricMigration
 from vumeter_server.store_migration.points import PointMigration
 from vumeter_server.store_migration.simulation import SimulationMigration
-from vumeter_server.store_migration.stores import MigrationStores
+from vumeter_server.store_migration.stores import MigrationStores, OrganizationInBoth
 
 ROUNDS_WHILE_SERVING: Final = 1
 ROUNDS_AT_THE_END: Final = 4
@@ -113,30 +113,16 @@ class Migration:
     async def _copy(
         self, report: Report, name: str, keys: int, source_id: int, target_id: int
     ) -> None:
-        metrics = MetricMigration(
-            source=self.source,
-            target=self.target,
-            organization=name,
-            source_id=source_id,
-            target_id=target_id,
-            clock=self.clock,
-        )
-        points = PointMigration(
-            source=self.source,
-            target=self.target,
-            organization=name,
-            source_id=source_id,
-            target_id=target_id,
-            clock=self.clock,
-            on_points=self.progress.advance,
-        )
-        simulation = SimulationMigration(
+        both = OrganizationInBoth(
             source=self.source,
             target=self.target,
             organization=name,
             source_id=source_id,
             target_id=target_id,
         )
+        metrics = MetricMigration(both=both, clock=self.clock)
+        points = PointMigration(both=both, clock=self.clock, on_points=self.progress.advance)
+        simulation = SimulationMigration(both=both)
         found: list[Difference] = []
         found += await settled(metrics.catalog, rounds=self.rounds)
         found += await points.run(rounds=self.rounds)

@@ -12,7 +12,7 @@ from vumeter_server.errors import Conflict, NotFound
 from vumeter_server.simulation.model import CallReport, ExecutionReport
 from vumeter_server.simulation.store import CallsQuery, SimulationStore
 from vumeter_server.store_migration.differences import Difference, merged
-from vumeter_server.store_migration.stores import MigrationStores
+from vumeter_server.store_migration.stores import OrganizationInBoth
 
 _AT_ONCE: Final = 1_000
 
@@ -21,11 +21,7 @@ _AT_ONCE: Final = 1_000
 class SimulationMigration:
     """Copies the simulations of one organization."""
 
-    source: MigrationStores
-    target: MigrationStores
-    organization: str
-    source_id: int
-    target_id: int
+    both: OrganizationInBoth
     run_tests_found: int = 0
     executions_found: int = 0
     calls_found: int = 0
@@ -39,24 +35,24 @@ class SimulationMigration:
         ]
 
     async def _run_tests(self, fix: bool) -> list[Difference]:
-        store = self.target.simulation
-        ours = await _run_tests(self.source.simulation, self.source_id)
-        theirs = set(await _run_tests(store, self.target_id))
+        store = self.both.target.simulation
+        ours = await _run_tests(self.both.source.simulation, self.both.source_id)
+        theirs = set(await _run_tests(store, self.both.target_id))
         self.run_tests_found = len(ours)
         extra = theirs.difference(ours)
         missing = [name for name in ours if name not in theirs]
         if fix and extra:
-            await store.delete_run_tests(self.target_id, extra)
+            await store.delete_run_tests(self.both.target_id, extra)
         if fix:
             for name in missing:
-                await store.record_run_test(self.target_id, name)
+                await store.record_run_test(self.both.target_id, name)
         return self._differences("run tests", missing=len(missing), extra=len(extra))
 
     async def _executions(self, fix: bool) -> list[Difference]:
         """Compare executions; their order is that in which they were recorded first."""
-        store = self.target.simulation
-        ours = await _executions(self.source.simulation, self.source_id)
-        theirs = await _executions(store, self.target_id)
+        store = self.both.target.simulation
+        ours = await _executions(self.both.source.simulation, self.both.source_id)
+        theirs = await _executions(store, self.both.target_id)
         self.executions_found = len(ours)
         known = {report.execution_id: report for report in theirs}
         alike = sum(
@@ -71,20 +67,20 @@ class SimulationMigration:
         ]
         if fix:
             for report in extra:
-                await store.delete_execution(self.target_id, report.execution_id)
+                await store.delete_execution(self.both.target_id, report.execution_id)
             for report in changed:
                 with contextlib.suppress(Conflict):
-                    await store.record_execution(self.target_id, report)
+                    await store.record_execution(self.both.target_id, report)
         return self._differences("executions", missing=len(changed), extra=len(extra))
 
     async def _calls(self, fix: bool) -> list[Difference]:
-        store = self.target.simulation
+        store = self.both.target.simulation
         missing: list[CallReport] = []
         found = lacking = 0
         extra: set[str] = set()
         both = merged(
-            _calls(self.source.simulation, self.source_id),
-            _calls(store, self.target_id),
+            _calls(self.both.source.simulation, self.both.source_id),
+            _calls(store, self.both.target_id),
             lambda each: each.call_execution_id,
         )
         async with contextlib.aclosing(both):
@@ -103,7 +99,7 @@ class SimulationMigration:
         lacking += await self._record_calls(missing, fix=fix)
         if fix:
             for execution_id in extra:
-                await store.delete_execution(self.target_id, execution_id)
+                await store.delete_execution(self.both.target_id, execution_id)
         self.calls_found = found
         return self._differences("calls", missing=lacking, extra=len(extra))
 
@@ -111,12 +107,12 @@ class SimulationMigration:
         if missing and fix:
             # An execution that came or went meanwhile is found by the next comparison.
             with contextlib.suppress(NotFound, Conflict):
-                await self.target.simulation.record_calls(self.target_id, missing)
+                await self.both.target.simulation.record_calls(self.both.target_id, missing)
         return len(missing)
 
     def _differences(self, what: str, *, missing: int, extra: int) -> list[Difference]:
         return [
-            Difference(organization=self.organization, what=f"{what} {where}: {count:,}")
+            Difference(organization=self.both.organization, what=f"{what} {where}: {count:,}")
             for count, where in (
                 (missing, "that the target has not, or not so"),
                 (extra, "that the source has not, or not so"),

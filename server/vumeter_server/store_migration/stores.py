@@ -33,3 +33,19 @@ class MigrationStores:
     live: LiveMigrationSource
     live_target: LiveMigrationTarget | None
     settle: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrganizationInBoth:
+    """An organization in the store that is copied and in the one that it is copied into.
+
+    Attributes:
+        organization: its name.
+        source_id, target_id: its number in each store.
+    """
+
+    source: MigrationStores
+    target: MigrationStores
+    organization: str
+    source_id: int
+    target_id: int

@@ -4,9 +4,10 @@ A range seldom ends where a rollup interval does. What is between is summed from
 interval. They are cached by unit: all metrics that were asked for on one day, since most ranges
 have two ends; or one metric on several days, since a timeseries may have as many ends as buckets.
 
-The sums begin again at each interval, so that one search finds what an interval has before an
-instant: the sum at the last point before it. Behind the last point of each interval there is an
-entry without a value that ends it.
+The points are in order of intervals, then metrics, then time, since a query reads all its metrics
+at one instant: what is near it in memory is read with it. The sums begin again at each metric of
+each interval, so that one search finds what an interval has before an instant: the sum at the last
+point before it. Behind the last point of each there is an entry without a value that ends it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +30,20 @@ from vumeter_server.sqlite.library import sqlite3
 
 # What the point sums of all organizations may take together.
 MAX_BYTES = 64 << 20
-# So many days of one metric are one unit, so that a week seldom lies in two. They have fewer
-# microseconds than 2^41, and metrics are numbered below 2^15.
+# So many days of one metric are one unit, so that a week seldom lies in two.
 DAYS_PER_UNIT = 16
-_TIME_BITS = 41
+# Keys are the number of the interval in the unit, below 2^11, then the metric's, below 2^21, then
+# the microseconds since the interval began, of which there are fewer than 2^30 - 1.
+_METRIC_BITS = 21
+_TIME_BITS = 30
 _TIME_MASK = (1 << _TIME_BITS) - 1
+_INTERVAL_STEP = 1 << (_METRIC_BITS + _TIME_BITS)
 # The ends of a range are on up to so many days.
 _FEW_DAYS = 2
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bounds = TypeVar("Bounds", int, Integers)
 
 
 # Named tuples are made and hashed faster than dataclasses.
@@ -93,39 +98,38 @@ class PointSums:
         np.cumsum(parts, axis=1, out=before[:, 1:])
         self.is_exact = bool(np.abs(before[: 1 + FRACTIONS]).max(initial=0.0) < EXACT_BELOW)
         self._keys = keys
-        # float64[entries + 1, 1 + parts]: the sums before the first entry, and at each one. If
-        # they are not exact: float64[points, 1], the values.
-        self._sums = values[:, None]
+        # float64[1 + parts, entries + 1]: the sums before the first entry, and at each one. If
+        # they are not exact: float64[1, points], the values.
+        self._sums = values[None]
         if self.is_exact and len(keys):
             self._keys, self._sums = _begun_at_intervals(keys, before)
         elif self.is_exact:
-            self._sums = before.T
-        self.rows = self._sums.shape[1]
+            self._sums = before
+        self.rows = len(self._sums)
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
-    def before(self, keys: Integers) -> Floats:
+    def before(self, column: Integers, bounds_us: Bounds) -> Floats:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            keys: int64[...], the microseconds from the beginning of the unit to each bound, plus
-                its metric's `key_column`.
+            column: the metrics' `key_column`.
+            bounds_us: microseconds since the epoch, on days of the unit: one number, or a column of
+                metrics by int64[bounds].
 
         Returns:
-            float64[..., 1 + parts]: counts, then parts of ExactSums.
+            float64[1 + parts, metrics, ...]: counts, then parts of ExactSums.
         """
-        return self._sums.take(self._keys.searchsorted(keys), axis=0)
+        keys = column + _time_key(bounds_us - self.unit.first * DAY_US)
+        return self._sums.take(self._keys.searchsorted(keys), axis=1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
-        offset_us = self.unit.first * DAY_US - (code << _TIME_BITS)
-        start, end = self._keys.searchsorted((start_us - offset_us, end_us - offset_us)).tolist()
+        key = (code << _TIME_BITS) + _time_key(start_us - self.unit.first * DAY_US)
+        start, end = self._keys.searchsorted((key, key + end_us - start_us)).tolist()
         if self.is_exact:
-            if end > start and end_us % CELL_US == 0:
-                # The last entry is what ends the interval.
-                end -= 1
-            of_range = self._sums[end] - self._sums[start]
+            of_range = self._sums[:, end] - self._sums[:, start]
             return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
-        return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
+        return ExactSums.of(np.zeros(end - start, np.int64), self._sums[0, start:end], 1)
 
 
 @lru_cache(maxsize=1_024)
@@ -145,11 +149,11 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
         before: float64[rows, points + 1], the sums before each point and behind the last.
 
     Returns:
-        int64[entries], ascending: the points, and behind the last one of each interval what ends
-        it, in the interval's last microsecond; and float64[entries + 1, rows], the sums before the
-        first entry and at each one.
+        int64[entries], ascending: the points, and behind the last one of each metric of each
+        interval what ends it; and float64[rows, entries + 1], the sums before the first entry and
+        at each one.
     """
-    ends = keys - (keys & _TIME_MASK) % CELL_US + CELL_US
+    ends = keys | _TIME_MASK
     starts = np.flatnonzero(np.concatenate(([True], ends[1:] != ends[:-1])))
     lengths = np.diff(starts, append=len(keys))
     number = np.repeat(np.arange(len(starts)), lengths)
@@ -157,19 +161,24 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
     end_entries = starts + lengths + np.arange(len(starts))
     keys_of_entries = np.empty(len(keys) + len(starts), np.int64)
     keys_of_entries[entries] = keys
-    keys_of_entries[end_entries] = ends[starts] - 1
-    sums = np.zeros((len(keys_of_entries) + 1, len(before)))
-    sums[entries + 1] = (before[:, 1:] - before[:, starts[number]]).T
+    keys_of_entries[end_entries] = ends[starts]
+    sums = np.zeros((len(before), len(keys_of_entries) + 1))
+    sums[:, entries + 1] = before[:, 1:] - before[:, starts[number]]
     return keys_of_entries, sums
 
 
 def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
-    """Return what points are sorted by: the metric, then microseconds since the unit began.
+    """Return what points are sorted by: the rollup interval, the metric, the time.
 
     `times_us` count from the beginning of the day.
     """
-    keys: Integers = times_us + ((code << _TIME_BITS) + (day - unit.first) * DAY_US)
+    keys: Integers = _time_key(times_us + (day - unit.first) * DAY_US) + (code << _TIME_BITS)
     return keys
+
+
+def _time_key(since_us: Bounds) -> Bounds:
+    """Return the part of a key that says when: of microseconds since the unit began."""
+    return since_us + since_us // CELL_US * (_INTERVAL_STEP - CELL_US)
 
 
 def _parts_of(values: Floats) -> Floats:

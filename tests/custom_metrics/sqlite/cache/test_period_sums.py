@@ -26,7 +26,7 @@ from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
     sums_by_metric,
 )
 
-CODES = (0, 2, 5)
+CODES = (0, 2, 5, 2**15 - 1)
 # Instants of three days, many of them around the bounds of the same few intervals.
 INSTANTS = st.builds(
     lambda day, interval, offset: day * DAY_US + interval * CELL_US + offset,

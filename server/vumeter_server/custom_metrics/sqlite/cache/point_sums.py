@@ -32,9 +32,9 @@ from vumeter_server.sqlite.library import sqlite3
 MAX_BYTES = 64 << 20
 # So many days of one metric are one unit, so that a week seldom lies in two.
 DAYS_PER_UNIT = 16
-# Keys are the number of the interval in the unit, below 2^11, then the metric's, below 2^21, then
+# Keys are the number of the interval in the unit, below 2^11, then the metric's, below 2^15, then
 # the microseconds since the interval began, of which there are fewer than 2^30 - 1.
-_METRIC_BITS = 21
+_METRIC_BITS = 15
 _TIME_BITS = 30
 _TIME_MASK = (1 << _TIME_BITS) - 1
 _INTERVAL_STEP = 1 << (_METRIC_BITS + _TIME_BITS)
@@ -112,9 +112,8 @@ class PointSums:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            column: the metrics' `key_column`.
-            bounds_us: microseconds since the epoch, on days of the unit: one number, or a column of
-                metrics by int64[bounds].
+            column: the metrics' `key_column`; for more than one bound int64[metrics, 1].
+            bounds_us: microseconds since the epoch, on days of the unit: a number or int64[bounds].
 
         Returns:
             float64[1 + parts, metrics, ...]: counts, then parts of ExactSums.

@@ -22,9 +22,15 @@ EXPORT = "/v1/metrics"
 
 def usage(caller: Caller, **query: str) -> dict[str, Any]:
     """Return the data of usage; both APIs say the same."""
+    rpc_query = {name: int(text) for name, text in query.items()}
     answer = caller.get(USAGE, **query)
-    assert answer.status == 200, answer.body
-    typed = caller.rpc(f"{SERVICE}/GetUsage", {name: int(text) for name, text in query.items()})
+    while True:
+        typed = caller.rpc(f"{SERVICE}/GetUsage", rpc_query)
+        before, answer = answer, caller.get(USAGE, **query)
+        assert answer.status == 200, answer.body
+        # Uses and rejections are counted a little later, so it may have changed meanwhile.
+        if answer.body["data"] == before.body["data"]:
+            break
     data: dict[str, Any] = answer.body["data"]
     assert typed.code == 0, typed.body
     assert int(typed.body.get("points", 0)) == data["points"]

@@ -184,6 +184,16 @@ def test_label_sets_whose_labels_are_deleted_make_room(subject: Subject) -> None
     assert counted(practice, "company_id") == {("b",): 1, ("d",): 1, (OTHER,): 1}
 
 
+def test_a_metric_that_comes_back_after_its_points_were_deleted_counts(subject: Subject) -> None:
+    practice, limits = Practice.of(subject), Limits(metrics=1, label_sets=1, label_values=1)
+    practice.record(company("a"), limits=limits)
+    delete(practice)
+    # What is unused is found out when its label set meets the limit.
+    practice.record(company("b"), at(1), limits=limits)
+    with pytest.raises(LimitExceeded):
+        practice.record(at(1, name="turns"), limits=limits)
+
+
 def test_limits_are_kept_by_whoever_opens_the_store_next(factory: Factory, tmp_path: Path) -> None:
     limits = Limits(metrics=1, label_values=1)
     with factory(tmp_path, lambda: 0) as subject:

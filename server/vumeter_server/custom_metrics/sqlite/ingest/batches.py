@@ -93,8 +93,9 @@ class Recorder:
         """Append a batch to the log; labels beyond the limits become `limits.OTHER`."""
         batch, state = settled.batch, symbols.state
         symbols.label_codes.hold_to(limits)
-        metrics = symbols.metric_codes(connection, batch.names, settled.new_types)
+        # First, since it may find out what was unused until now: the batch's metrics among it.
         series = symbols.series_codes(connection, batch.label_sets)
+        metrics = symbols.metric_codes(connection, batch.names, settled.new_types)
         sessions = symbols.session_codes(connection, batch.sessions)
         points = np.empty(len(batch), POINT)
         points["metric"] = metrics[batch.name_indexes]

@@ -105,6 +105,26 @@ def test_nothing_is_left_when_up_is_killed_while_it_starts(tmp_path: Path) -> No
     until(lambda: not any(is_running(pid) for pid in children))
 
 
+def test_a_server_that_is_killed_while_envoy_starts_ends_the_start_at_once(tmp_path: Path) -> None:
+    process, log = spawn_up(tmp_path, **ENVIRONMENT)
+    until(lambda: bool(children_of(process.pid)))
+    (server,) = children_of(process.pid)
+    # Envoy is started once the server answers, and is ready a little later.
+    until(lambda: len(children_of(process.pid)) == 2, every_seconds=0.001)
+    os.kill(server, signal.SIGKILL)
+    # By far not as long as Envoy may take.
+    assert process.wait(timeout=15) == 1
+    assert log.read_text().splitlines()[-1] == "vumeter: the server ended with signal SIGKILL"
+
+
+def test_a_server_that_is_killed_before_it_answers_is_one_line(tmp_path: Path) -> None:
+    process, log = spawn_up(tmp_path, **ENVIRONMENT)
+    until(lambda: bool(children_of(process.pid)), every_seconds=0.001)
+    os.kill(children_of(process.pid)[0], signal.SIGKILL)
+    assert process.wait(timeout=15) == 1
+    assert one_line(log.read_text()) == "vumeter: the server ended with signal SIGKILL"
+
+
 @pytest.mark.parametrize("flag", ["--rest-port", "--grpc-port"])
 def test_a_taken_port_is_one_line_and_status_2(tmp_path: Path, flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

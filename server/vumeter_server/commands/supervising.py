@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,10 +22,13 @@ def run_supervisor(
 ) -> int:
     """Run servers, and Envoy unless it is left out; return the exit status.
 
-    Raises StartError if they could not be started, unless a child has said so itself.
+    Raises StartError if they could not be started, unless it was a child that ended.
     """
     configure_logs(settings)
     try:
         return asyncio.run(supervisor.run(settings, with_edge=with_edge, on_ready=on_ready))
     except ChildFailed as failed:
-        return 2 if failed.status == 2 else 1
+        if failed.status == 2:
+            return 2
+        print(f"vumeter: {failed}", file=sys.stderr)  # noqa: T201
+        return 1

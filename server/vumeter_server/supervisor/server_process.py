@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,18 @@ STOPPED_WITHIN_SECONDS = 20.0
 
 
 class ChildFailed(StartError):
-    """A child ended while starting and has said why itself."""
+    """A child ended while all started; where its status is 2 it has said why itself."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__("")
+    def __init__(self, name: str, status: int) -> None:
+        super().__init__(f"{name} ended with {described(status)}")
         self.status = status
+
+
+def described(status: int) -> str:
+    """Return in words with what a process ended."""
+    if status < 0:
+        return f"signal {signal.Signals(-status).name}"
+    return f"status {status}"
 
 
 class ServerProcess:
@@ -39,6 +47,7 @@ class ServerProcess:
         settings: Settings,
         listen: Address,
         *,
+        name: str,
         worker: int,
         epoch_id: str,
         writer: str,
@@ -46,6 +55,8 @@ class ServerProcess:
         internal_socket: Path | None,
     ) -> ServerProcess:
         """Start a server and wait until it answers; without `writer` it is the one that writes.
+
+        Errors call it `name`.
 
         It shows its own metrics on `metrics_socket`, and takes calls without TLS on
         `internal_socket` where its port has TLS.
@@ -91,7 +102,7 @@ class ServerProcess:
             await end_process(process)
             raise
         if port is None:
-            raise ChildFailed(await process.wait())
+            raise ChildFailed(name, await process.wait())
         return cls(process, Address(host=listen.host, port=port))
 
 

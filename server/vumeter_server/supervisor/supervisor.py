@@ -12,13 +12,12 @@ restarted writer would have to find out what the others have seen. What keeps se
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vumeter_server.edge.config import EdgeConfig
 from vumeter_server.edge.process import Envoy
@@ -26,10 +25,17 @@ from vumeter_server.runtime.addresses import Address, ip_of
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.tls import TlsFiles, tls_files
 from vumeter_server.supervisor.endpoints import Endpoints
-from vumeter_server.supervisor.server_process import ServerProcess, end_process
+from vumeter_server.supervisor.server_process import (
+    ChildFailed,
+    ServerProcess,
+    described,
+    end_process,
+)
 from vumeter_server.supervisor.signals import set_by_signals, unless
 from vumeter_server.telemetry.own_metrics import show_all
 from vumeter_server.telemetry.scrape_server import ScrapeServer
+
+T = TypeVar("T")
 
 
 async def run(
@@ -61,7 +67,7 @@ async def run(
             await product.stop(stop)
     if ended is not None:
         name, status = ended
-        print(f"vumeter: {name} ended with {_described(status)}", file=sys.stderr)  # noqa: T201
+        print(f"vumeter: {name} ended with {described(status)}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
@@ -96,17 +102,17 @@ class _Product:
             self._tls.read()
         self._show_metrics(settings)
         for number, listen in enumerate(_listens(settings, with_edge), 1):
-            self._servers.append(
-                await ServerProcess.start(
-                    settings,
-                    listen,
-                    worker=number,
-                    epoch_id=epoch_id,
-                    writer=self._inside if self._servers else "",
-                    metrics_socket=self._socket("metrics", number) if self._metrics else None,
-                    internal_socket=self._socket("grpc", number) if self._tls else None,
-                )
+            server = ServerProcess.start(
+                settings,
+                listen,
+                name=_server_name(number - 1),
+                worker=number,
+                epoch_id=epoch_id,
+                writer=self._inside if self._servers else "",
+                metrics_socket=self._socket("metrics", number) if self._metrics else None,
+                internal_socket=self._socket("grpc", number) if self._tls else None,
             )
+            self._servers.append(await self._while_servers_run(server))
         if rest is None:
             return
         self._envoy = await Envoy.start(
@@ -124,7 +130,23 @@ class _Product:
             tls=self._tls,
             concurrency=settings.envoy_concurrency,
         )
-        self._rest = await self._envoy.wait_until_ready()
+        self._rest = await self._while_servers_run(self._envoy.wait_until_ready())
+
+    async def _while_servers_run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work`; it is cancelled, and ChildFailed raised, once a server has ended."""
+        waiting = {asyncio.create_task(s.process.wait()): n for n, s in enumerate(self._servers)}
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+            for ended, number in waiting.items():
+                # What is begun is kept, so that it is ended with the others.
+                if ended.done() and not task.done():
+                    raise ChildFailed(_server_name(number), ended.result())
+            return await task
+        finally:
+            for each in (task, *waiting):
+                each.cancel()
+            await asyncio.gather(task, *waiting, return_exceptions=True)
 
     def _show_metrics(self, settings: Settings) -> None:
         """Listen for scrapes, unless own metrics are off."""
@@ -157,9 +179,7 @@ class _Product:
     @property
     def children(self) -> dict[str, asyncio.subprocess.Process]:
         """The processes, by what to call them."""
-        children = {
-            f"server {n}" if n else "the server": s.process for n, s in enumerate(self._servers)
-        }
+        children = {_server_name(n): s.process for n, s in enumerate(self._servers)}
         if self._envoy is not None:
             children["Envoy"] = self._envoy.process
         return children
@@ -181,6 +201,11 @@ class _Product:
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.close)
         self._folder.cleanup()
+
+
+def _server_name(number: int) -> str:
+    """Return what to call a server, numbered from 0: the first is the one that writes."""
+    return f"server {number}" if number else "the server"
 
 
 def _listens(settings: Settings, with_edge: bool) -> list[Address]:
@@ -228,9 +253,3 @@ async def _watch(
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-
-
-def _described(status: int) -> str:
-    if status < 0:
-        return f"signal {signal.Signals(-status).name}"
-    return f"status {status}"

@@ -59,8 +59,7 @@ def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
         return True
     if "tests/store_migration/" in item.nodeid and "there_and_back" not in item.name:
         return True
-    is_random = item.get_closest_marker("hypothesis") is not None
-    return is_random or item.path.name in _ON_CLUSTER_ALONE or "at_once" in item.name
+    return item.path.name in _ON_CLUSTER_ALONE or "at_once" in item.name
 
 
 @pytest.fixture(scope="session")

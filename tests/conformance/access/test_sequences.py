@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.access.engines import ENGINES, STARTED_US, Engine, SteppedClock
-from tests.effort import tries
+from tests.effort import tries_on
 
 from vumeter_server.access.keys import NewKey, secret_matches
 from vumeter_server.access.roles import Role
@@ -107,30 +107,32 @@ steps = st.lists(
 )
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", SUBJECTS)
-@settings(max_examples=tries(15, 500), deadline=None)
-@given(steps)
-def test_any_sequence_gives_the_results_of_the_store_in_memory(
-    name: str, taken: list[Step]
-) -> None:
-    async def run() -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            sides = []
-            for each in (name, "memory"):
-                clock = SteppedClock()
-                sides.append(Side(ENGINES[each](Path(directory), clock), clock))
-            subject, expected = sides
-            async with subject.engine.lookup() as found, expected.engine.lookup() as wanted:
-                for step in taken:
-                    assert await _answer(step, subject, found) == await _answer(
-                        step, expected, wanted
-                    )
-                assert await _everything(subject, found) == await _everything(expected, wanted)
-            # Another process sees the same.
-            async with subject.engine.lookup() as found:
-                assert await _everything(subject, found) == await _everything(expected, wanted)
+def test_any_sequence_gives_the_results_of_the_store_in_memory(name: str) -> None:
+    @settings(max_examples=tries_on(name, 15, 500), deadline=None)
+    @given(steps)
+    def holds(taken: list[Step]) -> None:
+        async def run() -> None:
+            with tempfile.TemporaryDirectory() as directory:
+                sides = []
+                for each in (name, "memory"):
+                    clock = SteppedClock()
+                    sides.append(Side(ENGINES[each](Path(directory), clock), clock))
+                subject, expected = sides
+                async with subject.engine.lookup() as found, expected.engine.lookup() as wanted:
+                    for step in taken:
+                        assert await _answer(step, subject, found) == await _answer(
+                            step, expected, wanted
+                        )
+                    assert await _everything(subject, found) == await _everything(expected, wanted)
+                # Another process sees the same.
+                async with subject.engine.lookup() as found:
+                    assert await _everything(subject, found) == await _everything(expected, wanted)
 
-    asyncio.run(run())
+        asyncio.run(run())
+
+    holds()
 
 
 async def _answer(step: Step, side: Side, lookup: KeyLookup) -> object:

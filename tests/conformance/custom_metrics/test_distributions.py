@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.custom_metrics.asking import DAY_US, HOUR_US, Practice
-from tests.conformance.custom_metrics.factories import FACTORIES, NOON_US, Factory, sqlite
+from tests.conformance.custom_metrics.factories import FACTORIES, NOON_US, sqlite
 from tests.custom_metrics.distribution_strategies import given_distributions
 from tests.custom_metrics.points import Point
-from tests.effort import tries
+from tests.effort import tries_on
 
 from vumeter_server.custom_metrics.aggregation import Function, Functions, Statistic
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
@@ -102,18 +102,20 @@ def answers(practice: Practice) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("factory", OTHERS.values(), ids=OTHERS)
-@given(st.lists(st.integers(0, 40) | given_distributions(), min_size=1, max_size=12))
-@settings(deadline=None, max_examples=tries(25, 1_000))
-def test_distributions_are_answered_alike(
-    factory: Factory, measured: list[int | GivenDistribution]
-) -> None:
-    with contextlib.ExitStack() as stack:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        found = []
-        for each in (factory, sqlite):
-            subject = stack.enter_context(each(path, lambda: NOON_US))
-            practice = Practice.of(subject)
-            practice.record(*(point(number, one) for number, one in enumerate(measured)))
-            found.append(answers(practice))
-        assert found[0] == found[1]
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("name", OTHERS)
+def test_distributions_are_answered_alike(name: str) -> None:
+    @given(st.lists(st.integers(0, 40) | given_distributions(), min_size=1, max_size=12))
+    @settings(deadline=None, max_examples=tries_on(name, 25, 1_000))
+    def holds(measured: list[int | GivenDistribution]) -> None:
+        with contextlib.ExitStack() as stack:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            found = []
+            for each in (OTHERS[name], sqlite):
+                subject = stack.enter_context(each(path, lambda: NOON_US))
+                practice = Practice.of(subject)
+                practice.record(*(point(number, one) for number, one in enumerate(measured)))
+                found.append(answers(practice))
+            assert found[0] == found[1]
+
+    holds()

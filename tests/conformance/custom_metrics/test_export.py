@@ -14,13 +14,13 @@ from tests.conformance.custom_metrics.factories import (
     FACTORIES,
     NOON_US,
     RETENTION_DAYS,
-    Factory,
     SteppedClock,
     Subject,
 )
 from tests.conformance.custom_metrics.samples import spread
 from tests.custom_metrics.distribution_strategies import given_distributions
 from tests.custom_metrics.points import Point
+from tests.effort import tries_on
 
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
@@ -138,38 +138,42 @@ def test_an_export_may_be_given_up(subject: Subject) -> None:
     assert len(practice.export()) == 15_000
 
 
-@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
-@given(st.lists(st.integers(0, 40) | given_distributions(), min_size=1, max_size=12), st.booleans())
-@settings(deadline=None, max_examples=40)
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("name", FACTORIES)
 def test_an_export_that_is_recorded_again_is_the_same(
-    tmp_path_factory: pytest.TempPathFactory,
-    factory: Factory,
-    measured: list[int | GivenDistribution],
-    flushed: bool,
+    tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:
-    with factory(tmp_path_factory.mktemp("store"), lambda: NOON_US) as subject:
-        practice, copy = Practice.of(subject), Practice.of(subject, "copy")
-        points = [
-            Point(
-                name="latency_ms",
-                type="histogram",
-                timestamp=NOON_US - number * HOUR_US,
-                session_id=f"s{number % 3}",
-                **{"distribution" if isinstance(each, GivenDistribution) else "value": each},  # type: ignore[arg-type]
-            )
-            for number, each in enumerate(measured)
-        ]
-        practice.record(*points[: len(points) // 2])
-        if flushed:
-            subject.run(subject.flush())
-        practice.record(*points[len(points) // 2 :])
-
-        async def move() -> None:
-            async for piece in practice.exporting():
-                await subject.store.record(
-                    copy.organization_id, piece.batch, idempotency=None, now_us=NOON_US
+    @given(
+        st.lists(st.integers(0, 40) | given_distributions(), min_size=1, max_size=12),
+        st.booleans(),
+    )
+    @settings(deadline=None, max_examples=tries_on(name, 40, 1_000))
+    def holds(measured: list[int | GivenDistribution], flushed: bool) -> None:
+        with FACTORIES[name](tmp_path_factory.mktemp("store"), lambda: NOON_US) as subject:
+            practice, copy = Practice.of(subject), Practice.of(subject, "copy")
+            points = [
+                Point(
+                    name="latency_ms",
+                    type="histogram",
+                    timestamp=NOON_US - number * HOUR_US,
+                    session_id=f"s{number % 3}",
+                    **{"distribution" if isinstance(each, GivenDistribution) else "value": each},  # type: ignore[arg-type]
                 )
+                for number, each in enumerate(measured)
+            ]
+            practice.record(*points[: len(points) // 2])
+            if flushed:
+                subject.run(subject.flush())
+            practice.record(*points[len(points) // 2 :])
 
-        subject.run(move())
-        assert len(practice.export()) == len(points)
-        assert copy.export() == practice.export()
+            async def move() -> None:
+                async for piece in practice.exporting():
+                    await subject.store.record(
+                        copy.organization_id, piece.batch, idempotency=None, now_us=NOON_US
+                    )
+
+            subject.run(move())
+            assert len(practice.export()) == len(points)
+            assert copy.export() == practice.export()
+
+    holds()

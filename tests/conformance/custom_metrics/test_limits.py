@@ -15,7 +15,7 @@ from tests.conformance.custom_metrics.factories import FACTORIES, Factory, Subje
 from tests.conformance.custom_metrics.play import Play
 from tests.conformance.custom_metrics.steps import METRICS, Step, deletions, points
 from tests.custom_metrics.points import Point
-from tests.effort import tries
+from tests.effort import tries_on
 
 from vumeter_server.custom_metrics.limits import OTHER, OTHER_LABEL_SETS
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
@@ -234,14 +234,18 @@ def limited_steps() -> st.SearchStrategy[Step]:
     )
 
 
-@pytest.mark.parametrize("factory", OTHERS.values(), ids=OTHERS.keys())
-@given(st.lists(limited_steps(), min_size=4, max_size=15))
-@settings(deadline=None, max_examples=tries(20, 600))
-def test_what_is_beyond_limits_is_the_oracles(factory: Factory, chosen: list[Step]) -> None:
-    with contextlib.ExitStack() as stack:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        store, oracle = Play(stack, factory, path), Play(stack, memory, path)
-        for number, step in enumerate(chosen):
-            assert store.do(step) == oracle.do(step), f"step {number}: {step}"
-            assert store.everything() == oracle.everything(), f"step {number}: {step}"
-        assert store.subject.problems() == []
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_beyond_limits_is_the_oracles(name: str) -> None:
+    @given(st.lists(limited_steps(), min_size=4, max_size=15))
+    @settings(deadline=None, max_examples=tries_on(name, 20, 600))
+    def holds(chosen: list[Step]) -> None:
+        with contextlib.ExitStack() as stack:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            store, oracle = Play(stack, OTHERS[name], path), Play(stack, memory, path)
+            for number, step in enumerate(chosen):
+                assert store.do(step) == oracle.do(step), f"step {number}: {step}"
+                assert store.everything() == oracle.everything(), f"step {number}: {step}"
+            assert store.subject.problems() == []
+
+    holds()

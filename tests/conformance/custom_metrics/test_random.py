@@ -9,24 +9,28 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conformance.custom_metrics.factories import FACTORIES, Factory, memory
+from tests.conformance.custom_metrics.factories import FACTORIES, memory
 from tests.conformance.custom_metrics.play import Play
 from tests.conformance.custom_metrics.steps import Step, steps
-from tests.effort import tries
+from tests.effort import tries_on
 
 OTHERS = {name: factory for name, factory in FACTORIES.items() if factory is not memory}
 
 
-@pytest.mark.parametrize("factory", OTHERS.values(), ids=OTHERS.keys())
-@given(st.lists(steps(), min_size=3, max_size=25))
-@settings(deadline=None, max_examples=tries(20, 2_000))
-def test_every_answer_is_the_oracles(factory: Factory, chosen: list[Step]) -> None:
-    with contextlib.ExitStack() as stack:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        store, oracle = Play(stack, factory, path), Play(stack, memory, path)
-        for number, step in enumerate(chosen):
-            assert store.do(step) == oracle.do(step), f"step {number}: {step}"
-        for _ in range(2):
-            assert store.everything() == oracle.everything()
-            assert store.subject.problems() == []
-            store.flush()
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_answer_is_the_oracles(name: str) -> None:
+    @given(st.lists(steps(), min_size=3, max_size=25))
+    @settings(deadline=None, max_examples=tries_on(name, 20, 2_000))
+    def holds(chosen: list[Step]) -> None:
+        with contextlib.ExitStack() as stack:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            store, oracle = Play(stack, OTHERS[name], path), Play(stack, memory, path)
+            for number, step in enumerate(chosen):
+                assert store.do(step) == oracle.do(step), f"step {number}: {step}"
+            for _ in range(2):
+                assert store.everything() == oracle.everything()
+                assert store.subject.problems() == []
+                store.flush()
+
+    holds()

@@ -21,7 +21,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance import retention, verifica
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.sqlite import Database
 from vumeter_server.sqlite.library import sqlite3
-from vumeter_server.sqlite.migrations.history import NAMES
+from vumeter_server.sqlite.migrations.names import NAMES
 
 ORGANIZATION_COLUMNS = (
     "organization",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,8 +16,8 @@ from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
 from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import is_damage
-from vumeter_server.sqlite.library import sqlite3, sqlite_utils
-from vumeter_server.sqlite.migrations.history import MIGRATIONS, NAMES
+from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.names import NAMES, applied_names
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer, WriterObserver, in_transaction
 
@@ -149,15 +150,14 @@ def open_database(path: Path, *, create: bool = True) -> Database:
 
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    db = sqlite_utils.Database(connection)
-    known = {migration.name for migration in MIGRATIONS.pending(db)} | {
-        migration.name for migration in MIGRATIONS.applied(db)
-    }
-    if known - set(NAMES):
+    applied = set(applied_names(connection))
+    if applied - set(NAMES):
         raise DatabaseError(f"{path} was written by a newer version of vumeter")
-    if not MIGRATIONS.applied(db) and db.table_names():
+    if not applied and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise DatabaseError(f"{path} is a database of another program")
-    MIGRATIONS.apply(db)
+    if len(applied) < len(NAMES):
+        # What most starts do not need is loaded by those that do.
+        importlib.import_module("vumeter_server.sqlite.migrations.history").migrate(connection)
 
 
 @contextlib.contextmanager

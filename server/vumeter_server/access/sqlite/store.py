@@ -18,7 +18,7 @@ from vumeter_server.access.sqlite.key_rows import find_key, key_infos
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Readers, Writer, audit
-from vumeter_server.sqlite.library import sqlite3, sqlite_utils
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import organization_id_of
 
 
@@ -95,16 +95,13 @@ class SqliteKeyAdministration:
         """Create a key, and the organization if there is none of that name."""
 
         def job(connection: sqlite3.Connection) -> NewKey:
-            organizations = sqlite_utils.Database(connection).table("organizations")
-            found = list(organizations.rows_where("name = ?", [organization]))
-            if found:
-                organization_id = found[0]["organization_id"]
-            else:
+            organization_id = organization_id_of(connection, organization)
+            if organization_id is None:
                 cursor = connection.execute(
                     "INSERT INTO organizations (name, created_us) VALUES (?, ?)",
                     (organization, self._clock()),
                 )
-                organization_id = cursor.lastrowid
+                organization_id = cursor.lastrowid or 0
             key = self._insert(connection, organization_id, role, expires_us, tenant_id, label)
             details = {"role": role.value, "tenant": tenant_id}
             if label is not None:

@@ -13,7 +13,7 @@ from vumeter_server.commands.printing import time_text
 from vumeter_server.runtime.clock_guard import MAX_AHEAD_AT_START_US
 from vumeter_server.sqlite import Database, DatabaseError
 from vumeter_server.sqlite.library import sqlite3
-from vumeter_server.sqlite.migrations.history import NAMES
+from vumeter_server.sqlite.migrations.names import NAMES, applied_names
 from vumeter_server.times.units import DAY_US, MINUTE_US
 
 FREE_SPACE_AT_MOST: Final = 64 << 20
@@ -64,12 +64,7 @@ def _contents(connection: sqlite3.Connection) -> _Contents:
 
     names: list[str] = []
     with contextlib.suppress(sqlite3.OperationalError):
-        names = [
-            name
-            for (name,) in connection.execute(
-                "SELECT name FROM _sqlite_migrations WHERE migration_set = 'vumeter'"
-            )
-        ]
+        names = applied_names(connection)
     times = [value(f"SELECT max({column}) FROM {table}") for table, column in _TIMES]  # noqa: S608
     known = [each for each in times if each is not None]
     return _Contents(

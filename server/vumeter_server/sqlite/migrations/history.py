@@ -1,52 +1,47 @@
-"""The schema's history: each migration runs once, in order, in a transaction of its own."""
+"""The schema's history: each migration runs once, in order, in a transaction of its own.
 
-from sqlite_utils.migrations import Migrations
+It is imported when there is something to migrate. `sqlite_utils` loads pandas and numpy where they
+are installed, to insert data frames: nothing here does that, and it costs most of a second.
+"""
 
-from vumeter_server.sqlite.migrations import (
-    m0001_access,
-    m0002_custom_metrics,
-    m0003_live_metrics,
-    m0004_simulation,
-    m0005_metric_sums,
-    m0006_demo,
-    m0007_clock,
-    m0008_roles,
-    m0009_extremes,
-    m0010_distributions,
-    m0011_deletions,
-    m0012_outcomes,
-    m0013_tenant_of_key,
-    m0014_otlp,
-    m0020_limits,
-    m0021_deletions,
-    m0022_audit,
-    m0023_sign_in,
-    m0024_labels_and_starts,
-)
+from __future__ import annotations
 
-_MODULES = (
-    m0001_access,
-    m0002_custom_metrics,
-    m0003_live_metrics,
-    m0004_simulation,
-    m0005_metric_sums,
-    m0006_demo,
-    m0007_clock,
-    m0008_roles,
-    m0009_extremes,
-    m0010_distributions,
-    m0011_deletions,
-    m0012_outcomes,
-    m0013_tenant_of_key,
-    m0014_otlp,
-    m0020_limits,
-    m0021_deletions,
-    m0022_audit,
-    m0023_sign_in,
-    m0024_labels_and_starts,
-)
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
-NAMES = tuple(module.__name__.rpartition(".")[2] for module in _MODULES)
-MIGRATIONS = Migrations("vumeter")
-for _name, _module in zip(NAMES, _MODULES, strict=True):
-    MIGRATIONS(name=_name)(_module.migrate)
+from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.names import MIGRATION_SET, NAMES
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@contextlib.contextmanager
+def _without_data_frames() -> Iterator[None]:
+    """Let imports find no pandas and numpy, unless the process has loaded them already."""
+    # None says that there is no such module, which the type of sys.modules leaves out.
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    hidden = [name for name in ("pandas", "numpy") if name not in modules]
+    modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
+
+
+with _without_data_frames():
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+MIGRATIONS = Migrations(MIGRATION_SET)
+for _name in NAMES:
+    MIGRATIONS(name=_name)(importlib.import_module(f"{__package__}.{_name}").migrate)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Apply the migrations that a database lacks."""
+    MIGRATIONS.apply(Database(connection))

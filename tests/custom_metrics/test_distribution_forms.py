@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,34 @@ def test_few_values_in_one_wide_bucket_come_back_exactly(of: tuple[float, ...]) 
         value, error = percentile(np.array([one.sum]), found, percent)
         assert value == pytest.approx(exactly(of, percent))
         assert error == 0
+
+
+@pytest.mark.parametrize("bounds", [(100.0, 200.0), (100.0, 160.0, 200.0), (50.0, 100.0)])
+@pytest.mark.parametrize("of", [(101.0, 120.0, 150.5, 180.0), (110.0, *[150.0] * 99, 190.0)])
+def test_the_smallest_and_the_greatest_value_are_exact(
+    of: tuple[float, ...], bounds: tuple[float, ...]
+) -> None:
+    counts = np.bincount(np.searchsorted(bounds, of), minlength=len(bounds) + 1).tolist()
+    one = GivenDistribution(
+        count=len(of),
+        sum=math.fsum(of),
+        min=min(of),
+        max=max(of),
+        bounds=bounds,
+        counts=tuple(counts),
+    )
+    found = collect([(0, one)])
+    without = collect([(0, replace(one, min=None, max=None))])
+    assert found is not None
+    assert without is not None
+    for percent, exact in ((100, max(of)), (Fraction(1, 10), min(of))):
+        assert percentile(np.array([one.sum]), found, percent) == (exact, 0)
+        # Without them nothing says so, but the error does not hide it.
+        value, error = percentile(np.array([one.sum]), without, percent)
+        assert 0 < abs(value - exact) <= error
+    for percent in range(5, 100, 5):
+        value, error = percentile(np.array([one.sum]), found, percent)
+        assert abs(value - exactly(of, percent)) <= error + 1e-9
 
 
 @pytest.mark.parametrize("scale", [7, 12, 20])

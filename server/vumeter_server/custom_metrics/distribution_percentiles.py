@@ -1,14 +1,15 @@
 """Percentiles of values and distributions together, by nearest rank, and how far they may be off.
 
 The value of a rank is at least the one of the same rank among all lower bounds, and at most the one
-among all upper bounds; that is what `percentile` returns as its error.
+among all upper bounds; that is what `percentile` returns as its error. The smallest and greatest
+value of a distribution are exact where its min and max say more than its buckets do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +47,9 @@ def elements_of(values: Floats, distributions: Distributions) -> Elements:
     is_plain[distributions.positions] = False
     plain = np.flatnonzero(is_plain)
     of_buckets = _of_buckets(distributions, values[distributions.positions])
-    exact = values[plain]
-    return Elements(
-        points=np.concatenate([plain, distributions.positions[of_buckets.points]]),
-        lower=np.concatenate([exact, of_buckets.lower]),
-        upper=np.concatenate([exact, of_buckets.upper]),
-        estimates=np.concatenate([exact, of_buckets.estimates]),
-        weights=np.concatenate([np.ones(len(plain), np.int64), of_buckets.weights]),
-    )
+    of_buckets = _with_extremes(of_buckets, distributions)
+    of_points = replace(of_buckets, points=distributions.positions[of_buckets.points])
+    return _joined(_exact(plain, values[plain]), of_points)
 
 
 def _of_buckets(distributions: Distributions, sums: Floats) -> Elements:
@@ -79,12 +75,82 @@ def _of_buckets(distributions: Distributions, sums: Floats) -> Elements:
     points, steps, weights, spread = _spread(
         rows[alone], lower[alone], upper[alone], distributions.weights[alone], sums
     )
+    of_others = Elements(
+        points=rows[others],
+        lower=lower[others],
+        upper=upper[others],
+        estimates=estimates[others],
+        weights=distributions.weights[others],
+    )
+    return _joined(
+        of_others,
+        Elements(
+            points=points,
+            lower=lower[alone][steps],
+            upper=upper[alone][steps],
+            estimates=spread,
+            weights=weights,
+        ),
+    )
+
+
+def _with_extremes(elements: Elements, distributions: Distributions) -> Elements:
+    """Return elements in which the smallest and the greatest value of each distribution are exact.
+
+    A min or max at a bucket's bound may be that bound because none was given, so it is passed over.
+    """
+    first, last = distributions.starts[:-1], distributions.starts[1:] - 1
+    for values, buckets, is_greatest in (
+        (distributions.maxima, last, True),
+        (distributions.minima, first, False),
+    ):
+        is_known = (distributions.lower[buckets] < values) & (values < distributions.upper[buckets])
+        elements = _with_exact(elements, np.flatnonzero(is_known), values, is_greatest=is_greatest)
+    return elements
+
+
+def _with_exact(
+    elements: Elements, rows: Integers, values: Floats, *, is_greatest: bool
+) -> Elements:
+    """Return elements in which one value of the outermost of some rows is in an exact one.
+
+    Args:
+        elements: of a row they are side by side, ascending.
+        rows: the numbers of distributions.
+        values: float64[distributions], the value of each.
+        is_greatest: whether it is the greatest, and not the smallest.
+    """
+    order = np.argsort(elements.points, kind="stable")
+    side: Literal["left", "right"] = "right" if is_greatest else "left"
+    outermost = order[np.searchsorted(elements.points[order], rows, side) - int(is_greatest)]
+    weights = elements.weights.copy()
+    weights[outermost] -= 1
+    left = np.flatnonzero(weights)
+    others = Elements(
+        points=elements.points[left],
+        lower=elements.lower[left],
+        upper=elements.upper[left],
+        estimates=elements.estimates[left],
+        weights=weights[left],
+    )
+    exact = _exact(rows, values[rows])
+    return _joined(others, exact) if is_greatest else _joined(exact, others)
+
+
+def _exact(points: Integers, values: Floats) -> Elements:
+    """Return an element for each of some values."""
+    weights = np.ones(len(values), np.int64)
+    return Elements(points=points, lower=values, upper=values, estimates=values, weights=weights)
+
+
+def _joined(one: Elements, other: Elements) -> Elements:
+    """Return the elements of both, one behind the other."""
     return Elements(
-        points=np.concatenate([rows[others], points]),
-        lower=np.concatenate([lower[others], lower[alone][steps]]),
-        upper=np.concatenate([upper[others], upper[alone][steps]]),
-        estimates=np.concatenate([estimates[others], spread]),
-        weights=np.concatenate([distributions.weights[others], weights]),
+        points=np.concatenate([one.points, other.points]),
+        lower=np.concatenate([one.lower, other.lower]),
+        upper=np.concatenate([one.upper, other.upper]),
+        estimates=np.concatenate([one.estimates, other.estimates]),
+        weights=np.concatenate([one.weights, other.weights]),
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vumeter_server.api import json_body
+from vumeter_server.api.json_body import MAX_NESTING
 from vumeter_server.errors import InvalidArgument, Violation
 
 UNSET = msgspec.UNSET
@@ -189,11 +190,20 @@ def test_deep_nesting_is_refused(opening: str, levels: int) -> None:
     assert found.field
 
 
-@pytest.mark.parametrize("levels", [5_000, 200_000])
+def nested(levels: int, said: str = "hello") -> str:
+    """Return a body whose innermost value lies in so many arrays and objects."""
+    deep = "[" * (levels - 4) + "]" * (levels - 4)
+    return '{"turns":[{"said":"' + said + '","reported":{"a":' + deep + "}}]}"
+
+
+@pytest.mark.parametrize("levels", [MAX_NESTING + 1, 990, 5_000, 200_000])
 def test_deep_nesting_that_is_well_formed_is_refused(levels: int) -> None:
-    deep = "[" * levels + "]" * levels
-    text = '{"turns":[{"said":"hello","reported":{"a":' + deep + "}}]}"
-    assert refusal(text).sentence == "body must not be nested so deeply"
+    assert refusal(nested(levels)).sentence == "body must not be nested so deeply"
+
+
+@pytest.mark.parametrize("said", ["hello", "[" * 9_000, '\\"[{' * 9_000, "\\\\" + "{" * 600])
+def test_nesting_up_to_the_limit_is_taken_whatever_brackets_are_in_texts(said: str) -> None:
+    decode(nested(MAX_NESTING, said))
 
 
 def test_deep_nesting_with_a_repeated_field_is_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from vumeter_server.errors import InvalidArgument
 T = TypeVar("T")
 
 MEDIA_TYPE = "application/json"
+MAX_NESTING: Final = 200
+"""In so many arrays and objects a value may lie: what Python itself allows differs by version."""
 
 _JSON_NAMES = {
     "str": "a string",
@@ -43,6 +45,8 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
         raise _rejected("Content-Type", f"must be {MEDIA_TYPE}")
     if not body.data.strip():
         raise _rejected("body", "must be a JSON object, not empty")
+    if _is_nested_deeper(body.data, MAX_NESTING):
+        raise _rejected("body", "must not be nested so deeply")
     try:
         decoded: T = _decoder(body_type).decode(body.data)
         repeated = _has_more_keys(body.data, msgspec.json.encode(decoded))
@@ -50,8 +54,6 @@ def decode(body: HttpBody, body_type: type[T]) -> T:
         raise _rejection(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _malformed(body.data) from None
-    except RecursionError:
-        raise _rejected("body", "must not be nested so deeply") from None
     if repeated:
         raise _rejected(_repeated_field(body.data), "must not be repeated")
     return decoded
@@ -70,7 +72,7 @@ def _malformed(data: bytes) -> InvalidArgument:
     """Reject what is no JSON; NaN and Infinity, which some writers take for JSON, by name."""
     try:
         found = json.loads(data, parse_constant=lambda _: _MARK)
-    except (ValueError, RecursionError):
+    except ValueError:
         found = None
     field = _find_marked(found, "")
     if field is None:
@@ -112,9 +114,28 @@ def _count_quotes(characters: npt.NDArray[np.uint8]) -> int:
 
 def _count_keys(data: bytes) -> int:
     """Count the keys of all objects of well-formed JSON: its colons outside of strings."""
+    return _outside_strings(data).count(b":")
+
+
+def _outside_strings(data: bytes) -> bytes:
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(data.split(b'"')[::2]).count(b":")
+    return b"".join(data.split(b'"')[::2])
+
+
+def _is_nested_deeper(data: bytes, levels: int) -> bool:
+    """Whether JSON, well-formed or not, has a place in more than so many arrays and objects."""
+    # Brackets in strings count at first: few bodies have so many that it matters.
+    return _nesting(data) > levels and _nesting(_outside_strings(data)) > levels
+
+
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _nesting(data: bytes) -> int:
+    brackets = np.frombuffer(data.translate(None, _NO_BRACKETS), np.uint8)
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
+    return int(np.cumsum(steps).max(initial=0))
 
 
 def _rejection(text: str) -> InvalidArgument:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS, HeadPoints
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column, time_keys
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
@@ -59,13 +59,13 @@ def _add_points(
 ) -> None:
     """Add to what is before each bound what its interval has before it."""
     bounds_us, column, height = periods.bounds_us, key_column(tuple(codes)), before.shape[1]
-    end, end_day = 0, -1
+    first_us, last_us = int(bounds_us[0]), int(bounds_us[-1])
+    keys = None
     for each in points:
         # Bounds that are on no day of a unit are not within an interval.
-        day = each.unit.first
-        first = end if day == end_day else bisect_left(bounds_us, day * DAY_US, end)
-        end_day = each.unit.end
-        end = bisect_left(bounds_us, end_day * DAY_US, first)
+        unit_us, unit_end_us = each.unit.first * DAY_US, each.unit.end * DAY_US
+        first = bisect_left(bounds_us, unit_us) if first_us < unit_us else 0
+        end = bisect_left(bounds_us, unit_end_us) if last_us >= unit_end_us else len(bounds_us)
         # Rows that there is no room for are those of other metrics' fractions.
         rows = min(each.rows, height)
         if end == first + 1:
@@ -73,8 +73,10 @@ def _add_points(
             place = before[:, :rows, first].T
             sums = each.before(column, int(bounds_us[first]))
         else:
+            if keys is None:
+                keys = time_keys(bounds_us, periods.intervals)
             place = before[:, :rows, first:end].transpose(1, 0, 2)
-            sums = each.before(column[:, None], bounds_us[first:end])
+            sums = each.before_all(column, keys[first:end])
         place += sums if each.rows == rows else sums[:rows]
 
 

@@ -43,7 +43,7 @@ _FEW_DAYS = 2
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Bounds = TypeVar("Bounds", int, Integers)
+Instants = TypeVar("Instants", int, Integers)
 
 
 # Named tuples are made and hashed faster than dataclasses.
@@ -58,7 +58,10 @@ class Unit(NamedTuple):
 def units_of(codes: Sequence[int], days: Sequence[int]) -> list[Unit]:
     """Return the units that hold the points of some metrics on some days, both in order."""
     if len(codes) == 1 and len(days) > _FEW_DAYS:
-        numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
+        first, last = days[0] // DAYS_PER_UNIT, days[-1] // DAYS_PER_UNIT
+        numbers: Iterable[int] = range(first, last + 1)
+        if last > first + 1:
+            numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
         return [
             Unit(codes[0], number * DAYS_PER_UNIT, (number + 1) * DAYS_PER_UNIT)
             for number in numbers
@@ -105,20 +108,31 @@ class PointSums:
             self._keys, self._sums = _begun_at_intervals(keys, before)
         elif self.is_exact:
             self._sums = before
+        self._origin = np.array([unit.first * DAY_US])
+        self._origin = time_keys(self._origin, self._origin // CELL_US)
         self.rows = len(self._sums)
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
-    def before(self, column: Integers, bounds_us: Bounds) -> Floats:
-        """Return what the interval of each bound has before it; the sums have to be exact.
+    def before(self, column: Integers, bound_us: int) -> Floats:
+        """Return what the interval of a bound has before it; the sums have to be exact.
 
         Args:
-            column: the metrics' `key_column`; for more than one bound int64[metrics, 1].
-            bounds_us: microseconds since the epoch, on days of the unit: a number or int64[bounds].
+            column: the metrics' `key_column`.
+            bound_us: microseconds since the epoch, on a day of the unit.
 
         Returns:
-            float64[1 + parts, metrics, ...]: counts, then parts of ExactSums.
+            float64[1 + parts, metrics]: counts, then parts of ExactSums.
         """
-        keys = column + _time_key(bounds_us - self.unit.first * DAY_US)
+        keys = column + _time_key(bound_us - self.unit.first * DAY_US)
+        return self._sums.take(self._keys.searchsorted(keys), axis=1)
+
+    def before_all(self, column: Integers, time_keys: Integers) -> Floats:
+        """Do as `before` for some bounds, by their `time_keys`.
+
+        Returns:
+            float64[1 + parts, metrics, bounds].
+        """
+        keys: Integers = (column - self._origin)[:, None] + time_keys
         return self._sums.take(self._keys.searchsorted(keys), axis=1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
@@ -175,9 +189,18 @@ def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
     return keys
 
 
-def _time_key(since_us: Bounds) -> Bounds:
+def _time_key(since_us: Instants) -> Instants:
     """Return the part of a key that says when: of microseconds since the unit began."""
     return since_us + since_us // CELL_US * (_INTERVAL_STEP - CELL_US)
+
+
+def time_keys(bounds_us: Integers, intervals: Integers) -> Integers:
+    """Return the parts of keys that say when, of instants and the intervals in which they lie.
+
+    They count from the epoch and have no room for that: only their differences within a unit mean
+    something, and those are right.
+    """
+    return bounds_us + intervals * (_INTERVAL_STEP - CELL_US)
 
 
 def _parts_of(values: Floats) -> Floats:

@@ -76,7 +76,11 @@ def test_the_file_is_valid_as_it_stands_and_uses_nothing_deprecated(repository: 
     ],
     ids=["plain", "cors", "silent", "log file", "admin port", "IPv6"],
 )
-def test_a_filled_in_file_is_valid(options: dict[str, Any], tmp_path: Path) -> None:
+def test_a_filled_in_file_is_valid(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Envoy makes the log file even to look at its configuration.
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "envoy.json"
     options = {"admin_socket": tmp_path / "admin", **options}
     file.write_text(json.dumps(rendered(**options)))

@@ -186,6 +186,10 @@ def test_a_store_may_be_a_cluster() -> None:
         ("sqlite:///", "must be sqlite:///PATH"),
         ("clickhouse://u:secret@a/b", "must not hold a password: set VUMETER_STORE_PASSWORD or"),
         ("clickhouse://u:sec/ret@a/b", "must name the database"),
+        # Not to be normalized: ℀ is a/c then, which urlsplit refuses with all of this in its text.
+        ("clickhouse://u:secret℀@a/b", "must not hold a password: set VUMETER_STORE_PASSWORD or"),
+        ("clickhouse://u:secret]@a/b", "must not hold a password: set VUMETER_STORE_PASSWORD or"),
+        ("clickhouse://[::1/b", "host 1 must be HOST or HOST:PORT"),
         ("clickhouse://u:secret/b", "host 1 must be HOST or HOST:PORT"),
         ("clickhouse://@a/b", "names no user before @"),
         ("clickhouse://a,,b/c", "host 2 must be"),

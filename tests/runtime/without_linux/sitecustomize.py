@@ -43,6 +43,10 @@ def hide(module: Any, names: str) -> None:
 for each, names in HIDDEN.items():
     hide(each, names)
 
+if hasattr(os, "process_cpu_count"):
+    # So it is where there is no sched_getaffinity, from Python 3.13 on.
+    os.process_cpu_count = os.cpu_count
+
 # These load the ones above.
 import fcntl  # noqa: E402
 import socket  # noqa: E402

@@ -11,8 +11,11 @@ from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import Selection, SumQuery, TimeseriesQuery
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
+from vumeter_server.custom_metrics.sqlite.cache.metric_point_sums import MetricPointSums
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
+from vumeter_server.custom_metrics.sqlite.cache.units import Unit
 from vumeter_server.custom_metrics.sqlite.cache.view import InMemory, Metrics, View
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
 from vumeter_server.custom_metrics.sqlite.query.plan import (
@@ -33,10 +36,15 @@ CODES = {name: code for code, name in enumerate(TYPES)}
 READY = frozenset(CODES.values())
 
 
-def points(*units: Unit, codes: Sequence[int] = tuple(CODES.values())) -> dict[Unit, PointSums]:
+def points(*units: Unit, codes: Sequence[int] = tuple(CODES.values())) -> dict[Unit, UnitSums]:
     """Return point sums without a point."""
     none = np.empty(0, np.int64), np.empty(0)
-    return {unit: PointSums(unit, codes, *none) for unit in units}
+    return {
+        unit: PointSums(unit, codes, *none)
+        if unit.code is None
+        else MetricPointSums(unit, unit.code, *none)
+        for unit in units
+    }
 
 
 def day(number: int) -> Unit:

@@ -19,7 +19,7 @@ from tests.custom_metrics.sqlite.query.planning import (
     with_points,
 )
 
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import DAYS_PER_UNIT, Unit
+from vumeter_server.custom_metrics.sqlite.cache.units import DAYS_PER_UNIT, Unit
 from vumeter_server.custom_metrics.sqlite.query.plan import (
     Cost,
     NamesQuery,

@@ -68,6 +68,8 @@ class Head:
         self._positions: dict[int, list[Positions]] = {}
         self.counts: dict[int, int] = {}
         """How many points each rollup interval has."""
+        self.first_interval: int | None = None
+        """The first interval that has some; None if there are no points."""
 
     def __len__(self) -> int:
         return len(self._points)
@@ -115,7 +117,7 @@ class Head:
         self._ends = [end - start for end in self._ends[count:]]
         self._distributions = {n: each for n, each in self._distributions.items() if n > batch}
         self._joined = None
-        self._positions, self.counts = {}, {}
+        self._positions, self.counts, self.first_interval = {}, {}, None
         self._index(self._points.view(), 0)
         return days
 
@@ -135,6 +137,9 @@ class Head:
         order = np.argsort(intervals, kind="stable")
         intervals = intervals[order]
         order += start
+        first_interval = int(intervals[0])
+        if self.first_interval is None or first_interval < self.first_interval:
+            self.first_interval = first_interval
         cuts = (np.flatnonzero(intervals[1:] != intervals[:-1]) + 1).tolist()
         for first, end in itertools.pairwise([0, *cuts, len(added)]):
             interval = int(intervals[first])

@@ -14,17 +14,17 @@ from functools import partial
 from vumeter_server.custom_metrics.sqlite.cache.head import Batches, Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.period_sums import HeadOfInterval, sums_between
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import (
-    Owner,
-    OwnPointSums,
-    PointSums,
-    PointSumsCache,
-    read_point_sums,
-    units_of,
-)
+from vumeter_server.custom_metrics.sqlite.cache.period_sums import NO_HEAD, HeadAtCuts, sums_between
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import (
+    Owner,
+    OwnPointSums,
+    PointSumsCache,
+    UnitSums,
+    read_unit,
+)
+from vumeter_server.custom_metrics.sqlite.cache.units import units_of
 from vumeter_server.custom_metrics.sqlite.cache.view import (
     InMemory,
     Metrics,
@@ -164,7 +164,7 @@ class OrganizationCache:
         view: View,
         codes: Sequence[int],
         periods: Periods,
-        found: Sequence[PointSums] | None = None,
+        found: Sequence[UnitSums] | None = None,
     ) -> Cube:
         """Return the sums of metrics in some periods, whose bounds may be any instants.
 
@@ -193,18 +193,18 @@ class OrganizationCache:
             head = self._head_at_cuts(view, periods, is_shared)
             return sums_between(intervals, points, head, codes, periods)
 
-    def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadOfInterval | None:
-        """Return where the head's points are found; None if no interval that is cut has some."""
+    def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadAtCuts:
         if not len(view.head) or not periods.cuts:
-            return None
+            return NO_HEAD
         if not is_shared:
-            return partial(in_interval, view.head)
+            # They may be anywhere.
+            return HeadAtCuts(partial(in_interval, view.head), 0)
         is_cut = not self._head.counts.keys().isdisjoint(periods.cut_intervals)
-        return self._head.in_interval if is_cut else None
+        return HeadAtCuts(self._head.in_interval if is_cut else None, self._head.first_interval)
 
     def _point_sums(
         self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
-    ) -> list[PointSums]:
+    ) -> list[UnitSums]:
         """Return the flushed points of some days, from the cache or from their segments."""
         each = []
         for unit in units_of(codes, days) if days else ():
@@ -215,7 +215,7 @@ class OrganizationCache:
                 # What comes in the place of something has the metrics of that, too.
                 wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
                 snapshot = with_transaction(view)
-                sums = read_point_sums(snapshot.connection, snapshot.organization_id, unit, wanted)
+                sums = read_unit(snapshot.connection, snapshot.organization_id, unit, wanted)
                 if is_shared:
                     self._points.put(self._owner, sums)
             each.append(sums)

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.cache.head import NO_POINTS, HeadPoints
+from vumeter_server.custom_metrics.sqlite.cache.metric_point_sums import (
+    MetricPointSums,
+    before_bounds,
+)
 from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column, time_keys
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, as_matrix
 
@@ -25,10 +31,26 @@ HeadOfInterval = Callable[[int], HeadPoints]
 """Returns the points of the head in a rollup interval."""
 
 
+# One is made per query, and named tuples are made faster than dataclasses.
+class HeadAtCuts(NamedTuple):
+    """What the points that are not flushed add to sums.
+
+    Attributes:
+        points: where they are found; None if no interval that is cut has some.
+        first_interval: the first interval that has some; None if there are none.
+    """
+
+    points: HeadOfInterval | None
+    first_interval: int | None
+
+
+NO_HEAD = HeadAtCuts(None, None)
+
+
 def sums_between(
     intervals: PrefixSums,
-    points: Sequence[PointSums],
-    head: HeadOfInterval | None,
+    points: Sequence[UnitSums],
+    head: HeadAtCuts,
     codes: Sequence[int],
     periods: Periods,
 ) -> Cube:
@@ -37,21 +59,44 @@ def sums_between(
     Args:
         intervals: the interval sums, of all metrics that are asked for.
         points: the points of the days on which intervals are cut, in the order of days.
-        head: the points that are not flushed; None if no interval that is cut has some.
+        head: the points that are not flushed.
         codes: the metrics.
         periods: the periods.
     """
-    before = intervals.before(codes, periods.intervals)
-    if before is None or not all(each.is_exact for each in points):
+    before = _before(intervals, points, head, codes, periods)
+    if before is None:
         if periods.cuts:
-            return _sums_at_edges(intervals, points, head, codes, periods)
+            return _sums_at_edges(intervals, points, head.points, codes, periods)
         return intervals.between(codes, periods.intervals)
-    if points:
-        _add_points(before, points, codes, periods)
-    if head is not None:
-        _add_head(before, head, codes, periods)
+    if head.points is not None:
+        _add_head(before, head.points, codes, periods)
     differences: Cube = before[:, :, 1:] - before[:, :, :-1]
     return differences
+
+
+def _before(
+    intervals: PrefixSums,
+    points: Sequence[UnitSums],
+    head: HeadAtCuts,
+    codes: Sequence[int],
+    periods: Periods,
+) -> Cube | None:
+    """Return the sums before each bound, without the head's of its interval; None if not exact."""
+    of_metric: list[MetricPointSums] = []
+    of_days: list[PointSums] = []
+    for each in points:
+        if not each.is_exact:
+            return None
+        if isinstance(each, MetricPointSums):
+            of_metric.append(each)
+        else:
+            of_days.append(each)
+    if of_metric:
+        return before_bounds(intervals, of_metric, head.first_interval, codes[0], periods)
+    before = intervals.before(codes, periods.intervals)
+    if before is not None and of_days:
+        _add_points(before, of_days, codes, periods)
+    return before
 
 
 def _add_points(
@@ -106,7 +151,7 @@ def _sums_of(
 
 def _sums_at_edges(
     intervals: PrefixSums,
-    points: Sequence[PointSums],
+    points: Sequence[UnitSums],
     head: HeadOfInterval | None,
     codes: Sequence[int],
     periods: Periods,

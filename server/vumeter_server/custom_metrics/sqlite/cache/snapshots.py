@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSumsCache
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import PointSumsCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.sqlite.library import sqlite3
 

@@ -13,7 +13,8 @@ from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.sqlite.cache.head import HeadPoints
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, Unit
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
+from vumeter_server.custom_metrics.sqlite.cache.units import Unit
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import State
 from vumeter_server.sqlite.library import sqlite3
 
@@ -43,7 +44,7 @@ class Metrics:
 class PointSumsByUnit(Protocol):
     """The cached point sums of an organization."""
 
-    def get(self, unit: Unit) -> PointSums | None:
+    def get(self, unit: Unit) -> UnitSums | None:
         """Return the point sums of a unit; None if they are not cached."""
 
 
@@ -58,7 +59,7 @@ class InMemory:
     """
 
     metrics: Set[int] = frozenset()
-    points: PointSumsByUnit = field(default_factory=dict[Unit, PointSums])
+    points: PointSumsByUnit = field(default_factory=dict[Unit, UnitSums])
     head: Mapping[int, int] = field(default_factory=dict)
 
 

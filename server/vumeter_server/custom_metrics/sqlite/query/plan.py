@@ -26,8 +26,9 @@ from vumeter_server.custom_metrics.questions import (
     TagValuesQuery,
     TimeseriesQuery,
 )
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, units_of
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
+from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
+from vumeter_server.custom_metrics.sqlite.cache.units import units_of
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.query.day_spans import (
     DaySpan,
@@ -139,7 +140,7 @@ class Plan:
     cost: Cost
     deletions: int
     periods: Periods | None = None
-    found: list[PointSums] | None = None
+    found: list[UnitSums] | None = None
     days: tuple[DaySpan, ...] = ()
     edges_of_days: tuple[Edge, ...] = ()
 
@@ -223,7 +224,7 @@ def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
     days = periods.cut_days
     if len(days) > MAX_EDGE_DAYS:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
-    found: list[PointSums] = []
+    found: list[UnitSums] = []
     missing_days = _find_points(view, codes, days, found)
     return Plan(
         source=Source.INTERVALS,
@@ -234,7 +235,7 @@ def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
     )
 
 
-def _find_points(view: View, codes: Sequence[int], days: list[int], found: list[PointSums]) -> int:
+def _find_points(view: View, codes: Sequence[int], days: list[int], found: list[UnitSums]) -> int:
     """Find the point sums of some days in memory; return how many days have to be read."""
     if not days:
         return 0

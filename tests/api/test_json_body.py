@@ -206,6 +206,17 @@ def test_nesting_up_to_the_limit_is_taken_whatever_brackets_are_in_texts(said: s
     decode(nested(MAX_NESTING, said))
 
 
+@pytest.mark.parametrize("levels", [10, 5_000, 200_000])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+def test_deep_nesting_in_another_encoding_is_refused(levels: int, encoding: str) -> None:
+    # A byte of this sign is a quote, so that what follows looks like a text.
+    body = ('{"turns":[{"said":"\N{FOR ALL}","reported":' + "[" * levels).encode(encoding)
+    assert refusal(body).sentence in (
+        "body must be well-formed JSON in UTF-8",
+        "body must not be nested so deeply",
+    )
+
+
 def test_deep_nesting_with_a_repeated_field_is_refused() -> None:
     for levels in (100, 500, 900, 990, 1_100, 5_000):
         deep = "[" * levels + "]" * levels

@@ -71,7 +71,8 @@ def _rejected(field: str, problem: str) -> InvalidArgument:
 def _malformed(data: bytes) -> InvalidArgument:
     """Reject what is no JSON; NaN and Infinity, which some writers take for JSON, by name."""
     try:
-        found = json.loads(data, parse_constant=lambda _: _MARK)
+        # Not of bytes: those may be UTF-16, in which nobody has looked how deep they are nested.
+        found = json.loads(data.decode(), parse_constant=lambda _: _MARK)
     except ValueError:
         found = None
     field = _find_marked(found, "")

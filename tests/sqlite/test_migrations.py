@@ -66,6 +66,28 @@ def test_a_newer_versions_database_is_refused(tmp_path: Path) -> None:
         open_database(path)
 
 
+@pytest.mark.parametrize("has_index", [False, True])
+def test_a_first_start_that_ended_before_its_first_migration_is_begun_again(
+    tmp_path: Path, has_index: bool
+) -> None:
+    path = tmp_path / "vumeter.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE _sqlite_migrations"
+            " (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+        )
+        if has_index:
+            connection.execute(
+                "CREATE UNIQUE INDEX idx__sqlite_migrations_migration_set_name"
+                " ON _sqlite_migrations (migration_set, name)"
+            )
+        connection.commit()
+    open_database(path)
+    other = tmp_path / "other.db"
+    open_database(other)
+    assert tables(path).keys() == tables(other).keys()
+
+
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "recipes.db"
     with closing(sqlite3.connect(path)) as connection:

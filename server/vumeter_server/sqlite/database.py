@@ -17,7 +17,7 @@ from vumeter_server.sqlite.connections import connect_reader, connect_writer
 from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import is_damage
 from vumeter_server.sqlite.library import sqlite3
-from vumeter_server.sqlite.migrations.names import NAMES, applied_names
+from vumeter_server.sqlite.migrations.names import NAMES, applied_names, holds_other_tables
 from vumeter_server.sqlite.readers import Readers
 from vumeter_server.sqlite.writer import Writer, WriterObserver, in_transaction
 
@@ -153,7 +153,7 @@ def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     applied = set(applied_names(connection))
     if applied - set(NAMES):
         raise DatabaseError(f"{path} was written by a newer version of vumeter")
-    if not applied and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+    if not applied and holds_other_tables(connection):
         raise DatabaseError(f"{path} is a database of another program")
     if len(applied) < len(NAMES):
         # What most starts do not need is loaded by those that do.

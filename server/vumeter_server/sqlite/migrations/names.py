@@ -32,12 +32,13 @@ NAMES: Final = (
 )
 """The modules of this package that migrate, in order."""
 MIGRATION_SET: Final = "vumeter"
+_TABLE: Final = "_sqlite_migrations"
 
 
 def applied_names(connection: sqlite3.Connection) -> list[str]:
     """Return the names of the migrations that a database has; none if it is no one of vumeter."""
     has_any = connection.execute(
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlite_migrations'"
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (_TABLE,)
     ).fetchone()
     if not has_any:
         return []
@@ -45,3 +46,9 @@ def applied_names(connection: sqlite3.Connection) -> list[str]:
         "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (MIGRATION_SET,)
     )
     return [name for (name,) in rows]
+
+
+def holds_other_tables(connection: sqlite3.Connection) -> bool:
+    """Whether there is more than what a first start makes before its first migration."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE tbl_name != ?", (_TABLE,))
+    return found.fetchone() is not None

@@ -23,15 +23,9 @@ class ChildFailed(StartError):
     """A child ended while all started; where its status is 2 it has said why itself."""
 
     def __init__(self, name: str, status: int) -> None:
-        super().__init__(f"{name} ended with {described(status)}")
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+        super().__init__(f"{name} ended with {how}")
         self.status = status
-
-
-def described(status: int) -> str:
-    """Return in words with what a process ended."""
-    if status < 0:
-        return f"signal {signal.Signals(-status).name}"
-    return f"status {status}"
 
 
 class ServerProcess:

@@ -28,7 +28,6 @@ from vumeter_server.supervisor.endpoints import Endpoints
 from vumeter_server.supervisor.server_process import (
     ChildFailed,
     ServerProcess,
-    described,
     end_process,
 )
 from vumeter_server.supervisor.signals import set_by_signals, unless
@@ -66,8 +65,7 @@ async def run(
         finally:
             await product.stop(stop)
     if ended is not None:
-        name, status = ended
-        print(f"vumeter: {name} ended with {described(status)}", file=sys.stderr)  # noqa: T201
+        print(f"vumeter: {ChildFailed(*ended)}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

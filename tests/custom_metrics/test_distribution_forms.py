@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -92,16 +93,23 @@ def test_what_is_given_again_answers_alike(one: GivenDistribution) -> None:
 LIVEKIT = (0.0, 5.0, 10.0, 25.0)
 
 
-@pytest.mark.parametrize("of", [(0.8,), (0.8, 2.1), (0.8, 1.4, 2.1)])
-def test_few_values_in_one_wide_bucket_come_back_exactly(of: tuple[float, ...]) -> None:
-    one = GivenDistribution(
+def in_buckets(of: Sequence[float], bounds: tuple[float, ...]) -> GivenDistribution:
+    """Return values as they are counted in buckets, with the smallest and the greatest."""
+    counts = np.bincount(np.searchsorted(bounds, of), minlength=len(bounds) + 1)
+    return GivenDistribution(
         count=len(of),
         sum=math.fsum(of),
         min=min(of),
         max=max(of),
-        bounds=LIVEKIT,
-        counts=(0, len(of), 0, 0, 0),
+        bounds=bounds,
+        counts=tuple(counts.tolist()),
     )
+
+
+@pytest.mark.parametrize("of", [(0.8,), (0.8, 2.1), (0.8, 1.4, 2.1)])
+def test_few_values_in_one_wide_bucket_come_back_exactly(of: tuple[float, ...]) -> None:
+    one = in_buckets(of, LIVEKIT)
+    assert one.counts == (0, len(of), 0, 0, 0)
     found = collect([(0, one)])
     assert found is not None
     for percent in (1, 50, 95, 100):
@@ -115,15 +123,7 @@ def test_few_values_in_one_wide_bucket_come_back_exactly(of: tuple[float, ...]) 
 def test_the_smallest_and_the_greatest_value_are_exact(
     of: tuple[float, ...], bounds: tuple[float, ...]
 ) -> None:
-    counts = np.bincount(np.searchsorted(bounds, of), minlength=len(bounds) + 1).tolist()
-    one = GivenDistribution(
-        count=len(of),
-        sum=math.fsum(of),
-        min=min(of),
-        max=max(of),
-        bounds=bounds,
-        counts=tuple(counts),
-    )
+    one = in_buckets(of, bounds)
     found = collect([(0, one)])
     without = collect([(0, replace(one, min=None, max=None))])
     assert found is not None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.custom_metrics.asking import Practice
-from tests.conformance.custom_metrics.factories import NOON_US, Factory, SteppedClock
+from tests.conformance.custom_metrics.factories import NOON_US, Factory, SteppedClock, memory
 from tests.conformance.custom_metrics.steps import SESSIONS, Step
 from tests.custom_metrics.points import Point
 
@@ -23,6 +24,14 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.errors import VumeterError
 from vumeter_server.runtime.limits import Limits
+
+
+@contextlib.contextmanager
+def beside_oracle(factory: Factory) -> Iterator[tuple[Play, Play]]:
+    """Open a store, and the one in memory, which says what it has to answer."""
+    with contextlib.ExitStack() as stack:
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield Play(stack, factory, path), Play(stack, memory, path)
 
 
 class Play:

@@ -157,7 +157,8 @@ def test_an_export_that_is_recorded_again_is_the_same(
                     type="histogram",
                     timestamp=NOON_US - number * HOUR_US,
                     session_id=f"s{number % 3}",
-                    **{"distribution" if isinstance(each, GivenDistribution) else "value": each},  # type: ignore[arg-type]
+                    value=None if isinstance(each, GivenDistribution) else each,
+                    distribution=each if isinstance(each, GivenDistribution) else None,
                 )
                 for number, each in enumerate(measured)
             ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conformance.custom_metrics.asking import Practice, at
 from tests.conformance.custom_metrics.factories import FACTORIES, Factory, Subject, memory
-from tests.conformance.custom_metrics.play import Play
+from tests.conformance.custom_metrics.play import beside_oracle
 from tests.conformance.custom_metrics.steps import METRICS, Step, deletions, points
 from tests.custom_metrics.points import Point
 from tests.effort import tries_on
@@ -240,9 +238,7 @@ def test_what_is_beyond_limits_is_the_oracles(name: str) -> None:
     @given(st.lists(limited_steps(), min_size=4, max_size=15))
     @settings(deadline=None, max_examples=tries_on(name, 20, 600))
     def holds(chosen: list[Step]) -> None:
-        with contextlib.ExitStack() as stack:
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            store, oracle = Play(stack, OTHERS[name], path), Play(stack, memory, path)
+        with beside_oracle(OTHERS[name]) as (store, oracle):
             for number, step in enumerate(chosen):
                 assert store.do(step) == oracle.do(step), f"step {number}: {step}"
                 assert store.everything() == oracle.everything(), f"step {number}: {step}"

@@ -96,7 +96,8 @@ def before_bounds(
     bounds_us = periods.bounds_us
     if not _hold_all(units, bounds_us):
         first_of_head = -1
-    if first_of_head is None or periods.intervals[-1] <= first_of_head:
+    # The head has its points behind them all, and nothing is added in their intervals.
+    if first_of_head is None or periods.intervals[-1] < first_of_head:
         return _from_first_unit(units, bounds_us)
     flushed = int(periods.intervals.searchsorted(first_of_head, "right"))
     # Each unit counts on from where it begins, while nothing is left out; then each bound from its

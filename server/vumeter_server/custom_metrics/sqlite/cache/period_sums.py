@@ -20,7 +20,7 @@ from vumeter_server.custom_metrics.sqlite.cache.metric_point_sums import (
     MetricPointSums,
     before_bounds,
 )
-from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column, time_keys
+from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key_column
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
@@ -105,7 +105,6 @@ def _add_points(
     """Add to what is before each bound what its interval has before it."""
     bounds_us, column, height = periods.bounds_us, key_column(tuple(codes)), before.shape[1]
     first_us, last_us = int(bounds_us[0]), int(bounds_us[-1])
-    keys = None
     for each in points:
         # Bounds that are on no day of a unit are not within an interval.
         unit_us, unit_end_us = each.unit.first * DAY_US, each.unit.end * DAY_US
@@ -118,10 +117,8 @@ def _add_points(
             place = before[:, :rows, first].T
             sums = each.before(column, int(bounds_us[first]))
         else:
-            if keys is None:
-                keys = time_keys(bounds_us, periods.intervals)
             place = before[:, :rows, first:end].transpose(1, 0, 2)
-            sums = each.before_all(column, keys[first:end])
+            sums = each.before(column[:, None], bounds_us[first:end])
         place += sums if each.rows == rows else sums[:rows]
 
 

@@ -1,8 +1,8 @@
-"""Sums over the points of several metrics: what is between an interval and a range's end.
+"""Prefix sums over the points of a day: what is summed between an interval and a range's end.
 
 A range seldom ends where a rollup interval does. What is between is summed from the points of that
-interval. They are cached by unit: all metrics that were asked for on one day, since most ranges
-have two ends. One metric on several days has `MetricPointSums`.
+interval. Here are those of all metrics that were asked for on one day, since most ranges have two
+ends; one metric on several days has `MetricPointSums`.
 
 The points are in order of intervals, then metrics, then time, since a query reads all its metrics
 at one instant: what is near it in memory is read with it. The sums begin again at each metric of
@@ -24,8 +24,8 @@ from vumeter_server.custom_metrics.sqlite.cache.units import Unit, are_exact, pa
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Array
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US
 
-# Keys are the number of the interval in the unit, below 2^11, then the metric's, below 2^15, then
-# the microseconds since the interval began, of which there are fewer than 2^30 - 1.
+# Keys are the number of the interval in its day, then the metric's, below 2^15, then the
+# microseconds since the interval began, of which there are fewer than 2^30 - 1.
 _METRIC_BITS = 15
 _TIME_BITS = 30
 _TIME_MASK = (1 << _TIME_BITS) - 1
@@ -33,11 +33,11 @@ _INTERVAL_STEP = 1 << (_METRIC_BITS + _TIME_BITS)
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Instants = TypeVar("Instants", int, Integers)
+Bounds = TypeVar("Bounds", int, Integers)
 
 
 class PointSums:
-    """The flushed points of some metrics on the days of a unit; never changed.
+    """The flushed points of some metrics on one day; never changed.
 
     Attributes:
         unit: which points these are.
@@ -75,31 +75,20 @@ class PointSums:
             self._keys, self._sums = _begun_at_intervals(keys, before)
         elif self.is_exact:
             self._sums = before
-        self._origin = np.array([unit.first * DAY_US])
-        self._origin = time_keys(self._origin, self._origin // CELL_US)
         self.rows = len(self._sums)
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
-    def before(self, column: Integers, bound_us: int) -> Floats:
-        """Return what the interval of a bound has before it; the sums have to be exact.
+    def before(self, column: Integers, bounds_us: Bounds) -> Floats:
+        """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            column: the metrics' `key_column`.
-            bound_us: microseconds since the epoch, on a day of the unit.
+            column: the metrics' `key_column`; for more than one bound int64[metrics, 1].
+            bounds_us: microseconds since the epoch, on the day: a number or int64[bounds].
 
         Returns:
-            float64[1 + parts, metrics]: counts, then parts of ExactSums.
+            float64[1 + parts, metrics, ...]: counts, then parts of ExactSums.
         """
-        keys = column + _time_key(bound_us - self.unit.first * DAY_US)
-        return self._sums.take(self._keys.searchsorted(keys), axis=1)
-
-    def before_all(self, column: Integers, time_keys: Integers) -> Floats:
-        """Do as `before` for some bounds, by their `time_keys`.
-
-        Returns:
-            float64[1 + parts, metrics, bounds].
-        """
-        keys: Integers = (column - self._origin)[:, None] + time_keys
+        keys = column + _time_key(bounds_us - self.unit.first * DAY_US)
         return self._sums.take(self._keys.searchsorted(keys), axis=1)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
@@ -147,24 +136,15 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
     return keys_of_entries, sums
 
 
-def keys_of(unit: Unit, code: int, day: int, times_us: Array) -> Integers:
+def keys_of(code: int, times_us: Array) -> Integers:
     """Return what points are sorted by: the rollup interval, the metric, the time.
 
     `times_us` count from the beginning of the day.
     """
-    keys: Integers = _time_key(times_us + (day - unit.first) * DAY_US) + (code << _TIME_BITS)
+    keys: Integers = _time_key(times_us) + (code << _TIME_BITS)
     return keys
 
 
-def _time_key(since_us: Instants) -> Instants:
-    """Return the part of a key that says when: of microseconds since the unit began."""
+def _time_key(since_us: Bounds) -> Bounds:
+    """Return the part of a key that says when: of microseconds since the day began."""
     return since_us + since_us // CELL_US * (_INTERVAL_STEP - CELL_US)
-
-
-def time_keys(bounds_us: Integers, intervals: Integers) -> Integers:
-    """Return the parts of keys that say when, of instants and the intervals in which they lie.
-
-    They count from the epoch and have no room for that: only their differences within a unit mean
-    something, and those are right.
-    """
-    return bounds_us + intervals * (_INTERVAL_STEP - CELL_US)

@@ -36,7 +36,7 @@ def read_unit(
         for (day, _), columns in segments.items():
             times_us = columns[Kind.TIME].astype(np.int64)
             if unit.code is None:
-                places.append(keys_of(unit, code, day, times_us))
+                places.append(keys_of(code, times_us))
             else:
                 places.append(times_us + day * DAY_US)
             values.append(columns[Kind.VALUE].astype(np.float64))

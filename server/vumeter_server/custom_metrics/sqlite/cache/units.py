@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,10 +31,7 @@ class Unit(NamedTuple):
 def units_of(codes: Sequence[int], days: Sequence[int]) -> list[Unit]:
     """Return the units that hold the points of some metrics on some days, both in order."""
     if len(codes) == 1 and len(days) > _FEW_DAYS:
-        first, last = days[0] // DAYS_PER_UNIT, days[-1] // DAYS_PER_UNIT
-        numbers: Iterable[int] = range(first, last + 1)
-        if last > first + 1:
-            numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
+        numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
         return [
             Unit(codes[0], number * DAYS_PER_UNIT, (number + 1) * DAYS_PER_UNIT)
             for number in numbers

@@ -41,8 +41,9 @@ class MetricPointSums:
             times_us, values = times_us[order], values[order]
         self.unit = unit
         self.codes = frozenset([code])
-        parts = parts_of(values)
-        # float64[1 + parts, points + 1]: the sums before each point, and of all.
+        # Counts are known from the places of points: only the sums of values are kept.
+        _, *parts = parts_of(values)
+        # float64[parts, points + 1]: the sums before each point, and of all.
         sums = np.zeros((len(parts), len(values) + 1))
         np.cumsum(parts, axis=1, out=sums[:, 1:])
         self.is_exact = are_exact(sums)
@@ -53,23 +54,28 @@ class MetricPointSums:
     @property
     def rows(self) -> int:
         """How many rows `before` returns: counts, and as many parts as there are."""
-        return len(self._sums)
+        return 1 + len(self._sums)
 
     @property
     def total(self) -> Floats:
         """The sums of all points: float64[rows]."""
-        return self._sums[:, -1]
+        return np.array([len(self._times), *self._sums[:, -1]])
 
     def before(self, bounds_us: Integers) -> Floats:
         """Return the sums before some instants, which have to be exact: float64[rows, bounds]."""
-        return self._sums.take(self._times.searchsorted(bounds_us), axis=1)
+        places = self._times.searchsorted(bounds_us)
+        before = np.empty((1 + len(self._sums), len(places)))
+        before[0] = places
+        # All places are within the array; saying what to do with others lets numpy write to `out`.
+        self._sums.take(places, axis=1, out=before[1:], mode="clip")
+        return before
 
     def between(self, _: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points in a range within one interval; for any values."""
         start, end = self._times.searchsorted((start_us, end_us)).tolist()
         if self.is_exact:
             of_range = self._sums[:, end] - self._sums[:, start]
-            return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
+            return ExactSums(np.array([end - start]), list(of_range[:, None]))
         return ExactSums.of(np.zeros(end - start, np.int64), self._sums[0, start:end], 1)
 
 

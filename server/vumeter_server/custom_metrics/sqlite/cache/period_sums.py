@@ -114,12 +114,12 @@ def _add_points(
         rows = min(each.rows, height)
         if end == first + 1:
             # This is only faster. Most units have one bound: that of an end of the range.
-            place = before[:, :rows, first].T
+            place = before[:, :rows, first]
             sums = each.before(column, int(bounds_us[first]))
         else:
-            place = before[:, :rows, first:end].transpose(1, 0, 2)
+            place = before[:, :rows, first:end].transpose(0, 2, 1)
             sums = each.before(column[:, None], bounds_us[first:end])
-        place += sums if each.rows == rows else sums[:rows]
+        place += sums if each.rows == rows else sums[..., :rows]
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:

@@ -66,16 +66,17 @@ class PointSums:
         # The sums of the points before each one, and of all: float64[1 + parts, points + 1].
         before = np.zeros((len(parts), len(keys) + 1))
         np.cumsum(parts, axis=1, out=before[:, 1:])
-        self.is_exact = are_exact(before)
+        self.is_exact = are_exact(before[1:])
         self._keys = keys
-        # float64[1 + parts, entries + 1]: the sums before the first entry, and at each one. If
-        # they are not exact: float64[1, points], the values.
-        self._sums = values[None]
+        # float64[entries + 1, 1 + parts]: the sums before the first entry, and at each one; those
+        # of an entry side by side, since they are read together. If they are not exact:
+        # float64[points, 1], the values.
+        self._sums = values[:, None]
         if self.is_exact and len(keys):
             self._keys, self._sums = _begun_at_intervals(keys, before)
         elif self.is_exact:
-            self._sums = before
-        self.rows = len(self._sums)
+            self._sums = before.T
+        self.rows = self._sums.shape[1]
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
 
     def before(self, column: Integers, bounds_us: Bounds) -> Floats:
@@ -86,19 +87,19 @@ class PointSums:
             bounds_us: microseconds since the epoch, on the day: a number or int64[bounds].
 
         Returns:
-            float64[1 + parts, metrics, ...]: counts, then parts of ExactSums.
+            float64[metrics, ..., 1 + parts]: counts, then parts of ExactSums.
         """
         keys = column + _time_key(bounds_us - self.unit.first * DAY_US)
-        return self._sums.take(self._keys.searchsorted(keys), axis=1)
+        return self._sums.take(self._keys.searchsorted(keys), axis=0)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
         key = (code << _TIME_BITS) + _time_key(start_us - self.unit.first * DAY_US)
         start, end = self._keys.searchsorted((key, key + end_us - start_us)).tolist()
         if self.is_exact:
-            of_range = self._sums[:, end] - self._sums[:, start]
+            of_range = self._sums[end] - self._sums[start]
             return ExactSums(of_range[:1].astype(np.int64), list(of_range[1:, None]))
-        return ExactSums.of(np.zeros(end - start, np.int64), self._sums[0, start:end], 1)
+        return ExactSums.of(np.zeros(end - start, np.int64), self._sums[start:end, 0], 1)
 
 
 @lru_cache(maxsize=1_024)
@@ -119,7 +120,7 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
 
     Returns:
         int64[entries], ascending: the points, and behind the last one of each metric of each
-        interval what ends it; and float64[rows, entries + 1], the sums before the first entry and
+        interval what ends it; and float64[entries + 1, rows], the sums before the first entry and
         at each one.
     """
     ends = keys | _TIME_MASK
@@ -131,8 +132,8 @@ def _begun_at_intervals(keys: Integers, before: Floats) -> tuple[Integers, Float
     keys_of_entries = np.empty(len(keys) + len(starts), np.int64)
     keys_of_entries[entries] = keys
     keys_of_entries[end_entries] = ends[starts]
-    sums = np.zeros((len(before), len(keys_of_entries) + 1))
-    sums[:, entries + 1] = before[:, 1:] - before[:, starts[number]]
+    sums = np.zeros((len(keys_of_entries) + 1, len(before)))
+    sums[entries + 1] = (before[:, 1:] - before[:, starts[number]]).T
     return keys_of_entries, sums
 
 

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.exact_sums import FRACTIONS, SCALE
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import EXACT_BELOW
 
-# So many days of one metric are one unit, so that a week seldom lies in two.
+# So many days of one metric are one unit. The first unit of a range begins at a multiple of half as
+# many, so that a week is never in two.
 DAYS_PER_UNIT = 16
+_FIRST_DAY_STEP = DAYS_PER_UNIT // 2
 # The ends of a range are on up to so many days.
 _FEW_DAYS = 2
 
@@ -31,11 +33,11 @@ class Unit(NamedTuple):
 def units_of(codes: Sequence[int], days: Sequence[int]) -> list[Unit]:
     """Return the units that hold the points of some metrics on some days, both in order."""
     if len(codes) == 1 and len(days) > _FEW_DAYS:
-        numbers = dict.fromkeys([day // DAYS_PER_UNIT for day in days])
-        return [
-            Unit(codes[0], number * DAYS_PER_UNIT, (number + 1) * DAYS_PER_UNIT)
-            for number in numbers
-        ]
+        first = days[0] - days[0] % _FIRST_DAY_STEP
+        if days[-1] < first + DAYS_PER_UNIT:
+            return [Unit(codes[0], first, first + DAYS_PER_UNIT)]
+        starts = dict.fromkeys([day - (day - first) % DAYS_PER_UNIT for day in days])
+        return [Unit(codes[0], start, start + DAYS_PER_UNIT) for start in starts]
     return [Unit(None, day, day + 1) for day in days]
 
 
@@ -54,5 +56,5 @@ def parts_of(values: Floats) -> Floats:
 
 
 def are_exact(sums: Floats) -> bool:
-    """Whether the sums of `parts_of` are, row by row; only the last of all parts may be rounded."""
-    return bool(np.abs(sums[: 1 + FRACTIONS]).max(initial=0.0) < EXACT_BELOW)
+    """Whether the sums of values' parts are, row by row; only the last one may be rounded."""
+    return bool(np.abs(sums[:FRACTIONS]).max(initial=0.0) < EXACT_BELOW)

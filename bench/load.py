@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import ssl
 import statistics
 import subprocess
 import time
@@ -17,6 +18,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _SCRIPT = """
 local paths = {%(paths)s}
@@ -106,12 +108,17 @@ class Target:
         raise RuntimeError(done.stdout)
 
     async def _send_slowly(self, clients: int, seconds: int, offset: int) -> Sent:
-        host, _, port = self.base_url.removeprefix("http://").partition(":")
+        url = urlsplit(self.base_url)
+        # Certificates are not verified, as wrk does not.
+        tls = None
+        if url.scheme == "https":
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         head = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         bodies = [body.read_bytes() for body in self.bodies] or [b""] * len(self.paths)
         method = "POST" if self.bodies else "GET"
         requests = [
-            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{head}"
+            f"{method} {path} HTTP/1.1\r\nHost: {url.hostname}\r\n{head}"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
             for path, body in zip(self.paths, bodies, strict=True)
@@ -120,7 +127,7 @@ class Target:
         started = time.perf_counter()
 
         async def client(number: int) -> int:
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=tls)
             failed = 0
             while (began := time.perf_counter()) < started + seconds:
                 writer.write(requests[number % len(requests)])

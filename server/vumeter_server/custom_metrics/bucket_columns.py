@@ -66,6 +66,8 @@ def bucket_columns(given: Sequence[GivenDistribution]) -> BucketColumns:
 
 def _one_after_another(parts: Sequence[BucketColumns]) -> BucketColumns:
     """Join buckets; of one distribution those of earlier parts come first."""
+    if len(parts) == 1:
+        return parts[0]
     joined = BucketColumns(
         rows=np.concatenate([part.rows for part in parts]),
         lower=np.concatenate([part.lower for part in parts]),

@@ -52,11 +52,11 @@ class StoredPoints:
     def batch(self, given: ExportedBatch) -> Batch:
         """Return the points as they are stored; `given` is what they are of."""
         numbers = np.array(self.numbers, np.int64)
-        used, of_metrics = np.unique(_chosen(given.metric_indexes, numbers), return_inverse=True)
+        used, of_metrics = _used(_chosen(given.metric_indexes, numbers))
         metrics = [given.metrics[index] for index in used.tolist()]
         names, name_of = _numbered([metric.name for metric in metrics])
         types = np.array([metric.type for metric in metrics], np.uint8)
-        used, of_labels = np.unique(_chosen(given.label_set_indexes, numbers), return_inverse=True)
+        used, of_labels = _used(_chosen(given.label_set_indexes, numbers))
         # "" is that of points without one, whose index is -1.
         sessions, session_numbers = _numbered(["", *chosen(given.session_ids, self.numbers)])
         # Without a negative zero.
@@ -81,6 +81,13 @@ def chosen(items: list[T], numbers: Sequence[int]) -> list[T]:
     if isinstance(numbers, range):
         return items[numbers.start : numbers.stop]
     return [items[number] for number in numbers]
+
+
+def _used(indexes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return which indexes there are, in ascending order, and of each the number among these."""
+    is_used = np.zeros(indexes.max(initial=-1) + 1, bool)
+    is_used[indexes] = True
+    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[indexes]
 
 
 def _numbered(items: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:

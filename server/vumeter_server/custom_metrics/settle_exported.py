@@ -184,8 +184,9 @@ class _Settling:
         if own is None:
             self._new.add(metric.name)
             own = KnownMetric(metric.type)
-        described = KnownMetric(own.type, own.unit or unit, own.description or description)
-        if described != own:
+        described = own
+        if (unit and not own.unit) or (description and not own.description):
+            described = KnownMetric(own.type, own.unit or unit, own.description or description)
             self._described[metric.name] = described
         self._known[metric.name] = described
         if described.unit in ("", unit) or not unit:
@@ -246,7 +247,8 @@ class _Settling:
                 changed[number] = in_other_unit(found, factor)
             elif found is not histogram:
                 changed[number] = found
-        added |= zip(changed, within_buckets(list(changed.values())), strict=True)
+        if changed:
+            added |= zip(changed, within_buckets(list(changed.values())), strict=True)
         points = self._points
         for number, histogram in added.items():
             points.histograms.append((len(points.values), histogram))

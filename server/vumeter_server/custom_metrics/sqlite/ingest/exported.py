@@ -5,6 +5,7 @@ Owns the table `exported_series` and the columns `unit` and `description` of `me
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 
@@ -142,17 +143,16 @@ def _known(
     connection: sqlite3.Connection, symbols: SymbolTables, names: Collection[str]
 ) -> dict[str, KnownMetric]:
     """Return what is stored of some metrics."""
-    known = {}
-    for name in names:
-        if name not in symbols.metrics:
-            continue
-        code, metric_type = symbols.metrics[name]
-        unit, description = connection.execute(
-            "SELECT unit, description FROM metrics WHERE organization_id = ? AND metric_code = ?",
-            (symbols.organization_id, code),
-        ).fetchone()
-        known[name] = KnownMetric(metric_type, unit, description)
-    return known
+    found = {name: symbols.metrics[name] for name in names if name in symbols.metrics}
+    described = {
+        code: (unit, description)
+        for code, unit, description in connection.execute(
+            "SELECT metric_code, unit, description FROM metrics WHERE organization_id = ?"
+            " AND metric_code IN (SELECT value FROM json_each(?))",
+            (symbols.organization_id, json.dumps([code for code, _ in found.values()])),
+        )
+    }
+    return {name: KnownMetric(of, *described[code]) for name, (code, of) in found.items()}
 
 
 def _room(

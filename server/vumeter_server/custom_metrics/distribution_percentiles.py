@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,34 +97,20 @@ def _of_buckets(distributions: Distributions, sums: Floats) -> Elements:
 def _with_extremes(elements: Elements, distributions: Distributions) -> Elements:
     """Return elements in which the smallest and the greatest value of each distribution are exact.
 
-    A min or max at a bucket's bound may be that bound because none was given, so it is passed over.
+    One value of the outermost element of each is taken out of it. Of a distribution the elements
+    are side by side among those of its number, in ascending order. A min or max at a bucket's bound
+    may be that bound because none was given, so it is passed over.
     """
     first, last = distributions.starts[:-1], distributions.starts[1:] - 1
-    for values, buckets, is_greatest in (
-        (distributions.maxima, last, True),
-        (distributions.minima, first, False),
-    ):
-        is_known = (distributions.lower[buckets] < values) & (values < distributions.upper[buckets])
-        elements = _with_exact(elements, np.flatnonzero(is_known), values, is_greatest=is_greatest)
-    return elements
-
-
-def _with_exact(
-    elements: Elements, rows: Integers, values: Floats, *, is_greatest: bool
-) -> Elements:
-    """Return elements in which one value of the outermost of some rows is in an exact one.
-
-    Args:
-        elements: of a row they are side by side, ascending.
-        rows: the numbers of distributions.
-        values: float64[distributions], the value of each.
-        is_greatest: whether it is the greatest, and not the smallest.
-    """
+    # Of a lone value, min is max.
+    with_min = _within(distributions, distributions.minima, first) & (distributions.counts > 1)
+    with_max = _within(distributions, distributions.maxima, last)
+    smallest, greatest = np.flatnonzero(with_min), np.flatnonzero(with_max)
     order = np.argsort(elements.points, kind="stable")
-    side: Literal["left", "right"] = "right" if is_greatest else "left"
-    outermost = order[np.searchsorted(elements.points[order], rows, side) - int(is_greatest)]
+    points = elements.points[order]
     weights = elements.weights.copy()
-    weights[outermost] -= 1
+    weights[order[np.searchsorted(points, smallest, "left")]] -= 1
+    weights[order[np.searchsorted(points, greatest, "right") - 1]] -= 1
     left = np.flatnonzero(weights)
     others = Elements(
         points=elements.points[left],
@@ -133,8 +119,18 @@ def _with_exact(
         estimates=elements.estimates[left],
         weights=weights[left],
     )
-    exact = _exact(rows, values[rows])
-    return _joined(others, exact) if is_greatest else _joined(exact, others)
+    return _joined(
+        _exact(smallest, distributions.minima[smallest]),
+        others,
+        _exact(greatest, distributions.maxima[greatest]),
+    )
+
+
+def _within(
+    distributions: Distributions, values: Floats, buckets: Integers
+) -> npt.NDArray[np.bool_]:
+    """Return which values are within one bucket each, and not at its bounds."""
+    return (distributions.lower[buckets] < values) & (values < distributions.upper[buckets])
 
 
 def _exact(points: Integers, values: Floats) -> Elements:
@@ -143,14 +139,14 @@ def _exact(points: Integers, values: Floats) -> Elements:
     return Elements(points=points, lower=values, upper=values, estimates=values, weights=weights)
 
 
-def _joined(one: Elements, other: Elements) -> Elements:
-    """Return the elements of both, one behind the other."""
+def _joined(*parts: Elements) -> Elements:
+    """Return the elements of all parts, one behind the other."""
     return Elements(
-        points=np.concatenate([one.points, other.points]),
-        lower=np.concatenate([one.lower, other.lower]),
-        upper=np.concatenate([one.upper, other.upper]),
-        estimates=np.concatenate([one.estimates, other.estimates]),
-        weights=np.concatenate([one.weights, other.weights]),
+        points=np.concatenate([each.points for each in parts]),
+        lower=np.concatenate([each.lower for each in parts]),
+        upper=np.concatenate([each.upper for each in parts]),
+        estimates=np.concatenate([each.estimates for each in parts]),
+        weights=np.concatenate([each.weights for each in parts]),
     )
 
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import statistics
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import requests
 
 from bench.dataset import COUNTERS, HISTOGRAMS
 from bench.engines.vumeter import Vumeter
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 LOADS = 7
+EVENTS = 10
 DASHBOARDS = 10
 EVENTS_A_SECOND = 100
 WATCHED_SECONDS = 20.0
@@ -72,6 +77,7 @@ def measure(run: Run) -> Iterator[Measured]:
     with running(directory / "vumeter.db") as stack, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield from _pages(stack, browser)
+        yield from _moved(stack, browser)
         yield from _watched(stack, browser)
         browser.close()
 
@@ -118,6 +124,38 @@ def _pages(stack: Stack, browser: Browser) -> Iterator[Measured]:
             what=f"data of a page: {name}", value=statistics.median(took), unit="ms", limit=300
         )
     yield bounded(what="first paint", value=statistics.median(paints), unit="ms", limit=500)
+
+
+def _moved(stack: Stack, browser: Browser) -> Iterator[Measured]:
+    """Measure how long after an event was sent a live page shows it."""
+    page = _open(stack, browser, "#/live?zone=UTC&tenant=moved")
+    page.locator(".state.live").wait_for()
+    took = []
+    for number in range(1, EVENTS + 1):
+        event = {
+            "event_id": f"moved-{number}",
+            "type": "started",
+            "call_id": f"moved-{number}",
+            "tenant_id": "moved",
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        began = time.perf_counter()
+        requests.post(
+            f"{stack.rest_url}/api/v1/metrics/events",
+            json={"events": [event]},
+            headers={"X-Admin-Token": ADMIN_TOKEN},
+            timeout=60,
+        ).raise_for_status()
+        counter = page.locator("[data-counter=active_calls]", has_text=re.compile(rf"\b{number}\b"))
+        counter.wait_for()
+        took.append(time.perf_counter() - began)
+    page.context.close()
+    yield bounded(
+        what=f"an event on a live page, the slowest of {EVENTS}",
+        value=1_000 * max(took),
+        unit="ms",
+        limit=1_000,
+    )
 
 
 def _watched(stack: Stack, browser: Browser) -> Iterator[Measured]:

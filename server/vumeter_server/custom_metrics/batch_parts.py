@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch
 
 T = TypeVar("T")
+Integers = TypeVar("Integers", npt.NDArray[np.int32], npt.NDArray[np.int64])
 
 
 def part_of(batch: Batch, start: int, stop: int) -> Batch:
@@ -28,9 +31,9 @@ def points_of(batch: Batch, chosen: npt.NDArray[np.int64]) -> Batch:
 
 
 def _chosen(batch: Batch, chosen: Any, distributions: Distributions | None) -> Batch:
-    names, name_indexes = _used(batch.names, batch.name_indexes[chosen])
-    label_sets, label_set_indexes = _used(batch.label_sets, batch.label_set_indexes[chosen])
-    sessions, session_indexes = _used(batch.sessions, batch.session_indexes[chosen])
+    names, name_indexes = used_items(batch.names, batch.name_indexes[chosen])
+    label_sets, label_set_indexes = used_items(batch.label_sets, batch.label_set_indexes[chosen])
+    sessions, session_indexes = used_items(batch.sessions, batch.session_indexes[chosen])
     return Batch(
         names=names,
         name_indexes=name_indexes,
@@ -45,9 +48,13 @@ def _chosen(batch: Batch, chosen: Any, distributions: Distributions | None) -> B
     )
 
 
-def _used(items: list[T], indexes: npt.NDArray[np.int32]) -> tuple[list[T], npt.NDArray[np.int32]]:
-    """Return the items that are used, and indexes into these; -1 stays what it is."""
-    used, found = np.unique(indexes, return_inverse=True)
-    is_without = bool(len(used)) and int(used[0]) < 0
-    renumbered = (found - is_without).astype(np.int32)
-    return [items[index] for index in used[is_without:].tolist()], renumbered
+def used_items(items: Sequence[T], indexes: Integers) -> tuple[list[T], Integers]:
+    """Return the items that an index is of, and indexes into these; -1 stays what it is."""
+    is_used = np.zeros(len(items) + 1, np.bool_)
+    is_used[indexes] = True
+    # Where -1, for none, is an index.
+    is_used = is_used[:-1]
+    if is_used.all():
+        return list(items), indexes
+    renumbered = np.append(np.cumsum(is_used) - 1, -1).astype(indexes.dtype)
+    return list(itertools.compress(items, is_used.tolist())), renumbered[indexes]

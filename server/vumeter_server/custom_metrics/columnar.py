@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.batch_parts import used_items
 from vumeter_server.custom_metrics.distribution_rules import read_distributions
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
@@ -88,10 +89,10 @@ def validate_columns(columns: UncheckedColumns, now_us: int) -> Batch:
         _check_values(values, types_of_points)
     if len(columns.times_us):
         _check_times(times_us, now_us)
-    names, name_indexes = _used(list(columns.names), name_indexes)
-    label_sets, label_set_indexes = _used(label_sets, label_set_indexes)
+    names, name_indexes = used_items(list(columns.names), name_indexes)
+    label_sets, label_set_indexes = used_items(label_sets, label_set_indexes)
     # One less than given, so that -1 is none.
-    sessions, session_indexes = _used(list(columns.sessions), session_indexes - 1)
+    sessions, session_indexes = used_items(list(columns.sessions), session_indexes - 1)
     return Batch(
         names=names,
         name_indexes=name_indexes.astype(np.int32),
@@ -191,17 +192,3 @@ def _label_sets(columns: UncheckedColumns) -> list[LabelSet]:
             note_wrong(columns.label_sets, columns.label_keys, check, findings)
         findings.raise_any()
     return [each for each in found if each is not None]
-
-
-def _used(items: list[H], indexes: Integers) -> tuple[list[H], Integers]:
-    """Leave out the items that no index, from 0, is of."""
-    used = np.zeros(len(items) + 1, np.bool_)
-    used[indexes] = True
-    # Where -1, for none, is an index.
-    used = used[:-1]
-    if used.all():
-        return items, indexes
-    renumbered = np.append(np.cumsum(used) - 1, -1)
-    return [item for item, is_used in zip(items, used.tolist(), strict=True) if is_used], (
-        renumbered[indexes]
-    )

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from vumeter_server.custom_metrics.batch_parts import used_items
 from vumeter_server.custom_metrics.bucket_columns import collect
 from vumeter_server.custom_metrics.exported import ExportedBatch
 from vumeter_server.custom_metrics.given_distributions import GivenDistribution
@@ -52,11 +53,12 @@ class StoredPoints:
     def batch(self, given: ExportedBatch) -> Batch:
         """Return the points as they are stored; `given` is what they are of."""
         numbers = np.array(self.numbers, np.int64)
-        used, of_metrics = _used(_chosen(given.metric_indexes, numbers))
-        metrics = [given.metrics[index] for index in used.tolist()]
+        metrics, of_metrics = used_items(given.metrics, _chosen(given.metric_indexes, numbers))
         names, name_of = _numbered([metric.name for metric in metrics])
         types = np.array([metric.type for metric in metrics], np.uint8)
-        used, of_labels = _used(_chosen(given.label_set_indexes, numbers))
+        label_sets, of_labels = used_items(
+            given.label_sets, _chosen(given.label_set_indexes, numbers)
+        )
         # "" is that of points without one, whose index is -1.
         sessions, session_numbers = _numbered(["", *chosen(given.session_ids, self.numbers)])
         # Without a negative zero.
@@ -68,7 +70,7 @@ class StoredPoints:
             types=types[of_metrics],
             values=values,
             times_us=times_us,
-            label_sets=[given.label_sets[index] for index in used.tolist()],
+            label_sets=label_sets,
             label_set_indexes=of_labels.astype(np.int32),
             sessions=sessions[1:],
             session_indexes=session_numbers[1:] - 1,
@@ -81,13 +83,6 @@ def chosen(items: list[T], numbers: Sequence[int]) -> list[T]:
     if isinstance(numbers, range):
         return items[numbers.start : numbers.stop]
     return [items[number] for number in numbers]
-
-
-def _used(indexes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return which indexes there are, in ascending order, and of each the number among these."""
-    is_used = np.zeros(indexes.max(initial=-1) + 1, bool)
-    is_used[indexes] = True
-    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[indexes]
 
 
 def _numbered(items: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:

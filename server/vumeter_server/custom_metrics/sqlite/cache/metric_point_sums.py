@@ -29,9 +29,12 @@ class MetricPointSums:
 
     Attributes:
         unit: which points these are.
+        start_us: when its days begin.
+        end_us: when they end.
         codes: the interned id of the metric.
         is_exact: whether the sums are; where they would be rounded, there are none.
         size_bytes: what the arrays take.
+        was_used: whether it was used since the cache looked last; nothing else ever changes.
     """
 
     def __init__(self, unit: Unit, code: int, times_us: Integers, values: Floats) -> None:
@@ -40,6 +43,7 @@ class MetricPointSums:
             order = np.argsort(times_us, kind="stable")
             times_us, values = times_us[order], values[order]
         self.unit = unit
+        self.start_us, self.end_us = unit.first * DAY_US, unit.end * DAY_US
         self.codes = frozenset([code])
         # Counts are known from the places of points: only the sums of values are kept.
         _, *parts = parts_of(values)
@@ -50,6 +54,7 @@ class MetricPointSums:
         self._times = times_us
         self._sums = sums if self.is_exact else values[None]
         self.size_bytes = self._times.nbytes + self._sums.nbytes
+        self.was_used = False
 
     @property
     def rows(self) -> int:
@@ -100,7 +105,7 @@ def before_bounds(
         asked for and not exact.
     """
     bounds_us = periods.bounds_us
-    if not _hold_all(units, bounds_us):
+    if not _hold_all(units, periods):
         first_of_head = -1
     # The head has its points behind them all, and nothing is added in their intervals.
     if first_of_head is None or periods.intervals[-1] < first_of_head:
@@ -128,19 +133,17 @@ def before_bounds(
     return before
 
 
-def _hold_all(units: Sequence[MetricPointSums], bounds_us: Integers) -> bool:
+def _hold_all(units: Sequence[MetricPointSums], periods: Periods) -> bool:
     """Whether units are side by side, and all bounds are on their days."""
-    return bool(
-        units[0].unit.first * DAY_US <= bounds_us[0]
-        and bounds_us[-1] < units[-1].unit.end * DAY_US
-        and all(one.unit.end == other.unit.first for one, other in pairwise(units))
-    )
+    first, last = units[0], units[-1]
+    if periods.start_us < first.start_us or last.end_us <= periods.end_us:
+        return False
+    return first is last or all(one.end_us == other.start_us for one, other in pairwise(units))
 
 
 def _places(points: MetricPointSums, bounds_us: Integers) -> tuple[int, int]:
     """Return which bounds are on the days of a unit: from the first to before the end."""
-    days_us = points.unit.first * DAY_US, points.unit.end * DAY_US
-    first, end = bounds_us.searchsorted(days_us).tolist()
+    first, end = bounds_us.searchsorted((points.start_us, points.end_us)).tolist()
     return first, end
 
 

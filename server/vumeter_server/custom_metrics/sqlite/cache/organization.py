@@ -6,7 +6,6 @@ then those of its label tables, then that of the point sums.
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -18,7 +17,6 @@ from vumeter_server.custom_metrics.sqlite.cache.period_sums import NO_HEAD, Head
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
 from vumeter_server.custom_metrics.sqlite.cache.unit_cache import (
-    Owner,
     OwnPointSums,
     PointSumsCache,
     UnitSums,
@@ -43,8 +41,6 @@ from vumeter_server.sqlite.library import sqlite3
 # So many points of the head are read together, which takes some ten times their room meanwhile.
 POINTS_AT_ONCE = 65_536
 
-_cache_numbers = itertools.count()
-
 
 class OrganizationCache:
     """The head, the tables, the prefix sums and the point sums of one organization."""
@@ -55,7 +51,7 @@ class OrganizationCache:
         self._lock = threading.RLock()
         self._label_lock = threading.Lock()
         self._organization_id = organization_id
-        self._points = points
+        self._points = OwnPointSums(points)
         self._clear()
 
     def _clear(self) -> None:
@@ -65,7 +61,7 @@ class OrganizationCache:
         self._labels = Labels()
         self._head = Head()
         self._prefix_sums = PrefixSums()
-        self._number = next(_cache_numbers)
+        self._points.drop_all()
         # What the event loop is given until something is recorded.
         self._held_view: View | None = None
         self._label_rollups = LabelRollups(self._organization_id)
@@ -134,14 +130,8 @@ class OrganizationCache:
 
     def _in_memory(self) -> InMemory:
         return InMemory(
-            metrics=self._prefix_sums.ready,
-            points=OwnPointSums(self._points, self._owner),
-            head=self._head.counts,
+            metrics=self._prefix_sums.ready, points=self._points.units, head=self._head.counts
         )
-
-    @property
-    def _owner(self) -> Owner:
-        return Owner(self._number, self.state.layout)
 
     def used(self, view: View, metric_code: int | None, agent_code: int | None) -> UsedLabels:
         """Return what the points of a metric, of an agent, or of both use."""
@@ -210,14 +200,14 @@ class OrganizationCache:
         for unit in units_of(codes, days) if days else ():
             sums = None
             if is_shared:
-                sums = self._points.get(self._owner, unit)
+                sums = self._points.get(unit)
             if sums is None or not sums.codes.issuperset(codes):
                 # What comes in the place of something has the metrics of that, too.
                 wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
                 snapshot = with_transaction(view)
                 sums = read_unit(snapshot.connection, snapshot.organization_id, unit, wanted)
                 if is_shared:
-                    self._points.put(self._owner, sums)
+                    self._points.put(sums)
             each.append(sums)
         return each
 
@@ -239,6 +229,7 @@ class OrganizationCache:
             self._metrics = read_metrics(connection, organization_id)
         if to.layout != self.state.layout:
             self._prefix_sums = PrefixSums()
+            self._points.drop_all()
         has_fewer_uses = to.deleted_through != self.state.deleted_through
         if has_fewer_uses:
             self._labels.forget_uses()
@@ -255,10 +246,10 @@ class OrganizationCache:
     def _drop_flushed(self, to: State) -> None:
         is_complete = self.state.next_batch > to.sealed_through
         days = self._head.drop_through(to.sealed_through)
-        self._points.drop(self._owner, days)
+        self._points.drop_days(days)
         if not is_complete:
             # Batches were flushed that were never seen here: of which days is not known.
-            self._number = next(_cache_numbers)
+            self._points.drop_all()
 
     def _read_head(self, connection: sqlite3.Connection, to: State) -> None:
         # Batches are numbered without gaps: SQLite does not notice a row that a page lost.

@@ -27,6 +27,7 @@ from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, as_matrix
 
+Floats = npt.NDArray[np.float64]
 HeadOfInterval = Callable[[int], HeadPoints]
 """Returns the points of the head in a rollup interval."""
 
@@ -63,63 +64,93 @@ def sums_between(
         codes: the metrics.
         periods: the periods.
     """
-    before = _before(intervals, points, head, codes, periods)
+    of_metric: list[MetricPointSums] = []
+    of_days: list[PointSums] = []
+    for each in points:
+        if not each.is_exact:
+            return _sums_at_edges(intervals, points, head.points, codes, periods)
+        if isinstance(each, MetricPointSums):
+            of_metric.append(each)
+        else:
+            of_days.append(each)
+    if of_metric:
+        before = before_bounds(intervals, of_metric, head.first_interval, codes[0], periods)
+    else:
+        before = intervals.before(codes, periods.intervals)
     if before is None:
         if periods.cuts:
             return _sums_at_edges(intervals, points, head.points, codes, periods)
         return intervals.between(codes, periods.intervals)
     if head.points is not None:
         _add_head(before, head.points, codes, periods)
+    if of_days and len(periods) > 1:
+        _add_points(before, of_days, codes, periods)
     differences: Cube = before[:, :, 1:] - before[:, :, :-1]
+    if of_days and len(periods) == 1:
+        _add_ends(differences, of_days, codes, periods)
     return differences
 
 
-def _before(
-    intervals: PrefixSums,
-    points: Sequence[UnitSums],
-    head: HeadAtCuts,
-    codes: Sequence[int],
-    periods: Periods,
-) -> Cube | None:
-    """Return the sums before each bound, without the head's of its interval; None if not exact."""
-    of_metric: list[MetricPointSums] = []
-    of_days: list[PointSums] = []
+def _add_ends(
+    sums: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
+) -> None:
+    """Add to the sums of a range what the interval of its end has before it, less its start's."""
+    column = key_column(tuple(codes))
+    of_start: Floats | None = None
+    of_end: Floats | None = None
     for each in points:
-        if not each.is_exact:
-            return None
-        if isinstance(each, MetricPointSums):
-            of_metric.append(each)
+        if each.start_us <= periods.start_us < each.end_us:
+            of_start = each.before_one(column, periods.start_us)
+        if each.start_us <= periods.end_us < each.end_us:
+            of_end = each.before_one(column, periods.end_us)
+    if of_start is not None:
+        # Most have as many rows, and are added as one.
+        if of_end is None or of_end.shape != of_start.shape:
+            _add_to_range(sums, -of_start)
         else:
-            of_days.append(each)
-    if of_metric:
-        return before_bounds(intervals, of_metric, head.first_interval, codes[0], periods)
-    before = intervals.before(codes, periods.intervals)
-    if before is not None and of_days:
-        _add_points(before, of_days, codes, periods)
-    return before
+            of_end -= of_start
+    if of_end is not None:
+        _add_to_range(sums, of_end)
+
+
+def _add_to_range(sums: Cube, added: Floats) -> None:
+    # Rows that there is no room for are those of other metrics' fractions.
+    if added.shape[1] > sums.shape[1]:
+        added = added[:, : sums.shape[1]]
+    of_range = sums[:, : added.shape[1], 0]
+    of_range += added
 
 
 def _add_points(
     before: Cube, points: Sequence[PointSums], codes: Sequence[int], periods: Periods
 ) -> None:
     """Add to what is before each bound what its interval has before it."""
-    bounds_us, column, height = periods.bounds_us, key_column(tuple(codes)), before.shape[1]
-    first_us, last_us = int(bounds_us[0]), int(bounds_us[-1])
+    column, height = key_column(tuple(codes)), before.shape[1]
     for each in points:
-        # Bounds that are on no day of a unit are not within an interval.
-        unit_us, unit_end_us = each.unit.first * DAY_US, each.unit.end * DAY_US
-        first = bisect_left(bounds_us, unit_us) if first_us < unit_us else 0
-        end = bisect_left(bounds_us, unit_end_us) if last_us >= unit_end_us else len(bounds_us)
+        first, end = _bounds_on(each, periods)
         # Rows that there is no room for are those of other metrics' fractions.
         rows = min(each.rows, height)
         if end == first + 1:
             # This is only faster. Most units have one bound: that of an end of the range.
             place = before[:, :rows, first]
-            sums = each.before(column, int(bounds_us[first]))
+            sums = each.before_one(column, int(periods.bounds_us[first]))
         else:
             place = before[:, :rows, first:end].transpose(0, 2, 1)
-            sums = each.before(column[:, None], bounds_us[first:end])
+            sums = each.before(column, periods.bounds_us[first:end])
         place += sums if each.rows == rows else sums[..., :rows]
+
+
+def _bounds_on(points: PointSums, periods: Periods) -> tuple[int, int]:
+    """Return which bounds may be on the days of a unit: from the first to before the end.
+
+    Bounds that are on no day of a unit are not within an interval.
+    """
+    bounds_us, first, end = periods.bounds_us, 0, len(periods.bounds_us)
+    if periods.start_us < points.start_us:
+        first = bisect_left(bounds_us, points.start_us)
+    if periods.end_us >= points.end_us:
+        end = bisect_left(bounds_us, points.end_us)
+    return first, end
 
 
 def _add_head(before: Cube, head: HeadOfInterval, codes: Sequence[int], periods: Periods) -> None:

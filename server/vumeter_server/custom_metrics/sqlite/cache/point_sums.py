@@ -41,10 +41,13 @@ class PointSums:
 
     Attributes:
         unit: which points these are.
+        start_us: when the day begins.
+        end_us: when it ends.
         codes: interned ids of the metrics that were read, those without a point among them.
         is_exact: whether the prefix sums are; where they would be rounded, there are none.
         rows: how many rows `before` returns: counts, and as many parts as there are.
         size_bytes: what the arrays take.
+        was_used: whether it was used since the cache looked last; nothing else ever changes.
     """
 
     def __init__(self, unit: Unit, codes: Collection[int], keys: Integers, values: Floats) -> None:
@@ -60,6 +63,7 @@ class PointSums:
             order = np.argsort(keys, kind="stable")
             keys, values = keys[order], values[order]
         self.unit = unit
+        self.start_us, self.end_us = unit.first * DAY_US, unit.end * DAY_US
         self.codes = frozenset(codes)
         # The counts, then the values in units of 1, 2^-30, ...: float64[1 + parts, points].
         parts = parts_of(values)
@@ -78,23 +82,31 @@ class PointSums:
             self._sums = before.T
         self.rows = self._sums.shape[1]
         self.size_bytes = self._keys.nbytes + self._sums.nbytes
+        self.was_used = False
 
-    def before(self, column: Integers, bounds_us: Bounds) -> Floats:
+    def before(self, column: Integers, bounds_us: Integers) -> Floats:
         """Return what the interval of each bound has before it; the sums have to be exact.
 
         Args:
-            column: the metrics' `key_column`; for more than one bound int64[metrics, 1].
-            bounds_us: microseconds since the epoch, on the day: a number or int64[bounds].
+            column: the metrics' `key_column`.
+            bounds_us: int64[bounds], microseconds since the epoch, on the day.
 
         Returns:
-            float64[metrics, ..., 1 + parts]: counts, then parts of ExactSums.
+            float64[metrics, bounds, 1 + parts]: counts, then parts of ExactSums.
         """
-        keys = column + _time_key(bounds_us - self.unit.first * DAY_US)
+        keys = column[:, None] + _time_key(bounds_us - self.start_us)
+        return self._sums.take(self._keys.searchsorted(keys), axis=0)
+
+    def before_one(self, column: Integers, bound_us: int) -> Floats:
+        """Do as `before` for one bound, faster: return float64[metrics, 1 + parts]."""
+        since_us = bound_us - self.start_us
+        # As `_time_key`, without a call.
+        keys = column + (since_us + since_us // CELL_US * (_INTERVAL_STEP - CELL_US))
         return self._sums.take(self._keys.searchsorted(keys), axis=0)
 
     def between(self, code: int, start_us: int, end_us: int) -> ExactSums:
         """Sum the points of a metric in a range within one interval; for any values."""
-        key = (code << _TIME_BITS) + _time_key(start_us - self.unit.first * DAY_US)
+        key = (code << _TIME_BITS) + _time_key(start_us - self.start_us)
         start, end = self._keys.searchsorted((key, key + end_us - start_us)).tolist()
         if self.is_exact:
             of_range = self._sums[end] - self._sums[start]

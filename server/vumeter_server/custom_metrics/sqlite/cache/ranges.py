@@ -33,12 +33,16 @@ class Periods:
     """Neighbouring periods; never changed.
 
     Attributes:
+        start_us: the first of the bounds.
+        end_us: the last of the bounds.
         bounds_us: int64[periods + 1], ascending, microseconds since the epoch.
         intervals: int64[periods + 1], the number of the rollup interval that each bound lies in.
         cuts: how many of the bounds lie within their interval.
         cut_days: the days since the epoch that have such a bound, in ascending order.
     """
 
+    start_us: int
+    end_us: int
     bounds_us: Integers
     intervals: Integers
     cuts: int
@@ -56,7 +60,8 @@ class Periods:
             if end_us // DAY_US not in cut_days:
                 cut_days.append(end_us // DAY_US)
         bounds_us = np.array((start_us, end_us), np.int64)
-        return cls(bounds_us, np.array((first, last), np.int64), cuts, cut_days)
+        intervals = np.array((first, last), np.int64)
+        return cls(start_us, end_us, bounds_us, intervals, cuts, cut_days)
 
     @classmethod
     def between(cls, bounds_us: Integers) -> Periods:
@@ -69,7 +74,8 @@ class Periods:
             cut_days = [int(days[0])]
             if len(cuts) > 1:
                 cut_days += days[1:][days[1:] != days[:-1]].tolist()
-        return cls(bounds_us, intervals, len(cuts), cut_days)
+        start_us, end_us = int(bounds_us[0]), int(bounds_us[-1])
+        return cls(start_us, end_us, bounds_us, intervals, len(cuts), cut_days)
 
     @classmethod
     def regular(cls, start_us: int, end_us: int, step_us: int) -> Periods:
@@ -93,7 +99,7 @@ class Periods:
             cuts += 1
             if not cut_days or cut_days[-1] != end_us // DAY_US:
                 cut_days.append(end_us // DAY_US)
-        return cls(bounds_us, intervals, cuts, cut_days)
+        return cls(start_us, end_us, bounds_us, intervals, cuts, cut_days)
 
     def __len__(self) -> int:
         return len(self.bounds_us) - 1

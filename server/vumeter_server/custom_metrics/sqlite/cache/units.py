@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,12 @@ def units_of(codes: Sequence[int], days: Sequence[int]) -> list[Unit]:
             return [Unit(codes[0], first, first + DAYS_PER_UNIT)]
         starts = dict.fromkeys([day - (day - first) % DAYS_PER_UNIT for day in days])
         return [Unit(codes[0], start, start + DAYS_PER_UNIT) for start in starts]
-    return [Unit(None, day, day + 1) for day in days]
+    return [_unit_of_day(day) for day in days]
+
+
+@lru_cache(maxsize=4_096)
+def _unit_of_day(day: int) -> Unit:
+    return Unit(None, day, day + 1)
 
 
 def parts_of(values: Floats) -> Floats:

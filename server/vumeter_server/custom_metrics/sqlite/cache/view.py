@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,25 +40,18 @@ class Metrics:
         self.codes_by_name = tuple(self.codes[name] for name in self.sorted_names)
 
 
-class PointSumsByUnit(Protocol):
-    """The cached point sums of an organization."""
-
-    def get(self, unit: Unit) -> UnitSums | None:
-        """Return the point sums of a unit; None if they are not cached."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class InMemory:
     """What can be read without the database while the view's organization is held.
 
     Attributes:
         metrics: interned ids of the metrics whose prefix sums are ready.
-        points: the decoded points of segments.
+        points: the decoded points of segments; who uses some says so by `was_used`.
         head: how many points the head has in each rollup interval.
     """
 
     metrics: Set[int] = frozenset()
-    points: PointSumsByUnit = field(default_factory=dict[Unit, UnitSums])
+    points: Mapping[Unit, UnitSums] = field(default_factory=dict)
     head: Mapping[int, int] = field(default_factory=dict)
 
 

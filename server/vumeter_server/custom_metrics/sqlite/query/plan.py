@@ -14,7 +14,7 @@ Every way adds up exactly the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -28,7 +28,7 @@ from vumeter_server.custom_metrics.questions import (
 )
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
-from vumeter_server.custom_metrics.sqlite.cache.units import units_of
+from vumeter_server.custom_metrics.sqlite.cache.units import Unit, units_of
 from vumeter_server.custom_metrics.sqlite.cache.view import View
 from vumeter_server.custom_metrics.sqlite.query.day_spans import (
     DaySpan,
@@ -224,45 +224,40 @@ def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
     days = periods.cut_days
     if len(days) > MAX_EDGE_DAYS:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
-    found: list[UnitSums] = []
-    missing_days = _find_points(view, codes, days, found)
+    asked, found = set(codes), list[UnitSums]()
+    missing_days = _find_points(view, asked, units_of(codes, days), found) if days else 0
     return Plan(
         source=Source.INTERVALS,
-        cost=_cost_of_intervals(view, codes, periods, missing_days),
+        cost=_cost_of_intervals(view, asked, periods, missing_days),
         deletions=view.state.deletions,
         periods=periods,
         found=None if missing_days else found,
     )
 
 
-def _find_points(view: View, codes: Sequence[int], days: list[int], found: list[UnitSums]) -> int:
-    """Find the point sums of some days in memory; return how many days have to be read."""
-    if not days:
-        return 0
-    if view.in_memory is None:
-        return len(days)
-    missing_days, cached = 0, view.in_memory.points
-    for unit in units_of(codes, days):
+def _find_points(view: View, asked: Set[int], units: Sequence[Unit], found: list[UnitSums]) -> int:
+    """Find the point sums of some units in memory; return how many days have to be read."""
+    missing_days, cached = 0, {} if view.in_memory is None else view.in_memory.points
+    for unit in units:
         points = cached.get(unit)
-        if points is None or not points.codes.issuperset(codes):
+        if points is None or not asked <= points.codes:
             missing_days += unit.end - unit.first
         else:
+            points.was_used = True
             found.append(points)
     return missing_days
 
 
-def _cost_of_intervals(
-    view: View, codes: Sequence[int], periods: Periods, missing_days: int
-) -> Cost:
+def _cost_of_intervals(view: View, asked: Set[int], periods: Periods, missing_days: int) -> Cost:
     if missing_days > MAX_QUICK_DAYS:
         return Cost.HEAVY
     memory = view.in_memory
     if (
         missing_days
         or memory is None
-        or not memory.metrics >= set(codes)
+        or not asked <= memory.metrics
         or len(periods) > MAX_PERIODS_ON_LOOP
-        or len(codes) * periods.cuts > MAX_SUMS_ON_LOOP
+        or len(asked) * periods.cuts > MAX_SUMS_ON_LOOP
     ):
         return Cost.QUICK
     of_head = 0

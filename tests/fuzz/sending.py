@@ -15,7 +15,7 @@ from tests.end_to_end.leaks import LEAK
 from tests.fuzz.making import RestRequest, RpcRequest
 
 WAIT_SECONDS: Final = 40
-STREAM_SECONDS: Final = 1.0
+STREAM_SECONDS: Final = 0.5
 READ_BYTES: Final = 65_536
 # Overload and time limits are answers; anything else of 500 and above is a fault of the server.
 ALLOWED: Final = (503, 504)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ from tests.stack import Stack
 
 REQUESTS: Final = int(os.environ.get("TEST_FUZZ") or 3_000)
 REQUESTS_OF_A_SEED: Final = 50
+CLIENTS: Final = 8
 # Of those who record anything there is: caches fill up to their limits.
 SERVER_AT_MOST_MB: Final = 600
 ENVOY_AT_MOST_MB: Final = 300
@@ -43,11 +46,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def judge(own: Stack) -> Iterator[Judge]:
+def judges(own: Stack) -> Iterator[list[Judge]]:
     with connected(own) as anybody:
-        made = Judge(with_key(anybody, "Clinic"))
+        caller = with_key(anybody, "Clinic")
+        made = [Judge(caller) for _ in range(CLIENTS)]
         yield made
-        made.close()
+        for judge in made:
+            judge.close()
 
 
 def test_every_method_is_asked() -> None:
@@ -66,27 +71,40 @@ def test_every_method_is_asked() -> None:
             assert any(method.path_pattern.fullmatch(path) for path in paths), method.path
 
 
-def test_no_request_makes_a_fault_or_a_leak_and_nothing_grows(own: Stack, judge: Judge) -> None:
+def test_no_request_makes_a_fault_or_a_leak_and_nothing_grows(
+    own: Stack, judges: list[Judge]
+) -> None:
     pids = (server_of(own), envoy_of(own))
     before = [descriptors(pid) for pid in pids]
 
-    @settings(
-        max_examples=max(REQUESTS // REQUESTS_OF_A_SEED, 1),
-        derandomize=REQUESTS <= 3_000,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(seed=st.integers(0, 2**64 - 1))
-    def send(seed: int) -> None:
+    def send(judge: Judge, seed: int) -> None:
         maker = Maker(seed)
         for _ in range(REQUESTS_OF_A_SEED):
             judge.send(maker.request())
 
-    send()
-    print(sum(judge.answers.values()), dict(judge.answers))  # noqa: T201 - the figures of a long run
+    @settings(
+        max_examples=max(REQUESTS // REQUESTS_OF_A_SEED // CLIENTS, 1),
+        derandomize=REQUESTS <= 3_000,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(seed=st.integers(0, 2**64 - 1))
+    def send_from_all(seed: int) -> None:
+        sending = [
+            clients.submit(send, judge, seed + number) for number, judge in enumerate(judges)
+        ]
+        wait(sending)
+        for each in sending:
+            each.result()
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        send_from_all()
+    answers = sum((judge.answers for judge in judges), Counter[str]())
+    print(sum(answers.values()), dict(answers))  # noqa: T201 - the figures of a long run
     print([resident_mb(pid) for pid in pids], [descriptors(pid) for pid in pids])  # noqa: T201
-    assert judge.answers["200"] > REQUESTS * 0.05
-    assert judge.answers["OK"] > REQUESTS * 0.02
+    assert answers["200"] > REQUESTS * 0.05
+    assert answers["OK"] > REQUESTS * 0.02
     assert (server_of(own), envoy_of(own)) == pids
     assert faults_in(own.log.read_text()) == []
     assert "Traceback" not in own.log.read_text()

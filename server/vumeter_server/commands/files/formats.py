@@ -8,6 +8,8 @@ from types import ModuleType
 
 import click
 
+from vumeter_server.runtime import data_frames
+
 STANDARD_STREAM = "-"
 CSV, NDJSON, PARQUET = "csv", "ndjson", "parquet"
 FORMATS = (CSV, NDJSON, PARQUET)
@@ -30,9 +32,14 @@ def check_parquet() -> None:
 def require_parquet() -> tuple[ModuleType, ModuleType]:
     """Return pyarrow and its Parquet; raises click.ClickException where it is not installed."""
     try:
-        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+        with data_frames.without("pandas"):
+            pyarrow = importlib.import_module("pyarrow")
+            parquet = importlib.import_module("pyarrow.parquet")
+            # pyarrow looks for pandas when it makes the first array, and then never again.
+            pyarrow.array([])
     except ImportError as error:
         raise _without_pyarrow() from error
+    return pyarrow, parquet
 
 
 def _without_pyarrow() -> click.ClickException:

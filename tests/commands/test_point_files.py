@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.commands.files import point_labels, point_table, point_text
-from vumeter_server.commands.files.point_columns import COLUMNS, TYPES
+from vumeter_server.commands.files.point_fields import COLUMNS, TYPES
 from vumeter_server.commands.files.point_table import PointTables
 from vumeter_server.commands.files.point_text import Csv, Ndjson
 from vumeter_server.custom_metrics import wire

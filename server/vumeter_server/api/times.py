@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-import numpy.typing as npt
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.units import SECOND_US
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # What a Timestamp may hold: the years 1 to 9999.
 FIRST_SECOND = -62_135_596_800
@@ -27,6 +29,8 @@ def instant_us(timestamp: timestamp_pb2.Timestamp, field: str) -> int:
 
 def instants_us(timestamps: Sequence[Any], field: str) -> npt.NDArray[np.int64]:
     """Do as `instant_us` for many; the number of the first wrong one replaces `{}` in `field`."""
+    import numpy as np  # noqa: PLC0415 - commands that ask a server with one instant do without it
+
     seconds = np.array([each.seconds for each in timestamps], np.int64)
     nanos = np.array([each.nanos for each in timestamps], np.int64)
     wrong = (seconds < FIRST_SECOND) | (seconds >= END_SECOND) | (nanos < 0) | (nanos >= NANOS)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.abc import MetaPathFinder
 from typing import Final
 
 
-class _Without(MetaPathFinder):
+class _Without:
     """Says of some modules that they are not installed."""
 
     def __init__(self, names: Sequence[str]) -> None:

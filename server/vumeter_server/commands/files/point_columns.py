@@ -1,26 +1,14 @@
-"""The columns of files of points, and those of `wire.EXPORTED` as arrays."""
+"""The columns of `wire.EXPORTED` as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter_server.custom_metrics import varints
-
-COLUMNS: Final = (
-    *("timestamp", "name", "type", "value", "agent_id", "environment_id", "session_id"),
-    *("tags", "distribution"),
-)
-TYPES: Final[Mapping[str, pb.MetricType]] = {
-    "counter": pb.METRIC_TYPE_COUNTER,
-    "gauge": pb.METRIC_TYPE_GAUGE,
-    "histogram": pb.METRIC_TYPE_HISTOGRAM,
-}
-TYPE_NAMES: Final[Mapping[int, str]] = {number: name for name, number in TYPES.items()}
 
 Numbers = npt.NDArray[np.integer]
 

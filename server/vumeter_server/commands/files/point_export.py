@@ -1,21 +1,26 @@
-"""Points as they are exported: columns of the API become lines, rows and tables."""
+"""Points as they are exported: columns of the API become lines, rows and tables.
+
+What is needed to ask is loaded first. Most of the rest is loaded while the server makes ready.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import query_pb2
 from vumeter_server.api.times import timestamp
-from vumeter_server.commands.files import point_columns, point_table
+from vumeter_server.commands.files.ahead import ReadAhead
 from vumeter_server.commands.files.export_run import Exportable
-from vumeter_server.commands.files.point_columns import COLUMNS
-from vumeter_server.commands.files.point_table import PointTables
-from vumeter_server.commands.files.point_text import Csv, Ndjson
+from vumeter_server.commands.files.point_fields import COLUMNS
 from vumeter_server.commands.remote import Remote
-from vumeter_server.custom_metrics import wire
 from vumeter_server.custom_metrics.matchers import Matcher
+
+if TYPE_CHECKING:
+    from vumeter_server.commands.files.point_table import PointTables
+    from vumeter_server.commands.files.point_text import Csv, Ndjson
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["CustomMetricsService"]
 
@@ -45,18 +50,35 @@ class PointExport(Exportable[Any]):
 
     noun = "points"
     columns = COLUMNS
-    parquet_options = point_table.PARQUET_OPTIONS
 
     def __init__(self, remote: Remote, request: pb.ExportPointsRequest) -> None:
-        # Label sets stay bytes, since most were seen before, and columns become arrays.
-        self._export = remote.channel.unary_stream(
+        self._export: Callable[..., Any] = remote.channel.unary_stream(
             f"/{_SERVICE.full_name}/ExportPoints",
             request_serializer=pb.ExportPointsRequest.SerializeToString,
-            response_deserializer=wire.EXPORTED.FromString,
+            response_deserializer=None,
         )
-        self._ndjson, self._csv, self._tables = Ndjson(), Csv(), PointTables()
         self._metadata = remote.metadata
         self._request = request
+
+    @cached_property
+    def _ndjson(self) -> Ndjson:
+        from vumeter_server.commands.files.point_text import Ndjson  # noqa: PLC0415 - see above
+
+        return Ndjson()
+
+    @cached_property
+    def _csv(self) -> Csv:
+        from vumeter_server.commands.files.point_text import Csv  # noqa: PLC0415 - see above
+
+        return Csv()
+
+    @cached_property
+    def _tables(self) -> PointTables:
+        from vumeter_server.commands.files.point_table import (  # noqa: PLC0415 - see above
+            PointTables,
+        )
+
+        return PointTables()
 
     def identity(self) -> str:
         """Return the request."""
@@ -67,10 +89,19 @@ class PointExport(Exportable[Any]):
         request = pb.ExportPointsRequest()
         request.CopyFrom(self._request)
         request.resume_token = resume_token
-        return iter(self._export(request, metadata=self._metadata))
+        ahead = ReadAhead(self._export(request, metadata=self._metadata))
+        try:
+            from vumeter_server.custom_metrics import wire  # noqa: PLC0415 - see above
+
+            # Label sets stay bytes, since most were seen before, and columns become arrays.
+            yield from map(wire.EXPORTED.FromString, ahead)
+        finally:
+            ahead.close()
 
     def count(self, message: Any) -> int:
         """Return how many points there are."""
+        from vumeter_server.commands.files import point_columns  # noqa: PLC0415 - see above
+
         return point_columns.count(message.columns)
 
     def ndjson(self, message: Any) -> str:
@@ -83,7 +114,15 @@ class PointExport(Exportable[Any]):
 
     def schema(self, pyarrow: Any) -> Any:
         """Return the columns of a table."""
+        from vumeter_server.commands.files import point_table  # noqa: PLC0415 - see above
+
         return point_table.schema(pyarrow)
+
+    def parquet_options(self) -> Mapping[str, Any]:
+        """Return how columns are encoded."""
+        from vumeter_server.commands.files import point_table  # noqa: PLC0415 - see above
+
+        return point_table.PARQUET_OPTIONS
 
     def table(self, pyarrow: Any, messages: Sequence[Any]) -> Any:
         """Return points as a table; the value of a distribution is null."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from vumeter_server.commands.files import point_columns
-from vumeter_server.commands.files.point_columns import TYPE_NAMES, Numbers
+from vumeter_server.commands.files.point_columns import Numbers
+from vumeter_server.commands.files.point_fields import TYPE_NAMES
 from vumeter_server.commands.files.point_labels import LabelNumbers
 
 PARQUET_OPTIONS: Final[Mapping[str, Any]] = {

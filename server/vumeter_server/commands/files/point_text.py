@@ -13,7 +13,7 @@ import orjson
 
 from vumeter_server.commands.files import point_columns
 from vumeter_server.commands.files.known import Known
-from vumeter_server.commands.files.point_columns import TYPE_NAMES
+from vumeter_server.commands.files.point_fields import TYPE_NAMES
 from vumeter_server.commands.files.sinks import csv_of
 from vumeter_server.custom_metrics import wire
 

@@ -14,7 +14,7 @@ from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 from vumeter_server.api import json_body
 from vumeter_server.commands.files.import_run import Importable
-from vumeter_server.commands.files.point_columns import COLUMNS, TYPES
+from vumeter_server.commands.files.point_fields import COLUMNS, TYPES
 from vumeter_server.commands.files.records import json_in, number_in
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, Remote
 from vumeter_server.custom_metrics.record_body import BucketsBody, DistributionBody, PointBody

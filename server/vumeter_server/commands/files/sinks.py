@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, TypeVar
 
 import orjson
@@ -32,8 +31,6 @@ class Writable(ABC, Generic[M]):
     """How the messages of an export become lines, rows and tables."""
 
     columns: Sequence[str]
-    parquet_options: Mapping[str, Any] = MappingProxyType({})
-    """Options of the ParquetWriter."""
 
     @abstractmethod
     def ndjson(self, message: M) -> str:
@@ -46,6 +43,10 @@ class Writable(ABC, Generic[M]):
     @abstractmethod
     def schema(self, pyarrow: Any) -> Any:
         """Return the schema of tables."""
+
+    def parquet_options(self) -> Mapping[str, Any]:
+        """Return options of the ParquetWriter."""
+        return {}
 
     @abstractmethod
     def table(self, pyarrow: Any, messages: Sequence[M]) -> Any:
@@ -134,7 +135,7 @@ class _ParquetSink(Sink[M]):
             self._kind.schema(self._pyarrow),
             compression="zstd",
             store_schema=False,
-            **self._kind.parquet_options,
+            **self._kind.parquet_options(),
         )
 
     def write(self, message: M) -> None:

@@ -20,7 +20,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import (
 )
 from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_table, encode_table
-from vumeter_server.custom_metrics.sqlite.ingest.interning import number_groups
+from vumeter_server.custom_metrics.sqlite.ingest.interning import number_groups, numbered
 from vumeter_server.sqlite.blobs import HEADER_BYTES
 
 WHOLE = st.lists(st.integers(0, 2**40), max_size=20)
@@ -191,3 +191,15 @@ def test_groups_number_the_combinations_of_labels(rows: list[tuple[int, int]]) -
     numbers, members = number_groups(columns, 31)
     assert [tuple(members[number]) for number in numbers.tolist()] == rows
     assert len(members) == len(set(rows))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@given(
+    st.lists(st.integers(-1, 30), min_size=1, max_size=50)
+    | st.lists(st.sampled_from([-1, 0, 700_000, 700_001, 2**31 - 1]), min_size=1, max_size=50)
+)
+def test_numbers_are_numbered_in_their_order(dtype: type[np.integer], given: list[int]) -> None:
+    numbers = np.array(given, dtype)
+    found, places = numbered(numbers)
+    assert found.tolist() == sorted(set(given))
+    assert found[places].tolist() == given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -114,12 +114,15 @@ class _WrittenLabelSets:
             known.clear()
             self._kept.clear()
             self._labels.clear()
-        missing = [each for each in label_sets if id(each) not in known]
-        for each in missing:
+        found = list(map(known.get, map(id, label_sets)))
+        missing = [index for index, each in enumerate(found) if each is None]
+        for index in missing:
+            label_set = label_sets[index]
             # Parts of a message, one after another, are the message.
-            known[id(each)] = b"".join(map(self._labels.__getitem__, each))
-        self._kept += missing
-        return list(map(known.__getitem__, map(id, label_sets)))
+            written = b"".join(map(self._labels.__getitem__, label_set))
+            found[index] = known[id(label_set)] = written
+            self._kept.append(label_set)
+        return cast("list[bytes]", found)
 
 
 class _WrittenLabels(dict[tuple[str, str], bytes]):

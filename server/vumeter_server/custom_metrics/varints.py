@@ -43,8 +43,10 @@ def encode(numbers: npt.NDArray[np.integer]) -> bytes:
     least, most = int(numbers.min()), int(numbers.max())
     if least < 0 or most >= END:
         raise ValueError("the numbers must not be negative, and less than 2^56")
-    words = numbers.astype(_WORD)
     shortest, longest = _length(least), _length(most)
+    if longest == 1:
+        return numbers.astype(np.uint8).tobytes()
+    words = numbers.astype(_WORD)
     lengths = np.full(len(words), shortest, np.intp)
     for length in range(shortest, longest):
         lengths += words >= 2 ** (7 * length)

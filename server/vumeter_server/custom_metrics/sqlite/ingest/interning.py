@@ -36,6 +36,18 @@ def distinct(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(occurs)
 
 
+def numbered(
+    numbers: npt.NDArray[np.integer],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Do as np.unique with the inverse, without sorting where the numbers, some, lie together."""
+    least = int(numbers.min())
+    limit = int(numbers.max()) - least + 1
+    if limit > 64 * len(numbers):
+        return np.unique(numbers.astype(np.int64), return_inverse=True)
+    found, places = _number(numbers.astype(np.int64) - least, limit)
+    return found + least, places
+
+
 def _number(
     elements: npt.NDArray[np.integer], limit: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

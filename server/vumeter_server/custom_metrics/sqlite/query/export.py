@@ -27,6 +27,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import (
 )
 from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.segments import columns_do_not_fit
+from vumeter_server.custom_metrics.sqlite.ingest.interning import numbered
 from vumeter_server.custom_metrics.sqlite.query.export_copy import (
     ColumnKey,
     CopiedPoints,
@@ -201,10 +202,10 @@ class ExportReader:
     def _batch(self, points: _Ordered, start: int, end: int) -> Batch:
         snapshot = self._copied.snapshot
         chosen = slice(start, end)
-        metrics, name_indexes = np.unique(points.metrics[chosen], return_inverse=True)
+        metrics, name_indexes = numbered(points.metrics[chosen])
         types = np.array([snapshot.metrics.types[code] for code in metrics.tolist()], np.uint8)
-        label_sets, label_set_indexes = np.unique(points.label_sets[chosen], return_inverse=True)
-        sessions, session_indexes = np.unique(points.sessions[chosen], return_inverse=True)
+        label_sets, label_set_indexes = numbered(points.label_sets[chosen])
+        sessions, session_indexes = numbered(points.sessions[chosen])
         is_without = bool(sessions[0] < 0)
         return Batch(
             names=[snapshot.metrics.names[code] for code in metrics.tolist()],

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from vumeter_server.commands.files import point_columns
 from vumeter_server.commands.files.point_columns import Numbers
 from vumeter_server.commands.files.point_fields import TYPE_NAMES
 from vumeter_server.commands.files.point_labels import LabelNumbers
+
+Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 PARQUET_OPTIONS: Final[Mapping[str, Any]] = {
     # Times hardly repeat.
@@ -84,22 +88,21 @@ class PointTables:
         times_us = np.concatenate(list(map(point_columns.times_us, columns)))
         values = np.concatenate(list(map(point_columns.values, columns)))
         tables = schema(pyarrow)
-        distributions = _distributions(
+        distributions, is_distribution = _distributions(
             pyarrow, tables.field("distribution").type, columns, len(values)
         )
-        mask = None if distributions.null_count == len(values) else distributions.is_valid()
         tags = labels.tags_of(label_sets)
         return pyarrow.Table.from_arrays(
             [
-                pyarrow.array(times_us).cast(tables.field("timestamp").type),
+                _numbers(pyarrow, tables.field("timestamp").type, times_us),
                 _texts(pyarrow, names, name_numbers),
                 _texts(pyarrow, types, type_numbers),
-                pyarrow.array(values, mask=None if mask is None else np.asarray(mask)),
+                _numbers(pyarrow, tables.field("value").type, values, is_distribution),
                 _texts(pyarrow, labels.agents, labels.agents_of(label_sets)),
                 _texts(pyarrow, labels.environments, labels.environments_of(label_sets)),
                 _texts(pyarrow, sessions, session_numbers),
                 pyarrow.MapArray.from_arrays(
-                    pyarrow.array(tags.offsets),
+                    _numbers(pyarrow, pyarrow.int32(), tags.offsets),
                     _texts(pyarrow, labels.keys, tags.keys),
                     _texts(pyarrow, labels.values, tags.values),
                 ),
@@ -127,6 +130,20 @@ def _together(parts: Iterable[tuple[Sequence[str], Numbers]]) -> tuple[dict[str,
     return numbers, found
 
 
+def _numbers(
+    pyarrow: Any, of_type: Any, numbers: Numbers | Doubles, is_null: Mask | None = None
+) -> Any:
+    """Return numbers as an array of a type that has them as they are in memory.
+
+    `pyarrow.array` and `cast` would first load what they may need, for longer than they work.
+    """
+    validity = None
+    if is_null is not None:
+        validity = pyarrow.py_buffer(np.packbits(~is_null, bitorder="little"))
+    buffers = [validity, pyarrow.py_buffer(numbers)]
+    return pyarrow.Array.from_buffers(of_type, len(numbers), buffers)
+
+
 def _texts(pyarrow: Any, texts: Iterable[str], numbers: Numbers) -> Any:
     """Return the texts of these numbers, null for -1; those that occur are stored once."""
     by_number = list(texts)
@@ -134,14 +151,17 @@ def _texts(pyarrow: Any, texts: Iterable[str], numbers: Numbers) -> Any:
     is_used[numbers] = True
     places = np.cumsum(is_used, dtype=np.int32) - 1
     return pyarrow.DictionaryArray.from_arrays(
-        pyarrow.array(places[numbers], mask=numbers < 0 if is_used[-1] else None),
+        _numbers(pyarrow, pyarrow.int32(), places[numbers], numbers < 0 if is_used[-1] else None),
         pyarrow.array(
             [by_number[each] for each in np.flatnonzero(is_used[:-1]).tolist()], pyarrow.string()
         ),
     )
 
 
-def _distributions(pyarrow: Any, of_type: Any, columns: Sequence[Any], count: int) -> Any:
+def _distributions(
+    pyarrow: Any, of_type: Any, columns: Sequence[Any], count: int
+) -> tuple[Any, Mask | None]:
+    """Return the distributions of points, and which points have one; None if there is none."""
     found: dict[int, dict[str, Any]] = {}
     start = 0
     for each in columns:
@@ -149,5 +169,7 @@ def _distributions(pyarrow: Any, of_type: Any, columns: Sequence[Any], count: in
             found[start + index] = distribution
         start += point_columns.count(each)
     if not found:
-        return pyarrow.nulls(count, of_type)
-    return pyarrow.array([found.get(index) for index in range(count)], of_type)
+        return pyarrow.nulls(count, of_type), None
+    is_distribution = np.zeros(count, np.bool_)
+    is_distribution[list(found)] = True
+    return pyarrow.array([found.get(index) for index in range(count)], of_type), is_distribution

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-MAX_BYTES: Final = 32_000_000
+MAX_BYTES: Final = 16_000_000
 """How much waits in memory; one message more may be there, and one that is being read."""
 
 

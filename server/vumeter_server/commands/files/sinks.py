@@ -114,7 +114,7 @@ class _CsvSink(_TextSink[M]):
 
 
 class _ParquetSink(Sink[M]):
-    """Writes a row group in a thread of its own while the messages of the next one come."""
+    """Writes a row group in a thread of its own while the table of the next one is made."""
 
     can_go_on = False
 
@@ -146,13 +146,14 @@ class _ParquetSink(Sink[M]):
 
     def _begin_group(self) -> None:
         messages, self._messages, self._held = self._messages, [], 0
+        if self._writer is None:
+            self._writing.result()
+        table = self._kind.table(self._pyarrow, messages)
         # Raises what writing the group before raised.
         self._writing.result()
-        self._writing = self._thread.submit(self._write_group, messages)
-
-    def _write_group(self, messages: Sequence[M]) -> None:
-        table = self._kind.table(self._pyarrow, messages)
-        self._writer.write_table(table, row_group_size=len(table))
+        self._writing = self._thread.submit(
+            self._writer.write_table, table, row_group_size=len(table)
+        )
 
     def flush(self) -> int:
         return 0

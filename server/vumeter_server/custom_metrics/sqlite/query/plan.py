@@ -224,7 +224,8 @@ def _plan_intervals(view: View, codes: Sequence[int], periods: Periods) -> Plan:
     days = periods.cut_days
     if len(days) > MAX_EDGE_DAYS:
         return Plan(source=Source.POINTS, cost=Cost.HEAVY, deletions=view.state.deletions)
-    asked, found = set(codes), list[UnitSums]()
+    found: list[UnitSums] = []
+    asked = set(codes)
     missing_days = _find_points(view, asked, units_of(codes, days), found) if days else 0
     return Plan(
         source=Source.INTERVALS,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import click
 
 from vumeter_server.commands.group import LazyCommand, LazyGroup
+from vumeter_server.runtime.processor import avoid_slow_sorts
 
 COMMANDS: Mapping[str, LazyCommand] = {
     "up": LazyCommand(
@@ -117,6 +118,7 @@ def vumeter() -> None:
 
 def main() -> None:
     """Run the command line; what went wrong is one line on stderr, and status 2."""
+    avoid_slow_sorts()
     try:
         status = vumeter.main(prog_name="vumeter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -34,6 +34,7 @@ from vumeter_server.access.authenticator import Authenticator, Caller
 from vumeter_server.access.rates import RateLimits
 from vumeter_server.access.roles import Access
 from vumeter_server.api import credentials
+from vumeter_server.api.arrivals import Arrivals
 from vumeter_server.api.call import Call
 from vumeter_server.api.content_coding import decode_body
 from vumeter_server.api.error_table import initial_metadata, status_of, trailing_metadata
@@ -67,6 +68,7 @@ class Pipeline:
     """Are called for each call that is rejected because its key makes too many."""
     observers: Sequence[Observer] = ()
     """Are called when a call begins, and with its status when it ends."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def handlers(self, servicer: Servicer) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return grpc's handlers for every method of `servicer`, by method name."""
@@ -96,6 +98,7 @@ def is_query(method: MethodDescriptor) -> bool:
 class _Method:
     def __init__(self, pipeline: Pipeline, servicer: Servicer, method: MethodDescriptor) -> None:
         self._authenticator = pipeline.authenticator
+        self._arrivals = pipeline.arrivals
         self._handler: Callable[[Any, Call], Any] = getattr(servicer, method.name)
         self._name = method.full_name
         self._field_names = servicer.field_names
@@ -187,6 +190,7 @@ class _Method:
         return self._error_body(status_of(error, self._field_names), message).SerializeToString()
 
     async def _admit(self, call: Call) -> None:
+        self._arrivals.let_in()
         # A caller whose role is rejected is known to the log.
         call.known_caller = await credentials.find_caller(
             self._access, call.metadata, self._authenticator

@@ -169,6 +169,7 @@ class Server:
         in `forwarded` altogether, is passed on.
         """
         self._server = grpc.aio.server(options=OPTIONS)
+        self._arrivals = pipeline.arrivals
         self._health = HealthService()
         # gRPC calls back into it for as long as it listens.
         self._tls: DynamicCredentials | None = None
@@ -267,4 +268,5 @@ class Server:
         for notice in on_notice:
             notice()
         await self._health.end_watches()
+        await self._arrivals.reject_waiting()
         await self._server.stop(DRAIN_SECONDS)

@@ -59,7 +59,8 @@ test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes to
 
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)
-	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest tests/end_to_end/test_random_kills.py $(ARGS)
+	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest --verbose --numprocesses auto --maxprocesses 4 --dist load \
+		-o tmp_path_retention_policy=failed tests/end_to_end/test_random_kills.py $(ARGS)
 
 test-damage: setup ## damage every page and many blobs of a database file: about an hour
 	@TEST_DAMAGE=all $(BIN)/python -m pytest tests/sqlite/test_damage.py $(ARGS)

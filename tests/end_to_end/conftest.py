@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +22,24 @@ from vumeter_server.access.roles import Role
 pytest.register_assert_rewrite("tests.end_to_end.examples")
 
 _numbers = count(1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests counted (`record_property("figures", ...)`), added up."""
+    reports = [
+        each
+        for outcome in ("passed", "failed")
+        for each in terminalreporter.stats.get(outcome, [])
+        if "figures" in dict(each.user_properties)
+    ]
+    figures: Counter[str] = Counter()
+    for each in reports:
+        figures.update(dict(each.user_properties)["figures"])
+    if reports:
+        figures["seconds of all processes"] = round(sum(each.duration for each in reports))
+        terminalreporter.section("figures")
+    for what, number in sorted(figures.items()):
+        terminalreporter.write_line(f"{number:>9,} {what}")
 
 
 def new_name() -> str:

@@ -63,6 +63,20 @@ class Recorder(threading.Thread):
         self.sent: list[str] = []
         self.acknowledged: list[str] = []
 
+    def size_of(self, batch: str) -> int:
+        """Return how many points, events or calls a batch holds."""
+        return size_of(batch)
+
+    @property
+    def kept(self) -> set[str]:
+        """The batches that must be there."""
+        return set(self.acknowledged)
+
+    @property
+    def gone(self) -> set[str]:
+        """The batches that must not be there."""
+        return set()
+
     def next_batch(self) -> str:
         self.sent.append(f"{self.name}-{len(self.sent)}")
         return self.sent[-1]
@@ -92,8 +106,20 @@ class RestRecorder(Recorder):
 class RpcRecorder(Recorder):
     """A batch a call, one after the other."""
 
+    def __init__(self, name: str, caller: Caller) -> None:
+        super().__init__(name, caller)
+        self._not_begun: set[str] = set()
+
+    @property
+    def gone(self) -> set[str]:
+        return self._not_begun
+
     def record(self, batch: str) -> bool:
         answer = self.caller.rpc(RECORD, request_of(batch))
+        if answer.code == grpc.StatusCode.CANCELLED.value[0]:
+            # gRPC's own answer to a call that arrives in the moment when a server stops.
+            self._not_begun.add(batch)
+            return False
         assert answer.code in (0, grpc.StatusCode.UNAVAILABLE.value[0]), answer.body
         return answer.code == 0
 

@@ -22,17 +22,19 @@ MAKE_RUN = (sys.executable, "-m", "vumeter_server.quickstart")
 def started(
     directory: Path, *, command: Sequence[str] = MAKE_RUN, **environment: str
 ) -> Iterator[str]:
-    """Start it with `data/vumeter.db` in `directory`; give what it prints until it is ready."""
+    """Start it with `data/vumeter.db` in `directory`; give what it prints until it is ready.
+
+    With VUMETER_STORE it runs in `directory`, where a database file would be.
+    """
     inherited = {name: value for name, value in os.environ.items() if "VUMETER" not in name}
-    settings = {
-        "VUMETER_DB": str(directory / "data" / "vumeter.db"),
-        "VUMETER_REST_PORT": "0",
-        "VUMETER_GRPC_PORT": "0",
-    }
+    settings = {"VUMETER_REST_PORT": "0", "VUMETER_GRPC_PORT": "0"}
+    if "VUMETER_STORE" not in environment:
+        settings["VUMETER_DB"] = str(directory / "data" / "vumeter.db")
     with (directory / "stdout").open("w") as stdout, (directory / "stderr").open("w") as stderr:
         process = subprocess.Popen(
             ending_with_parent(command),
             env=inherited | settings | environment,
+            cwd=directory if "VUMETER_STORE" in environment else None,
             stdout=stdout,
             stderr=stderr,
         )

@@ -126,6 +126,9 @@ def _client() -> Any:
     client = clickhouse_connect.get_client(interface="chdb", path=directory)
     for name, value in _OF_ALL.items():
         client.command(f"SET {name} = {value}")
+    # The first insert takes seconds, which no test has: an entry is given up after five.
+    client.command("CREATE TABLE first (n Int64) ENGINE = Memory")
+    client.raw_insert("first", ["n"], encode_block(pa.table({"n": [1]})), fmt="ArrowStream")
     return client
 
 

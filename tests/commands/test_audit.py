@@ -13,6 +13,7 @@ from tests.commands.command import at_terminal, parsed, try_vumeter, vumeter
 from tests.stack import Stack
 
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.audit import read_entries
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.runtime.actors import Actor
@@ -252,4 +253,4 @@ def test_a_change_that_fails_leaves_no_entry(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         database.write(job)
-    assert database.read(lambda connection: audit.read(connection, most=10)) == []
+    assert database.read(lambda connection: read_entries(connection, most=10)) == []

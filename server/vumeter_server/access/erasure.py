@@ -29,7 +29,7 @@ class Erasure:
     async def erase_all(self) -> None:
         """Erase every deleted organization; nobody may be able to reach any of them."""
         for organization_id in await self._organizations.unerased():
-            await self._erase(organization_id)
+            await self.erase(organization_id)
 
     async def run(self) -> NoReturn:
         """Erase organizations soon after they are deleted, until cancelled."""
@@ -40,10 +40,14 @@ class Erasure:
         unerased = await self._organizations.unerased()
         for organization_id in unerased:
             if organization_id in self._known:
-                await self._erase(organization_id)
+                await self.erase(organization_id)
         self._known = set(unerased)
 
-    async def _erase(self, organization_id: int) -> None:
+    async def erase(self, organization_id: int) -> None:
+        """Erase a deleted organization that nobody is able to reach; any process may, at one time.
+
+        It can be cut short and repeated.
+        """
         for store in self._stores:
             await store.forget_organization(organization_id)
         await self._organizations.set_erased(organization_id)

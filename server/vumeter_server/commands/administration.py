@@ -1,32 +1,84 @@
-"""Organizations, keys and limits as commands change them, in whichever store they are."""
+"""What commands do to a store beside running servers, in whichever store it is."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
-from vumeter_server.access.store import KeyAdministration, LimitAdministration
+from vumeter_server.access.audit import AuditAdministration
+from vumeter_server.access.store import KeyAdministration, LimitAdministration, SignInAdministration
 from vumeter_server.commands.database import opened, store_address
-from vumeter_server.errors import Unavailable
+from vumeter_server.commands.on_file import FileAdministration
+from vumeter_server.errors import DeadlineExceeded, StorageDamaged, Unavailable
 from vumeter_server.runtime.actors import by_command
+from vumeter_server.runtime.clock_guard import ClockAdministration
 from vumeter_server.runtime.settings import store_password
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress
 
+if TYPE_CHECKING:
+    # Not for `vumeter keys`, which has no use for them.
+    from vumeter_server.commands.organization_contents import OrganizationDeletion
+    from vumeter_server.custom_metrics.store import MetricAdministration, PointAdministration
+    from vumeter_server.live_metrics.store import TenantAdministration
+    from vumeter_server.otlp.store import OtlpAdministration
+    from vumeter_server.simulation.store import RunTestAdministration
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Administration:
-    """What changes organizations and keys, and what changes limits."""
 
-    keys: KeyAdministration
-    limits: LimitAdministration
+class Administration(Protocol):
+    """All that commands ask of a store."""
+
+    @property
+    def keys(self) -> KeyAdministration:
+        """Organizations and keys."""
+
+    @property
+    def limits(self) -> LimitAdministration:
+        """Limits of organizations."""
+
+    @property
+    def sign_in(self) -> SignInAdministration:
+        """Links that sign in."""
+
+    @property
+    def audit(self) -> AuditAdministration:
+        """Who changed what."""
+
+    @property
+    def organizations(self) -> OrganizationDeletion:
+        """Deletion of organizations with all they recorded."""
+
+    @property
+    def metrics(self) -> MetricAdministration:
+        """Custom metrics."""
+
+    @property
+    def points(self) -> PointAdministration:
+        """Points of custom metrics."""
+
+    @property
+    def otlp(self) -> OtlpAdministration:
+        """What exporters send."""
+
+    @property
+    def run_tests(self) -> RunTestAdministration:
+        """Simulated calls."""
+
+    @property
+    def tenants(self) -> TenantAdministration:
+        """Live metrics."""
+
+    @property
+    def clock(self) -> ClockAdministration:
+        """The machine's clock."""
+
+    def problems(self) -> list[str]:
+        """Return what is damaged and what does not agree, a line each."""
 
 
 @contextlib.contextmanager
@@ -36,51 +88,50 @@ def opened_administration(
     """Open the store that `db`, VUMETER_STORE or VUMETER_DB names; see `database.opened`."""
     address = store_address(db)
     if isinstance(address, ClickHouseAddress):
-        with _on_cluster(address) as administration:
-            yield administration
+        with _one_line_errors(), by_command(click.get_current_context().command_path):
+            from vumeter_server.runtime.logs import configure_command_logs  # noqa: PLC0415
+
+            configure_command_logs()
+            yield on_cluster(address, password_of_environment())
     else:
         with opened(db, create=create, hint=hint) as database:
-            yield Administration(
-                keys=SqliteKeyAdministration(database), limits=SqliteLimitAdministration(database)
-            )
+            yield FileAdministration(database)
+
+
+def on_cluster(address: ClickHouseAddress, password: str) -> Administration:
+    """Return what commands do to a cluster. Raises StartError if packages are missing."""
+    # Loaded for those who have a cluster.
+    from vumeter_server.stores.packages import require_packages  # noqa: PLC0415
+
+    require_packages()
+    from vumeter_server.clickhouse.blocking import BlockingClickHouse  # noqa: PLC0415
+    from vumeter_server.clickhouse.opening import opened_clickhouse  # noqa: PLC0415
+    from vumeter_server.commands.on_cluster import ClusterAdministration  # noqa: PLC0415
+
+    return ClusterAdministration(BlockingClickHouse(lambda: opened_clickhouse(address, password)))
+
+
+def password_of_environment() -> str:
+    """Return the password of ClickHouse. Raises StartError if its file cannot be read."""
+    file = os.environ.get("VUMETER_STORE_PASSWORD_FILE")
+    return store_password(os.environ.get("VUMETER_STORE_PASSWORD"), Path(file) if file else None)
+
+
+def known_organization(administration: Administration, name: str) -> int:
+    """Return the number of an organization; that there is none is one line and status 2."""
+    organization_id = administration.keys.organization_id(name)
+    if organization_id is None:
+        raise click.ClickException(f"there is no organization {name}")
+    return organization_id
 
 
 @contextlib.contextmanager
-def _on_cluster(address: ClickHouseAddress) -> Iterator[Administration]:
-    from vumeter_server.runtime.logs import configure_command_logs  # noqa: PLC0415
-    from vumeter_server.stores.packages import require_packages  # noqa: PLC0415
-
+def _one_line_errors() -> Iterator[None]:
     try:
-        require_packages()
-        configure_command_logs()
-        # Loaded for those who have a cluster.
-        from vumeter_server.access.clickhouse.administration import (  # noqa: PLC0415
-            ClickHouseKeyAdministration,
-            ClickHouseLimitAdministration,
-        )
-        from vumeter_server.clickhouse import ClickHouse  # noqa: PLC0415
-        from vumeter_server.clickhouse.blocking import BlockingClickHouse  # noqa: PLC0415
-        from vumeter_server.clickhouse.opening import opened_clickhouse  # noqa: PLC0415
-
-        file = os.environ.get("VUMETER_STORE_PASSWORD_FILE")
-        password = store_password(
-            os.environ.get("VUMETER_STORE_PASSWORD"), Path(file) if file else None
-        )
-
-        @contextlib.asynccontextmanager
-        async def opening() -> AsyncIterator[ClickHouse]:
-            async with opened_clickhouse(address, password) as clickhouse:
-                yield clickhouse
-
-        cluster = BlockingClickHouse(opening)
-        with by_command(click.get_current_context().command_path):
-            yield Administration(
-                keys=ClickHouseKeyAdministration(cluster),
-                limits=ClickHouseLimitAdministration(cluster),
-            )
-    except StartError as error:
+        yield
+    except (StartError, StorageDamaged) as error:
         raise click.ClickException(str(error)) from error
-    except Unavailable as error:
+    except (Unavailable, DeadlineExceeded) as error:
         raise click.ClickException(
             "the cluster does not answer, or not in time; what the command asked for may be done"
         ) from error

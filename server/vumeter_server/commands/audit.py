@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.access.audit import AuditEntry
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.options import db_option, duration, organization_name
 from vumeter_server.commands.printing import Row, format_option, print_rows, time_text
 from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.sqlite import audit as entries
-from vumeter_server.sqlite.audit import AuditEntry
 
 COLUMNS: Final = ("time", "who", "action", "organization", "target", "details")
 MAX_ENTRIES: Final = 100_000
@@ -59,15 +58,12 @@ def list_entries(
     `who` is the id of a key with its label, the user of a command, or the server itself; JSON has
     the command too. What takes long is noted when it is asked for.
     """
-    with opened(db) as database:
-        found = database.read(
-            lambda connection: entries.read(
-                connection,
-                most=limit,
-                organization=organization,
-                action=action,
-                since_us=None if since is None else system_clock() - since,
-            )
+    with opened_administration(db) as administration:
+        found = administration.audit.entries(
+            most=limit,
+            organization=organization,
+            action=action,
+            since_us=None if since is None else system_clock() - since,
         )
     rows = [_row(each) if output_format == "json" else _text_row(each) for each in found]
     print_rows(rows, COLUMNS, output_format)

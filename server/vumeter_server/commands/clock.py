@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_record, time_text
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.clock_guard import MAX_AHEAD_AT_START_US
-from vumeter_server.sqlite.clock_record import accept_clock, read_record
 
 
 @click.group(cls=CommandGroup)
@@ -26,8 +25,8 @@ def clock() -> None:
 @format_option
 def status(db: Path | None, output_format: str) -> None:
     """Show the machine's time, the last trusted one, and whether the server trusts the clock."""
-    with opened(db) as database:
-        record = database.read(read_record)
+    with opened_administration(db) as administration:
+        record = administration.clock.record()
     now_us = system_clock()
     is_trusted = record is None or (
         not record.untrusted_for_us and now_us - record.seen_us <= MAX_AHEAD_AT_START_US
@@ -49,10 +48,10 @@ def accept(db: Path | None, yes: bool) -> None:
     A running server takes this within a second or two, else the next start does.
     """
     now = time_text(system_clock())
-    with opened(db) as database:
+    with opened_administration(db) as administration:
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("give --yes: there is no terminal to ask at")
             click.confirm(f"Is it {now} now?", abort=True, err=True)
-        accept_clock(database)
+        administration.clock.accept()
     click.echo(f"the clock is accepted: {now}")

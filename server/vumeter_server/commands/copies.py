@@ -11,12 +11,13 @@ from pathlib import Path
 
 import click
 
+from vumeter_server.access.sqlite.audit import SqliteAuditAdministration
 from vumeter_server.commands.checking import find_problems
-from vumeter_server.commands.database import database_path, note, opened, using
+from vumeter_server.commands.database import database_path, opened, using
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import time_text
 from vumeter_server.runtime.priorities import give_way
-from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
+from vumeter_server.sqlite import Database, DatabaseError, open_database
 from vumeter_server.sqlite.connections import connect_snapshot
 from vumeter_server.sqlite.copying import copy_database, partial_file
 
@@ -46,7 +47,7 @@ def backup(file: Path, db: Path | None, replace: bool) -> int:
     with opened(db) as database:
         _check_destination(file, database.path, replace=replace)
         give_way()
-        note(database, ACTION_OF_BACKUP, target=str(file.absolute()))
+        SqliteAuditAdministration(database).note(ACTION_OF_BACKUP, target=str(file.absolute()))
         try:
             with partial_file(file) as partial:
                 with _bar("copying") as show:
@@ -125,15 +126,10 @@ def _become_database(partial: Path, file: Path) -> int | None:
         database = open_database(partial, create=False)
     except DatabaseError as error:
         raise DatabaseError(str(error).replace(str(partial), str(file))) from None
-    entries = database.read(
-        lambda connection: audit.read(connection, most=1, action=ACTION_OF_BACKUP)
-    )
+    entries = SqliteAuditAdministration(database).entries(most=1, action=ACTION_OF_BACKUP)
     taken_us = entries[0].occurred_us if entries else None
-    note(
-        database,
-        "backup.restore",
-        target=str(file.absolute()),
-        made=time_text(taken_us),
+    SqliteAuditAdministration(database).note(
+        "backup.restore", target=str(file.absolute()), details={"made": time_text(taken_us)}
     )
     return taken_us
 

@@ -8,11 +8,10 @@ import click
 
 from vumeter_server.access.organizations import DEMO
 from vumeter_server.access.sign_in import CODE_FOR_US
-from vumeter_server.access.sqlite.sign_in import SqliteSignInAdministration
-from vumeter_server.commands.database import opened
+from vumeter_server.access.store import SignInAdministration
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.running import database_path, find_running
-from vumeter_server.sqlite import Database
 from vumeter_server.times.units import MINUTE_US
 
 LINK_IN_SHORT = f"good once, for {CODE_FOR_US // MINUTE_US} minutes"
@@ -43,16 +42,23 @@ def dashboard(db: Path | None, organization: str | None, live: bool, url: str | 
     path = database_path(db)
     if url is not None and not url.startswith(("http://", "https://")):
         raise click.BadParameter("must begin with http:// or https://", param_hint="'--url'")
-    with opened(path) as database:
+    with opened_administration(db) as administration:
         base = url or find_running(path).rest
         click.echo(
-            new_link(database, base, organization or DEMO, for_live=live or not organization)
+            new_link(
+                administration.sign_in,
+                base,
+                organization or DEMO,
+                for_live=live or not organization,
+            )
         )
 
 
-def new_link(database: Database, url: str, organization: str, *, for_live: bool) -> str:
+def new_link(
+    administration: SignInAdministration, url: str, organization: str, *, for_live: bool
+) -> str:
     """Create a link; that there is no such organization is one line and status 2."""
-    code = SqliteSignInAdministration(database).create_code(organization, for_live=for_live)
+    code = administration.create_code(organization, for_live=for_live)
     if code is None:
         raise click.ClickException(
             f"there is no organization {organization}: name another one with --organization"

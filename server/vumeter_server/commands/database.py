@@ -6,21 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.actors import by_command
-from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import DEFAULT_DB
 from vumeter_server.runtime.store_address import (
     SqliteAddress,
     StoreAddress,
     parse_store_address,
 )
-from vumeter_server.sqlite import Database, DatabaseError, audit, open_database
+from vumeter_server.sqlite import Database, DatabaseError, open_database
 from vumeter_server.sqlite.database import damaged_file
 
 
@@ -77,32 +74,3 @@ def using(path: Path) -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except StorageDamaged as error:
         raise click.ClickException(str(damaged_file(path, error))) from error
-
-
-def note(
-    database: Database,
-    action: str,
-    *,
-    organization_id: int | None = None,
-    target: str = "",
-    **details: Any,
-) -> None:
-    """Add to the audit what the command is about to do in many transactions."""
-    database.write(
-        lambda connection: audit.append(
-            connection,
-            system_clock(),
-            action,
-            organization_id=organization_id,
-            target=target,
-            details=details,
-        )
-    )
-
-
-def known_organization(database: Database, name: str) -> int:
-    """Return the number of an organization; that there is none is one line and status 2."""
-    organization_id = SqliteKeyAdministration(database).organization_id(name)
-    if organization_id is None:
-        raise click.ClickException(f"there is no organization {name}")
-    return organization_id

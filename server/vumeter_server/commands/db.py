@@ -11,7 +11,7 @@ from typing import Any
 import click
 import orjson
 
-from vumeter_server.commands.checking import find_problems
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.database import opened
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option
@@ -109,10 +109,11 @@ def _flush(db: Path | None) -> None:
 def check(db: Path | None) -> int:
     """Check that the file is sound and that everything in it agrees; print what does not.
 
-    Exits with status 1 if anything does not. Works beside a running server.
+    Exits with status 1 if anything does not. Works beside a running server; on a ClickHouse cluster
+    it reads the logs of all families, and nobody may record meanwhile.
     """
-    with opened(db) as database:
-        problems = database.read(find_problems)
+    with opened_administration(db) as administration:
+        problems = administration.problems()
     for problem in problems:
         click.echo(problem)
     if not problems:

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from vumeter_server.access.keys import parse_bearer
+from vumeter_server.commands.database import store_address
 from vumeter_server.commands.options import db_option, one_line_errors
 from vumeter_server.commands.running import Running, database_path, find_running
+from vumeter_server.runtime.store_address import SqliteAddress
 
 
 @click.command()
@@ -27,15 +29,17 @@ def env(db: Path | None) -> None:
     """
     path = database_path(db)
     running = find_running(path)
+    is_on_file = isinstance(store_address(db), SqliteAddress)
     with one_line_errors():
-        for name, value in _variables(path, running):
+        for name, value in _variables(path if is_on_file else None, running):
             click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _variables(db: Path, running: Running) -> Iterator[tuple[str, str]]:
+def _variables(db: Path | None, running: Running) -> Iterator[tuple[str, str]]:
     yield "VUMETER_URL", running.rest
     yield "VUMETER_GRPC", running.grpc
-    yield "VUMETER_DB", str(db.resolve())
+    if db is not None:
+        yield "VUMETER_DB", str(db.resolve())
     if running.admin_token_file:
         yield "VUMETER_ADMIN_TOKEN", Path(running.admin_token_file).read_text().strip()
     if running.key_file:

@@ -13,26 +13,34 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from vumeter_server.access.organizations import DEMO
 from vumeter_server.access.roles import Role
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
-from vumeter_server.access.store import KeyState
+from vumeter_server.access.store import KeyAdministration, KeyState
+from vumeter_server.commands.administration import Administration, on_cluster
 from vumeter_server.commands.dashboard import LINK_IN_SHORT, new_link
 from vumeter_server.commands.demo_data import load_demo_data, play_demo_data
 from vumeter_server.commands.first_requests import first_requests
+from vumeter_server.commands.on_file import FileAdministration
 from vumeter_server.commands.running import Running, published, write_for_this_user
+from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.runtime.settings import Settings
-from vumeter_server.sqlite import Database, open_database
+from vumeter_server.runtime.settings import Settings, read_store_password
+from vumeter_server.runtime.start_error import StartError
+from vumeter_server.runtime.store_address import ClickHouseAddress
+from vumeter_server.sqlite import open_database
 from vumeter_server.supervisor.endpoints import Endpoints
 from vumeter_server.times.units import DAY_US
 
+T = TypeVar("T")
+
 KEY_DAYS = 30
+TRIES = 5
 TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
 _ACCESS_LOG_VARIABLES = ("VUMETER_ACCESS_LOG", "VUMETER_ACCESS_LOG_FILE")
 
@@ -66,8 +74,8 @@ def greeting(
 
     async def greet(endpoints: Endpoints) -> None:
         click.echo(endpoints.text)
-        database = await asyncio.to_thread(open_database, settings.db, create=False)
-        await asyncio.to_thread(_keep_key, settings.db, database)
+        administration = await asyncio.to_thread(_administration, settings)
+        await _patiently(partial(_keep_key, settings.db, administration.keys))
         running = Running.of(
             endpoints,
             admin_token=_token_file(settings.db) if token_is_kept else None,
@@ -77,8 +85,8 @@ def greeting(
             if settings.demo:
                 await load_demo_data(settings, endpoints)
             # Late, since it is good for five minutes.
-            link = await asyncio.to_thread(
-                new_link, database, endpoints.rest_url, DEMO, for_live=True
+            link = await _patiently(
+                partial(new_link, administration.sign_in, endpoints.rest_url, DEMO, for_live=True)
             )
             click.echo(_greeting_text(settings, link, token_is_kept=token_is_kept))
             if settings.demo:
@@ -96,9 +104,25 @@ def _key_file(db: Path) -> Path:
     return db.with_name(f"{db.stem}.demo-key")
 
 
-def _keep_key(db: Path, database: Database) -> None:
+def _administration(settings: Settings) -> Administration:
+    address = settings.store_address
+    if isinstance(address, ClickHouseAddress):
+        return on_cluster(address, read_store_password(settings))
+    return FileAdministration(open_database(settings.db, create=False))
+
+
+async def _patiently(work: Callable[[], T]) -> T:
+    """Do what a busy cluster may have no time for. Raises StartError if it has none at all."""
+    for _ in range(TRIES):
+        try:
+            return await asyncio.to_thread(work)
+        except (Unavailable, DeadlineExceeded):
+            continue
+    raise StartError("the cluster does not answer in time: start again when it does")
+
+
+def _keep_key(db: Path, administration: KeyAdministration) -> None:
     """Keep the key of an earlier start if it is good for another day, otherwise a new one."""
-    administration = SqliteKeyAdministration(database)
     path = _key_file(db)
     if path.exists():
         key_id = path.read_text().partition(".")[0].strip()
@@ -121,18 +145,19 @@ def _greeting_text(settings: Settings, link: str, *, token_is_kept: bool) -> str
 Dashboard, signed in. The link is {LINK_IN_SHORT}:
   {link}
 Another link:
-  {_command("dashboard", settings.db)}
+  {_command("dashboard", settings)}
 
 Requests to paste in a second terminal. First where the server is, and what opens it:
-  eval "$({_command("env", settings.db)})"
-{first_requests(with_demo_data=settings.demo)}
+  eval "$({_command("env", settings)})"
+{first_requests(with_demo_data=settings.demo and settings.is_on_sqlite)}
 Key of the organization {DEMO}, good for {KEY_DAYS} days: {_key_file(settings.db)}
 {token}{log}
 Ctrl-C ends server and Envoy."""
 
 
-def _command(name: str, db: Path) -> str:
+def _command(name: str, settings: Settings) -> str:
     """Return a command that works in any folder."""
     script = Path(sys.executable).with_name("vumeter")
     program = [str(script)] if script.exists() else [sys.executable, "-m", "vumeter_server.cli"]
-    return shlex.join([*program, name, "--db", str(db.resolve())])
+    file = ["--db", str(settings.db.resolve())] if settings.is_on_sqlite else []
+    return shlex.join([*program, name, *file])

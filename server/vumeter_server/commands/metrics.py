@@ -7,13 +7,10 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_rows
-from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
-    SqliteMetricAdministration,
-)
 
 organization_option = click.option(
     "--organization", type=organization_name, metavar="NAME", required=True, help="Whose metrics."
@@ -31,8 +28,8 @@ def metrics() -> None:
 @format_option
 def list_metrics(db: Path | None, organization: str, output_format: str) -> None:
     """List metrics by name, with types, and units and descriptions where an exporter sent them."""
-    with opened(db) as database:
-        found = SqliteMetricAdministration(database).list_metrics(organization)
+    with opened_administration(db) as administration:
+        found = administration.metrics.list_metrics(organization)
     if found is None:
         raise click.ClickException(f"there is no organization {organization}")
     rows = [
@@ -57,9 +54,8 @@ def list_metrics(db: Path | None, organization: str, output_format: str) -> None
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(db: Path | None, organization: str, name: str, yes: bool) -> int:
     """Delete the metric NAME with all its points; the name may then be recorded with any type."""
-    with opened(db) as database:
-        administration = SqliteMetricAdministration(database)
-        found = administration.list_metrics(organization)
+    with opened_administration(db) as administration:
+        found = administration.metrics.list_metrics(organization)
         if found is None:
             raise click.ClickException(f"there is no organization {organization}")
         if name not in {metric.name for metric in found}:
@@ -69,6 +65,6 @@ def delete(db: Path | None, organization: str, name: str, yes: bool) -> int:
                 raise click.UsageError("give --yes: there is no terminal to ask at")
             if not click.confirm(f"Delete {name} of {organization} with all its points?", err=True):
                 return 1
-        administration.delete_metric(organization, name)
+        administration.metrics.delete_metric(organization, name)
     click.echo(f"{name} of {organization} is deleted")
     return 0

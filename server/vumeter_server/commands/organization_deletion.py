@@ -1,4 +1,4 @@
-"""Deletion of an organization by a command, beside a running server or without one."""
+"""Deletion of an organization in a database file, beside a running server or without one."""
 
 from __future__ import annotations
 
@@ -10,40 +10,20 @@ from typing import TypeVar
 from vumeter_server.access.erasure import Erasure
 from vumeter_server.access.sqlite.deleted_organizations import SqliteDeletedOrganizations
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
-from vumeter_server.commands.deleting import counted, finished
-from vumeter_server.custom_metrics.questions import DeleteQuery
+from vumeter_server.commands.deleting import finished
+from vumeter_server.commands.organization_contents import (
+    OrganizationContents,
+    count_contents,
+    count_keys,
+)
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
 from vumeter_server.otlp.sqlite import SqliteExportStore
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.simulation.sqlite import SqliteSimulationStore
-from vumeter_server.simulation.store import SimulationContents
 from vumeter_server.sqlite import Database, Readers, Writer
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrganizationContents:
-    """What goes with an organization."""
-
-    keys: int
-    metrics: int
-    points: int
-    simulation: SimulationContents
-
-    def __str__(self) -> str:
-        """Return the counts in words."""
-        return ", ".join(
-            (
-                counted(self.keys, "key"),
-                counted(self.metrics, "metric"),
-                counted(self.points, "point"),
-                counted(self.simulation.run_tests, "run test"),
-                counted(self.simulation.executions, "execution"),
-                counted(self.simulation.calls, "simulated call"),
-            )
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +34,8 @@ class _Stores:
     erasure: Erasure
 
 
-class OrganizationDeletion:
-    """Deletes and counts what belongs to organizations of a database file."""
+class SqliteOrganizationDeletion:
+    """Implements OrganizationDeletion."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,25 +43,13 @@ class OrganizationDeletion:
 
     def count(self, organization: str, organization_id: int) -> OrganizationContents:
         """Count what goes with an organization."""
-
-        async def count(stores: _Stores) -> OrganizationContents:
-            return OrganizationContents(
-                keys=sum(
-                    each.organization == organization for each in self._administration.list_keys()
-                ),
-                metrics=len(await stores.metrics.metrics(organization_id)),
-                points=await stores.metrics.count_points(organization_id, DeleteQuery()),
-                simulation=await stores.simulation.contents(organization_id, None),
-            )
-
-        return self._with_stores(count)
+        keys = count_keys(self._administration, organization)
+        return self._with_stores(
+            lambda stores: count_contents(keys, stores.metrics, stores.simulation, organization_id)
+        )
 
     def delete(self, organization: str) -> bool:
-        """Delete an organization, and wait until nothing is left; False if there is none.
-
-        Nobody sees it from the first moment on, whatever becomes of the command: then the running
-        server, or the next one, erases the rest.
-        """
+        """Delete an organization, and wait until nothing is left; False if there is none."""
         organization_id = self._administration.delete_organization(organization)
         if organization_id is None:
             return False

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.administration import opened_administration
-from vumeter_server.commands.database import known_organization, opened
+from vumeter_server.commands.administration import known_organization, opened_administration
 from vumeter_server.commands.deleting import check_can_ask, deletion_options, is_agreed
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
@@ -48,16 +47,11 @@ def delete(db: Path | None, name: str, dry_run: bool, yes: bool) -> int:
     Its keys are rejected within a second. A running server goes on recording for others. Live
     metrics belong to tenants: `vumeter tenants delete` deletes those.
     """
-    # Loads the stores, which `list` need not wait for.
-    from vumeter_server.commands.organization_deletion import (  # noqa: PLC0415
-        OrganizationDeletion,
-    )
-
     check_can_ask(dry_run=dry_run, yes=yes)
     configure_command_logs()
-    with opened(db) as database:
-        deletion = OrganizationDeletion(database)
-        contents = deletion.count(name, known_organization(database, name))
+    with opened_administration(db) as administration:
+        deletion = administration.organizations
+        contents = deletion.count(name, known_organization(administration, name))
         if dry_run:
             click.echo(f"{name} with {contents} would be deleted")
             return 0

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import opened
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.commands.printing import format_option, print_record, print_rows, time_text
 from vumeter_server.custom_metrics.exported import Reason
 from vumeter_server.otlp.mapping import AttributeMapping
-from vumeter_server.otlp.sqlite.administration import SqliteOtlpAdministration
 
 MAX_KEYS = 100
 MAX_KEY = 256
@@ -37,8 +36,8 @@ def otlp() -> None:
 @format_option
 def rejected(db: Path | None, organization: str, counts: bool, output_format: str) -> None:
     """List the last 100 rejected points, newest first."""
-    with opened(db) as database:
-        found = SqliteOtlpAdministration(database).rejections(organization)
+    with opened_administration(db) as administration:
+        found = administration.otlp.rejections(organization)
     if found is None:
         raise _unknown(organization)
     if counts:
@@ -81,8 +80,8 @@ def mapping() -> None:
 @format_option
 def show_mapping(db: Path | None, organization: str, output_format: str) -> None:
     """Show the lists of attributes."""
-    with opened(db) as database:
-        found = SqliteOtlpAdministration(database).mapping(organization)
+    with opened_administration(db) as administration:
+        found = administration.otlp.mapping(organization)
     if found is None:
         raise _unknown(organization)
     lists = {name: list(keys) for name, keys in asdict(found).items()}
@@ -104,12 +103,11 @@ def set_mapping(db: Path | None, organization: str, name: str, keys: tuple[str, 
     kept and dropped, * stands for anything. Points that are recorded already stay as they are.
     """
     _check(name, keys)
-    with opened(db) as database:
-        administration = SqliteOtlpAdministration(database)
-        found = administration.mapping(organization)
+    with opened_administration(db) as administration:
+        found = administration.otlp.mapping(organization)
         if found is None:
             raise _unknown(organization)
-        administration.set_mapping(organization, replace(found, **{name: keys}))
+        administration.otlp.set_mapping(organization, replace(found, **{name: keys}))
     click.echo(f"{name} of {organization}: {', '.join(keys) or 'nothing'}")
 
 
@@ -118,8 +116,8 @@ def set_mapping(db: Path | None, organization: str, name: str, keys: tuple[str, 
 @organization_option
 def reset_mapping(db: Path | None, organization: str) -> None:
     """Go back to the lists that a new organization has."""
-    with opened(db) as database:
-        if not SqliteOtlpAdministration(database).set_mapping(organization, None):
+    with opened_administration(db) as administration:
+        if not administration.otlp.set_mapping(organization, None):
             raise _unknown(organization)
     click.echo(f"{organization} has the default mapping: vumeter otlp mapping show")
 

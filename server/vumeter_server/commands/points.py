@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import known_organization, note, opened
+from vumeter_server.commands.administration import known_organization, opened_administration
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -16,9 +16,6 @@ from vumeter_server.commands.deleting import (
 from vumeter_server.commands.filters import FilterType
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
-from vumeter_server.commands.point_deletion import (
-    SqlitePointAdministration,
-)
 from vumeter_server.custom_metrics.asked_points import in_words
 from vumeter_server.custom_metrics.deletion import DeleteRequest, delete_query
 from vumeter_server.custom_metrics.matchers import Matcher
@@ -75,10 +72,9 @@ def delete(
         raise click.UsageError(error.message) from error
     check_can_ask(dry_run=dry_run, yes=yes)
     configure_command_logs()
-    with opened(db) as database:
-        organization_id = known_organization(database, organization)
-        administration = SqlitePointAdministration(database)
-        count = administration.count_points(organization_id, query)
+    with opened_administration(db) as administration:
+        organization_id = known_organization(administration, organization)
+        count = administration.points.count_points(organization_id, query)
         if dry_run:
             click.echo(f"{counted(count, 'point')} of {organization} would be deleted")
             return 0
@@ -86,13 +82,11 @@ def delete(
             question = f"Delete {counted(count, 'point')} of {organization}?"
             if not is_agreed(question, yes=yes):
                 return 1
-            note(
-                database,
+            administration.audit.note(
                 "points.delete",
                 organization_id=organization_id,
-                points=count,
-                **in_words(request),
+                details={"points": count, **in_words(request)},
             )
-            count = administration.delete_points(organization_id, query)
+            count = administration.points.delete_points(organization_id, query)
     click.echo(f"{counted(count, 'point')} of {organization} deleted")
     return 0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from vumeter_server.commands.database import known_organization, note, opened
+from vumeter_server.commands.administration import known_organization, opened_administration
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -19,9 +16,7 @@ from vumeter_server.commands.deleting import (
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, organization_name
 from vumeter_server.runtime.logs import configure_command_logs
-from vumeter_server.simulation.sqlite import SqliteSimulationStore
 from vumeter_server.simulation.store import SimulationContents
-from vumeter_server.sqlite import Database
 
 
 @click.group("run-tests", cls=CommandGroup)
@@ -45,28 +40,23 @@ def delete(
     """
     check_can_ask(dry_run=dry_run, yes=yes)
     configure_command_logs()
-    with opened(db) as database:
-        organization_id = known_organization(database, organization)
+    with opened_administration(db) as administration:
+        run_tests = administration.run_tests
+        organization_id = known_organization(administration, organization)
         for name in names:
-            if not _contents(database, organization_id, [name]).run_tests:
+            if not run_tests.contents(organization_id, [name]).run_tests:
                 raise click.ClickException(f"{organization} has no run test {name}")
-        found = _contents(database, organization_id, names)
+        found = run_tests.contents(organization_id, names)
         if dry_run:
             click.echo(f"{what_it_holds(found)} of {organization} would be deleted")
             return 0
         if not is_agreed(f"Delete {what_it_holds(found)} of {organization}?", yes=yes):
             return 1
-
         for name in names:
-            note(database, "run_test.delete", organization_id=organization_id, target=name)
-
-        async def delete_all(store: SqliteSimulationStore) -> SimulationContents:
-            deleted = await store.delete_run_tests(organization_id, names)
-            # No query finds their calls any more; this gives the space back.
-            await store.finish_deletions()
-            return deleted
-
-        deleted = _with_store(database, delete_all)
+            administration.audit.note(
+                "run_test.delete", organization_id=organization_id, target=name
+            )
+        deleted = run_tests.delete(organization_id, names)
     click.echo(f"{what_it_holds(deleted)} of {organization} deleted")
     return 0
 
@@ -78,23 +68,3 @@ def what_it_holds(contents: SimulationContents) -> str:
         f" {counted(contents.executions, 'execution')}"
         f" and {counted(contents.calls, 'simulated call')}"
     )
-
-
-def _contents(database: Database, organization_id: int, names: Sequence[str]) -> SimulationContents:
-    return _with_store(database, lambda store: store.contents(organization_id, names))
-
-
-def _with_store(
-    database: Database,
-    work: Callable[[SqliteSimulationStore], Coroutine[Any, Any, SimulationContents]],
-) -> SimulationContents:
-    writer, readers = database.writer(), database.readers()
-
-    async def run() -> SimulationContents:
-        return await work(SqliteSimulationStore(readers, writer))
-
-    try:
-        return asyncio.run(run())
-    finally:
-        writer.close()
-        readers.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import note, opened
+from vumeter_server.commands.administration import opened_administration
 from vumeter_server.commands.deleting import (
     check_can_ask,
     counted,
@@ -15,7 +15,6 @@ from vumeter_server.commands.deleting import (
 )
 from vumeter_server.commands.group import CommandGroup
 from vumeter_server.commands.options import db_option, tenant_id
-from vumeter_server.commands.tenant_deletion import SqliteTenantAdministration
 from vumeter_server.live_metrics.store import TenantContents
 from vumeter_server.runtime.logs import configure_command_logs
 
@@ -37,9 +36,8 @@ def delete(db: Path | None, tenant: str, dry_run: bool, yes: bool) -> int:
     """
     check_can_ask(dry_run=dry_run, yes=yes)
     configure_command_logs()
-    with opened(db) as database:
-        administration = SqliteTenantAdministration(database)
-        contents = administration.contents(tenant)
+    with opened_administration(db) as administration:
+        contents = administration.tenants.contents(tenant)
         if contents is None:
             raise click.ClickException(f"there is no tenant {tenant}")
         if dry_run:
@@ -47,8 +45,9 @@ def delete(db: Path | None, tenant: str, dry_run: bool, yes: bool) -> int:
             return 0
         if not is_agreed(f"Delete tenant {tenant} with {_in_words(contents)}?", yes=yes):
             return 1
-        note(database, "tenant.delete", target=tenant, calls=contents.calls, events=contents.events)
-        contents = administration.delete(tenant)
+        details = {"calls": contents.calls, "events": contents.events}
+        administration.audit.note("tenant.delete", target=tenant, details=details)
+        contents = administration.tenants.delete(tenant)
     click.echo(f"tenant {tenant} with {_in_words(contents)} deleted")
     return 0
 

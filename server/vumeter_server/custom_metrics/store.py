@@ -259,6 +259,16 @@ class MetricStore(Protocol):
         """
 
 
+class PointAdministration(Protocol):
+    """What the commands that delete points ask of storage, as MetricAdministration."""
+
+    def count_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Do as `MetricStore.count_points`."""
+
+    def delete_points(self, organization_id: int, query: DeleteQuery) -> int:
+        """Do as `MetricStore.delete_points`, to the end whatever becomes of the command."""
+
+
 class MetricAdministration(Protocol):
     """What the commands ask of storage, beside a running server or without one.
 

@@ -39,6 +39,9 @@ async def load_demo(
 
     What goes wrong is one line on stderr: the product runs without its demo data too.
     """
+    if not settings.is_on_sqlite:
+        click.echo("vumeter: there is no demo data for ClickHouse", err=True)
+        return
     try:
         database = await asyncio.to_thread(open_database, settings.db, create=False)
         record = SqliteDemoRecord(database)

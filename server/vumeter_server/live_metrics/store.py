@@ -183,3 +183,19 @@ class LiveStore(Protocol):
 
         Returns how many, 0 when none is missing. It changes no answer, only what answers cost.
         """
+
+
+class TenantAdministration(Protocol):
+    """What the commands ask of storage, beside a running server or without one.
+
+    Raises an error with one line for the operator when storage is busy, full or failing.
+    """
+
+    def contents(self, tenant_id: str) -> TenantContents | None:
+        """Return what a tenant has, None if it is not known."""
+
+    def delete(self, tenant_id: str) -> TenantContents:
+        """Delete a tenant as `LiveStore.delete_tenant`, and return what it had, maybe nothing.
+
+        Totals of the others stay those of the last service start.
+        """

@@ -59,6 +59,16 @@ class ClockRecordStore(Protocol):
         """Return whether an operator accepted the clock since this was asked last."""
 
 
+class ClockAdministration(Protocol):
+    """What the commands ask of storage, beside a running server or without one."""
+
+    def record(self) -> ClockRecord | None:
+        """Return what was saved last, None in a database that never saw a time."""
+
+    def accept(self) -> None:
+        """Let each running server, or else the next one, know that the machine's clock is right."""
+
+
 class ClockGuard:
     """Decides whether the clock is trusted. It belongs to one thread.
 

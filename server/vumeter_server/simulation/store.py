@@ -216,6 +216,19 @@ class SimulationStore(Protocol):
         """
 
 
+class RunTestAdministration(Protocol):
+    """What the commands ask of storage, beside a running server or without one.
+
+    Raises an error with one line for the operator when storage is busy, full or failing.
+    """
+
+    def contents(self, organization_id: int, names: Collection[str]) -> SimulationContents:
+        """Return what `delete` would delete."""
+
+    def delete(self, organization_id: int, names: Collection[str]) -> SimulationContents:
+        """Do as `SimulationStore.delete_run_tests`, and give the space back."""
+
+
 def unknown_executions(indexes: Iterable[int]) -> NotFound:
     """Return the error for the calls at these places of a batch."""
     return NotFound(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.runtime.clock_guard import ClockRecord
 from vumeter_server.sqlite import audit
 from vumeter_server.sqlite.database import Database
@@ -53,11 +53,22 @@ class SqliteClockRecordStore:
         return bool(is_accepted)
 
 
-def accept_clock(database: Database) -> None:
-    """Let the running server, or else the next one, know that the machine's clock is right."""
+class SqliteClockAdministration:
+    """Implements ClockAdministration on a database file."""
 
-    def job(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE server_clock SET is_accepted = 1")
-        audit.append(connection, system_clock(), "clock.accept")
+    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._clock = clock
 
-    database.write(job)
+    def record(self) -> ClockRecord | None:
+        """Return what was saved last, None if no time was."""
+        return self._database.read(read_record)
+
+    def accept(self) -> None:
+        """Say that the clock is right."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE server_clock SET is_accepted = 1")
+            audit.append(connection, self._clock(), "clock.accept")
+
+        self._database.write(job)

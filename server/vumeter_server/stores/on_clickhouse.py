@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
 from vumeter_server.access.clickhouse.migration import last_entry
-from vumeter_server.access.clickhouse.sign_in import NoSignInCodes
+from vumeter_server.access.clickhouse.sign_in import ClickHouseSignInCodes
 from vumeter_server.access.clickhouse.store import (
     ClickHouseDeletedOrganizations,
     ClickHouseKeyLookup,
@@ -73,7 +73,7 @@ async def opened_cluster(
             keys=ClickHouseKeyLookup(clickhouse),
             audit=ClickHouseAuditLog(clickhouse, clock),
             deleted=deleted,
-            sign_in=NoSignInCodes(),
+            sign_in=ClickHouseSignInCodes(clickhouse, clock),
             clock_records=ClickHouseClockRecordStore(clickhouse),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

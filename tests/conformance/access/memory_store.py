@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
+from tests.conformance.access.memory_audit import MemoryAudit
+
 from vumeter_server.access.keys import NewKey, StoredKey, new_key, rotated_expiry, secret_digest
 from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyInfo, OrganizationInfo
@@ -38,8 +40,10 @@ class MemoryKeyStore:
         self._keys: dict[str, _Key] = {}
         self._unerased: list[int] = []
         self._numbers = count(1)
+        self._deleted_names: dict[int, str] = {}
         self._limits: dict[int, dict[str, int]] = {}
         self._is_unavailable = False
+        self.audit = MemoryAudit(clock, self)
 
     def set_unavailable(self, is_unavailable: bool) -> None:
         """Let storage fail, or work again."""
@@ -77,6 +81,7 @@ class MemoryKeyStore:
             own.pop(name, None)
             if value is not None:
                 own[name] = value
+        self.audit.add("limits.set", organization, details=changed)
         return True
 
     async def find_key_info(self, key_id: str) -> KeyInfo | None:
@@ -106,6 +111,20 @@ class MemoryKeyStore:
         label: str | None = None,
     ) -> NewKey:
         """Create a key, and its organization."""
+        key = self.add_key(organization, role, expires_us, tenant_id, label)
+        details = {"role": role.value, "tenant": tenant_id} | ({"label": label} if label else {})
+        self.audit.add("key.create", organization, target=key.key_id, details=details)
+        return key
+
+    def add_key(
+        self,
+        organization: str,
+        role: Role,
+        expires_us: int | None,
+        tenant_id: str | None,
+        label: str | None,
+    ) -> NewKey:
+        """Do so, and note nothing."""
         now_us = self._clock()
         found = self._organizations.get(organization)
         if found is None:
@@ -132,10 +151,17 @@ class MemoryKeyStore:
         key = self._keys.get(key_id)
         if key is not None:
             self._keys[key_id] = replace(key, label=label)
+            self.audit.add("key.label", key.organization, target=key_id, details={"label": label})
         return key is not None
 
     def revoke_key(self, key_id: str) -> bool:
         """Revoke a key."""
+        if not self._revoke(key_id):
+            return False
+        self.audit.add("key.revoke", self._keys[key_id].organization, target=key_id)
+        return True
+
+    def _revoke(self, key_id: str) -> bool:
         key = self._keys.get(key_id)
         if key is None:
             return False
@@ -149,12 +175,35 @@ class MemoryKeyStore:
         key = self._keys.get(key_id)
         if key is None or not key.stored.is_active_at(now_us):
             return None
-        self.revoke_key(key_id)
+        self._revoke(key_id)
         expires_us = rotated_expiry(key.created_us, key.stored.expires_us, now_us)
         stored = key.stored
-        return self.create_key(
-            key.organization, stored.role, expires_us, stored.tenant_id, key.label
+        new = self.add_key(key.organization, stored.role, expires_us, stored.tenant_id, key.label)
+        self.audit.add(
+            "key.rotate", key.organization, target=key_id, details={"new_key": new.key_id}
         )
+        return new
+
+    def drop_key(self, key_id: str) -> None:
+        """Let the list lose a key."""
+        del self._keys[key_id]
+
+    def check_available(self) -> None:
+        """Raise Unavailable while storage fails."""
+        if self._is_unavailable:
+            raise Unavailable
+
+    def label_of(self, key_id: str | None) -> str | None:
+        """Return the label that a key has now."""
+        key = self._keys.get(key_id or "")
+        return None if key is None else key.label
+
+    def name_of(self, organization_id: int) -> str | None:
+        """Return the name that an organization has, or had."""
+        for each in self._organizations.values():
+            if each.organization_id == organization_id:
+                return each.name
+        return self._deleted_names.get(organization_id)
 
     def organization_id(self, name: str) -> int | None:
         """Return the number of an organization."""
@@ -167,6 +216,8 @@ class MemoryKeyStore:
         if found is None:
             return None
         self._unerased.append(found.organization_id)
+        self._deleted_names[found.organization_id] = name
+        self.audit.add("organization.delete", name)
         self._limits.pop(found.organization_id, None)
         self._keys = {key_id: key for key_id, key in self._keys.items() if key.organization != name}
         return found.organization_id

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from vumeter_server.access.clickhouse.audit import noted
+from vumeter_server.access.clickhouse.audit import NOBODYS, noted
 from vumeter_server.access.clickhouse.organization import (
     HeldKey,
     KeyContent,
@@ -30,9 +30,6 @@ from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.layout import RECORDED_US
 from vumeter_server.runtime.actors import this_user
 from vumeter_server.runtime.clock import Clock
-
-_NOBODYS: Final = 0
-"""The number under which entries stand that belong to no organization, or to one that is gone."""
 
 
 class ClickHouseAccessMigration:
@@ -114,7 +111,7 @@ class ClickHouseAccessMigration:
         numbers = {each.name: each.organization_id for each in await self._organizations.all()}
         by_organization: dict[int, list[CopiedAuditEntry]] = {}
         for entry in entries:
-            number = numbers.get(entry.organization or "", _NOBODYS)
+            number = numbers.get(entry.organization or "", NOBODYS)
             by_organization.setdefault(number, []).append(entry)
         for number, some in by_organization.items():
             rows = {
@@ -136,7 +133,7 @@ async def last_entry(clickhouse: ClickHouse, action: str) -> CopiedAuditEntry | 
     """
     found = await clickhouse.query(
         "SELECT organization, occurred_us, content"
-        f" FROM {clickhouse.layout.reads('audit_entries')} WHERE organization = {_NOBODYS}"
+        f" FROM {clickhouse.layout.reads('audit_entries')} WHERE organization = {NOBODYS}"
         " AND (JSONExtractString(content, 'action') AS action = {action:String}"
         " OR startsWith(action, {word:String}))"
         f" ORDER BY occurred_us DESC, {RECORDED_US} DESC LIMIT 1",

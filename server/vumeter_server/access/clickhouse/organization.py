@@ -22,6 +22,9 @@ class RowKind(StrEnum):
     REVOKED = "revoked"
     LABELED = "labeled"
     LIMITS = "limits"
+    CODE = "code"
+    CODE_USED = "code_used"
+    KEY_DROPPED = "key_dropped"
     DELETED = "deleted"
     ERASED = "erased"
     AUDIT = "audit"
@@ -35,11 +38,19 @@ class KeyContent(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int | None
     tenant_id: str | None
     label: str | None = None
+    by_sign_in: bool = False
+
+
+class SignInCode(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of the code of a sign-in link, beside its hash."""
+
+    for_live: bool
+    expires_us: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A row of an entry: what happened when, to which key, with what as JSON."""
+    """A row of an entry: what happened when, to which key or code, with what as JSON."""
 
     kind: RowKind
     occurred_us: int
@@ -49,11 +60,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldKey:
-    """A key, when it was created, and its label."""
+    """A key, when it was created, its label, and whether signing in created it."""
 
     stored: StoredKey
     created_us: int
     label: str | None
+    by_sign_in: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +80,8 @@ class Organization:
     is_erased: bool = False
     keys: dict[str, HeldKey] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, SignInCode] = field(default_factory=dict)
+    """Codes of sign-in links that may be good still, by their hashes."""
 
     @property
     def exists(self) -> bool:
@@ -100,14 +114,30 @@ class Organization:
                     self.limits.pop(name, None)
                     if value is not None:
                         self.limits[name] = value
+            case RowKind.CODE | RowKind.CODE_USED:
+                self._apply_to_codes(row)
+            case RowKind.KEY_DROPPED:
+                self.keys.pop(row.key_id, None)
             case RowKind.DELETED:
                 self.is_deleted = True
                 self.keys.clear()
                 self.limits.clear()
+                self.codes.clear()
             case RowKind.ERASED:
                 self.is_erased = True
             case RowKind.AUDIT:
                 pass
+
+    def _apply_to_codes(self, row: Row) -> None:
+        if row.kind is RowKind.CODE_USED:
+            self.codes.pop(row.key_id, None)
+            return
+        self.codes = {
+            code_id: code
+            for code_id, code in self.codes.items()
+            if code.expires_us > row.occurred_us
+        }
+        self.codes[row.key_id] = msgspec.json.decode(row.content, type=SignInCode)
 
     def _key(self, row: Row) -> HeldKey:
         content = msgspec.json.decode(row.content, type=KeyContent)
@@ -123,6 +153,7 @@ class Organization:
             ),
             created_us=row.occurred_us,
             label=content.label,
+            by_sign_in=content.by_sign_in,
         )
 
 
@@ -138,6 +169,8 @@ def key_created(
     tenant_id: str | None,
     label: str | None,
     now_us: int,
+    *,
+    by_sign_in: bool = False,
 ) -> Row:
     """Return that a key is created."""
     content = KeyContent(
@@ -146,6 +179,7 @@ def key_created(
         expires_us=expires_us,
         tenant_id=tenant_id,
         label=label,
+        by_sign_in=by_sign_in,
     )
     encoded = msgspec.json.encode(content)
     return Row(kind=RowKind.KEY, occurred_us=now_us, key_id=key.key_id, content=encoded)
@@ -158,6 +192,16 @@ def key_labeled(key_id: str, label: str | None, now_us: int) -> Row:
         occurred_us=now_us,
         key_id=key_id,
         content=msgspec.json.encode(label),
+    )
+
+
+def code_created(code_sha256: bytes, code: SignInCode, now_us: int) -> Row:
+    """Return that a code of a sign-in link is created."""
+    return Row(
+        kind=RowKind.CODE,
+        occurred_us=now_us,
+        key_id=code_sha256.hex(),
+        content=msgspec.json.encode(code),
     )
 
 

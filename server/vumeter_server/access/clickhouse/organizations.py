@@ -74,6 +74,11 @@ class Organizations:
         organization = await self.read(organization_id)
         return organization if key_id in organization.keys else None
 
+    async def of_code(self, code_sha256: bytes) -> Organization | None:
+        """Return the organization of a sign-in code as it is now, None if there is no such code."""
+        organization_id = await self._find_key(code_sha256.hex())
+        return None if organization_id is None else await self.read(organization_id)
+
     async def named(self, name: str) -> Organization | None:
         """Return the organization of a name as it is now, None if there is none."""
         _, number = await self._numbers(name)
@@ -128,6 +133,7 @@ class Organizations:
         return row["last"], row["of_name"]
 
     async def _find_key(self, key_id: str) -> int | None:
+        """Return whose a key is, or a code, which stands in the same column as its hash."""
         # Where it is found, a shard that is down does not matter; where not, it may be there.
         for skip in (1, 0):
             found = await self._clickhouse.query(

@@ -12,9 +12,10 @@ from vumeter_server.access.migration_store import (
     CopiedOrganization,
 )
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.audit import read_entries
 from vumeter_server.access.sqlite.store import mark_deleted
 from vumeter_server.runtime.clock import Clock
-from vumeter_server.sqlite import Readers, Writer, audit
+from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import organization_id_of
 
@@ -51,9 +52,16 @@ class SqliteAccessMigration:
 
     async def delete_organization(self, organization_id: int) -> None:
         """Delete an organization; the next server erases what is left."""
-        await self._writer.run(
-            partial(mark_deleted, organization_id=organization_id, now_us=self._clock())
-        )
+
+        def job(connection: sqlite3.Connection) -> None:
+            exists = connection.execute(
+                "SELECT 1 FROM organizations WHERE organization_id = ? AND deleted_us IS NULL",
+                (organization_id,),
+            ).fetchone()
+            if exists:
+                mark_deleted(connection, organization_id, self._clock())
+
+        await self._writer.run(job)
 
     async def audit_entries(self) -> Sequence[CopiedAuditEntry]:
         """Return every entry of the audit."""
@@ -85,7 +93,7 @@ class SqliteAccessMigration:
 
 def last_entry(connection: sqlite3.Connection, action: str) -> CopiedAuditEntry | None:
     """Return the newest entry of an action, or of those that begin with a word."""
-    for entry in audit.read(connection, most=1, action=action):
+    for entry in read_entries(connection, most=1, action=action):
         return CopiedAuditEntry(
             occurred_us=entry.occurred_us,
             key_id=entry.actor.key_id,

@@ -69,6 +69,13 @@ class ClickHouseLiveStore:
         await store._presence.say()
         return store
 
+    @classmethod
+    async def beside(cls, clickhouse: ClickHouse, clock: Clock) -> ClickHouseLiveStore:
+        """Read the log and return the store of a command: it is no server, and starts no totals."""
+        store = cls(clickhouse, clock)
+        await store._log.load()
+        return store
+
     async def close(self) -> None:
         """Say that this server does not run any more, if the table can be written."""
         with contextlib.suppress(VumeterError):

@@ -75,7 +75,10 @@ class AccessMigrationStore(Protocol):
         """
 
     async def delete_organization(self, organization_id: int) -> None:
-        """Delete an organization, as `KeyAdministration.delete_organization` does."""
+        """Delete an organization, as `KeyAdministration.delete_organization` does.
+
+        One that is deleted stays so, and nothing more is noted.
+        """
 
     async def audit_entries(self) -> Sequence[CopiedAuditEntry]:
         """Return every entry of the audit, in the order of time."""

@@ -15,7 +15,7 @@ METRICS_PORT ?= $(VUMETER_METRICS_PORT)
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-cluster-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,10 +57,15 @@ wheel: setup ## build the wheel into dist/
 test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
 	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py tests/store_migration -k "clickhouse or cluster" $(ARGS)
 
+# 60, unless KILLS is given.
+CLUSTER_KILLS := $(or $(KILLS),60)
 KILLS ?= 1000
 test-kills: setup ## kill -9 processes of the product at random moments while clients record (KILLS=1000)
 	@TEST_KILLS=$(KILLS) $(BIN)/python -m pytest --verbose --numprocesses auto --maxprocesses 4 --dist load \
 		-o tmp_path_retention_policy=failed tests/end_to_end/test_random_kills.py $(ARGS)
+
+test-cluster-kills: setup ## kill -9 nodes of a ClickHouse cluster and servers on it while writers of every family race (KILLS=60 of each)
+	@TEST_CLUSTER_KILLS=$(CLUSTER_KILLS) $(BIN)/python -m pytest -s tests/clickhouse/test_kills.py $(ARGS)
 
 test-damage: setup ## damage every page and many blobs of a database file: about an hour
 	@TEST_DAMAGE=all $(BIN)/python -m pytest tests/sqlite/test_damage.py $(ARGS)

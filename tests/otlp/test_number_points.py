@@ -96,8 +96,14 @@ def expected(given: list[Any]) -> list[tuple[int, int, float, str, dict[str, str
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(points(), max_size=6), st.sampled_from(["in order", "shuffled", "mixed"]))
-def test_points_are_what_protobuf_says(given: list[Any], order: str) -> None:
+@given(
+    st.lists(points(), max_size=6),
+    st.sampled_from(["in order", "shuffled", "mixed"]),
+    # Many are read in another way than few.
+    st.sampled_from([1, 30]),
+)
+def test_points_are_what_protobuf_says(given: list[Any], order: str, times: int) -> None:
+    given = given * times
     chosen = random.Random(len(given))
     encoded = []
     for number, point in enumerate(given):

@@ -225,28 +225,26 @@ def _numbers(collector: _Collector, run: _Run, columns: NumberColumns | None) ->
         columns = read_each(run.points)
         known = _known(collector, run.exporter, columns)
     is_empty = [each.is_empty for each in known]
+    starts_ns, times_ns, values = columns.starts_ns, columns.times_ns, columns.values
     if True in is_empty or not columns.are_whole:
-        late = np.maximum(columns.starts_ns, columns.times_ns) > MOST_NANOSECONDS
-        for empty, is_late, has_value in zip(
-            is_empty, late.tolist(), columns.has_value.tolist(), strict=True
-        ):
-            if not empty and not has_value:
+        taken = []
+        for number, (empty, has_value) in enumerate(zip(is_empty, columns.has_value, strict=True)):
+            if empty:
+                continue
+            if not has_value:
                 rejected = Rejected(Reason.VALUE, "must have a value")
                 collector.reject(run.metric.name, rejected)
-            elif not empty and is_late:
+            elif max(starts_ns[number], times_ns[number]) > MOST_NANOSECONDS:
                 collector.reject(run.metric.name, Rejected(Reason.TIME, _TOO_LATE))
-        taken = np.flatnonzero(columns.has_value & ~late & ~np.array(is_empty, np.bool_))
-        known = [known[index] for index in taken.tolist()]
-        columns = columns.at(taken)
-    collector.add(
-        run.exporter,
-        run.temporality,
-        known,
-        columns.values.tolist(),
-        columns.starts_ns.tolist(),
-        columns.times_ns.tolist(),
-        [None] * len(known),
-    )
+            else:
+                taken.append(number)
+        known = [known[number] for number in taken]
+        values = [values[number] for number in taken]
+        starts_ns, times_ns = (
+            [column[number] for number in taken] for column in (starts_ns, times_ns)
+        )
+    none = [None] * len(known)
+    collector.add(run.exporter, run.temporality, known, values, starts_ns, times_ns, none)
 
 
 def _known(

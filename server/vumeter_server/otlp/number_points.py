@@ -8,12 +8,13 @@ and the bytes behind them identify the labels. Points of another form are read o
 from __future__ import annotations
 
 import contextlib
+import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.otlp import wire
@@ -37,17 +38,25 @@ _FORMS: Final = {
     bytes([_START_TAG]): np.dtype([("start_tag", "u1"), ("start", "<u8"), *_TIME_AND_VALUE]),
     bytes([_TIME_TAG]): np.dtype(_TIME_AND_VALUE),
 }
-
-
-# One by one, so many are read as quickly.
-_FEW: Final = 4
+# What is before the value, and the tags in it.
+_HEADS: Final = {
+    bytes([_START_TAG]): (struct.Struct("<BQBQB"), (_START_TAG, _TIME_TAG)),
+    bytes([_TIME_TAG]): (struct.Struct("<BQB"), (_TIME_TAG,)),
+}
+_READ_VALUE: Final = {
+    _INT_TAG: struct.Struct("<q").unpack_from,
+    _DOUBLE_TAG: struct.Struct("<d").unpack_from,
+}
+# From so many on, points are read at once.
+_MANY: Final = 24
 
 
 class NotAttributes(Exception):
     """Behind the numbers of a point is something else than attributes and flags."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# One is made per metric. It is not frozen, since that would make it three times as slow to make.
+@dataclass(kw_only=True, slots=True, eq=False)
 class NumberColumns:
     """Points of a gauge or sum, an element per point.
 
@@ -59,21 +68,21 @@ class NumberColumns:
         are_whole: whether all surely have a value, and times that can be stored.
     """
 
-    starts_ns: npt.NDArray[np.uint64]
-    times_ns: npt.NDArray[np.uint64]
-    values: npt.NDArray[np.float64]
-    has_value: npt.NDArray[np.bool_]
+    starts_ns: list[int]
+    times_ns: list[int]
+    values: list[float]
+    has_value: list[bool]
     rests: list[bytes]
     are_whole: bool
 
-    def at(self, chosen: slice | npt.NDArray[np.int64]) -> NumberColumns:
-        """Return some of the points, without what is behind their numbers."""
+    def part(self, start: int, stop: int) -> NumberColumns:
+        """Return points [start, stop)."""
         return NumberColumns(
-            starts_ns=self.starts_ns[chosen],
-            times_ns=self.times_ns[chosen],
-            values=self.values[chosen],
-            has_value=self.has_value[chosen],
-            rests=self.rests[chosen] if isinstance(chosen, slice) else [],
+            starts_ns=self.starts_ns[start:stop],
+            times_ns=self.times_ns[start:stop],
+            values=self.values[start:stop],
+            has_value=self.has_value[start:stop],
+            rests=self.rests[start:stop],
             are_whole=self.are_whole,
         )
 
@@ -86,6 +95,8 @@ def read_runs(runs: Sequence[Sequence[bytes]]) -> list[NumberColumns | None]:
     found: list[NumberColumns | None] = [None] * len(runs)
     for tag in _FORMS:
         numbers = [number for number, run in enumerate(runs) if run and run[0][:1] == tag]
+        if not numbers:
+            continue
         try:
             columns = _read_columns([point for number in numbers for point in runs[number]])
         except NotAttributes:
@@ -96,15 +107,50 @@ def read_runs(runs: Sequence[Sequence[bytes]]) -> list[NumberColumns | None]:
         start = 0
         for number in numbers:
             stop = start + len(runs[number])
-            found[number] = columns.at(slice(start, stop))
+            found[number] = columns.part(start, stop)
             start = stop
     return found
 
 
 def _read_columns(points: Sequence[bytes]) -> NumberColumns:
-    """Read points of one form; raises NotAttributes of others, and of very few."""
-    if len(points) < _FEW:
-        raise NotAttributes
+    """Read points of one form; raises NotAttributes of others."""
+    read = _read_many if len(points) >= _MANY else _read_few
+    starts_ns, times_ns, values = read(points)
+    size = _FORMS[points[0][:1]].itemsize
+    return NumberColumns(
+        starts_ns=starts_ns,
+        times_ns=times_ns,
+        values=values,
+        has_value=[True] * len(points),
+        rests=[point[size:] for point in points],
+        are_whole=max(*starts_ns, *times_ns) <= MOST_NANOSECONDS,
+    )
+
+
+_Numbers = tuple[list[int], list[int], list[float]]
+"""Starts, times and values."""
+
+
+def _read_few(points: Sequence[bytes]) -> _Numbers:
+    """Read the numbers of points one by one."""
+    head, tags = _HEADS[points[0][:1]]
+    starts_ns, times_ns, values = [], [], []
+    for point in points:
+        try:
+            *numbers, time_ns, value_tag = head.unpack_from(point)
+            (value,) = _READ_VALUE[value_tag](point, head.size)
+        except (struct.error, KeyError):
+            raise NotAttributes from None
+        if (*numbers[::2],) != tags:
+            raise NotAttributes
+        starts_ns.append(numbers[1] if len(tags) > 1 else 0)
+        times_ns.append(time_ns)
+        values.append(float(value))
+    return starts_ns, times_ns, values
+
+
+def _read_many(points: Sequence[bytes]) -> _Numbers:
+    """Do as `_read_few` by columns."""
     form = _FORMS[points[0][:1]]
     size = form.itemsize
     heads = b"".join([point[:size] for point in points])
@@ -122,16 +168,8 @@ def _read_columns(points: Sequence[bytes]) -> NumberColumns:
     if is_int.any():
         whole = read["value"].copy().view(np.int64)
         values = np.where(is_int, whole.astype(np.float64), values)
-    starts_ns = read["start"].copy() if has_starts else np.zeros(len(points), np.uint64)
-    times_ns = read["time"].copy()
-    return NumberColumns(
-        starts_ns=starts_ns,
-        times_ns=times_ns,
-        values=values,
-        has_value=np.ones(len(points), bool),
-        rests=[point[size:] for point in points],
-        are_whole=max(int(starts_ns.max()), int(times_ns.max())) <= MOST_NANOSECONDS,
-    )
+    starts_ns = read["start"].tolist() if has_starts else [0] * len(points)
+    return starts_ns, read["time"].tolist(), values.tolist()
 
 
 def read_each(points: Sequence[bytes]) -> NumberColumns:
@@ -139,16 +177,13 @@ def read_each(points: Sequence[bytes]) -> NumberColumns:
     read = [wire.parse(wire.NUMBER_POINT, point) for point in points]
     kinds = [each.WhichOneof("value") for each in read]
     return NumberColumns(
-        starts_ns=np.array([each.start_time_unix_nano for each in read], np.uint64),
-        times_ns=np.array([each.time_unix_nano for each in read], np.uint64),
-        values=np.array(
-            [
-                np.nan if kind is None else float(getattr(each, kind))
-                for each, kind in zip(read, kinds, strict=True)
-            ],
-            np.float64,
-        ),
-        has_value=np.array([kind is not None for kind in kinds], bool),
+        starts_ns=[each.start_time_unix_nano for each in read],
+        times_ns=[each.time_unix_nano for each in read],
+        values=[
+            math.nan if kind is None else float(getattr(each, kind))
+            for each, kind in zip(read, kinds, strict=True)
+        ],
+        has_value=[kind is not None for kind in kinds],
         rests=[
             wire.NUMBER_POINT(attributes=each.attributes, flags=each.flags).SerializeToString()
             for each in read

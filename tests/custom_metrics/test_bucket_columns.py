@@ -62,9 +62,9 @@ def given_ones(draw: st.DrawFn) -> GivenDistribution:
 
 
 @settings(max_examples=tries(40, 1_000), deadline=None)
-@given(st.lists(given_ones(), min_size=FEW, max_size=2 * FEW))
-def test_the_problems_of_many_are_those_of_each(each: list[GivenDistribution]) -> None:
-    assert list(problems_of(each)) == [problem_of(one) for one in each]
+@given(st.lists(given_ones(), min_size=FEW, max_size=2 * FEW), st.sampled_from([1, 3]))
+def test_the_problems_of_many_are_those_of_each(each: list[GivenDistribution], times: int) -> None:
+    assert list(problems_of(each * times)) == [problem_of(one) for one in each] * times
 
 
 @settings(max_examples=tries(40, 1_000), deadline=None)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.bucket_columns import collect
-from vumeter_server.custom_metrics.bucket_sums import TOLERANCE, fit_buckets
+from vumeter_server.custom_metrics.bucket_sums import TOLERANCE, fit_buckets, surely_fits
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.given_distributions import (
     MAX_BOUND,
@@ -34,8 +34,9 @@ TYPES: Final = frozenset(MetricType)
 _MAX_EXPONENT: Final = math.log2(MAX_BOUND)
 # From so many on, adding them up by numpy is quicker.
 _MANY_BUCKETS: Final = 16
-# From so many on, distributions are checked together.
+# From so many on, distributions are checked together; from more on, without a look at each before.
 _MANY: Final = 8
+_VERY_MANY: Final = 24
 
 
 def read_distributions(
@@ -77,6 +78,8 @@ def problems_of(given: Sequence[GivenDistribution]) -> Sequence[tuple[str, str] 
     """
     problems = [_problem_of_numbers(each) or _problem_of_buckets(each) for each in given]
     unclear = [row for row, problem in enumerate(problems) if problem is None]
+    if len(unclear) < _VERY_MANY:
+        unclear = [row for row in unclear if not surely_fits(given[row])]
     if len(unclear) >= _MANY:
         fit = fit_buckets([given[row] for row in unclear])
         unclear = [row for row, fits in zip(unclear, fit, strict=True) if not fits]

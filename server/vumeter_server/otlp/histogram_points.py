@@ -24,7 +24,8 @@ class Rejected(Exception):
 
 
 def _histogram(point: Any) -> GivenDistribution:
-    bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts)
+    # A copy first, which is made at once: reading number by number takes twice as long.
+    bounds, counts = tuple(point.explicit_bounds[:]), tuple(point.bucket_counts[:])
     if not bounds:
         # One bucket of everything says no more than the count.
         counts = () if len(counts) <= 1 else counts
@@ -33,7 +34,7 @@ def _histogram(point: Any) -> GivenDistribution:
 
 def _exponential_histogram(point: Any) -> GivenDistribution:
     positive, negative = (
-        ExponentialBuckets(side.offset, tuple(side.bucket_counts))
+        ExponentialBuckets(side.offset, tuple(side.bucket_counts[:]))
         for side in (point.positive, point.negative)
     )
     given = GivenDistribution(

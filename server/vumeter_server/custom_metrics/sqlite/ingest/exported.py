@@ -33,6 +33,8 @@ from vumeter_server.sqlite.library import sqlite3
 
 # How many series of all organizations are cached, at about 300 bytes.
 MAX_SERIES_CACHED = 200_000
+# Of how many metrics of an organization units and descriptions are cached.
+MAX_DESCRIBED_CACHED = 1_000
 
 _Unit = tuple[int, bytes, str]
 
@@ -143,7 +145,23 @@ def _known(
     connection: sqlite3.Connection, symbols: SymbolTables, names: Collection[str]
 ) -> dict[str, KnownMetric]:
     """Return what is stored of some metrics."""
-    found = {name: symbols.metrics[name] for name in names if name in symbols.metrics}
+    cached = symbols.described
+    found = {name: cached[name] for name in names if name in cached}
+    others = [name for name in names if name in symbols.metrics and name not in found]
+    if others:
+        read = _read_known(connection, symbols, others)
+        if len(cached) + len(read) > MAX_DESCRIBED_CACHED:
+            cached.clear()
+        if len(read) <= MAX_DESCRIBED_CACHED:
+            cached |= read
+        found |= read
+    return found
+
+
+def _read_known(
+    connection: sqlite3.Connection, symbols: SymbolTables, names: Collection[str]
+) -> dict[str, KnownMetric]:
+    found = {name: symbols.metrics[name] for name in names}
     described = {
         code: (unit, description)
         for code, unit, description in connection.execute(
@@ -182,3 +200,6 @@ def _describe(
             for name, each in described.items()
         ],
     )
+    # They are read again.
+    for name in described:
+        symbols.described.pop(name, None)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.limits import (
-    check_metrics,
-)
+from vumeter_server.custom_metrics.exported import KnownMetric
+from vumeter_server.custom_metrics.limits import check_metrics
 from vumeter_server.custom_metrics.model import LabelSet, MetricType, Settled
 from vumeter_server.custom_metrics.sqlite.ingest.label_codes import LabelCodes
 from vumeter_server.custom_metrics.sqlite.ingest.session_codes import find_sessions, session_hash
@@ -26,6 +25,8 @@ from vumeter_server.sqlite.library import sqlite3
 # What an organization can have: see LabelIndex.
 MAX_METRICS = 30_000
 MAX_SESSIONS_CACHED = 50_000
+# A metric with a long description takes as much as so many entries.
+_ENTRIES_PER_DESCRIBED = 6
 NO_CODE = -1
 AGENT = "agent_id"
 
@@ -96,6 +97,8 @@ class SymbolTables:
     # By hand: LRUCache of cachetools takes twice as long for each session of a batch (1.9 µs, not
     # 0.9), and the readers' caches are looked into without a lock, which its `get` does not allow.
     sessions: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    described: dict[str, KnownMetric] = field(default_factory=dict)
+    """Units and descriptions, of metrics that were exported lately; `exported` fills it."""
 
     @classmethod
     def read(cls, connection: sqlite3.Connection, organization_id: int) -> SymbolTables:
@@ -130,7 +133,8 @@ class SymbolTables:
     @property
     def entries(self) -> int:
         """How many entries are held, to bound what all organizations take together."""
-        return self.label_codes.entries + len(self.sessions)
+        described = _ENTRIES_PER_DESCRIBED * len(self.described)
+        return self.label_codes.entries + len(self.sessions) + described
 
     def keep_limits(self, connection: sqlite3.Connection, settled: Settled, limits: Limits) -> None:
         """Raise LimitExceeded if a batch has too many new metrics."""

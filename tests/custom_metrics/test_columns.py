@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vumeter_server.custom_metrics.sqlite.cache.growing_array import GrowingArray
+from vumeter_server.custom_metrics.sqlite.formats import columns
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import (
+    Array,
     decode,
     decode_bare,
     encode,
@@ -40,6 +42,20 @@ def test_ascending_numbers_can_be_written_as_differences(numbers: list[int]) -> 
 @given(DOUBLES)
 def test_doubles_are_read_as_they_were_written(numbers: list[float]) -> None:
     assert decode(encode(np.array(numbers))).tolist() == numbers
+
+
+DECIMALS = st.builds(
+    lambda number, of: number / 10.0**of, st.integers(-9, 10**9), st.integers(0, 4)
+)
+ANY = st.lists(st.floats() | DECIMALS, max_size=10) | st.lists(DECIMALS, max_size=60)
+
+
+@given(ANY.map(np.array) | WHOLE.map(lambda numbers: np.array(numbers, np.int64)))
+def test_few_numbers_are_written_as_many_are(column: Array) -> None:
+    written = encode_bare(column)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(columns, "_FEW", 0)
+        assert encode_bare(column) == written
 
 
 @pytest.mark.parametrize(

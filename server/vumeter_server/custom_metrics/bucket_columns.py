@@ -192,8 +192,8 @@ def collect(given: Iterable[tuple[int, GivenDistribution]]) -> Distributions | N
     columns = _one_after_another(parts)
     lower, upper = columns.lower, columns.upper
     starts = np.searchsorted(columns.rows, np.arange(len(each) + 1))
-    minima = [None if own else one.min for own, one in zip(values, each, strict=True)]
-    maxima = [None if own else one.max for own, one in zip(values, each, strict=True)]
+    minima = [own[0] if own else one.min for own, one in zip(values, each, strict=True)]
+    maxima = [own[-1] if own else one.max for own, one in zip(values, each, strict=True)]
     return Distributions(
         positions=np.array(positions, np.int64),
         counts=np.array([one.count for one in each], np.int64),
@@ -209,5 +209,7 @@ def collect(given: Iterable[tuple[int, GivenDistribution]]) -> Distributions | N
 def _or_outermost(numbers: Sequence[float | None], outer: Floats, inner: Floats) -> Floats:
     """Return numbers; for None the outermost bound, or the other one of an open bucket."""
     given = np.array(numbers, np.float64)
+    if None not in numbers:
+        return given
     bounds = np.where(np.isfinite(outer), outer, inner)
     return np.where(np.isnan(given), bounds, given)

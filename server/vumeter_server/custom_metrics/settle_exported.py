@@ -127,6 +127,13 @@ class _Settling:
     def _wrong(self) -> list[int]:
         """Return the numbers of points with a time or value that their metric does not take."""
         batch = self._batch
+        # Mostly none is. `min` and `max` do not find a NaN.
+        if not batch.values or (
+            math.isfinite(sum(batch.values))
+            and 0 <= min(batch.values) <= max(batch.values) <= MAX_VALUE
+            and 0 < min(batch.times_ns) <= max(batch.times_ns) <= self._last_ns
+        ):
+            return []
         values = np.array(batch.values, np.float64)
         times_ns = np.array(batch.times_ns, np.int64)
         counters = np.array([each.type is MetricType.COUNTER for each in batch.metrics], bool)

@@ -9,6 +9,7 @@ written as whole tenths, hundredths or thousandths where dividing these gives ba
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -23,6 +24,8 @@ DAY_US = 86_400_000_000
 Array = npt.NDArray[Any]
 
 _START_BYTES = 8
+# So many numbers are looked at more quickly by Python than by numpy, of which each pass takes 2 µs.
+_FEW = 48
 _TYPES = ("<u1", "<u2", "<u4", "<i8", "<f8")
 _OF_TYPE = 0b1111
 # Numbers in ascending order, whose differences are of the type before.
@@ -115,6 +118,13 @@ def _bounds(column: Array) -> tuple[float, float, bool]:
     """Return the smallest and the largest number, and whether all are whole."""
     if not len(column):
         return 0, 0, True
+    if len(column) <= _FEW:
+        numbers = column.tolist()
+        if column.dtype.kind != "f":
+            return 0, max(numbers), True
+        # `min` does not find a NaN.
+        smallest = min(numbers) if math.isfinite(sum(numbers)) else math.nan
+        return smallest, max(numbers), all(map(float.is_integer, numbers))
     largest = np.maximum.reduce(column).item()
     if column.dtype.kind != "f":
         return 0, largest, True
@@ -170,7 +180,7 @@ def _as_units(
     # Of values with a NaN the smallest is NaN, too.
     if not smallest >= 0:
         return None
-    some = values[:4].tolist()
+    some = values[: _FEW if len(values) <= _FEW else 4].tolist()
     for decimals in range(least_decimals, MOST_DECIMALS + 1):
         unit = 10.0**decimals
         if not largest * unit < 2**32 - 0.5:
@@ -178,7 +188,7 @@ def _as_units(
         # Most columns that have more decimals are found out by a few of their values.
         if all(round(value * unit) / unit == value for value in some):
             units = np.rint(values * unit)
-            if (units / unit == values).all():
+            if len(some) == len(values) or (units / unit == values).all():
                 return units, decimals
     return None
 

@@ -79,7 +79,7 @@ class Pipeline:
     ) -> grpc.RpcMethodHandler[Any, Any]:
         wrapped = _Method(self, servicer, method)
         if isinstance(servicer, WritesErrors):
-            return grpc.unary_stream_rpc_method_handler(wrapped.with_error_body)
+            return grpc.unary_unary_rpc_method_handler(wrapped.with_error_body)
         if method.server_streaming:
             if method.client_streaming:
                 return grpc.stream_stream_rpc_method_handler(wrapped.streaming)
@@ -159,8 +159,12 @@ class _Method:
             except Exception as error:
                 await self._reject(error, call, started, answered=answered)
 
-    async def with_error_body(self, request: Any, context: _Context) -> AsyncIterator[bytes]:
-        """Answer with one message, which may be the body of an error."""
+    async def with_error_body(self, request: Any, context: _Context) -> bytes:
+        """Answer with one message, which may be the body of an error.
+
+        That is sent before the status, as a message of a stream, since grpc sends an answer only
+        with a status that is no error. Another answer goes together with its status, in one step.
+        """
         call = begin(context)
         started = time.perf_counter()
         with observing(self._observations, call):
@@ -169,16 +173,17 @@ class _Method:
                 message = self._read(request)
                 if self._body_field is not None:
                     await decode_body(getattr(message, self._body_field), call.metadata)
-                answer = await self._handler(message, call)
-                yield answer.SerializeToString()
+                answer: Message = await self._handler(message, call)
+                return answer.SerializeToString()
             except (grpc.aio.AbortError, asyncio.CancelledError):
                 raise
             except Exception as error:
                 headers = initial_metadata(error)
                 if headers:
                     await call.context.send_initial_metadata(headers)
-                yield self._body_of(error, request)
+                await call.context.write(self._body_of(error, request))
                 await self._reject(error, call, started, answered=True)
+        raise AssertionError("abort raises")
 
     def _body_of(self, error: Exception, request: bytes) -> bytes:
         if self._error_body is None:

@@ -48,8 +48,8 @@ class ReadsOtherwise(Protocol):
 class WritesErrors(Protocol):
     """A servicer whose errors over REST have bodies of its own, not the transcoder's.
 
-    Its methods take and return an HttpBody. Each answers with a stream of one message, so that a
-    message can come before a status that is an error, which the transcoder then passes on.
+    Its methods take and return an HttpBody. A message comes before a status that is an error, which
+    the transcoder then passes on; whoever asks has to read the answer as a stream to see both.
     """
 
     def error_body(self, status: Status, request: Any) -> Message:

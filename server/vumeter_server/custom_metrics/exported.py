@@ -47,7 +47,8 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+# One is made per metric. It is not frozen, since that would make it three times as slow to make.
+@dataclass(kw_only=True, slots=True)
 class ExportedMetric:
     """A metric as an exporter describes it; "" is a unit or description that was not given."""
 

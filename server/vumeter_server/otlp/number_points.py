@@ -115,7 +115,7 @@ def read_runs(runs: Sequence[Sequence[bytes]]) -> list[NumberColumns | None]:
 def _read_columns(points: Sequence[bytes]) -> NumberColumns:
     """Read points of one form; raises NotAttributes of others."""
     read = _read_many if len(points) >= _MANY else _read_few
-    starts_ns, times_ns, values = read(points)
+    starts_ns, times_ns, values, latest_ns = read(points)
     size = _FORMS[points[0][:1]].itemsize
     return NumberColumns(
         starts_ns=starts_ns,
@@ -123,12 +123,12 @@ def _read_columns(points: Sequence[bytes]) -> NumberColumns:
         values=values,
         has_value=[True] * len(points),
         rests=[point[size:] for point in points],
-        are_whole=max(*starts_ns, *times_ns) <= MOST_NANOSECONDS,
+        are_whole=latest_ns <= MOST_NANOSECONDS,
     )
 
 
-_Numbers = tuple[list[int], list[int], list[float]]
-"""Starts, times and values."""
+_Numbers = tuple[list[int], list[int], list[float], int]
+"""Starts, times and values; the latest of the times."""
 
 
 def _read_few(points: Sequence[bytes]) -> _Numbers:
@@ -146,7 +146,7 @@ def _read_few(points: Sequence[bytes]) -> _Numbers:
         starts_ns.append(numbers[1] if len(tags) > 1 else 0)
         times_ns.append(time_ns)
         values.append(float(value))
-    return starts_ns, times_ns, values
+    return starts_ns, times_ns, values, max(*starts_ns, *times_ns)
 
 
 def _read_many(points: Sequence[bytes]) -> _Numbers:
@@ -168,8 +168,10 @@ def _read_many(points: Sequence[bytes]) -> _Numbers:
     if is_int.any():
         whole = read["value"].copy().view(np.int64)
         values = np.where(is_int, whole.astype(np.float64), values)
-    starts_ns = read["start"].tolist() if has_starts else [0] * len(points)
-    return starts_ns, read["time"].tolist(), values.tolist()
+    times_ns = read["time"].copy()
+    starts_ns = read["start"].copy() if has_starts else np.zeros_like(times_ns)
+    latest_ns = max(starts_ns.max().item(), times_ns.max().item())
+    return starts_ns.tolist(), times_ns.tolist(), values.tolist(), latest_ns
 
 
 def read_each(points: Sequence[bytes]) -> NumberColumns:

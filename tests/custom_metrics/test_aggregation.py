@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +24,7 @@ from vumeter_server.custom_metrics.aggregation import (
     compute_of_sums,
     nearest_rank,
     order_of_rows,
+    ranks_of,
 )
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.errors import InvalidArgument
@@ -73,3 +75,18 @@ def test_an_answer_has_at_most_100000_cells() -> None:
     check_cells(1_000, 100)
     with pytest.raises(InvalidArgument, match="Narrow the range or the grouping"):
         check_cells(1_001, 100)
+
+
+@given(
+    counts=st.lists(st.integers(1, 2**40), max_size=20),
+    percent=st.one_of(
+        st.integers(1, 100),
+        st.fractions(Fraction(1, 10**4), 100, max_denominator=10**4),
+        # These do not fit into 64 bits together with a count.
+        st.fractions(Fraction(1, 10**4), 100, max_denominator=10**40),
+    ),
+)
+def test_ranks_are_exact(counts: list[int], percent: int | Fraction) -> None:
+    ranks = ranks_of(np.array(counts, np.int64), percent)
+    assert ranks.dtype == np.int64
+    assert ranks.tolist() == [math.ceil(Fraction(percent) * count / 100) for count in counts]

@@ -69,6 +69,7 @@ _GAUGE: Final = MetricType.GAUGE
 _SUM: Final = Statistic.SUM
 _LAST: Final = Statistic.LAST
 _PERCENTILE: Final = Statistic.PERCENTILE
+_INT64_END: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,15 @@ def compute_of_sums(function: Function, sums: Floats, counts: Integers) -> Float
 def rank_of(count: int, percent: int | Fraction) -> int:
     """Return the rank, from 1, of a percentile among `count` values."""
     return -(-count * percent.numerator // (100 * percent.denominator))
+
+
+def ranks_of(counts: Integers, percent: int | Fraction) -> Integers:
+    """Return `rank_of` of each count."""
+    numerator, denominator = percent.numerator, 100 * percent.denominator
+    if int(counts.max(initial=0)) * numerator < _INT64_END and denominator < _INT64_END:
+        ranks: Integers = -(-counts * numerator // denominator)
+        return ranks
+    return np.array([rank_of(count, percent) for count in counts.tolist()], np.int64)
 
 
 def nearest_rank(values: npt.NDArray[np.generic], percent: int | Fraction) -> float:

@@ -16,10 +16,13 @@ from vumeter_server.custom_metrics.sqlite.query.cells import Cells
 from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints
 
 # Each kind of value is sorted in a way of its own; one value that is of another kind decides.
+SMALL = st.integers(0, 5_000).map(lambda units: units / 10)
 WHOLE = st.integers(0, 2**32 - 1).map(float)
 DECIMAL = st.integers(0, 2**32 - 1).map(lambda units: units / 100)
 ANY = st.floats(allow_nan=False, allow_infinity=False)
-VALUES = st.one_of(*(st.lists(kind, min_size=1, max_size=80) for kind in (WHOLE, DECIMAL, ANY)))
+VALUES = st.one_of(
+    *(st.lists(kind, min_size=1, max_size=80) for kind in (SMALL, WHOLE, DECIMAL, ANY))
+)
 PERCENTS: Sequence[Fraction | int] = (1, 50, Fraction(999, 10), 100)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vumeter_server.custom_metrics.aggregation import Function, Statistic, rank_of
+from vumeter_server.custom_metrics.aggregation import Function, Statistic, ranks_of
 from vumeter_server.custom_metrics.distribution_percentiles import (
     Elements,
     elements_of,
@@ -30,9 +30,9 @@ Floats = npt.NDArray[np.float64]
 
 # Up to so many numbers beside those of the points, a table is faster than a sort.
 TABLE_BESIDE = 65_536
-# Where values are whole numbers of few decimals, each is sorted as one number with its cell.
-UNIT_BITS = 32
-MAX_CELLS_SORTED_WITH_UNITS = 1 << 31
+# Where values are whole numbers of few decimals, which take 32 bits at most, each is sorted as one
+# number with its cell, of 32 bits or 64.
+PAIRS_OF_32_BITS = 1 << 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,10 +63,7 @@ class Cells:
     def __init__(self, keys: Integers, space: int, points: GatheredPoints) -> None:
         """Divide `points` by `keys`, int64[points], from 0 to `space` - 1."""
         self._points = points
-        self.keys, places, self.counts = numbered(keys, space)
-        # Radix sort is for 16 bits, and several times as fast.
-        is_small = len(self.keys) <= np.iinfo(np.uint16).max
-        self._places: npt.NDArray[Any] = places.astype(np.uint16) if is_small else places
+        self.keys, self._places, self.counts = numbered(keys, space)
 
     def compute(self, function: Function) -> Computed:
         """Return a function of each cell; of the last value, of the cells that have one."""
@@ -144,24 +141,26 @@ class Cells:
         return starts
 
     @cached_property
-    def _distinct_counts(self) -> tuple[Integers, Integers]:
-        """The distinct counts, ascending, and for each cell the number of its own."""
-        distinct, numbers, _ = numbered(self.counts, int(self.counts.max(initial=0)) + 1)
-        return distinct, numbers
-
-    @cached_property
     def _ascending(self) -> Floats:
         """The values in the order of cells, and in each ascending."""
         values = self._points.values
         if len(self.keys) <= 1:
             return np.sort(values)
         units = as_units(values)
-        if units is not None and len(self.keys) < MAX_CELLS_SORTED_WITH_UNITS:
-            # One sort of numbers takes a fifth of what the order of doubles and of cells takes.
+        if units is not None:
+            # One sort of numbers takes a fifth of what the order of doubles and of cells takes, of
+            # narrow ones a tenth.
             of_points, decimals = units
-            pairs = (self._places.astype(np.int64) << UNIT_BITS) + of_points.astype(np.int64)
+            bits = int(of_points.max(initial=0)).bit_length()
+            is_narrow = len(self.keys) << bits <= PAIRS_OF_32_BITS
+            of_pairs: type[np.unsignedinteger] = np.uint32 if is_narrow else np.uint64
+            pairs: npt.NDArray[np.unsignedinteger] = self._places.astype(of_pairs)
+            pairs <<= of_pairs(bits)
+            pairs |= of_points.astype(of_pairs)
             pairs.sort()
-            return (pairs & ((1 << UNIT_BITS) - 1)) / 10.0**decimals
+            pairs &= of_pairs((1 << bits) - 1)
+            ascending: Floats = pairs / 10.0**decimals
+            return ascending
         # Equal values are the same in any order, so the first sort need not be stable.
         order = np.argsort(values)
         return values[order[np.argsort(self._places[order], kind="stable")]]
@@ -178,9 +177,7 @@ class Cells:
         return extremes
 
     def _percentiles(self, percent: int | Fraction) -> Floats:
-        distinct, places = self._distinct_counts
-        ranks = np.array([rank_of(count, percent) for count in distinct.tolist()], np.int64)
-        chosen: Floats = self._ascending[self._starts + ranks[places] - 1]
+        chosen: Floats = self._ascending[self._starts + ranks_of(self.counts, percent) - 1]
         return chosen
 
     def _last(self) -> Floats:
@@ -204,16 +201,22 @@ class Cells:
         return count_distinct(places, sessions, len(self.keys))
 
 
-def numbered(codes: Integers, space: int) -> tuple[Integers, Integers, Integers]:
+def numbered(codes: Integers, space: int) -> tuple[Integers, npt.NDArray[Any], Integers]:
     """Number the distinct codes, which are from 0 to `space` - 1.
 
-    Returns them, ascending; the number of each code; and how many there are of each.
+    Returns them, ascending; the number of each code, of 16 bits where these are enough; and how
+    many there are of each.
     """
     if space > 4 * len(codes) + TABLE_BESIDE:
         distinct, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
-        return distinct, numbers, counts
+        return distinct, numbers.astype(_type_of_numbers(len(distinct)), copy=False), counts
     counts = np.bincount(codes, minlength=1)
     distinct = np.flatnonzero(counts)
-    table = np.zeros(len(counts), np.int64)
+    table = np.zeros(len(counts), _type_of_numbers(len(distinct)))
     table[distinct] = np.arange(len(distinct))
     return distinct, table[codes], counts[distinct]
+
+
+def _type_of_numbers(count: int) -> type[np.integer]:
+    # Radix sort is for 16 bits, and several times as fast.
+    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int64

@@ -23,7 +23,7 @@ class GatheredPoints:
 
     Attributes:
         buckets, groups: int64[points].
-        values: float64[points].
+        values: float64[points]; zeros if no function asks for them.
         times_us: int64[points]; None if no function asks for the last value.
         sessions: int64[points], -1 for none; None if no function asks for sessions.
         distributions: those of the points that are distributions; None if there are none.
@@ -77,6 +77,7 @@ def gather(
     bounds_us: Integers,
     group_of: Callable[[PointColumns], Array | int],
     *,
+    with_values: bool = True,
     with_times: bool = False,
     with_sessions: bool = False,
 ) -> GatheredPoints:
@@ -85,7 +86,7 @@ def gather(
     counts = [len(points) for points in each]
     times_us, sessions = None, None
     if each and all(points.times_us is not None for points in each):
-        times_us = np.concatenate(
+        times_us = _concatenated(
             [points.times_us for points in each if points.times_us is not None]
         )
         buckets = _buckets_at(times_us, bounds_us)
@@ -95,11 +96,13 @@ def gather(
         times_us = np.empty(0, np.int64)
     if with_sessions:
         known = [points.sessions for points in each if points.sessions is not None]
-        sessions = np.concatenate([np.empty(0, np.int64), *known])
+        sessions = _concatenated(known) if known else np.empty(0, np.int64)
     return GatheredPoints(
         buckets=buckets,
         groups=_joined([group_of(points) for points in each], counts, np.int64),
-        values=_joined([points.values for points in each], counts, np.float64),
+        values=_joined(
+            [points.values if with_values else 0 for points in each], counts, np.float64
+        ),
         times_us=times_us if with_times else None,
         sessions=sessions,
         distributions=joined(
@@ -108,9 +111,20 @@ def gather(
     )
 
 
+def _concatenated(arrays: Sequence[Array]) -> Array:
+    """Return arrays one after another; one alone without a copy."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _joined(parts: Sequence[Array | int], counts: Sequence[int], dtype: type[Any]) -> Array:
-    """Return one column of parts, each an array or a number that stands for as many as counted."""
-    column: Array = np.empty(sum(counts), dtype)
+    """Return one column of parts, each an array or a number that stands for as many as counted.
+
+    If all are one number it takes no room.
+    """
+    size = sum(counts)
+    if parts and isinstance(parts[0], int) and parts.count(parts[0]) == len(parts):
+        return np.broadcast_to(dtype(parts[0]), size)
+    column: Array = np.empty(size, dtype)
     end = 0
     for part, count in zip(parts, counts, strict=True):
         begin, end = end, end + count

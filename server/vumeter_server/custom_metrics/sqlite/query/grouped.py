@@ -74,7 +74,9 @@ def _cells(
     numbers: Integers,
 ) -> Cells | SummedCells:
     """Divide points or sums by bucket and group; those of groups that are left out are dropped."""
-    if space <= 4 * len(gathered.groups) + TABLE_BESIDE:
+    if len(groups) == 1:
+        number = np.broadcast_to(numbers, len(gathered.groups))
+    elif space <= 4 * len(gathered.groups) + TABLE_BESIDE:
         table = np.zeros(space, np.int64)
         table[groups] = numbers
         number = table[gathered.groups]
@@ -84,7 +86,9 @@ def _cells(
         chosen = np.flatnonzero(number != _LEFT_OUT)
         gathered, number = gathered.taken(chosen), number[chosen]
     width = len(labels) + 1
-    keys = gathered.buckets * width + number + 1
+    keys = np.multiply(gathered.buckets, width, dtype=np.int64)
+    keys += number
+    keys += 1
     size = (len(query.bounds_us) - 1) * width
     if isinstance(gathered, GatheredSums):
         return SummedCells(keys, size, gathered)
@@ -117,6 +121,7 @@ def _gather_points(
         found,
         bounds,
         grouping.group_of,
+        with_values=with_values,
         with_times=with_times,
         with_sessions=with_sessions,
     )

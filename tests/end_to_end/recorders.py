@@ -106,6 +106,19 @@ class RestRecorder(Recorder):
 class RpcRecorder(Recorder):
     """A batch a call, one after the other."""
 
+    def record(self, batch: str) -> bool:
+        answer = self.caller.rpc(RECORD, request_of(batch))
+        assert self.is_of_stop(batch, answer.code) or answer.code == 0, answer.body
+        return answer.code == 0
+
+    def is_of_stop(self, batch: str, code: int) -> bool:
+        """Whether a batch was not recorded because the server is stopping or gone."""
+        return code == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+class RpcRecorderAtStops(RpcRecorder):
+    """The same beside servers that stop in order, again and again."""
+
     def __init__(self, name: str, caller: Caller) -> None:
         super().__init__(name, caller)
         self._not_begun: set[str] = set()
@@ -114,14 +127,12 @@ class RpcRecorder(Recorder):
     def gone(self) -> set[str]:
         return self._not_begun
 
-    def record(self, batch: str) -> bool:
-        answer = self.caller.rpc(RECORD, request_of(batch))
-        if answer.code == grpc.StatusCode.CANCELLED.value[0]:
+    def is_of_stop(self, batch: str, code: int) -> bool:
+        if code == grpc.StatusCode.CANCELLED.value[0]:
             # gRPC's own answer to a call that arrives in the moment when a server stops.
             self._not_begun.add(batch)
-            return False
-        assert answer.code in (0, grpc.StatusCode.UNAVAILABLE.value[0]), answer.body
-        return answer.code == 0
+            return True
+        return super().is_of_stop(batch, code)
 
 
 class StreamRecorder(Recorder):

@@ -35,7 +35,7 @@ from tests.end_to_end.other_recorders import (
     EventStreamRecorder,
     OtlpRecorder,
 )
-from tests.end_to_end.recorders import Recorder
+from tests.end_to_end.recorders import Recorder, RpcRecorder, RpcRecorderAtStops
 from tests.end_to_end.verdict import Verdict, found_by, judge
 from tests.stack import Stack, is_running, spawn_up
 from tests.waiting import until
@@ -44,7 +44,7 @@ from vumeter_server.access.keys import NewKey
 
 KILLS: Final = int(os.environ.get("TEST_KILLS") or 2)
 ALL_KINDS: Final[tuple[type[Recorder], ...]] = (
-    *KINDS,
+    *(RpcRecorderAtStops if kind is RpcRecorder else kind for kind in KINDS),
     ColumnsRecorder,
     OtlpRecorder,
     DeletingRecorder,

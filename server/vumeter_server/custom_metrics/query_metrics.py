@@ -11,6 +11,7 @@ from vumeter_server.custom_metrics.aggregation import MAX_CELLS, check_cells
 from vumeter_server.custom_metrics.metric_query import Fill, MetricQuery, QueryFunction
 from vumeter_server.custom_metrics.model import MetricType
 from vumeter_server.custom_metrics.questions import REST, FunctionOfMetric, Grouped, GroupedQuery
+from vumeter_server.custom_metrics.row_order import order_of
 from vumeter_server.custom_metrics.store import AskGrouped, MetricStore
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.times.buckets import BucketBounds, buckets_of, days_earlier, previous
@@ -82,7 +83,7 @@ def _rows(ask: AskGrouped, query: MetricQuery, buckets: BucketBounds) -> QueryRo
     found = ask(_asked(query, buckets, listed, _cells(query)))
     _check_types(query, found)
     if listed is None:
-        groups = len(set(found.groups.tolist()))
+        groups = int(np.count_nonzero(np.bincount(found.groups)))
     earlier = None
     if query.comparison is not None:
         days = query.comparison.days
@@ -165,8 +166,10 @@ def _answer(
     if query.comparison is not None:
         before = _before(query, found, earlier)
     order = _order(query, found, values)
-    # The rest is -1, and so the last.
-    labels: list[tuple[str, ...] | None] = [*found.labels, None]
+    # The rest is -1, and so the last. Arrays of objects are taken from faster than lists.
+    labels = np.full(len(found.labels) + 1, None, object)
+    for number, values_of_labels in enumerate(found.labels):
+        labels[number] = values_of_labels
     bounds = np.array(buckets.bounds_us, np.int64)
     numbers = found.buckets[order]
     return QueryRows(
@@ -175,7 +178,7 @@ def _answer(
         group_by=query.group_by,
         starts_us=bounds[numbers],
         ends_us=bounds[numbers + 1],
-        labels=[labels[group] for group in found.groups[order].tolist()],
+        labels=labels[found.groups[order]].tolist(),
         values=values[order],
         counts=found.counts[order],
         previous=None if before is None else before[order],
@@ -267,4 +270,4 @@ def _order(query: MetricQuery, found: Grouped, values: Floats) -> Integers:
     by_label = sorted(range(len(found.labels)), key=found.labels.__getitem__)
     ranks[by_label] = np.arange(len(by_label))
     first = (found.buckets * 2 + (found.groups == REST)) * 2 + lacks
-    return np.lexsort((ranks[found.groups], sizes, first))
+    return order_of(first, sizes, ranks[found.groups])

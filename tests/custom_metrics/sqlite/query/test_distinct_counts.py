@@ -28,10 +28,14 @@ def test_each_number_counts_once_per_cell(
     assert count_distinct(cells, numbers, SIZE).tolist() == expected
 
 
+@pytest.mark.parametrize("few_cells", [0, 10_000])
 @pytest.mark.parametrize("marks", [0, 1_000])
-def test_marking_and_sorting_find_the_same(marks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marking_and_sorting_find_the_same(
+    marks: int, few_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(distinct_counts, "MARKS_PER_NUMBER", marks)
     monkeypatch.setattr(distinct_counts, "MARKS_BESIDE", marks)
+    monkeypatch.setattr(distinct_counts, "FEW_CELLS", few_cells)
     chance = np.random.default_rng(1)
     cells, numbers = chance.integers(0, SIZE, 5_000), chance.integers(0, 2_000, 5_000)
     pairs = set(zip(cells.tolist(), numbers.tolist(), strict=True))

@@ -23,7 +23,7 @@ from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.exact_sums import ExactSums
 from vumeter_server.custom_metrics.sqlite.formats.columns import as_units
 from vumeter_server.custom_metrics.sqlite.query.distinct_counts import count_distinct
-from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints
+from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints, narrowest
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -60,9 +60,10 @@ class Cells:
         counts: int64[cells], how many points each has.
     """
 
-    def __init__(self, keys: Integers, space: int, points: GatheredPoints) -> None:
-        """Divide `points` by `keys`, int64[points], from 0 to `space` - 1."""
+    def __init__(self, keys: npt.NDArray[Any], space: int, points: GatheredPoints) -> None:
+        """Divide `points` by `keys`, integer[points], from 0 to `space` - 1."""
         self._points = points
+        # Radix sort is for 16 bits, and several times as fast.
         self.keys, self._places, self.counts = numbered(keys, space)
 
     def compute(self, function: Function) -> Computed:
@@ -194,29 +195,30 @@ class Cells:
         sessions = self._points.sessions
         if sessions is None:
             raise ValueError("points were gathered without their sessions")
-        is_known = sessions >= 0
         places = self._places
-        if not is_known.all():
+        if sessions.min(initial=0) < 0:
+            is_known = sessions >= 0
             places, sessions = places[is_known], sessions[is_known]
         return count_distinct(places, sessions, len(self.keys))
 
 
-def numbered(codes: Integers, space: int) -> tuple[Integers, npt.NDArray[Any], Integers]:
-    """Number the distinct codes, which are from 0 to `space` - 1.
+def numbered(codes: npt.NDArray[Any], space: int) -> tuple[Integers, npt.NDArray[Any], Integers]:
+    """Number the distinct codes, integers from 0 to `space` - 1.
 
-    Returns them, ascending; the number of each code, of 16 bits where these are enough; and how
-    many there are of each.
+    Returns them, ascending; the number of each code, as narrow as may be; and how many there are of
+    each.
     """
     if space > 4 * len(codes) + TABLE_BESIDE:
         distinct, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
-        return distinct, numbers.astype(_type_of_numbers(len(distinct)), copy=False), counts
+        numbers = numbers.astype(narrowest(len(distinct)), copy=False)
+        return distinct.astype(np.int64, copy=False), numbers, counts
+    if len(codes) and (codes[1:] >= codes[:-1]).all():
+        starts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
+        lengths = np.diff(starts, append=len(codes))
+        numbers = np.arange(len(starts), dtype=narrowest(len(starts))).repeat(lengths)
+        return codes[starts].astype(np.int64), numbers, lengths
     counts = np.bincount(codes, minlength=1)
     distinct = np.flatnonzero(counts)
-    table = np.zeros(len(counts), _type_of_numbers(len(distinct)))
+    table = np.zeros(len(counts), narrowest(len(distinct)))
     table[distinct] = np.arange(len(distinct))
     return distinct, table[codes], counts[distinct]
-
-
-def _type_of_numbers(count: int) -> type[np.integer]:
-    # Radix sort is for 16 bits, and several times as fast.
-    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int64

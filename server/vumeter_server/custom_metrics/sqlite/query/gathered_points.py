@@ -22,14 +22,15 @@ class GatheredPoints:
     """The points of one metric that match, in the order of recording where times are equal.
 
     Attributes:
-        buckets, groups: int64[points].
+        buckets: integer[points]; those of 16 bits cannot be calculated with.
+        groups: integer[points].
         values: float64[points]; zeros if no function asks for them.
         times_us: int64[points]; None if no function asks for the last value.
         sessions: int64[points], -1 for none; None if no function asks for sessions.
         distributions: those of the points that are distributions; None if there are none.
     """
 
-    buckets: Integers
+    buckets: Array
     groups: Integers
     values: Floats
     times_us: Integers | None
@@ -59,17 +60,17 @@ def bucket_of(points: PointColumns, bounds_us: Integers) -> Array | int:
     return _buckets_at(points.times_us, bounds_us)
 
 
-def _buckets_at(times_us: Array, bounds_us: Integers) -> Array:
+def _buckets_at(times_us: Array, bounds_us: Integers, dtype: type[np.integer] = np.int64) -> Array:
     """Return the bucket of each instant, all of which are in one."""
     is_ascending = len(bounds_us) < len(times_us) and (times_us[1:] >= times_us[:-1]).all()
     if not is_ascending:
         buckets: Array = bounds_us.searchsorted(times_us, "right") - 1
-        return buckets
+        return buckets.astype(dtype, copy=False)
     # Flushed points are in the order of time: as many instants are searched for as there are
     # buckets, and not as there are points.
     ends = times_us.searchsorted(bounds_us[1:-1])
     lengths = np.diff(ends, prepend=0, append=len(times_us))
-    return np.arange(len(lengths)).repeat(lengths)
+    return np.arange(len(lengths), dtype=dtype).repeat(lengths)
 
 
 def gather(
@@ -89,9 +90,10 @@ def gather(
         times_us = _concatenated(
             [points.times_us for points in each if points.times_us is not None]
         )
-        buckets = _buckets_at(times_us, bounds_us)
+        buckets = _buckets_at(times_us, bounds_us, narrowest(len(bounds_us)))
     else:
-        buckets = _joined([bucket_of(points, bounds_us) for points in each], counts, np.int64)
+        of_each = [bucket_of(points, bounds_us) for points in each]
+        buckets = _joined(of_each, counts, narrowest(len(bounds_us)))
     if with_times and times_us is None:
         times_us = np.empty(0, np.int64)
     if with_sessions:
@@ -111,6 +113,11 @@ def gather(
     )
 
 
+def narrowest(space: int) -> type[np.integer]:
+    """Return a type of numbers from 0 to `space` - 1; narrow ones are copied and sorted faster."""
+    return np.uint16 if space <= 1 << 16 else np.int64
+
+
 def _concatenated(arrays: Sequence[Array]) -> Array:
     """Return arrays one after another; one alone without a copy."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
@@ -121,9 +128,14 @@ def _joined(parts: Sequence[Array | int], counts: Sequence[int], dtype: type[Any
 
     If all are one number it takes no room.
     """
+    if len(parts) == 1 and isinstance(parts[0], np.ndarray):
+        # Indexes may be of any width.
+        is_of_kind = parts[0].dtype.kind == np.dtype(dtype).kind
+        return parts[0] if is_of_kind else parts[0].astype(dtype)
     size = sum(counts)
-    if parts and isinstance(parts[0], int) and parts.count(parts[0]) == len(parts):
-        return np.broadcast_to(dtype(parts[0]), size)
+    numbers = {part for part in parts if isinstance(part, int)}
+    if len(numbers) == 1 and all(isinstance(part, int) for part in parts):
+        return np.broadcast_to(dtype(numbers.pop()), size)
     column: Array = np.empty(size, dtype)
     end = 0
     for part, count in zip(parts, counts, strict=True):

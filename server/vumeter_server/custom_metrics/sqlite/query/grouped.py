@@ -15,9 +15,12 @@ from vumeter_server.custom_metrics.sqlite.query.cells import (
     TABLE_BESIDE,
     Cells,
     Computed,
-    numbered,
 )
-from vumeter_server.custom_metrics.sqlite.query.gathered_points import GatheredPoints, gather
+from vumeter_server.custom_metrics.sqlite.query.gathered_points import (
+    GatheredPoints,
+    gather,
+    narrowest,
+)
 from vumeter_server.custom_metrics.sqlite.query.grouped_plan import SourcePlan, plan_grouped
 from vumeter_server.custom_metrics.sqlite.query.grouped_sums import gather_sums
 from vumeter_server.custom_metrics.sqlite.query.grouping import Grouping
@@ -74,22 +77,24 @@ def _cells(
     numbers: Integers,
 ) -> Cells | SummedCells:
     """Divide points or sums by bucket and group; those of groups that are left out are dropped."""
+    width = len(labels) + 1
+    size = (len(query.bounds_us) - 1) * width
+    left_out = width
+    dtype = narrowest(size + 1)
+    numbers = np.where(numbers == _LEFT_OUT, left_out, numbers + 1).astype(dtype)
     if len(groups) == 1:
         number = np.broadcast_to(numbers, len(gathered.groups))
     elif space <= 4 * len(gathered.groups) + TABLE_BESIDE:
-        table = np.zeros(space, np.int64)
+        table = np.zeros(space, dtype)
         table[groups] = numbers
         number = table[gathered.groups]
     else:
         number = numbers[np.searchsorted(groups, gathered.groups)]
     if query.groups is not None and not query.has_rest:
-        chosen = np.flatnonzero(number != _LEFT_OUT)
+        chosen = np.flatnonzero(number != left_out)
         gathered, number = gathered.taken(chosen), number[chosen]
-    width = len(labels) + 1
-    keys = np.multiply(gathered.buckets, width, dtype=np.int64)
+    keys = np.multiply(gathered.buckets, width, dtype=dtype, casting="unsafe")
     keys += number
-    keys += 1
-    size = (len(query.bounds_us) - 1) * width
     if isinstance(gathered, GatheredSums):
         return SummedCells(keys, size, gathered)
     return Cells(keys, size, gathered)
@@ -135,7 +140,8 @@ def _groups(
     Returns their codes in the grouping, ascending; the label values of those that are listed; and
     for each code its index among these, REST, or _LEFT_OUT.
     """
-    codes, _, _ = numbered(np.concatenate([each.groups for each in gathered]), grouping.groups)
+    each_codes = [_distinct(each.groups, grouping.groups) for each in gathered]
+    codes = np.unique(np.concatenate(each_codes)) if len(each_codes) > 1 else each_codes[0]
     labels = grouping.labels(codes)
     if query.groups is None:
         return codes, labels, np.arange(len(codes))
@@ -143,6 +149,15 @@ def _groups(
     other = REST if query.has_rest else _LEFT_OUT
     numbers = np.array([listed.get(group, other) for group in labels], np.int64)
     return codes, list(query.groups), numbers
+
+
+def _distinct(codes: Integers, space: int) -> Integers:
+    """Return the distinct codes, which are from 0 to `space` - 1, in ascending order."""
+    if codes.strides == (0,):
+        return codes[:1]
+    if space > 4 * len(codes) + TABLE_BESIDE:
+        return np.unique(codes)
+    return np.flatnonzero(np.bincount(codes))
 
 
 def _table(

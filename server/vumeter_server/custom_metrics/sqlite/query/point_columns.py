@@ -136,7 +136,7 @@ def _together(
         times_us=times_us,
         label_sets=columns.get(Kind.SERIES),
         # Flushed sessions are written plus 1, so that none is 0.
-        sessions=None if sessions is None else sessions.astype(np.int64) - 1,
+        sessions=None if sessions is None else np.subtract(sessions, 1, dtype=np.int64),
         bounds_us=(max(days[0] * DAY_US, start_us), min((days[-1] + 1) * DAY_US, end_us) - 1),
         distributions=joined(
             [(each.distributions, count) for each, count in zip(segments, counts, strict=True)]

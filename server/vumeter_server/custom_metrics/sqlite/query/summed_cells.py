@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,8 @@ class SummedCells:
         counts: int64[cells], how many values each has.
     """
 
-    def __init__(self, keys: Integers, space: int, gathered: GatheredSums) -> None:
-        """Add entries up by `keys`, int64[entries], from 0 to `space` - 1."""
+    def __init__(self, keys: npt.NDArray[Any], space: int, gathered: GatheredSums) -> None:
+        """Add entries up by `keys`, integer[entries], from 0 to `space` - 1."""
         self.keys, places, _ = numbered(keys, space)
         sums = ExactSums.zeros(len(self.keys))
         sums.merge(places, gathered.sums)

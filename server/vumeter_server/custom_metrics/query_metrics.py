@@ -171,16 +171,16 @@ def _answer(
     for number, values_of_labels in enumerate(found.labels):
         labels[number] = values_of_labels
     bounds = np.array(buckets.bounds_us, np.int64)
-    numbers = found.buckets[order]
+    numbers = found.buckets.take(order)
     return QueryRows(
         names=query.names,
         metrics=len(query.metrics),
         group_by=query.group_by,
-        starts_us=bounds[numbers],
-        ends_us=bounds[numbers + 1],
-        labels=labels[found.groups[order]].tolist(),
-        values=values[order],
-        counts=found.counts[order],
+        starts_us=bounds.take(numbers),
+        ends_us=bounds.take(numbers + 1),
+        labels=labels.take(found.groups.take(order)).tolist(),
+        values=values.take(order, axis=0),
+        counts=found.counts.take(order, axis=0),
         previous=None if before is None else before[order],
         groups=groups,
         errors=None if found.errors is None else found.errors[order],

@@ -37,14 +37,15 @@ def order_of(first: Integers, sizes: Floats, ranks: Integers) -> Integers:
 
 def _as_whole_numbers(sizes: Floats) -> Integers | None:
     """Return numbers from 0 on in the order of sizes that have up to three decimals, else None."""
+    least, most = float(sizes.min()), float(sizes.max())
     some = sizes[:: len(sizes) // _SOME + 1]
     for scale in _SCALES:
-        if not (np.rint(some * scale) / scale == some).all():
-            continue
-        scaled = np.rint(sizes * scale)
-        least, most = float(scaled.min()), float(scaled.max())
-        if least > -_MOST and most < _MOST and (scaled / scale == sizes).all():
-            return (scaled - least).astype(np.int64)
+        if not max(-least, most) * scale < _MOST:
+            return None
+        if (np.rint(some * scale) / scale == some).all():
+            scaled = np.rint(sizes * scale)
+            if (scaled / scale == sizes).all():
+                return (scaled - round(least * scale)).astype(np.int64)
     return None
 
 

@@ -52,6 +52,28 @@ class Computed:
     errors: Floats | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ascending:
+    """Values in the order of cells, and in each ascending.
+
+    Attributes:
+        numbers: the values, or their units in the low bits.
+        mask: those bits; None if they are the values.
+        unit: how many units are 1.
+    """
+
+    numbers: npt.NDArray[Any]
+    mask: np.unsignedinteger | None = None
+    unit: float = 1.0
+
+    def at(self, places: Integers) -> Floats:
+        """Return the values at some places."""
+        chosen: Floats = self.numbers[places]
+        if self.mask is not None:
+            chosen = (chosen & self.mask) / self.unit  # type: ignore[operator]
+        return chosen
+
+
 class Cells:
     """The points of each cell.
 
@@ -142,11 +164,11 @@ class Cells:
         return starts
 
     @cached_property
-    def _ascending(self) -> Floats:
+    def _ascending(self) -> Ascending:
         """The values in the order of cells, and in each ascending."""
         values = self._points.values
         if len(self.keys) <= 1:
-            return np.sort(values)
+            return Ascending(np.sort(values))
         units = as_units(values)
         if units is not None:
             # One sort of numbers takes a fifth of what the order of doubles and of cells takes, of
@@ -159,12 +181,10 @@ class Cells:
             pairs <<= of_pairs(bits)
             pairs |= of_points.astype(of_pairs)
             pairs.sort()
-            pairs &= of_pairs((1 << bits) - 1)
-            ascending: Floats = pairs / 10.0**decimals
-            return ascending
+            return Ascending(pairs, of_pairs((1 << bits) - 1), 10.0**decimals)
         # Equal values are the same in any order, so the first sort need not be stable.
         order = np.argsort(values)
-        return values[order[np.argsort(self._places[order], kind="stable")]]
+        return Ascending(values[order[np.argsort(self._places[order], kind="stable")]])
 
     @cached_property
     def _order(self) -> npt.NDArray[np.intp]:
@@ -178,8 +198,7 @@ class Cells:
         return extremes
 
     def _percentiles(self, percent: int | Fraction) -> Floats:
-        chosen: Floats = self._ascending[self._starts + ranks_of(self.counts, percent) - 1]
-        return chosen
+        return self._ascending.at(self._starts + ranks_of(self.counts, percent) - 1)
 
     def _last(self) -> Floats:
         times_us = self._points.times_us

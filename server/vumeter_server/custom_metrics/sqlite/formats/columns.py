@@ -210,7 +210,8 @@ def decode_bare(blob: bytes | memoryview) -> Array:
         return column
     # Adding up wide numbers in place takes a third of what `cumsum` takes to widen them one by one.
     whole = column.astype(np.int64)
-    whole[:1] += int.from_bytes(blob[1:_START_BYTES], "little")
+    if len(whole):
+        whole[0] += int.from_bytes(blob[1:_START_BYTES], "little")
     return np.add.accumulate(whole, out=whole)
 
 

@@ -52,8 +52,11 @@ def read_segments(
         segments = found.setdefault(metric_code, {})
         segments.setdefault((day, part), {})[kind] = decode(column)
     for segments in found.values():
-        for columns in segments.values():
-            if len(columns) < len(kinds) or len(set(map(len, columns.values()))) > 1:
+        for each in segments.values():
+            first, *others = each.values()
+            if len(others) < len(kinds) - 1 or [
+                other for other in others if len(other) != len(first)
+            ]:
                 raise columns_do_not_fit()
     return {
         metric_code: dict(sorted(found[metric_code].items(), key=itemgetter(0)))

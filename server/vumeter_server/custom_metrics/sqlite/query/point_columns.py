@@ -121,16 +121,17 @@ def _together(
         if len(segments) > 1
         else segments[0].columns[kind]
         for kind in segments[0].columns
-        if kind is not Kind.TIME
     }
     counts = [len(segment) for segment in segments]
     days = [segment.day for segment in segments]
-    sessions, values = columns.get(Kind.SESSION), columns.get(Kind.VALUE)
-    times_us: Array | None = None
-    if Kind.TIME in segments[0].columns:
-        times_us = _times_of(segments, sum(counts))
-    elif bisect(bounds_us, days[0] * DAY_US) < bisect(bounds_us, days[-1] * DAY_US):
-        times_us = np.repeat(np.array(days, np.int64) * DAY_US, counts)
+    times_us, sessions = columns.get(Kind.TIME), columns.get(Kind.SESSION)
+    values = columns.get(Kind.VALUE)
+    is_cut = bisect(bounds_us, days[0] * DAY_US) < bisect(bounds_us, days[-1] * DAY_US)
+    if times_us is not None or is_cut:
+        of_days = np.repeat(np.array(days, np.int64) * DAY_US, counts)
+        if times_us is not None:
+            of_days += times_us
+        times_us = of_days
     return PointColumns(
         metric_codes=metric_code,
         values=np.broadcast_to(np.uint8(0), sum(counts)) if values is None else values,
@@ -143,14 +144,3 @@ def _together(
             [(each.distributions, count) for each, count in zip(segments, counts, strict=True)]
         ),
     )
-
-
-def _times_of(segments: Sequence[_Segment], count: int) -> Array:
-    """Return the times of the points of segments, since the epoch."""
-    times_us = np.empty(count, np.int64)
-    end = 0
-    for segment in segments:
-        begin, end = end, end + len(segment)
-        of_segment = segment.columns[Kind.TIME]
-        np.add(of_segment, np.int64(segment.day * DAY_US), out=times_us[begin:end])
-    return times_us

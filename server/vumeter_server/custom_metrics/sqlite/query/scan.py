@@ -98,8 +98,8 @@ class Scan:
         self, metric_codes: Sequence[int], start_us: int, end_us: int, after_part: int
     ) -> Iterator[PointColumns]:
         days = start_us // DAY_US, (end_us - 1) // DAY_US
-        cut_days = self._cut_days(start_us, end_us)
         # Times are read with all else, or if few days are cut, of these alone.
+        cut_days = () if self._wanted.times else self._cut_days(start_us, end_us)
         with_times = self._wanted.times or len(cut_days) > (days[1] - days[0]) // 2
         found = self._read(metric_codes, self._kinds(with_times), days, after_part)
         for day in () if with_times else cut_days:
@@ -113,7 +113,7 @@ class Scan:
             ):
                 yield from self._narrowed(points, start_us, end_us)
 
-    def _cut_days(self, start_us: int, end_us: int) -> list[int]:
+    def _cut_days(self, start_us: int, end_us: int) -> Sequence[int]:
         """Return the days that an end of the range or a bound lies within."""
         cuts = np.array([start_us, end_us, *self._wanted.bounds_us], np.int64)
         days = cuts[cuts % DAY_US != 0] // DAY_US

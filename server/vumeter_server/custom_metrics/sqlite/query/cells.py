@@ -68,7 +68,7 @@ class Ascending:
 
     def at(self, places: Integers) -> Floats:
         """Return the values at some places."""
-        chosen: Floats = self.numbers[places]
+        chosen: Floats = self.numbers.take(places)
         if self.mask is not None:
             chosen = (chosen & self.mask) / self.unit  # type: ignore[operator]
         return chosen
@@ -240,4 +240,5 @@ def numbered(codes: npt.NDArray[Any], space: int) -> tuple[Integers, npt.NDArray
     distinct = np.flatnonzero(counts)
     table = np.zeros(len(counts), narrowest(len(distinct)))
     table[distinct] = np.arange(len(distinct))
-    return distinct, table[codes], counts[distinct]
+    # `take` is twice as fast as an index.
+    return distinct, table.take(codes), counts.take(distinct)

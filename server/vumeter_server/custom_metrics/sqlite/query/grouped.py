@@ -87,7 +87,7 @@ def _cells(
     elif space <= 4 * len(gathered.groups) + TABLE_BESIDE:
         table = np.zeros(space, dtype)
         table[groups] = numbers
-        number = table[gathered.groups]
+        number = table.take(gathered.groups)
     else:
         number = numbers[np.searchsorted(groups, gathered.groups)]
     if query.groups is not None and not query.has_rest:

@@ -65,7 +65,7 @@ class Grouping:
         """Return the group of each point, or of all."""
         group: Array | int = 0
         if self.of_label_set is not None and points.label_sets is not None:
-            group = self.of_label_set[points.label_sets]
+            group = self.of_label_set.take(points.label_sets)
         if self.by_session and points.sessions is not None:
             group = group * self._sessions + points.sessions + 1
         return group

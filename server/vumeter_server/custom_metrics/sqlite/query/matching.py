@@ -60,7 +60,7 @@ class PointFilter:
         """Return which points match, None if all do."""
         mask: Mask | None = None
         if self.label_set_mask is not None and label_sets is not None:
-            mask = self.label_set_mask[label_sets]
+            mask = self.label_set_mask.take(label_sets)
         if self.session_mask is not None and sessions is not None:
             of_session = self.session_mask[sessions.astype(np.int64) + 1]
             mask = of_session if mask is None else mask & of_session

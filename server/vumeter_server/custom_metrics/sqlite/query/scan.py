@@ -211,11 +211,11 @@ class Scan:
             return
         codes = points.metric_codes
         yield PointColumns(
-            metric_codes=codes if isinstance(codes, int) else codes[chosen],
-            values=points.values[chosen],
-            times_us=None if times_us is None else times_us[chosen],
-            label_sets=None if points.label_sets is None else points.label_sets[chosen],
-            sessions=None if points.sessions is None else points.sessions[chosen],
+            metric_codes=codes if isinstance(codes, int) else codes.take(chosen),
+            values=points.values.take(chosen),
+            times_us=None if times_us is None else times_us.take(chosen),
+            label_sets=None if points.label_sets is None else points.label_sets.take(chosen),
+            sessions=None if points.sessions is None else points.sessions.take(chosen),
             bounds_us=(first_us, last_us),
             distributions=points.distributions
             and points.distributions.taken(chosen, len(points.values)),

@@ -30,7 +30,7 @@ def test_rows_are_ordered_by_one_column_after_the_other(
     assert order.tolist() == sorted(range(len(rows)), key=rows.__getitem__)
 
 
-@pytest.mark.parametrize("space", [2**10, 2**62])
+@pytest.mark.parametrize("space", [2**10, 2**57, 2**62])
 def test_columns_may_be_too_wide_for_one_number(space: int) -> None:
     first = np.array([space, 0, space, 0])
     sizes = np.array([0.3, 1 / 3, 0.1, 7.0])

@@ -17,6 +17,7 @@ Integers = npt.NDArray[np.int64]
 _MOST: Final = 2.0**53
 _SCALES: Final = (1.0, 10.0, 100.0, 1_000.0)
 _SOME: Final = 16
+_INT64_END: Final = 1 << 63
 
 
 def order_of(first: Integers, sizes: Floats, ranks: Integers) -> Integers:
@@ -30,9 +31,19 @@ def order_of(first: Integers, sizes: Floats, ranks: Integers) -> Integers:
     if numbers is None:
         numbers = _numbered(sizes)
     space_of_numbers, space_of_ranks = int(numbers.max()) + 1, int(ranks.max()) + 1
-    if (int(first.max()) + 1) * space_of_numbers * space_of_ranks > np.iinfo(np.int64).max:
+    space = (int(first.max()) + 1) * space_of_numbers * space_of_ranks
+    if space > _INT64_END:
         return np.lexsort((ranks, numbers, first))
-    return np.argsort((first * space_of_numbers + numbers) * space_of_ranks + ranks)
+    keys = (first * space_of_numbers + numbers) * space_of_ranks + ranks
+    bits = len(keys).bit_length()
+    if space << bits > _INT64_END:
+        return np.argsort(keys)
+    # Sorting numbers that have their indexes in them takes two thirds of the time.
+    keys <<= bits
+    keys += np.arange(len(keys))
+    keys.sort()
+    keys &= (1 << bits) - 1
+    return keys
 
 
 def _as_whole_numbers(sizes: Floats) -> Integers | None:

@@ -25,7 +25,8 @@ from tests.fuzz.sending import Judge, faults_in
 from tests.stack import Stack
 
 REQUESTS: Final = int(os.environ.get("TEST_FUZZ") or 3_000)
-REQUESTS_OF_A_SEED: Final = 50
+# All clients wait for the slowest one before they take the next seed.
+REQUESTS_OF_A_SEED: Final = 50 if REQUESTS <= 3_000 else 1_000
 CLIENTS: Final = 8
 # Of those who record anything there is: caches fill up to their limits.
 SERVER_AT_MOST_MB: Final = 600

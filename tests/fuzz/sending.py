@@ -43,7 +43,12 @@ class Judge:
             self._connection.close()
 
     def _rest(self, request: RestRequest) -> None:
-        status, kind, body = self._answer(request)
+        try:
+            status, kind, body = self._answer(request)
+        except ConnectionError:
+            # A connection may be closed while it is used again. Clients try again, once.
+            self._forget()
+            status, kind, body = self._answer(request)
         self.answers[str(status)] += 1
         shown = (request, status, body[:2_000])
         assert status < 500 or status in ALLOWED, shown

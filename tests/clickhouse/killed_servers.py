@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,8 @@ from vumeter_server.runtime.parent_death import ending_with_parent
 
 STARTED_WITHIN_SECONDS: Final = 120
 ASKED_FOR_SECONDS: Final = 30
+KNOWN_WITHIN_SECONDS: Final = 300
+"""Within which one of the servers says what was done, however many are killed meanwhile."""
 NOT_KNOWN: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """The answers that leave open whether something was done."""
 
@@ -129,10 +130,11 @@ class KilledServers:
         chance: random.Random,
     ) -> tuple[Reply, int]:
         """Ask until an answer says what was done; return it, and how many did not."""
-        not_known = 0
-        while True:
-            reply = chance.choice(self.servers).ask(name, request, credentials)
-            if reply.code not in NOT_KNOWN:
-                return reply, not_known
-            not_known += 1
-            time.sleep(0.05)
+        replies: list[Reply] = []
+
+        def is_known() -> bool:
+            replies.append(chance.choice(self.servers).ask(name, request, credentials))
+            return replies[-1].code not in NOT_KNOWN
+
+        until(is_known, seconds=KNOWN_WITHIN_SECONDS, every_seconds=0.05)
+        return replies[-1], len(replies) - 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
 from tests.clickhouse.cluster import ClickHouseCluster
+from tests.clickhouse.killed_servers import KNOWN_WITHIN_SECONDS
 from tests.clickhouse.racing_writers import Writer
 from tests.waiting import until
 
@@ -110,13 +110,18 @@ class KeysWriter(Writer):
     def _done(self, work: Callable[[BlockingClickHouse], T], seed: str) -> T:
         """Do what a command does until it says that it is done, by whichever node."""
         chance = random.Random(f"done/{seed}")
-        while True:
+        done: list[T] = []
+
+        def is_done() -> bool:
             try:
-                return work(chance.choice(self._clusters))
+                done.append(work(chance.choice(self._clusters)))
             except (Unavailable, DeadlineExceeded):
                 self.not_known += 1
                 self.extra += 1
-                time.sleep(0.05)
+            return bool(done)
+
+        until(is_done, seconds=KNOWN_WITHIN_SECONDS, every_seconds=0.05)
+        return done[0]
 
 
 def _blocking(cluster: ClickHouseCluster, database: str, first: int) -> BlockingClickHouse:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -37,7 +38,7 @@ RECORD_EXECUTION: Final = "vumeter.simulation.v1.SimulationService/RecordExecuti
 RECORD_CALLS: Final = "vumeter.simulation.v1.SimulationService/RecordCalls"
 
 
-class Writer(threading.Thread):
+class Writer(threading.Thread, ABC):
     """Writes until it is told to end; an error ends it too."""
 
     def __init__(self, name: str, servers: KilledServers, credentials: Mapping[str, str]) -> None:
@@ -58,9 +59,9 @@ class Writer(threading.Thread):
         except BaseException as error:
             self.error = error
 
+    @abstractmethod
     def write(self, number: int) -> None:
         """Write a round."""
-        raise NotImplementedError
 
     def settled(self, name: str, request: Message | Mapping[str, Any], seed: str) -> Reply:
         """Return the answer that says what was done; one that is repeated is the same."""

@@ -141,8 +141,10 @@ def kill_while_writing(
         for step in steps:
             node, server = chance.choice(cluster.nodes), chance.choice(servers.servers)
             for kill in chance.sample((node.kill, server.kill), 2):
+                # The moment of a kill is any.
                 time.sleep(chance.random() * 2)
                 kill()
+            # What is gone stays so for a while.
             time.sleep(chance.random())
             # In this order: a server starts when all shards answer.
             node.start()

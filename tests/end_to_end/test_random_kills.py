@@ -109,6 +109,7 @@ def kill_while_starting(
 ) -> Counter[str]:
     """Start a product and kill one of its processes before it is ready, or just after."""
     process, _ = spawn_up(directory, **ENVIRONMENT, **environment)
+    # The moment of a kill is any.
     time.sleep(chance.uniform(0, STARTS_WITHIN_SECONDS))
     processes = processes_of(process.pid)
     killed = kill_one(process.pid, chance, "while starting")

@@ -88,8 +88,17 @@ async def test_entries_are_chosen_by_organization_action_and_time(
 ) -> None:
     await fill(engine, clock)
 
-    def actions(**asked: object) -> list[str]:
-        return [each.action for each in engine.audit.entries(**{"most": 100, **asked})]  # type: ignore[arg-type]
+    def actions(
+        *,
+        most: int = 100,
+        organization: str | None = None,
+        action: str | None = None,
+        since_us: int | None = None,
+    ) -> list[str]:
+        found = engine.audit.entries(
+            most=most, organization=organization, action=action, since_us=since_us
+        )
+        return [each.action for each in found]
 
     assert actions(organization="rival") == ["key.create"]
     assert actions(organization="nobody") == []

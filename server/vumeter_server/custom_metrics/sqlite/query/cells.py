@@ -70,7 +70,7 @@ class Ascending:
         """Return the values at some places."""
         chosen: Floats = self.numbers.take(places)
         if self.mask is not None:
-            chosen = (chosen & self.mask) / self.unit  # type: ignore[operator]
+            chosen = np.bitwise_and(chosen, self.mask) / self.unit
         return chosen
 
 

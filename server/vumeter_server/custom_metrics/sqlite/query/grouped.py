@@ -11,6 +11,7 @@ from vumeter_server.custom_metrics.aggregation import Statistic, check_cells
 from vumeter_server.custom_metrics.questions import REST, Grouped, GroupedQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.ingest.interning import distinct
 from vumeter_server.custom_metrics.sqlite.query.cells import (
     TABLE_BESIDE,
     Cells,
@@ -140,8 +141,15 @@ def _groups(
     Returns their codes in the grouping, ascending; the label values of those that are listed; and
     for each code its index among these, REST, or _LEFT_OUT.
     """
-    each_codes = [_distinct(each.groups, grouping.groups) for each in gathered]
-    codes = np.unique(np.concatenate(each_codes)) if len(each_codes) > 1 else each_codes[0]
+    # Where all points are of one group, it stands for all of them.
+    codes = distinct(
+        np.concatenate(
+            [
+                each.groups[:1] if each.groups.strides == (0,) else distinct(each.groups)
+                for each in gathered
+            ]
+        )
+    )
     labels = grouping.labels(codes)
     if query.groups is None:
         return codes, labels, np.arange(len(codes))
@@ -151,23 +159,14 @@ def _groups(
     return codes, list(query.groups), numbers
 
 
-def _distinct(codes: Integers, space: int) -> Integers:
-    """Return the distinct codes, which are from 0 to `space` - 1, in ascending order."""
-    if codes.strides == (0,):
-        return codes[:1]
-    if space > 4 * len(codes) + TABLE_BESIDE:
-        return np.unique(codes)
-    return np.flatnonzero(np.bincount(codes))
-
-
 def _table(
     query: GroupedQuery,
     snapshot: Snapshot,
     labels: list[tuple[str, ...]],
     columns: Sequence[Computed],
 ) -> Grouped:
-    distinct = {id(column.keys): column.keys for column in columns}.values()
-    rows = np.unique(np.concatenate(list(distinct))) if len(distinct) > 1 else columns[0].keys
+    different = {id(column.keys): column.keys for column in columns}.values()
+    rows = np.unique(np.concatenate(list(different))) if len(different) > 1 else columns[0].keys
     if query.max_cells is not None:
         check_cells(len(rows), len(columns), query.max_cells)
     values = np.full((len(rows), len(columns)), np.nan)

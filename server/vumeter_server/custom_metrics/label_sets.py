@@ -24,10 +24,11 @@ from vumeter_server.custom_metrics.violations import Findings
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
-# The size of the cache of one API, in about bytes: room for 100,000 usual label sets.
+# The size of the cache of one API, in about bytes: room for 200,000 usual label sets.
 MAX_BYTES: Final = 50_000_000
 # What an object takes beside its characters.
 OBJECT_BYTES: Final = 60
+POINTER_BYTES: Final = 8
 
 K = TypeVar("K", bound=Hashable)
 Pair = tuple[str, str]
@@ -56,6 +57,7 @@ class KnownLabelSets(Generic[K]):
         self._known: dict[K, LabelSet] = {}
         # Valid tags as the API has them, and what they mean: one object that all label sets share.
         self._tags: dict[Hashable, Pair] = {}
+        self._ids: dict[Pair, Pair] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -79,6 +81,7 @@ class KnownLabelSets(Generic[K]):
 
     def _add(self, key: K) -> LabelSet | None:
         agent_id, environment_id, *tags = self.split(key)
+        added_bytes = _size(key)
         pairs = [known for tag in tags if (known := self._tags.get(tag)) is not None]
         # A tag that is not known or given twice, and very many of them, take a close look.
         if len({name for name, _ in pairs}) < len(tags) or len(tags) > MAX_TAGS:
@@ -91,11 +94,17 @@ class KnownLabelSets(Generic[K]):
                 # Of a tag that is given twice the last was checked alone.
                 if labels.tags[name] == value:
                     self._tags[tag] = (name, value)
+                    added_bytes += _size(tag) + _size((name, value))
         elif _is_wrong_id(agent_id) or _is_wrong_id(environment_id):
             return None
-        pairs += [("agent_id", agent_id), ("environment_id", environment_id)]
+        for pair in (("agent_id", agent_id), ("environment_id", environment_id)):
+            known = self._ids.get(pair)
+            if known is None:
+                known = self._ids[pair] = pair
+                added_bytes += _size(pair)
+            pairs.append(known)
         label_set = tuple(sorted(pair for pair in pairs if pair[1]))
-        self._make_room(_size(key) + _size(label_set) + _size(tuple(tags)))
+        self._make_room(added_bytes + OBJECT_BYTES + POINTER_BYTES * len(label_set))
         self._known[key] = label_set
         return label_set
 
@@ -105,6 +114,7 @@ class KnownLabelSets(Generic[K]):
         if self._bytes > MAX_BYTES:
             self._known.clear()
             self._tags.clear()
+            self._ids.clear()
             self._bytes = added_bytes
 
 

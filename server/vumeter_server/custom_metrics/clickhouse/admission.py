@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -90,14 +91,16 @@ class Draft:
         batch = settled.batch
         if self._count(settled.new_types) > MAX_METRICS:
             raise LimitExceeded(f"An organization has at most {MAX_METRICS:,} metrics")
-        label_sets = self._label_sets_within(batch.label_sets, limits)
+        numbers = self._catalog.numbers_of(batch.label_sets)
+        label_sets = self._label_sets_within(batch.label_sets, numbers, limits)
         if label_sets is not batch.label_sets:
             batch = replace(batch, label_sets=label_sets)
             settled = replace(settled, batch=batch)
+            numbers = self._catalog.numbers_of(label_sets)
         change = CatalogChange(
             types=dict(settled.new_types),
             described=dict(described or {}),
-            series=self._new_series(batch),
+            series=self._new_series(batch, numbers),
             recorded_on=self._new_days(settled, today),
         )
         self._take(change)
@@ -107,16 +110,17 @@ class Draft:
         self._metrics |= {name: KnownMetric(of) for name, of in change.types.items()}
         self._metrics |= change.described
         self._recorded_on |= change.recorded_on
-        self._in_use = _Forms(self._catalog, self).count_with(change.series)
-        for name, label_set in change.series:
-            if not self._catalog.has_points(name):
-                self._names.add(name)
-            self._series.add((name, label_set))
-            self._label_sets.add(label_set)
-            for label in label_set:
-                if not self.is_in_use(label):
-                    self._labels.add(label)
-                    self._values[label[0]] += label[1] != OTHER
+        label_sets = dict.fromkeys(label_set for _, label_set in change.series)
+        self._in_use = _Forms(self._catalog, self).count_with(label_sets)
+        self._series.update(change.series)
+        self._names.update(
+            name for name in {name for name, _ in change.series} if not self._has_points(name)
+        )
+        self._label_sets.update(label_sets)
+        for label in set(chain.from_iterable(label_sets)):
+            if not self.is_in_use(label):
+                self._labels.add(label)
+                self._values[label[0]] += label[1] != OTHER
 
     def is_in_use(self, label: Label) -> bool:
         """Whether a label is in use."""
@@ -139,13 +143,25 @@ class Draft:
         """Return what the drafted batches bring."""
         return self._labels, self._label_sets
 
-    def _label_sets_within(self, label_sets: list[LabelSet], limits: Limits) -> list[LabelSet]:
-        """Return as what label sets are stored; the same list if none differs."""
-        more = len(label_sets)
-        keys = {key for label_set in label_sets for key, _ in label_set}
+    def _label_sets_within(
+        self, label_sets: list[LabelSet], numbers: Sequence[int | None], limits: Limits
+    ) -> list[LabelSet]:
+        """Return as what label sets are stored; the same list if none differs.
+
+        `numbers` are those that the catalog has for them.
+        """
+        more = label_sets
+        if not self._catalog.has_labels_out_of_use:
+            more = [
+                each for each, number in zip(label_sets, numbers, strict=True) if number is None
+            ]
+        keys = {key for key, _ in chain.from_iterable(more)}
         most = max(map(self.values_of, keys), default=0)
-        self._check_labels(label_sets)
-        if self._in_use + more <= limits.label_sets and most + more <= limits.label_values:
+        self._check_labels(more)
+        if (
+            self._in_use + len(more) <= limits.label_sets
+            and most + len(more) <= limits.label_values
+        ):
             return label_sets
         forms = _Forms(self._catalog, self)
         return [forms.within(label_set, limits) for label_set in label_sets]
@@ -161,21 +177,23 @@ class Draft:
         if in_use + sum(not self._catalog.is_in_use(each) for each in labels) > MAX_LABELS:
             raise LimitExceeded(f"An organization has at most {MAX_LABELS:,} tag values")
 
-    def _new_series(self, batch: Batch) -> list[tuple[str, LabelSet]]:
+    def _new_series(
+        self, batch: Batch, numbers: Sequence[int | None]
+    ) -> list[tuple[str, LabelSet]]:
+        names, label_sets, uses = batch.names, batch.label_sets, self._catalog.uses
         pairs = np.unique(
-            batch.name_indexes.astype(np.int64) * len(batch.label_sets or [()])
-            + batch.label_set_indexes
+            batch.name_indexes.astype(np.int64) * len(label_sets or [()]) + batch.label_set_indexes
         )
-        catalog, names, label_sets = self._catalog, batch.names, batch.label_sets
-        known = [catalog.find_label_set(label_set) for label_set in label_sets]
+        # As a dictionary, since limits can make equal label sets of different ones.
         new: dict[tuple[str, LabelSet], None] = {}
         for pair in pairs.tolist():
             name_index, index = divmod(pair, len(label_sets))
-            name, of_catalog = names[name_index], known[index]
-            if of_catalog is not None and catalog.uses(name, of_catalog):
+            name, label_set, number = names[name_index], label_sets[index], numbers[index]
+            if number is not None and uses(name, label_set, number):
                 continue
-            if (name, label_sets[index]) not in self._series:
-                new[name, label_sets[index]] = None
+            new[name, label_set] = None
+        for series in self._series.intersection(new):
+            del new[series]
         return list(new)
 
     def _new_days(self, settled: Settled, today: int) -> dict[int, int]:
@@ -210,11 +228,13 @@ class _Forms:
                 return form
         raise too_many_label_sets(limits.label_sets)
 
-    def count_with(self, series: Sequence[tuple[str, LabelSet]]) -> int:
-        """Return how many label sets are in use once these are recorded."""
-        for _, label_set in series:
-            self._use(label_set)
-        return self._in_use
+    def count_with(self, label_sets: Iterable[LabelSet]) -> int:
+        """Return how many label sets are in use once these are recorded, each given once."""
+        if self._catalog.has_labels_out_of_use:
+            for label_set in label_sets:
+                self._use(label_set)
+            return self._in_use
+        return self._in_use + sum(not self._draft.has_label_set(each) for each in label_sets)
 
     def _is_in_use(self, label: Label) -> bool:
         return label in self._labels or self._draft.is_in_use(label)

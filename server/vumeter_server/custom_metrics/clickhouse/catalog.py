@@ -7,8 +7,7 @@ memory and reads on where it stopped. Nothing here knows the database.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vumeter_server.custom_metrics.clickhouse.changes import (
@@ -22,19 +21,16 @@ from vumeter_server.custom_metrics.limits import OTHER
 from vumeter_server.custom_metrics.model import LabelSet, MetricType
 
 AGENT: Final = "agent_id"
+MAX_FOUND: Final = 1_000_000
+"""So many uses that were found are remembered at most."""
 
 
 def agent_of(label_set: LabelSet) -> str:
     """Return the agent of a label set, "" for none."""
-    return next((value for key, value in label_set if key == AGENT), "")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownLabelSet:
-    """A label set as a catalog knows it: its agent, and its labels by number."""
-
-    agent: str
-    codes: tuple[int, ...]
+    for key, value in label_set:
+        if key == AGENT:
+            return value
+    return ""
 
 
 class MetricCatalog:
@@ -59,19 +55,26 @@ class MetricCatalog:
         self.recorded_on: dict[int, int] = {}
         self.hidden: tuple[HiddenPoints, ...] = ()
         self.values: Counter[str] = Counter()
-        self._codes: dict[Label, int] = {}
-        self._labels: list[Label] = []
-        self._times_used: list[int] = []
-        self._uses: dict[tuple[str, str], set[int]] = {}
+        # Every label that was ever in use: one object that all label sets share.
+        self._labels: dict[Label, Label] = {}
+        self._times_used: Counter[Label] = Counter()
+        self._uses: dict[tuple[str, str], set[Label]] = {}
         self._agents: Counter[str] = Counter()
         self._held = 0
-        self._label_sets: set[tuple[int, ...]] = set()
+        self._label_sets: dict[LabelSet, int] = {}
         self._label_sets_in_use: int | None = 0
+        self._forget_found()
+
+    def _forget_found(self) -> None:
+        """Forget what `uses` found, which holds for as long as nothing is deleted."""
+        self._found: dict[str, set[int]] = {}
+        self._found_uses = 0
 
     @property
     def entries(self) -> int:
         """About how many entries are held, of about 200 bytes each."""
-        return len(self._labels) + len(self._label_sets) + self._held // 4 + len(self.metrics)
+        held = (self._held + self._found_uses) // 4
+        return len(self._labels) + len(self._label_sets) + held + len(self.metrics)
 
     def apply(self, seq: int, change: CatalogChange) -> None:
         """Take the next entry into account."""
@@ -120,37 +123,47 @@ class MetricCatalog:
     def labels(self, metric_name: str | None = None, agent_id: str | None = None) -> list[Label]:
         """Return the labels in use, of a metric and an agent or of all, in any order."""
         if metric_name is None and agent_id is None:
-            return [
-                label for label, times in zip(self._labels, self._times_used, strict=True) if times
-            ]
-        codes: set[int] = set()
+            return list(self._times_used)
+        labels: set[Label] = set()
         for (name, agent), used in self._uses.items():
             if metric_name in (None, name) and agent_id in (None, agent):
-                codes |= used
-        return [self._labels[code] for code in codes]
+                labels |= used
+        return list(labels)
 
-    def find_label_set(self, label_set: LabelSet) -> KnownLabelSet | None:
-        """Return a label set that was ever recorded; None if it never was."""
-        codes = tuple(self._codes.get(label, -1) for label in label_set)
-        return KnownLabelSet(agent_of(label_set), codes) if codes in self._label_sets else None
+    def numbers_of(self, label_sets: Iterable[LabelSet]) -> list[int | None]:
+        """Return the numbers of label sets, None for those that were never recorded."""
+        return list(map(self._label_sets.get, label_sets))
 
-    def uses(self, metric_name: str, label_set: KnownLabelSet) -> bool:
-        """Whether some point of a metric had this agent and each of these labels."""
-        used = self._uses.get((metric_name, label_set.agent))
-        return used is not None and used.issuperset(label_set.codes)
+    def uses(self, metric_name: str, label_set: LabelSet, number: int) -> bool:
+        """Whether some point of a metric had the agent and each of the labels of a label set."""
+        found = self._found.get(metric_name)
+        if found is not None and number in found:
+            return True
+        used = self._uses.get((metric_name, agent_of(label_set)))
+        if used is None or not used.issuperset(label_set):
+            return False
+        if self._found_uses >= MAX_FOUND:
+            self._forget_found()
+        self._found.setdefault(metric_name, set()).add(number)
+        self._found_uses += 1
+        return True
+
+    @property
+    def has_labels_out_of_use(self) -> bool:
+        """Whether there is a label that was in use and is no more."""
+        return len(self._times_used) < len(self._labels)
 
     def is_known(self, label: Label) -> bool:
         """Whether a label was ever in use."""
-        return label in self._codes
+        return label in self._labels
 
     def is_in_use(self, label: Label) -> bool:
         """Whether a label is in use."""
-        code = self._codes.get(label)
-        return code is not None and self._times_used[code] > 0
+        return label in self._times_used
 
     def has_label_set(self, label_set: LabelSet) -> bool:
         """Whether a label set was ever recorded."""
-        return self.find_label_set(label_set) is not None
+        return label_set in self._label_sets
 
     def label_sets_in_use(self) -> int:
         """Return how many label sets were recorded all of whose labels are in use."""
@@ -160,90 +173,84 @@ class MetricCatalog:
 
     def count_label_sets(self, more: Iterable[Label]) -> int:
         """Count the label sets that would be in use if more labels were."""
-        used = list(map(bool, self._times_used))
-        for label in more:
-            if label in self._codes:
-                used[self._codes[label]] = True
-        return sum(all(used[code] for code in codes) for codes in self._label_sets)
+        used = {*self._times_used, *more}
+        return sum(map(used.issuperset, self._label_sets))
 
     def label_sets_by_key(self) -> Counter[str]:
         """Count the label sets in use that have a label."""
-        used = list(map(bool, self._times_used))
-        return Counter(
-            self._labels[code][0]
-            for codes in self._label_sets
-            if all(used[code] for code in codes)
-            for code in codes
-        )
+        used = set(self._times_used)
+        in_use = filter(used.issuperset, self._label_sets)
+        return Counter(key for label_set in in_use for key, _ in label_set)
 
     def labels_of_metrics(self) -> Counter[str]:
         """Count the labels in use of each metric."""
-        codes: dict[str, set[int]] = {}
+        labels: dict[str, set[Label]] = {}
         for (name, _), used in self._uses.items():
-            codes.setdefault(name, set()).update(used)
-        return Counter({name: len(each) for name, each in codes.items()})
-
-    def _code(self, label: Label) -> int:
-        code = self._codes.get(label)
-        if code is None:
-            code = self._codes[label] = len(self._labels)
-            self._labels.append(label)
-            self._times_used.append(0)
-        elif not self._times_used[code]:
-            # Label sets that lacked nothing but this label are in use again.
-            self._label_sets_in_use = None
-        return code
+            labels.setdefault(name, set()).update(used)
+        return Counter({name: len(each) for name, each in labels.items()})
 
     def _use(self, name: str, label_set: LabelSet) -> None:
-        codes = tuple(self._code(label) for label in label_set)
         key = (name, agent_of(label_set))
         used = self._uses.get(key)
         if used is None:
             used = self._uses[key] = set()
             self._agents[name] += 1
-        for code in codes:
-            if code not in used:
-                used.add(code)
-                self._add_use(code)
-        if codes not in self._label_sets:
-            self._label_sets.add(codes)
+        is_new = label_set not in self._label_sets
+        if not is_new and used.issuperset(label_set):
+            return
+        label_set = tuple(map(self._shared, label_set))
+        for label in label_set:
+            if label not in used:
+                used.add(label)
+                self._add_use(label)
+        if is_new:
+            self._label_sets[label_set] = len(self._label_sets)
             if self._label_sets_in_use is not None:
                 self._label_sets_in_use += 1
 
-    def _add_use(self, code: int) -> None:
-        self._held += 1
-        self._times_used[code] += 1
-        key, value = self._labels[code]
-        if self._times_used[code] == 1 and value != OTHER:
-            self.values[key] += 1
+    def _shared(self, label: Label) -> Label:
+        known = self._labels.get(label)
+        if known is None:
+            self._labels[label] = label
+            return label
+        if label not in self._times_used:
+            # Label sets that lacked nothing but this label are in use again.
+            self._label_sets_in_use = None
+        return known
 
-    def _unuse(self, unused: Iterable[Use]) -> None:
+    def _add_use(self, label: Label) -> None:
+        self._held += 1
+        self._times_used[label] += 1
+        if self._times_used[label] == 1:
+            key, value = label
+            self.values[key] += value != OTHER
+
+    def _unuse(self, unused: Sequence[Use]) -> None:
+        if unused:
+            self._forget_found()
         for name, agent, label in unused:
             used = self._uses.get((name, agent))
             if used is None:
                 continue
             if label is None:
-                for code in self._uses.pop((name, agent)):
-                    self._remove_use(code)
+                for each in self._uses.pop((name, agent)):
+                    self._remove_use(each)
                 self._agents[name] -= 1
                 if not self._agents[name]:
                     del self._agents[name]
-            else:
-                code = self._codes.get(label, -1)
-                if code in used:
-                    used.remove(code)
-                    self._remove_use(code)
+            elif label in used:
+                used.remove(label)
+                self._remove_use(label)
 
-    def _remove_use(self, code: int) -> None:
+    def _remove_use(self, label: Label) -> None:
         self._held -= 1
-        self._times_used[code] -= 1
-        if not self._times_used[code]:
+        self._times_used[label] -= 1
+        if not self._times_used[label]:
+            del self._times_used[label]
             self._label_sets_in_use = None
-            key, value = self._labels[code]
-            if value != OTHER:
-                self.values[key] -= 1
+            key, value = label
+            self.values[key] -= value != OTHER
 
     def _forget_metric(self, name: str) -> None:
         self.metrics = {other: each for other, each in self.metrics.items() if other != name}
-        for of, agent in [each for each in self._uses if each[0] == name]:
-            self._unuse([(of, agent, None)])
+        self._unuse([(of, agent, None) for of, agent in self._uses if of == name])

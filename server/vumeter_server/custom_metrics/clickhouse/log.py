@@ -17,7 +17,6 @@ import pyarrow as pa
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.entry_log import EntryLog
 from vumeter_server.custom_metrics.clickhouse.admission import Draft
-from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
 from vumeter_server.custom_metrics.clickhouse.catalogs import (
     ON_LOOP,
     SMALL_CATALOG,
@@ -42,13 +41,15 @@ from vumeter_server.runtime.clock import Clock
 T = TypeVar("T")
 IsDeleted = Callable[[int], Awaitable[bool]]
 
-MAX_POINTS_TOGETHER: Final = 100_000
+MAX_POINTS_TOGETHER: Final = 50_000
 MAX_PROPOSALS_TOGETHER: Final = 1_000
 KNOWN_FOR_SECONDS: Final = 1.0
 """For so long after it was read a log is taken to end where it did; who is wrong loses."""
 READ_AGAIN_AFTER_SECONDS: Final = 4.0
 """An entry is not appended so long after its log was read; see `entry_log`."""
 GIVEN_UP_AFTER_SECONDS: Final = 8.0
+DRAFTED_AT_A_TIME: Final = 2
+"""Large entries take turns: more at a time would each take longer, and their logs grow old."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +75,7 @@ class MetricLog:
         self.catalogs = Catalogs(clickhouse)
         self._waiting: dict[int, list[_Waiting]] = {}
         self._appending: set[asyncio.Task[None]] = set()
+        self._drafting = asyncio.Semaphore(DRAFTED_AT_A_TIME)
 
     async def append(self, organization_id: int, proposal: Proposal[T]) -> T:
         """Append what a proposal adds, and return its answer.
@@ -171,8 +173,8 @@ class MetricLog:
                 await self.catalogs.read_on(organization_id)
                 is_fresh = True
             read_at = held.read_at
-            drafted = await self._drafted(organization_id, held.catalog, held.lock, together)
-            is_old = loop.time() - read_at > READ_AGAIN_AFTER_SECONDS
+            drafted = await self._drafted(organization_id, held, together)
+            is_old = _is_old(read_at)
             if drafted is None or is_old or (drafted.is_refusing and not is_fresh):
                 # What is rejected, or known, is so by all that is there now.
                 is_fresh = True
@@ -188,13 +190,10 @@ class MetricLog:
         raise Unavailable
 
     async def _drafted(
-        self,
-        organization_id: int,
-        catalog: MetricCatalog,
-        lock: asyncio.Lock,
-        together: Sequence[_Waiting],
+        self, organization_id: int, held: HeldCatalog, together: Sequence[_Waiting]
     ) -> _Drafted | None:
-        """Return what would be appended; None if the catalog changed meanwhile."""
+        """Return what would be appended; None if the catalog changed meanwhile, or is old."""
+        catalog, read_at = held.catalog, held.read_at
         keys = [key for each in together for key in each.proposal.keys]
         units = sorted({unit for each in together for unit in each.proposal.units})
         moment = moment_of(organization_id, catalog)
@@ -215,13 +214,18 @@ class MetricLog:
                 block = block_of(organization_id, entry, seq=seq, now_us=self._clock())
             return _Drafted(seq, entry, block, outcomes)
 
-        async with lock:
-            if catalog.seq != moment.seq:
+        points = sum(each.proposal.points for each in together)
+        if points <= ON_LOOP and catalog.entries <= SMALL_CATALOG:
+            async with held.lock:
+                return draft() if catalog.seq == moment.seq else None
+        async with self._drafting, held.lock:
+            if catalog.seq != moment.seq or _is_old(read_at):
                 return None
-            points = sum(each.proposal.points for each in together)
-            if points <= ON_LOOP and catalog.entries <= SMALL_CATALOG:
-                return draft()
             return await asyncio.to_thread(draft)
+
+
+def _is_old(read_at: float) -> bool:
+    return asyncio.get_running_loop().time() - read_at > READ_AGAIN_AFTER_SECONDS
 
 
 @dataclass(slots=True, eq=False)

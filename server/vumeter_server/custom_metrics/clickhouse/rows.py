@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -151,10 +152,7 @@ def _add_texts(
         of_points.append(batch.label_set_indexes + np.int32(len(label_sets)))
         label_sets += batch.label_sets
     indexes = np.concatenate(of_points)
-    labels = [dict(each) for each in label_sets]
-    columns["agent"] = _texts([each.pop(AGENT, "") for each in labels], indexes)
-    columns["environment"] = _texts([each.pop(ENVIRONMENT, "") for each in labels], indexes)
-    columns["tags"] = _maps([tuple(each.items()) for each in labels], indexes)
+    _add_labels(columns, label_sets, indexes)
     columns["session"] = _texts(texts, np.concatenate(sessions))
     payloads = pa.array([b"", *(row.payload for row in log)], pa.binary())
     of_rows = np.zeros(len(indexes), np.int32)
@@ -196,13 +194,31 @@ def _texts(texts: Sequence[str], indexes: Indexes) -> pa.Array:
     return pa.array(texts, pa.string()).take(pa.array(indexes))
 
 
-def _maps(label_sets: Sequence[LabelSet], indexes: Indexes) -> pa.Array:
-    """Return a column of maps, given by the index of each row's."""
-    labels = [label for label_set in label_sets for label in label_set]
-    ends = np.cumsum([len(each) for each in label_sets])
+def _add_labels(
+    columns: dict[str, pa.Array], label_sets: Sequence[LabelSet], indexes: Indexes
+) -> None:
+    """Add agents, environments and tags, given by the index of each row's label set."""
+    lengths = np.fromiter(map(len, label_sets), np.int64, len(label_sets))
+    codes: dict[tuple[str, str], int] = {}
+    of_labels = np.array(
+        [codes.setdefault(label, len(codes)) for label in chain.from_iterable(label_sets)], np.int64
+    )
+    of_sets = np.repeat(np.arange(len(label_sets)), lengths)
+    keys, values = (pa.array([label[part] for label in codes], pa.string()) for part in (0, 1))
+    is_tag = np.ones(len(of_labels), np.bool_)
+    for name, key in (("agent", AGENT), ("environment", ENVIRONMENT)):
+        is_id = np.array([label[0] == key for label in codes], np.bool_)[of_labels]
+        is_tag &= ~is_id
+        # The text behind the last one is "".
+        of_set = np.full(len(label_sets), len(codes))
+        of_set[of_sets[is_id]] = of_labels[is_id]
+        texts = pa.array([*(value for _, value in codes), ""], pa.string())
+        columns[name] = texts.take(pa.array(of_set[indexes]))
+    ends = np.cumsum(np.bincount(of_sets[is_tag], minlength=len(label_sets)))
+    of_tags = pa.array(of_labels[is_tag])
     maps = pa.MapArray.from_arrays(
         pa.array(np.concatenate(([0], ends)).astype(np.int32)),
-        pa.array([key for key, _ in labels], pa.string()),
-        pa.array([value for _, value in labels], pa.string()),
+        keys.take(of_tags),
+        values.take(of_tags),
     )
-    return maps.take(pa.array(indexes))
+    columns["tags"] = maps.take(pa.array(indexes))

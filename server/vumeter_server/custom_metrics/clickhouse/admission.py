@@ -184,7 +184,7 @@ class Draft:
         pairs = np.unique(
             batch.name_indexes.astype(np.int64) * len(label_sets or [()]) + batch.label_set_indexes
         )
-        # As a dictionary, since limits can make equal label sets of different ones.
+        # As a dict, since limits can make equal label sets of different ones.
         new: dict[tuple[str, LabelSet], None] = {}
         for pair in pairs.tolist():
             name_index, index = divmod(pair, len(label_sets))

@@ -103,6 +103,16 @@ def test_what_is_known_is_forgotten_when_it_is_too_much(monkeypatch: pytest.Monk
     assert known.find(keys) == expected
 
 
+def test_label_sets_share_their_labels() -> None:
+    known = KnownLabelSets[Any](lambda key: key, lambda tag: tag)
+    tag = ("company_id", "abc")
+    first, second = known.find([("agent", "", tag), ("agent", "prod", ("company_id", "abc"))])
+    assert first == (("agent_id", "agent"), tag)
+    assert first is not None
+    assert second is not None
+    assert all(one is other for one, other in zip(first, second[:2], strict=True))
+
+
 @pytest.mark.parametrize(
     "entry",
     [b"\xff", b"\x0a\x05ab", b"\x0a\x01a\x12\x02\xc3\x28"],

@@ -24,7 +24,7 @@ from vumeter_server.custom_metrics.violations import Findings
 
 MAX_TAGS: Final = 32
 MAX_TAG_VALUE: Final = 256
-# The size of the cache of one API, in about bytes: room for 200,000 usual label sets.
+# The size of the cache of one API, in about bytes: room for 150,000 usual label sets.
 MAX_BYTES: Final = 50_000_000
 # What an object takes beside its characters.
 OBJECT_BYTES: Final = 60
@@ -88,21 +88,26 @@ class KnownLabelSets(Generic[K]):
             labels = self.labels(key)
             if _is_wrong(labels):
                 return None
-            pairs = list(labels.tags.items())
+            checked: dict[str, Pair] = {}
             for tag in tags:
                 name, value = self.read(tag)
                 # Of a tag that is given twice the last was checked alone.
-                if labels.tags[name] == value:
-                    self._tags[tag] = (name, value)
-                    added_bytes += _size(tag) + _size((name, value))
+                if labels.tags[name] != value:
+                    continue
+                pair = self._tags.get(tag)
+                if pair is None:
+                    pair = self._tags[tag] = (name, value)
+                    added_bytes += _size(tag) + _size(pair)
+                checked[name] = pair
+            pairs = list(checked.values())
         elif _is_wrong_id(agent_id) or _is_wrong_id(environment_id):
             return None
-        for pair in (("agent_id", agent_id), ("environment_id", environment_id)):
-            known = self._ids.get(pair)
-            if known is None:
-                known = self._ids[pair] = pair
+        for of_id in (("agent_id", agent_id), ("environment_id", environment_id)):
+            pair = self._ids.get(of_id)
+            if pair is None:
+                pair = self._ids[of_id] = of_id
                 added_bytes += _size(pair)
-            pairs.append(known)
+            pairs.append(pair)
         label_set = tuple(sorted(pair for pair in pairs if pair[1]))
         self._make_room(added_bytes + OBJECT_BYTES + POINTER_BYTES * len(label_set))
         self._known[key] = label_set

@@ -31,8 +31,8 @@ _log = structlog.get_logger(__name__)
 class HostFailed(Exception):
     """A host did not answer; `was_sent` says whether it may have got what it was asked."""
 
-    def __init__(self, *, was_sent: bool) -> None:
-        super().__init__()
+    def __init__(self, reason: str, *, was_sent: bool) -> None:
+        super().__init__(reason)
         self.was_sent = was_sent
 
 
@@ -88,7 +88,7 @@ class Host:
             return await ask(await self._connected())
         except Error as error:
             if error.code is not None:
-                raise public_error(error.code, str(error)) from None
+                raise public_error(error.code, str(error)) from error
             is_refused = isinstance(error.__cause__, aiohttp.ClientConnectorError)
             raise self._failed(str(error), was_sent=not is_refused) from None
 
@@ -118,14 +118,14 @@ class Host:
             )
         except Error as error:
             if error.code is not None:
-                raise public_error(error.code, str(error)) from None
+                raise public_error(error.code, str(error)) from error
             raise self._failed(str(error), was_sent=False) from None
 
     def _failed(self, reason: str, *, was_sent: bool) -> HostFailed:
         if not self.is_avoided:
             _log.warning("storage_host_failed", host=str(self), problem=reason)
         self._avoided_until = asyncio.get_running_loop().time() + _AVOIDED_SECONDS
-        return HostFailed(was_sent=was_sent)
+        return HostFailed(reason, was_sent=was_sent)
 
     async def _answers_ping(self) -> bool:
         if self._pings is None:

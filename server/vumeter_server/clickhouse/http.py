@@ -180,10 +180,12 @@ class HttpClickHouse:
         self, ask: Callable[[AsyncClient], Awaitable[T]], *, is_repeatable: bool
     ) -> T:
         """Ask hosts until one answers; what may not be sent twice, until one has got it."""
+        reason: HostFailed | None = None
         for host in sorted(self._hosts, key=lambda each: each.is_avoided):
             try:
                 return await host.ask(ask)
             except HostFailed as failed:
+                reason = failed
                 if failed.was_sent and not is_repeatable:
                     break
-        raise Unavailable
+        raise Unavailable from reason

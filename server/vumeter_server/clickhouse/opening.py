@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 from vumeter_server.clickhouse.failures import ClickHouseError, SignInRefused
 from vumeter_server.clickhouse.http import QUERY_SECONDS, HttpClickHouse
@@ -11,6 +12,10 @@ from vumeter_server.clickhouse.migrations.history import migrate
 from vumeter_server.errors import Unavailable
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress
+
+CLUSTER_NODES: Final = (
+    "SELECT count() AS nodes FROM system.clusters WHERE cluster = {cluster:String}"
+)
 
 
 @contextlib.asynccontextmanager
@@ -33,10 +38,7 @@ async def opened_clickhouse(
 
 async def _check(clickhouse: HttpClickHouse, address: ClickHouseAddress) -> None:
     try:
-        found = await clickhouse.query(
-            "SELECT count() AS nodes FROM system.clusters WHERE cluster = {cluster:String}",
-            {"cluster": address.cluster},
-        )
+        found = await clickhouse.query(CLUSTER_NODES, {"cluster": address.cluster})
     except SignInRefused as error:
         raise StartError(
             f"VUMETER_STORE: {clickhouse} refuses user {address.user} or the password"
@@ -47,11 +49,20 @@ async def _check(clickhouse: HttpClickHouse, address: ClickHouseAddress) -> None
         ) from error
     except ClickHouseError as error:
         raise StartError(f"VUMETER_STORE: {clickhouse} cannot be asked: {error}") from error
-    nodes = found.column("nodes")[0].as_py()
+    if problem := cluster_problem(address, found.column("nodes")[0].as_py()):
+        raise StartError(f"VUMETER_STORE: {problem}")
+
+
+def cluster_problem(address: ClickHouseAddress, nodes: int) -> str:
+    """Return how `address` differs from the cluster that a node knows, "" if it does not.
+
+    `nodes` is what CLUSTER_NODES answered there.
+    """
     if address.cluster and not nodes:
-        raise StartError(f"VUMETER_STORE: the nodes know no cluster {address.cluster}")
+        return f"the nodes know no cluster {address.cluster}"
     if address.cluster and not address.on_cluster and nodes != len(address.hosts):
-        raise StartError(
-            f"VUMETER_STORE: names {len(address.hosts)} of the {nodes} nodes of the cluster"
-            f" {address.cluster}; without on_cluster=true it has to name all of them"
+        return (
+            f"names {len(address.hosts)} of the {nodes} nodes of the cluster {address.cluster};"
+            " without on_cluster=true it has to name all of them"
         )
+    return ""

@@ -34,6 +34,8 @@ MIGRATIONS: Final[tuple[ModuleType, ...]] = (
 
 VERSIONS: Final = {int(module.__name__.rpartition(".m")[2][:4]): module for module in MIGRATIONS}
 
+TABLE: Final = "schema_versions"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -65,21 +67,25 @@ async def migrate(clickhouse: ClickHouse) -> None:
         _log.warning("storage_host_not_migrated", host=host)
 
 
+async def applied_versions(node: ClickHouse) -> set[int]:
+    """Return the versions that a node has got, whose TABLE exists."""
+    rows = await node.query(f"SELECT DISTINCT version FROM {node.layout.local(TABLE)}")
+    return set(rows.column("version").to_pylist())
+
+
 async def _migrate_node(node: ClickHouse) -> set[int]:
     """Run what a node has not got; return the versions."""
     layout = node.layout
     await node.command(layout.create_database())
     versions = layout.create_table(
-        "schema_versions",
+        TABLE,
         [Column(name="version", type="UInt32"), Column(name="applied_us", type="Int64")],
         order_by="version",
         shard_by="version",
         is_recorded=False,
     )
     await node.command(versions[0])
-    local = layout.local("schema_versions")
-    rows = await node.query(f"SELECT DISTINCT version FROM {local}")
-    applied = set(rows.column("version").to_pylist())
+    applied = await applied_versions(node)
     if later := applied - set(VERSIONS):
         raise StartError(
             f"VUMETER_STORE: its tables are of a later vumeter: version {max(later)}, and this one"
@@ -95,7 +101,7 @@ async def _migrate_node(node: ClickHouse) -> set[int]:
                     f"VUMETER_STORE: version {version} of the tables cannot be made: {error}"
                 ) from error
         await node.command(
-            f"INSERT INTO {local} SETTINGS async_insert = 0,"
+            f"INSERT INTO {layout.local(TABLE)} SETTINGS async_insert = 0,"
             f" insert_deduplication_token = 'version/{version}'"
             f" SELECT {version}, {time.time_ns() // 1000}"
         )

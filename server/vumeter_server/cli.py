@@ -72,7 +72,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "vumeter_server.commands.migrate:migrate",
     ),
     "doctor": LazyCommand(
-        "Look for what is wrong with the database file, the machine and the installation.",
+        "Look for what is wrong with the database, the machine and the installation.",
         "vumeter_server.commands.doctor:doctor",
     ),
     "audit": LazyCommand(

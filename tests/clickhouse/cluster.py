@@ -173,6 +173,28 @@ def running_cluster(directory: Path) -> Iterator[ClickHouseCluster]:
         cluster.close()
 
 
+@contextlib.contextmanager
+def killed(node: ClickHouseNode) -> Iterator[None]:
+    """End a node, and start it again afterwards."""
+    node.kill()
+    try:
+        yield
+    finally:
+        node.start()
+        node.wait_until_it_answers()
+
+
+@contextlib.contextmanager
+def hung(node: ClickHouseNode) -> Iterator[None]:
+    """Let a node hang, and go on afterwards."""
+    node.stop()
+    try:
+        yield
+    finally:
+        node.go_on()
+        node.wait_until_it_answers()
+
+
 def fetch_library() -> None:
     """Fetch the engine, once for all processes; skip the test if it cannot be had."""
     if LIBRARY.exists():

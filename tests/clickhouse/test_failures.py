@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
@@ -15,6 +15,8 @@ from tests.clickhouse.cluster import (
     CLUSTER,
     ClickHouseCluster,
     ClickHouseNode,
+    hung,
+    killed,
     new_database,
 )
 from tests.effort import tries
@@ -72,26 +74,6 @@ async def shards(clickhouse: ClickHouse) -> dict[int, int]:
         " FROM (SELECT toInt64(number) AS organization FROM numbers(1, 100)) GROUP BY shard"
     )
     return {row["shard"]: row["its_organization"] for row in found.to_pylist()}
-
-
-@contextlib.contextmanager
-def killed(node: ClickHouseNode) -> Iterator[None]:
-    node.kill()
-    try:
-        yield
-    finally:
-        node.start()
-        node.wait_until_it_answers()
-
-
-@contextlib.contextmanager
-def hung(node: ClickHouseNode) -> Iterator[None]:
-    node.stop()
-    try:
-        yield
-    finally:
-        node.go_on()
-        node.wait_until_it_answers()
 
 
 @pytest.mark.parametrize("failing", [killed, hung])

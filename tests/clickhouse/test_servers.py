@@ -135,7 +135,7 @@ def test_a_key_that_is_revoked_is_refused_by_every_server(stacks: list[Stack], s
 
 
 def test_a_command_that_needs_a_file_says_so(store: str) -> None:
-    for command in (("db", "info"), ("backup", "copy.db"), ("doctor",)):
+    for command in (("db", "info"), ("backup", "copy.db")):
         run = try_vumeter(*command, VUMETER_STORE=store)
         assert (run.returncode, run.stdout) == (2, "")
         (line,) = run.stderr.splitlines()

@@ -1,4 +1,4 @@
-"""What an export loads, since loading takes as long as writing some hundred thousand points."""
+"""What commands load: an export loads as long as it writes some hundred thousand points."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ import vumeter_server.commands.exports
 import vumeter_server.commands.files.point_export
 import vumeter_server.commands.remote
 print(sorted({"numpy", "pandas", "pyarrow"} & set(sys.modules)))
+"""
+DIAGNOSING = """
+import sys
+import vumeter_server.commands.keys
+import vumeter_server.commands.doctor
+import vumeter_server.commands.diagnosis.cluster_checks
+clickhouse = {"aiohttp", "clickhouse_connect", "pyarrow", "vumeter_server.clickhouse"}
+print(sorted(clickhouse & set(sys.modules)))
 """
 WRITING = """
 import sys
@@ -43,6 +51,10 @@ def printed_by(program: str) -> str:
 
 def test_what_arrays_are_made_with_is_not_loaded_before_the_server_is_asked() -> None:
     assert printed_by(ASKING) == "[]\n"
+
+
+def test_a_doctor_without_the_packages_of_clickhouse_can_say_so() -> None:
+    assert printed_by(DIAGNOSING) == "[]\n"
 
 
 def test_tables_of_points_load_only_what_they_need() -> None:

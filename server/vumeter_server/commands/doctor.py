@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from vumeter_server.commands.database import database_path
+from vumeter_server.commands.database import store_address
 from vumeter_server.commands.diagnosis.database_checks import check_contents
 from vumeter_server.commands.diagnosis.file_checks import check_files
 from vumeter_server.commands.diagnosis.finding import Finding, FindingStatus, warning
@@ -18,6 +19,7 @@ from vumeter_server.commands.diagnosis.tls_checks import check_tls
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import format_option, print_rows
 from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.store_address import ClickHouseAddress, SqliteAddress, StoreAddress
 
 COLUMNS = ("check", "status", "found", "advice")
 
@@ -27,12 +29,14 @@ COLUMNS = ("check", "status", "found", "advice")
 @click.option("--strict", is_flag=True, help="Exit with status 1 for a warning too.")
 @format_option
 def doctor(db: Path | None, strict: bool, output_format: str) -> int:
-    """Look for what is wrong with the database file, the machine and the installation.
+    """Look for what is wrong with the database, the machine and the installation.
 
-    Takes seconds and works beside a running server. Run it as the user of the server. Exits with
-    status 1 if there is a problem. `vumeter db check` checks everything that the file holds.
+    The database is a file, or each node of the ClickHouse cluster that VUMETER_STORE names. Takes
+    seconds, writes nothing and works beside running servers. Run it as the user of the server, with
+    its environment. Exits with status 1 if there is a problem. `vumeter db check` checks everything
+    that the database holds.
     """
-    findings = list(examine(database_path(db)))
+    findings = list(examine(store_address(db)))
     rows = [
         {
             "check": each.check,
@@ -53,15 +57,33 @@ def doctor(db: Path | None, strict: bool, output_format: str) -> int:
     return int(bool(counts[FindingStatus.PROBLEM] or (strict and counts[FindingStatus.WARNING])))
 
 
-def examine(path: Path) -> Iterator[Finding]:
-    """Yield what is found of the product, and of a database file and its server."""
+def examine(address: StoreAddress) -> Iterator[Finding]:
+    """Yield what is found of the product, and of a database and its server."""
+    path = address.path if isinstance(address, SqliteAddress) else None
     yield from check_product(path)
     if settings := settings_of(path):
         yield from check_tls(settings, system_clock())
-    if path.is_file():
-        yield from examine_file(path)
+    if isinstance(address, ClickHouseAddress):
+        yield from examine_cluster(address)
+    elif address.path.is_file():
+        yield from examine_file(address.path)
     else:
-        yield warning("database", f"{path} does not exist", "give --db; a first start creates it")
+        yield warning(
+            "database",
+            f"{address.path} does not exist",
+            "give --db; a first start creates it",
+        )
+
+
+def examine_cluster(address: ClickHouseAddress) -> Iterator[Finding]:
+    """Yield what is found of a ClickHouse cluster."""
+    # Loaded for those who have a cluster.
+    from vumeter_server.commands.diagnosis.cluster_checks import check_cluster  # noqa: PLC0415
+    from vumeter_server.runtime.logs import configure_command_logs  # noqa: PLC0415
+
+    # What goes wrong stands in rows.
+    configure_command_logs(logging.CRITICAL)
+    yield from check_cluster(address, system_clock)
 
 
 def examine_file(path: Path) -> Iterator[Finding]:

@@ -50,9 +50,9 @@ def configure_logs(settings: Settings) -> None:
         )
 
 
-def configure_command_logs() -> None:
+def configure_command_logs(level: int = logging.WARNING) -> None:
     """Send what goes wrong in a command to stderr, and nothing of its ordinary work."""
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )

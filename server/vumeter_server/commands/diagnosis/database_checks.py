@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vumeter_server.commands.diagnosis.clock_checks import check_clock
 from vumeter_server.commands.diagnosis.finding import Finding, problem, size_text, warning
 from vumeter_server.commands.printing import time_text
-from vumeter_server.runtime.clock_guard import MAX_AHEAD_AT_START_US
 from vumeter_server.sqlite import Database, DatabaseError
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.names import NAMES, applied_names
-from vumeter_server.times.units import DAY_US, MINUTE_US
+from vumeter_server.times.units import DAY_US
 
 FREE_SPACE_AT_MOST: Final = 64 << 20
 BACKUP_AT_MOST_US: Final = 7 * DAY_US
@@ -50,7 +50,7 @@ def check_contents(path: Path, now_us: int) -> Iterator[Finding]:
         return
     yield _schema(path, contents)
     yield _free_space(contents)
-    yield _clock(contents, now_us)
+    yield check_clock(now_us, contents.newest_us, contents.untrusted_for_us)
     yield _backup(contents, now_us)
 
 
@@ -105,21 +105,6 @@ def _free_space(contents: _Contents) -> Finding:
     found = size_text(contents.free_bytes)
     if contents.free_bytes > FREE_SPACE_AT_MOST:
         return warning(check, found, "`vumeter db vacuum` gives it back to the file system")
-    return Finding(check=check, found=found)
-
-
-def _clock(contents: _Contents, now_us: int) -> Finding:
-    check = "clock"
-    if contents.newest_us is None:
-        return Finding(check=check, found=f"{time_text(now_us)}; nothing is recorded yet")
-    found = f"{time_text(now_us)}, newest record {time_text(contents.newest_us)}"
-    accept = "set the clock, or run `vumeter clock accept` if it is right"
-    if contents.untrusted_for_us:
-        return problem(check, f"{found}: the server does not trust the clock", accept)
-    if now_us < contents.newest_us - MINUTE_US:
-        return problem(check, f"{found}: the clock stands before it", "set the clock; use NTP")
-    if now_us > contents.newest_us + MAX_AHEAD_AT_START_US:
-        return warning(check, f"{found}: the next start will not trust the clock", accept)
     return Finding(check=check, found=found)
 
 

@@ -20,9 +20,10 @@ ENVOY_TIMEOUT_SECONDS: Final = 30.0
 REINSTALL: Final = "install vumeter again"
 
 
-def check_product(db: Path) -> Iterator[Finding]:
-    """Yield what is found of the product itself."""
-    yield _sqlite(SQLITE_VERSION)
+def check_product(db: Path | None) -> Iterator[Finding]:
+    """Yield what is found of the product itself; `db` is None if it is no file that is used."""
+    if db is not None:
+        yield _sqlite(SQLITE_VERSION)
     yield _settings(db)
     yield _descriptor_set()
     yield _envoy()
@@ -39,7 +40,7 @@ def _sqlite(version: str) -> Finding:
     return Finding(check=check, found=version)
 
 
-def settings_of(db: Path) -> Settings | None:
+def settings_of(db: Path | None) -> Settings | None:
     """Return the settings of this environment, None if one of them is not valid."""
     try:
         return load_settings(db=db)
@@ -47,7 +48,7 @@ def settings_of(db: Path) -> Settings | None:
         return None
 
 
-def _settings(db: Path) -> Finding:
+def _settings(db: Path | None) -> Finding:
     check = "settings"
     try:
         settings = load_settings(db=db)

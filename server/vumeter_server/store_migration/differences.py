@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-import structlog
-
-from vumeter_server.errors import DeadlineExceeded, Unavailable
+from vumeter_server.runtime.patience import patiently
 
 T = TypeVar("T")
-
-RETRY_AFTER_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""A store that restarts is back within these; then the work goes on by itself."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,17 +40,6 @@ async def settled(step: Step, *, rounds: int) -> Sequence[Difference]:
         if not await patiently(lambda: step(True)):
             return ()
     return await patiently(lambda: step(False))
-
-
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Return what `ask` returns, asked again for some time while a store does not answer."""
-    for seconds in RETRY_AFTER_SECONDS:
-        try:
-            return await ask()
-        except (Unavailable, DeadlineExceeded):
-            _log.warning("storage_does_not_answer", trying_again_after_seconds=seconds)
-            await asyncio.sleep(seconds)
-    return await ask()
 
 
 async def merged(

@@ -18,7 +18,8 @@ from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.limits import RANGES, Limits
-from vumeter_server.store_migration.differences import Difference, patiently, settled
+from vumeter_server.runtime.patience import patiently
+from vumeter_server.store_migration.differences import Difference, settled
 from vumeter_server.store_migration.stores import OrganizationInBoth
 from vumeter_server.store_migration.windows import MetricTotal, Window, read_window, windows
 from vumeter_server.times.rfc3339 import format_rfc3339

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.patience import patiently
 from vumeter_server.store_migration.access import AccessMigration
-from vumeter_server.store_migration.differences import Difference, patiently, settled
+from vumeter_server.store_migration.differences import Difference, settled
 from vumeter_server.store_migration.live import LiveMigration
 from vumeter_server.store_migration.metrics import MetricMigration
 from vumeter_server.store_migration.points import PointMigration

@@ -42,6 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 _ON_CLUSTER_ALONE = {
     "test_commands_on_cluster.py",
     "test_doctor_on_cluster.py",
+    "test_demo_on_cluster.py",
     "test_races.py",
     "test_servers.py",
     "test_live_races.py",

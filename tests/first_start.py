@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.waiting import until
 
@@ -20,7 +24,11 @@ MAKE_RUN = (sys.executable, "-m", "vumeter_server.quickstart")
 
 @contextlib.contextmanager
 def started(
-    directory: Path, *, command: Sequence[str] = MAKE_RUN, **environment: str
+    directory: Path,
+    *,
+    command: Sequence[str] = MAKE_RUN,
+    within_seconds: float = 90,
+    **environment: str,
 ) -> Iterator[str]:
     """Start it with `data/vumeter.db` in `directory`; give what it prints until it is ready.
 
@@ -39,7 +47,7 @@ def started(
             stderr=stderr,
         )
         try:
-            until(lambda: ENDS_WITH in (directory / "stdout").read_text(), seconds=90)
+            until(lambda: ENDS_WITH in (directory / "stdout").read_text(), seconds=within_seconds)
             yield (directory / "stdout").read_text()
         finally:
             process.send_signal(signal.SIGINT)
@@ -63,6 +71,25 @@ def in_second_terminal(script: str, directory: Path) -> str:
     )
     assert done.returncode == 0, (script[-2000:], done.stderr[-2000:])
     return done.stdout
+
+
+def run_printed(printed: str, directory: Path, **environment: str) -> dict[str, list[Any]]:
+    """Paste what is printed; return what each family's requests answer, as JSON."""
+    pasted = printed.partition("opens it:\n")[2].partition("\nKey of the organization")[0]
+    # What is no request is a heading, which a reader leaves out.
+    blocks = re.split(r"^(\w.*):$", pasted, flags=re.MULTILINE)
+    script = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    script.append(blocks[0])
+    for heading, requests_text in zip(blocks[1::2], blocks[2::2], strict=True):
+        script += [f"echo {shlex.quote('# ' + heading)}", requests_text]
+    text = "\n".join(script).replace("curl ", "curl --silent --show-error --fail -w '\\n' ")
+    answers: dict[str, list[Any]] = {}
+    for line in in_second_terminal(text, directory).splitlines():
+        if line.startswith("# "):
+            answers[line.removeprefix("# ").partition(",")[0]] = []
+        elif line:
+            answers[list(answers)[-1]].append(json.loads(line))
+    return answers
 
 
 def _code_under_test() -> dict[str, str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from tests.commands.command import VUMETER, try_vumeter, vumeter
-from tests.first_start import in_second_terminal, started
+from tests.first_start import in_second_terminal, run_printed, started
 from tests.waiting import until
 
 TOKEN = "token-of-the-environment-0123456789abcdef"
@@ -42,29 +40,11 @@ def elsewhere(directory: Path) -> Path:
     return folder
 
 
-def run_printed(printed: str, directory: Path) -> dict[str, list[Any]]:
-    """Paste what is printed; return what each family's requests answer, as JSON."""
-    pasted = printed.partition("opens it:\n")[2].partition("\nKey of the organization")[0]
-    # What is no request is a heading, which a reader leaves out.
-    blocks = re.split(r"^(\w.*):$", pasted, flags=re.MULTILINE)
-    script = [blocks[0]]
-    for heading, requests_text in zip(blocks[1::2], blocks[2::2], strict=True):
-        script += [f"echo {shlex.quote('# ' + heading)}", requests_text]
-    text = "\n".join(script).replace("curl ", "curl --silent --show-error --fail -w '\\n' ")
-    answers: dict[str, list[Any]] = {}
-    for line in in_second_terminal(text, elsewhere(directory)).splitlines():
-        if line.startswith("# "):
-            answers[line.removeprefix("# ").partition(",")[0]] = []
-        elif line:
-            answers[list(answers)[-1]].append(json.loads(line))
-    return answers
-
-
 @pytest.mark.parametrize("demo", ["0", "1"], ids=["without demo data", "with demo data"])
 def test_the_requests_of_every_family_work_in_a_second_terminal(tmp_path: Path, demo: str) -> None:
     with started(tmp_path, VUMETER_DEMO=demo) as printed:
-        answers = run_printed(printed, tmp_path)
-        again = run_printed(printed, tmp_path)
+        answers = run_printed(printed, elsewhere(tmp_path))
+        again = run_printed(printed, elsewhere(tmp_path))
     assert list(answers) == [
         "Custom metrics",
         "Query",
@@ -148,7 +128,7 @@ def test_up_without_a_token_is_a_first_start(tmp_path: Path, arguments: list[str
     with started(tmp_path, command=[*VUMETER, "up", *arguments]) as printed:
         url, code = code_in(printed)
         assert sign_in(url, code).status_code == 200
-        answers = run_printed(printed, tmp_path)
+        answers = run_printed(printed, elsewhere(tmp_path))
         assert answers["Custom metrics"][0] == {"data": {"recorded": 1}}
         assert ("My%20Agent%20Test" in printed) == bool(arguments)
         token = kept(tmp_path, "admin-token")

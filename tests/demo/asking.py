@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from tests.stack import Stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter_server.commands.administration import Administration, administration_of
 from vumeter_server.demo import simulation
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.settings import Settings
@@ -25,6 +26,11 @@ def clock_at(now_us: int) -> Clock:
 
 def settings_of(stack: Stack) -> Settings:
     return Settings(db=stack.db_path, admin_token=SecretStr(stack.admin_token))
+
+
+def store_of(stack: Stack) -> Administration:
+    """Return the store of a product on a file, as who started it has it."""
+    return administration_of(settings_of(stack))
 
 
 def totals(stack: Stack) -> dict[str, float]:

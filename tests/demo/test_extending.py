@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.commands.command import parsed, vumeter
-from tests.demo.asking import NOON_US, clock_at, nights, record, settings_of, sums, totals
+from tests.demo.asking import NOON_US, clock_at, nights, record, settings_of, store_of, sums, totals
 from tests.stack import Stack
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
@@ -24,11 +24,11 @@ async def test_it_is_extended_at_later_starts_and_nothing_is_there_twice(
     settings = settings_of(empty)
     expected = list(requests_of_two_weeks)
     from_us = NOON_US
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US))
     # Two weeks later, and again after 40 minutes, in which an hour ends.
     for passed_us in (14 * DAY_US + 3 * HOUR_US, 40 * MINUTE_US):
         now_us = from_us + passed_us
-        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
+        await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(now_us))
         hours = custom_metrics.hours_between(from_us, now_us)
         assert hours[-1] + HOUR_US == now_us // HOUR_US * HOUR_US
         expected += [custom_metrics.request_of_hour(hour_us) for hour_us in hours]
@@ -43,7 +43,7 @@ async def test_it_is_extended_at_later_starts_and_nothing_is_there_twice(
 
 async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) -> None:
     settings = settings_of(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US))
     db = empty.db_path
     organization = ("--organization", "demo")
     for metric in ("faq_query", "ttft_ms"):
@@ -56,7 +56,9 @@ async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) 
     ]
     record(empty, own)
     before = totals(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US + 2 * DAY_US)
+    )
     after = totals(empty)
     assert after.keys() == before.keys()
     assert "faq_query" not in after
@@ -68,9 +70,11 @@ async def test_what_was_changed_stays_changed_when_it_is_extended(empty: Stack) 
 
 async def test_an_organization_that_was_deleted_gets_no_more(empty: Stack) -> None:
     settings = settings_of(empty)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US))
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US))
     vumeter("organizations", "delete", "demo", "--yes", db=empty.db_path)
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + 2 * DAY_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US + 2 * DAY_US)
+    )
     listed = parsed(vumeter("organizations", "list", "--format", "json", db=empty.db_path))
     assert listed == []
 
@@ -88,10 +92,20 @@ async def test_an_extension_that_was_interrupted_goes_on(
     settings = settings_of(empty)
     demos = [custom_metrics.DEMO]
     broken = [replace(custom_metrics.DEMO, load=interrupted)]
-    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(NOON_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), demos=demos, clock=clock_at(NOON_US)
+    )
     now_us = NOON_US + 3 * DAY_US
-    await load_demo(settings, empty.grpc_target, demos=broken, clock=clock_at(now_us))
-    await load_demo(settings, empty.grpc_target, demos=demos, clock=clock_at(now_us + 2 * HOUR_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), demos=broken, clock=clock_at(now_us)
+    )
+    await load_demo(
+        settings,
+        empty.grpc_target,
+        store_of(empty),
+        demos=demos,
+        clock=clock_at(now_us + 2 * HOUR_US),
+    )
     hours = custom_metrics.hours_between(NOON_US, now_us)
     expected = sums(
         [*requests_of_two_weeks, *(custom_metrics.request_of_hour(hour) for hour in hours)]

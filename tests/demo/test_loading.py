@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.demo.asking import NOON_US, clock_at, settings_of, sums, totals
+from tests.demo.asking import NOON_US, clock_at, settings_of, store_of, sums, totals
 from tests.stack import Stack, start_stack
 from tests.waiting import until
 
@@ -71,12 +71,14 @@ def test_it_is_worth_looking_at(requests_of_two_weeks: list[pb.StreamPointsReque
 async def test_it_is_loaded_once(empty: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     settings = settings_of(empty)
     now_us = NOON_US
-    await load_demo(settings, empty.grpc_target, clock=clock_at(now_us))
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(now_us))
     assert "points of custom metrics of the organization demo" in capsys.readouterr().out
     loaded = totals(empty)
     assert loaded["sessions_handled"] > 1_000
     for later_us in (0, 39 * MINUTE_US, -5 * DAY_US):
-        await load_demo(settings, empty.grpc_target, clock=clock_at(now_us + later_us))
+        await load_demo(
+            settings, empty.grpc_target, store_of(empty), clock=clock_at(now_us + later_us)
+        )
     assert totals(empty) == loaded
     assert capsys.readouterr().out == ""
 
@@ -96,13 +98,15 @@ async def test_a_load_that_was_interrupted_goes_on_without_doubling(
 
     settings = settings_of(empty)
     broken = replace(custom_metrics.DEMO, load=interrupted)
-    await load_demo(settings, empty.grpc_target, demos=[broken], clock=clock_at(NOON_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), demos=[broken], clock=clock_at(NOON_US)
+    )
     assert "demo data is incomplete: the lights went out" in capsys.readouterr().err
     expected = sums(requests_of_two_weeks)
     assert totals(empty)["sessions_handled"] != expected["sessions_handled"]
 
     later = clock_at(NOON_US + 3 * HOUR_US)
-    await load_demo(settings, empty.grpc_target, clock=later)
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=later)
     assert totals(empty) == expected
 
 
@@ -112,8 +116,10 @@ async def test_a_load_that_was_interrupted_long_ago_stays_as_it_is(empty: Stack)
 
     demo = Demo(family="custom_metrics", load=interrupted, what="points")
     settings = settings_of(empty)
-    await load_demo(settings, empty.grpc_target, demos=[demo], clock=clock_at(NOON_US))
-    await load_demo(settings, empty.grpc_target, clock=clock_at(NOON_US + DAY_US))
+    await load_demo(
+        settings, empty.grpc_target, store_of(empty), demos=[demo], clock=clock_at(NOON_US)
+    )
+    await load_demo(settings, empty.grpc_target, store_of(empty), clock=clock_at(NOON_US + DAY_US))
     assert totals(empty) == {}
 
 
@@ -126,7 +132,12 @@ async def test_playing_goes_on_until_it_is_cancelled(stack: Stack) -> None:
         await asyncio.Event().wait()
 
     playing = asyncio.create_task(
-        play_demo(settings_of(stack), stack.grpc_target, demos=[Demo(family="calls", play=play)])
+        play_demo(
+            settings_of(stack),
+            stack.grpc_target,
+            store_of(stack),
+            demos=[Demo(family="calls", play=play)],
+        )
     )
     await asyncio.wait_for(seen.wait(), 5)
     playing.cancel()
@@ -139,7 +150,7 @@ async def test_a_server_that_is_gone_is_one_line(
 ) -> None:
     stack.make_key("demo")
     settings = settings_of(stack)
-    await load_demo(settings, "127.0.0.1:1", clock=clock_at(NOON_US))
+    await load_demo(settings, "127.0.0.1:1", store_of(stack), clock=clock_at(NOON_US))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("vumeter: demo data is incomplete: ")
 

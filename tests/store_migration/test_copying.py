@@ -21,6 +21,7 @@ from tests.store_migration.sample import (
 
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import DeleteQuery
+from vumeter_server.demo.record import DemoState
 from vumeter_server.store_migration.run import Migration, Progress, Report
 from vumeter_server.store_migration.stores import MigrationStores
 
@@ -127,3 +128,24 @@ async def test_comparing_finds_each_difference_and_changes_nothing(
         f"{ACME}: the mapping of OpenTelemetry's attributes differs",
         f"{ACME}: calls that the target has not, or not so: 1",
     ]
+
+
+async def test_demo_data_that_was_loaded_is_not_loaded_again(
+    source: MigrationStores, target: MigrationStores
+) -> None:
+    states = {
+        "custom_metrics": DemoState(begun_us=NOW_US, finished_us=NOW_US + 1, from_us=NOW_US - 9),
+        "simulation": DemoState(begun_us=NOW_US),
+    }
+    for family, state in states.items():
+        await source.demo.put_state(family, state)
+    (unlike, _) = told(await migrate(source, target, rounds=0))
+    assert unlike == "up to when custom_metrics has demo data is another in the target"
+    assert await target.demo.states() == {}
+    assert told(await migrate(source, target)) == []
+    assert await target.demo.states() == states
+    # It is loaded on while the source serves.
+    states["simulation"] = DemoState(begun_us=NOW_US, finished_us=NOW_US + 5)
+    await source.demo.put_state("simulation", states["simulation"])
+    assert told(await migrate(source, target)) == []
+    assert await target.demo.states() == states

@@ -17,14 +17,16 @@ from vumeter_server.commands.on_file import FileAdministration
 from vumeter_server.errors import DeadlineExceeded, StorageDamaged, Unavailable
 from vumeter_server.runtime.actors import by_command
 from vumeter_server.runtime.clock_guard import ClockAdministration
-from vumeter_server.runtime.settings import store_password
+from vumeter_server.runtime.settings import Settings, read_store_password, store_password
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress
+from vumeter_server.sqlite import open_database
 
 if TYPE_CHECKING:
     # Not for `vumeter keys`, which has no use for them.
     from vumeter_server.commands.organization_contents import OrganizationDeletion
     from vumeter_server.custom_metrics.store import MetricAdministration, PointAdministration
+    from vumeter_server.demo.record import DemoRecord
     from vumeter_server.live_metrics.store import TenantAdministration
     from vumeter_server.otlp.store import OtlpAdministration
     from vumeter_server.simulation.store import RunTestAdministration
@@ -77,6 +79,10 @@ class Administration(Protocol):
     def clock(self) -> ClockAdministration:
         """The machine's clock."""
 
+    @property
+    def demo(self) -> DemoRecord:
+        """Which demo data there is."""
+
     def problems(self) -> list[str]:
         """Return what is damaged and what does not agree, a line each."""
 
@@ -96,6 +102,17 @@ def opened_administration(
     else:
         with opened(db, create=create, hint=hint) as database:
             yield FileAdministration(database)
+
+
+def administration_of(settings: Settings) -> Administration:
+    """Return what a product's own process does to its store, which is there.
+
+    Raises StartError if packages are missing, DatabaseError if a file cannot be opened.
+    """
+    address = settings.store_address
+    if isinstance(address, ClickHouseAddress):
+        return on_cluster(address, read_store_password(settings))
+    return FileAdministration(open_database(settings.db, create=False))
 
 
 def on_cluster(address: ClickHouseAddress, password: str) -> Administration:

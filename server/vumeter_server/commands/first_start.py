@@ -22,18 +22,15 @@ import click
 from vumeter_server.access.organizations import DEMO
 from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyAdministration, KeyState
-from vumeter_server.commands.administration import Administration, on_cluster
+from vumeter_server.commands.administration import administration_of
 from vumeter_server.commands.dashboard import LINK_IN_SHORT, new_link
 from vumeter_server.commands.demo_data import load_demo_data, play_demo_data
 from vumeter_server.commands.first_requests import first_requests
-from vumeter_server.commands.on_file import FileAdministration
 from vumeter_server.commands.running import Running, published, write_for_this_user
 from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.runtime.settings import Settings, read_store_password
+from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.start_error import StartError
-from vumeter_server.runtime.store_address import ClickHouseAddress
-from vumeter_server.sqlite import open_database
 from vumeter_server.supervisor.endpoints import Endpoints
 from vumeter_server.times.units import DAY_US
 
@@ -74,7 +71,7 @@ def greeting(
 
     async def greet(endpoints: Endpoints) -> None:
         click.echo(endpoints.text)
-        administration = await asyncio.to_thread(_administration, settings)
+        administration = await asyncio.to_thread(administration_of, settings)
         await _patiently(partial(_keep_key, settings.db, administration.keys))
         running = Running.of(
             endpoints,
@@ -83,14 +80,14 @@ def greeting(
         )
         with published(settings.db, running):
             if settings.demo:
-                await load_demo_data(settings, endpoints)
+                await load_demo_data(settings, endpoints, administration)
             # Late, since it is good for five minutes.
             link = await _patiently(
                 partial(new_link, administration.sign_in, endpoints.rest_url, DEMO, for_live=True)
             )
             click.echo(_greeting_text(settings, link, token_is_kept=token_is_kept))
             if settings.demo:
-                await play_demo_data(settings, endpoints)
+                await play_demo_data(settings, endpoints, administration)
             await asyncio.Event().wait()
 
     return greet
@@ -102,13 +99,6 @@ def _token_file(db: Path) -> Path:
 
 def _key_file(db: Path) -> Path:
     return db.with_name(f"{db.stem}.demo-key")
-
-
-def _administration(settings: Settings) -> Administration:
-    address = settings.store_address
-    if isinstance(address, ClickHouseAddress):
-        return on_cluster(address, read_store_password(settings))
-    return FileAdministration(open_database(settings.db, create=False))
 
 
 async def _patiently(work: Callable[[], T]) -> T:
@@ -149,7 +139,7 @@ Another link:
 
 Requests to paste in a second terminal. First where the server is, and what opens it:
   eval "$({_command("env", settings)})"
-{first_requests(with_demo_data=settings.demo and settings.is_on_sqlite)}
+{first_requests(with_demo_data=settings.demo)}
 Key of the organization {DEMO}, good for {KEY_DAYS} days: {_key_file(settings.db)}
 {token}{log}
 Ctrl-C ends server and Envoy."""

@@ -29,6 +29,7 @@ from vumeter_server.custom_metrics.clickhouse.administration import (
 )
 from vumeter_server.custom_metrics.clickhouse.verification import find_problems
 from vumeter_server.custom_metrics.questions import DeleteQuery, MetricInfo
+from vumeter_server.demo.clickhouse import ClickHouseDemoRecord
 from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.live_metrics.clickhouse import ClickHouseLiveStore
 from vumeter_server.live_metrics.clickhouse.verification import (
@@ -64,6 +65,7 @@ class ClusterAdministration:
         self.run_tests = _RunTests(cluster)
         self.tenants = _Tenants(cluster)
         self.clock = _Clock(cluster)
+        self.demo = ClickHouseDemoRecord(cluster)
 
     def problems(self) -> list[str]:
         """Return what of the logs does not agree."""

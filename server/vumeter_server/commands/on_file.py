@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
         SqliteMetricAdministration,
     )
+    from vumeter_server.demo.sqlite import SqliteDemoRecord
     from vumeter_server.otlp.sqlite.administration import SqliteOtlpAdministration
 
 
@@ -86,6 +87,13 @@ class FileAdministration:
         )
 
         return SqliteTenantAdministration(self._database)
+
+    @property
+    def demo(self) -> SqliteDemoRecord:
+        """Which demo data there is."""
+        from vumeter_server.demo.sqlite import SqliteDemoRecord  # noqa: PLC0415
+
+        return SqliteDemoRecord(self._database)
 
     def problems(self) -> list[str]:
         """Return what is damaged and what does not agree."""

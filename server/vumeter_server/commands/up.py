@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vumeter_server.commands.demo_data import load_demo_data, play_demo_data
+from vumeter_server.commands.demo_data import load_and_play_demo_data
 from vumeter_server.commands.first_start import (
     TOKEN_VARIABLE,
     greeting,
@@ -28,7 +28,7 @@ from vumeter_server.supervisor.endpoints import Endpoints
 @click.option(
     "--rest-port", type=PORT, help="REST port, 0 for any. [env VUMETER_REST_PORT, default 8080]"
 )
-@click.option("--demo", is_flag=True, default=None, help="Put demo data into a new database.")
+@click.option("--demo", is_flag=True, default=None, help="Load demo data, and keep it up to date.")
 def up(**given: Any) -> int:
     """Run server and Envoy in the foreground until Ctrl-C or SIGTERM.
 
@@ -55,8 +55,7 @@ def _on_ready(settings: Settings) -> Callable[[Endpoints], Coroutine[Any, Any, N
         with published(settings.db, Running.of(endpoints)):
             click.echo(endpoints.text)
             if settings.demo:
-                await load_demo_data(settings, endpoints)
-                await play_demo_data(settings, endpoints)
+                await load_and_play_demo_data(settings, endpoints)
             await asyncio.Event().wait()
 
     return greet

@@ -22,9 +22,9 @@ from vumeter_server.demo.sessions import Session, sessions_of_hour
 from vumeter_server.demo.stage import (
     MAX_EXTENDED_DAYS,
     Demo,
-    DemoError,
     ShowProgress,
     Stage,
+    failure,
 )
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
@@ -54,7 +54,7 @@ async def load(stage: Stage, show_progress: ShowProgress) -> int:
         try:
             async for answer in call:
                 if answer.HasField("error"):
-                    raise DemoError(answer.error.message)
+                    raise failure(answer.error.code, answer.error.message)
                 recorded += answer.recorded
                 show_progress(answer.sequence / len(hours))
         finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import click
 import grpc.aio
@@ -14,14 +16,23 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from vumeter_server.access.organizations import DEMO as ORGANIZATION
 from vumeter_server.access.roles import Role
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.access.store import KeyAdministration
 from vumeter_server.demo.families import DEMOS
-from vumeter_server.demo.sqlite import SqliteDemoRecord
-from vumeter_server.demo.stage import Demo, DemoError, ShowProgress, Stage
+from vumeter_server.demo.record import DemoStore, Loading
+from vumeter_server.demo.stage import Demo, DemoError, Load, ShowProgress, Stage, failure
+from vumeter_server.demo.turns import (
+    LOOKS_EVERY_SECONDS,
+    NOT_NOW,
+    RETRY_AFTER_SECONDS,
+    asked,
+    having_turn,
+)
 from vumeter_server.runtime.clock import Clock, system_clock
+from vumeter_server.runtime.patience import patiently
 from vumeter_server.runtime.settings import Settings
-from vumeter_server.sqlite import Database, DatabaseError, open_database
 from vumeter_server.times.units import DAY_US, HOUR_US
+
+T = TypeVar("T")
 
 # Within this time an idempotency key is sure to be remembered, so that continuing doubles nothing.
 CONTINUED_WITHIN_US = DAY_US
@@ -31,76 +42,122 @@ KEY_GOOD_FOR_US = HOUR_US
 async def load_demo(
     settings: Settings,
     grpc_target: str,
+    store: DemoStore,
     *,
     demos: Sequence[Demo] = DEMOS,
     clock: Clock = system_clock,
 ) -> None:
-    """Give the database the demo data that it never had or lacks since, with a progress bar.
+    """Give a store the demo data that it never had or lacks since, with a progress bar.
 
-    What goes wrong is one line on stderr: the product runs without its demo data too.
+    Of several servers one loads it, and the others wait until it is there. What goes wrong is one
+    line on stderr: the product runs without its demo data too.
     """
-    if not settings.is_on_sqlite:
-        click.echo("vumeter: there is no demo data for ClickHouse", err=True)
-        return
+    stage = _stage(settings, grpc_target, begun_us=clock())
     try:
-        database = await asyncio.to_thread(open_database, settings.db, create=False)
-        record = SqliteDemoRecord(database)
         for demo in demos:
-            await _load(demo, settings, grpc_target, database, record, clock)
-    except (DemoError, DatabaseError, grpc.aio.AioRpcError) as error:
-        click.echo(f"vumeter: demo data is incomplete: {_reason(error)}", err=True)
+            if demo.load is not None:
+                waiting = partial(_say_waiting, demo)
+                async with having_turn(store.demo, f"load {demo.family}", on_wait=waiting):
+                    await _load(demo, demo.load, stage, store, clock)
+    except (DemoError, *NOT_NOW) as error:
+        say_incomplete(error)
+
+
+def say_incomplete(error: Exception) -> None:
+    """Say why demo data could not be loaded."""
+    click.echo(f"vumeter: demo data is incomplete: {error}", err=True)
 
 
 async def play_demo(
     settings: Settings,
     grpc_target: str,
+    store: DemoStore,
     *,
     demos: Sequence[Demo] = DEMOS,
     clock: Clock = system_clock,
 ) -> None:
-    """Play what is to be watched until cancelled; returns at once if there is nothing."""
+    """Play what is to be watched until cancelled; returns at once if there is nothing.
+
+    Of several servers one plays, and when it ends the next one does.
+    """
     stage = _stage(settings, grpc_target, begun_us=clock())
-    playing = [demo.play(stage) for demo in demos if demo.play is not None]
+    playing = [
+        _play(partial(demo.play, stage), f"play {demo.family}", store)
+        for demo in demos
+        if demo.play is not None
+    ]
     try:
         await asyncio.gather(*playing)
-    except (DemoError, grpc.aio.AioRpcError) as error:
-        click.echo(f"vumeter: demo data ended: {_reason(error)}", err=True)
+    except DemoError as error:
+        click.echo(f"vumeter: demo data ended: {error}", err=True)
+
+
+async def _play(play: Callable[[], Coroutine[Any, Any, None]], turn: str, store: DemoStore) -> None:
+    """Play whenever it is this process's turn, and again after the store did not answer."""
+    while True:
+        try:
+            async with having_turn(store.demo, turn) as lost:
+                playing = asyncio.create_task(_told(play))
+                try:
+                    await asyncio.wait({playing, lost}, return_when=asyncio.FIRST_COMPLETED)
+                    if playing.done():
+                        return playing.result()
+                finally:
+                    playing.cancel()
+                    await asyncio.wait({playing})
+        except NOT_NOW:
+            pass
+        await asyncio.sleep(LOOKS_EVERY_SECONDS)
 
 
 async def _load(
     demo: Demo,
-    settings: Settings,
-    grpc_target: str,
-    database: Database,
-    record: SqliteDemoRecord,
+    load: Load,
+    stage: Stage,
+    store: DemoStore,
     clock: Clock,
 ) -> None:
-    if demo.load is None:
-        return
     now_us = clock()
     # Who deleted the organization wants no more of it.
-    is_there = await asyncio.to_thread(_is_organization_there, database)
-    loading = await asyncio.to_thread(record.begin, demo.family, now_us, extends=is_there)
+    organization_id = await asked(lambda: store.keys.organization_id(ORGANIZATION))
+    loading = await asked(
+        lambda: store.demo.begin(demo.family, now_us, extends=organization_id is not None)
+    )
     if loading is None:
         return
     until_us = loading.begun_us
     if now_us - loading.begun_us < CONTINUED_WITHIN_US:
-        stage = replace(
-            _stage(settings, grpc_target, begun_us=loading.begun_us), from_us=loading.from_us
-        )
-        async with _key(database) as bearer:
+        async with _key(store.keys) as bearer:
             with _progress(demo) as show:
-                loaded = await demo.load(replace(stage, bearer=bearer), show)
+                loaded = await _loaded(load, replace(stage, bearer=bearer), loading, show)
         if loaded:
             click.echo(f"Demo data: {loaded:,} {demo.what} of the organization {ORGANIZATION}")
     else:
         # How far it came is not known any more; what comes after is.
         until_us = now_us
-    await asyncio.to_thread(record.finish, demo.family, clock(), until_us=until_us)
+    await asked(lambda: store.demo.finish(demo.family, clock(), until_us=until_us))
 
 
-def _is_organization_there(database: Database) -> bool:
-    return SqliteKeyAdministration(database).organization_id(ORGANIZATION) is not None
+async def _loaded(
+    load: Load,
+    stage: Stage,
+    loading: Loading,
+    show: ShowProgress,
+) -> int:
+    begun = replace(stage, begun_us=loading.begun_us, from_us=loading.from_us)
+    return await patiently(lambda: _told(lambda: load(begun, show)), RETRY_AFTER_SECONDS)
+
+
+async def _told(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do what calls the server. Raises DemoError, or Unavailable if it may be done again."""
+    try:
+        return await work()
+    except grpc.aio.AioRpcError as error:
+        raise failure(error.code().value[0], error.details() or str(error)) from error
+
+
+def _say_waiting(demo: Demo) -> None:
+    click.echo(f"Demo data: another server loads {demo.what}; waiting until they are there")
 
 
 def _stage(settings: Settings, grpc_target: str, *, begun_us: int) -> Stage:
@@ -114,15 +171,16 @@ def _stage(settings: Settings, grpc_target: str, *, begun_us: int) -> Stage:
 
 
 @contextlib.asynccontextmanager
-async def _key(database: Database) -> AsyncIterator[str]:
-    administration = SqliteKeyAdministration(database)
-    key = await asyncio.to_thread(
-        administration.create_key, ORGANIZATION, Role.ADMIN, system_clock() + KEY_GOOD_FOR_US
+async def _key(keys: KeyAdministration) -> AsyncIterator[str]:
+    key = await asked(
+        lambda: keys.create_key(ORGANIZATION, Role.ADMIN, system_clock() + KEY_GOOD_FOR_US)
     )
     try:
         yield key.bearer
     finally:
-        administration.revoke_key(key.key_id)
+        # A store that is busy leaves it to its expiry.
+        with contextlib.suppress(*NOT_NOW):
+            await asyncio.to_thread(keys.revoke_key, key.key_id)
 
 
 @contextlib.contextmanager
@@ -138,7 +196,3 @@ def _progress(demo: Demo) -> Iterator[ShowProgress]:
     ) as progress:
         task = progress.add_task(demo.family, total=1.0)
         yield lambda part: progress.update(task, completed=part)
-
-
-def _reason(error: Exception) -> str:
-    return (error.details() if isinstance(error, grpc.aio.AioRpcError) else None) or str(error)

@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from vumeter_server.sqlite import Database
+from vumeter_server.demo.record import DemoState, Loading, begun
+from vumeter_server.sqlite import Database, Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
-from vumeter_server.times.units import HOUR_US
-
-
-class Loading(NamedTuple):
-    """What is to be loaded: what happened before `begun_us`.
-
-    `from_us` is when the data was begun that is there already; None if there is none.
-    """
-
-    begun_us: int
-    from_us: int | None
 
 
 class SqliteDemoRecord:
-    """Remembers for each family up to when it has demo data."""
+    """Implements DemoRecord. A file has one server, so it is always its turn."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, family: str, now_us: int, *, extends: bool) -> Loading | None:
-        """Note that a family's data is begun, unless it was before; return what is to be loaded.
-
-        Data that is there is to be extended once an hour has passed since, if `extends`. None if
-        nothing is to be loaded.
-        """
+        """Note that a family's data is begun, unless it was before; return what is to be loaded."""
 
         def job(connection: sqlite3.Connection) -> Loading | None:
-            row = connection.execute(
-                "SELECT begun_us, finished_us, from_us FROM demo_data WHERE family = ?", (family,)
-            ).fetchone()
-            if row is None:
-                connection.execute(
-                    "INSERT INTO demo_data (family, begun_us) VALUES (?, ?)", (family, now_us)
-                )
-                return Loading(now_us, None)
-            begun_us, finished_us, from_us = row
-            if finished_us is None:
-                return Loading(begun_us, from_us)
-            if not extends or now_us // HOUR_US <= begun_us // HOUR_US:
+            state = begun(_read(connection).get(family), now_us, extends=extends)
+            if state is None:
                 return None
-            connection.execute(
-                "UPDATE demo_data SET begun_us = ?, finished_us = NULL, from_us = ?"
-                " WHERE family = ?",
-                (now_us, begun_us, family),
-            )
-            return Loading(now_us, begun_us)
+            _put(connection, family, state)
+            return state.loading
 
         return self._database.write(job)
 
@@ -63,3 +35,43 @@ class SqliteDemoRecord:
                 (now_us, until_us, family),
             )
         )
+
+    def take_turn(self, turn: str) -> bool:
+        """Return True."""
+        return True
+
+    def give_up_turn(self, turn: str) -> None:
+        """Do nothing."""
+
+
+class SqliteDemoMigration:
+    """Implements DemoMigrationStore."""
+
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers = readers
+        self._writer = writer
+
+    async def states(self) -> Mapping[str, DemoState]:
+        """Return the state of each family that has one."""
+        return await self._readers.run(_read)
+
+    async def put_state(self, family: str, state: DemoState) -> None:
+        """Make a family's state what is given."""
+        await self._writer.run(lambda connection: _put(connection, family, state))
+
+
+def _read(connection: sqlite3.Connection) -> dict[str, DemoState]:
+    return {
+        family: DemoState(begun_us=begun_us, finished_us=finished_us, from_us=from_us)
+        for family, begun_us, finished_us, from_us in connection.execute(
+            "SELECT family, begun_us, finished_us, from_us FROM demo_data"
+        )
+    }
+
+
+def _put(connection: sqlite3.Connection, family: str, state: DemoState) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO demo_data (family, begun_us, finished_us, from_us)"
+        " VALUES (?, ?, ?, ?)",
+        (family, state.begun_us, state.finished_us, state.from_us),
+    )

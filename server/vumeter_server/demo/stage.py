@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import grpc.aio
+
+from vumeter_server.errors import Unavailable
 
 MAX_EXTENDED_DAYS = 60
 """How many days demo data is extended by at once; of a longer time the last ones are."""
@@ -16,6 +19,13 @@ ShowProgress = Callable[[float], None]
 
 class DemoError(Exception):
     """Demo data could not be recorded; the text says why in one line."""
+
+
+def failure(code: int, text: str) -> Exception:
+    """Return what a gRPC status means: Unavailable if the same may be sent again, or DemoError."""
+    not_now = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    is_not_now = code in [each.value[0] for each in not_now]
+    return Unavailable(text) if is_not_now else DemoError(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +53,10 @@ class Stage:
         return grpc.aio.insecure_channel(self.grpc_target, options=[("grpc.enable_http_proxy", 0)])
 
 
+Load: TypeAlias = Callable[[Stage, ShowProgress], Coroutine[Any, Any, int]]
+Play: TypeAlias = Callable[[Stage], Coroutine[Any, Any, None]]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demo:
     """The demo data of one family.
@@ -53,10 +67,11 @@ class Demo:
             new database, later what has happened since. If it was interrupted it runs again within
             a day, so it must be repeatable.
         what: what `load` counts, such as `points`.
-        play: records as long as the server runs, from every start on; cancelled at the end.
+        play: records as long as the server runs, from every start on; cancelled at the end, and
+            begun again after storage was busy.
     """
 
     family: str
-    load: Callable[[Stage, ShowProgress], Awaitable[int]] | None = None
+    load: Load | None = None
     what: str = ""
-    play: Callable[[Stage], Awaitable[None]] | None = None
+    play: Play | None = None

@@ -9,6 +9,7 @@ from typing import Final
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.patience import patiently
 from vumeter_server.store_migration.access import AccessMigration
+from vumeter_server.store_migration.demo import DemoMigration
 from vumeter_server.store_migration.differences import Difference, settled
 from vumeter_server.store_migration.live import LiveMigration
 from vumeter_server.store_migration.metrics import MetricMigration
@@ -108,6 +109,8 @@ class Migration:
             events=live.events_found,
             events_copied=live.events_recorded,
         )
+        demo = DemoMigration(source=self.source, target=self.target)
+        report.differences += await settled(demo.compare, rounds=self.rounds)
         report.differences += await settled(access.audit, rounds=self.rounds)
         return report
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vumeter_server.access.migration_store import AccessMigrationStore
 from vumeter_server.custom_metrics.migration_store import MetricMigrationStore
 from vumeter_server.custom_metrics.store import MetricStore
+from vumeter_server.demo.record import DemoMigrationStore
 from vumeter_server.live_metrics.migration_store import LiveMigrationSource, LiveMigrationTarget
 from vumeter_server.otlp.store import ExportStore
 from vumeter_server.simulation.store import SimulationStore
@@ -21,6 +22,7 @@ class MigrationStores:
         name: what VUMETER_STORE would be, without what does not say which store it is.
         live: reads live metrics.
         live_target: writes them; None where the store is compared only, or is the source.
+        demo: which demo data was loaded.
         settle: does what a server does beside recording, so that what is written does not pile up.
     """
 
@@ -32,6 +34,7 @@ class MigrationStores:
     simulation: SimulationStore
     live: LiveMigrationSource
     live_target: LiveMigrationTarget | None
+    demo: DemoMigrationStore
     settle: Callable[[], Awaitable[None]]
 
 

@@ -11,6 +11,7 @@ from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
 from vumeter_server.custom_metrics.clickhouse.migration import ClickHouseMetricMigration
+from vumeter_server.demo.clickhouse import ClickHouseDemoMigration
 from vumeter_server.live_metrics.clickhouse.migration import (
     ClickHouseLiveMigrationSource,
     ClickHouseLiveMigrationTarget,
@@ -56,6 +57,7 @@ async def migration_stores(
             simulation=ClickHouseSimulationStore(clickhouse),
             live=ClickHouseLiveMigrationSource(clickhouse),
             live_target=writing,
+            demo=ClickHouseDemoMigration(clickhouse),
             settle=settle,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from vumeter_server.access.sqlite.migration import SqliteAccessMigration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest.exported import ExportRecorder
+from vumeter_server.demo.sqlite import SqliteDemoMigration
 from vumeter_server.live_metrics.sqlite.migration import (
     SqliteLiveMigrationSource,
     SqliteLiveMigrationTarget,
@@ -53,6 +54,7 @@ async def sqlite_for_migration(
             live_target=await SqliteLiveMigrationTarget.open(writer, readers)
             if is_target
             else None,
+            demo=SqliteDemoMigration(readers, writer),
             settle=settle,
         )
     finally:

@@ -20,6 +20,7 @@ from vumeter_server.clickhouse.migrations import (
     m0002_custom_metrics,
     m0003_simulation,
     m0004_live_metrics,
+    m0005_demo,
 )
 from vumeter_server.clickhouse.port import ClickHouse
 from vumeter_server.errors import Unavailable
@@ -30,6 +31,7 @@ MIGRATIONS: Final[tuple[ModuleType, ...]] = (
     m0002_custom_metrics,
     m0003_simulation,
     m0004_live_metrics,
+    m0005_demo,
 )
 
 VERSIONS: Final = {int(module.__name__.rpartition(".m")[2][:4]): module for module in MIGRATIONS}

@@ -30,15 +30,19 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let tests take as long as they need where they try much; leave much work to long modes."""
-    if LONG:
-        for item in items:
+    for item in items:
+        if LONG:
             item.add_marker(pytest.mark.timeout(0), append=False)
+        elif CLUSTER and item.get_closest_marker("timeout") is None:
+            # A cluster on one machine is slow, not hung, where something else runs beside it.
+            item.add_marker(pytest.mark.timeout(CLUSTER_SECONDS))
     if not CLUSTER:
         left_out = [item for item in items if _tries_much_on_clickhouse(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not _tries_much_on_clickhouse(item)]
 
 
+CLUSTER_SECONDS = 600
 _ON_CLUSTER_ALONE = {
     "test_commands_on_cluster.py",
     "test_doctor_on_cluster.py",

@@ -27,6 +27,7 @@ from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.blocking import BlockingClickHouse
 from vumeter_server.clickhouse.clock_record import ClickHouseClockRecordStore
 from vumeter_server.clickhouse.http import HttpClickHouse
+from vumeter_server.clickhouse.migrations.history import VERSIONS
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.commands.diagnosis.finding import FindingStatus
 from vumeter_server.runtime.clock import system_clock
@@ -34,6 +35,7 @@ from vumeter_server.runtime.clock_guard import ClockRecord
 from vumeter_server.runtime.store_address import ClickHouseAddress
 from vumeter_server.times.units import DAY_US, MINUTE_US
 
+NEWEST = max(VERSIONS)
 Failing: TypeAlias = Callable[[ClickHouseNode], AbstractContextManager[None]]
 
 CHECKS = {
@@ -139,7 +141,7 @@ def test_a_node_that_is_gone_is_named_and_the_others_are_examined(
     assert nodes[2].startswith(f"{gone}: no answer: ")
     assert database == (
         *("database", "problem"),
-        f"{other}: tables of version 99, and this vumeter knows up to 4",
+        f"{other}: tables of version 99, and this vumeter knows up to {NEWEST}",
     )
     found = [each.found for each in findings if each.status is FindingStatus.OK]
     assert f"{one}, {other}: answers" in found
@@ -174,13 +176,13 @@ def test_a_cluster_that_is_not_as_it_is_described_is_a_problem(unused: ClickHous
 
 def test_a_node_with_other_tables_than_this_version_is_named(address: ClickHouseAddress) -> None:
     versions = f"{address.database}.schema_versions_local"
-    command(address, 0, f"ALTER TABLE {versions} DELETE WHERE version = 4")
+    command(address, 0, f"ALTER TABLE {versions} DELETE WHERE version = {NEWEST}")
     command(address, 1, f"DROP DATABASE {address.database}")
     before, lost, _ = (str(host) for host in address.hosts)
     assert wrong(examined(address)) == [
         (
             *("database", "warning"),
-            f"{before}: tables of version 3, and this vumeter has 4",
+            f"{before}: tables of version {NEWEST - 1}, and this vumeter has {NEWEST}",
         ),
         (
             *("database", "problem"),

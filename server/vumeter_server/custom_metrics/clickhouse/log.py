@@ -41,7 +41,7 @@ from vumeter_server.runtime.clock import Clock
 T = TypeVar("T")
 IsDeleted = Callable[[int], Awaitable[bool]]
 
-MAX_POINTS_TOGETHER: Final = 50_000
+MAX_POINTS_TOGETHER: Final = 20_000
 MAX_PROPOSALS_TOGETHER: Final = 1_000
 KNOWN_FOR_SECONDS: Final = 1.0
 """For so long after it was read a log is taken to end where it did; who is wrong loses."""

@@ -14,7 +14,7 @@ import requests
 from pydantic import SecretStr
 from tests.clickhouse.cluster import ClickHouseCluster, new_database
 from tests.commands.command import VUMETER, vumeter
-from tests.demo.asking import NOON_US, clock_at, sums
+from tests.demo.asking import NOON_US, clock_at, sums, totals_at
 from tests.first_start import run_printed, started
 from tests.stack import start_stack
 from tests.waiting import until
@@ -56,14 +56,7 @@ class Store:
     def totals(self, url: str) -> dict[str, float]:
         """Ask a server what the organization of demo data holds."""
         key = self.administration.keys.create_key("demo", Role.ADMIN, None)
-        answer = requests.get(
-            f"{url}/v1/custom-metrics/aggregate",
-            params={"startDate": "2026-01-01", "endDate": "2027-12-31"},
-            headers={"Authorization": f"Bearer {key.bearer}"},
-            timeout=30,
-        )
-        found: dict[str, float] = answer.json()["data"]
-        return found
+        return totals_at(url, key.bearer)
 
 
 @pytest.fixture

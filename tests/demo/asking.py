@@ -35,12 +35,16 @@ def store_of(stack: Stack) -> Administration:
 
 def totals(stack: Stack) -> dict[str, float]:
     """Return what the demo's organization holds."""
-    bearer = stack.make_key("demo").bearer
+    return totals_at(stack.rest_url, stack.make_key("demo").bearer)
+
+
+def totals_at(url: str, bearer: str) -> dict[str, float]:
+    """Return what the organization of a key holds, as a server says."""
     answer = requests.get(
-        f"{stack.rest_url}/v1/custom-metrics/aggregate",
+        f"{url}/v1/custom-metrics/aggregate",
         params={"startDate": "2026-01-01", "endDate": "2027-12-31"},
         headers={"Authorization": f"Bearer {bearer}"},
-        timeout=10,
+        timeout=30,
     )
     found: dict[str, float] = answer.json()["data"]
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,20 +17,16 @@ from vumeter_server.demo.sqlite import SqliteDemoRecord
 from vumeter_server.sqlite import open_database
 from vumeter_server.times.units import DAY_US, HOUR_US
 
-STORES: Mapping[str, Callable[[Path], DemoRecord]] = {
-    "sqlite": lambda path: SqliteDemoRecord(open_database(path / "vumeter.db", create=True)),
-    **{
-        name: lambda _, place=place: ClickHouseDemoRecord(place().blocking)  # type: ignore[misc]
-        for name, place in PLACES.items()
-    },
-}
+SQLITE = "sqlite"
 FAMILY, TURN = "custom_metrics", "play live_metrics"
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[SQLITE, *PLACES])
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> DemoRecord:
     """A store that never had demo data."""
-    return STORES[request.param](tmp_path)
+    if request.param == SQLITE:
+        return SqliteDemoRecord(open_database(tmp_path / "vumeter.db", create=True))
+    return ClickHouseDemoRecord(PLACES[request.param]().blocking)
 
 
 @pytest.fixture(params=PLACES)

@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import messages, streams
 from bench.background import in_background
 from bench.deletion import Recorder
+from bench.disk_sync import DiskSyncs
 from bench.engines.vumeter import Vumeter
 from bench.mix import MIX
 from bench.over_rest import varied_asks
@@ -35,8 +36,9 @@ ASKS = 20
 NOTE = (
     f"`vumeter backup` beside a server into which a stream records {POINTS_A_SECOND:,} points/s in"
     " batches of 1,000, while another client records a point at a time over `RecordPoints` and"
-    " notes how long it waits. Afterwards the backup is restored, and both servers are asked"
-    " the same."
+    " notes how long it waits. A sync of the disk is what it waits for, so how long the disk takes"
+    " for the smallest is noted beside it. Afterwards the backup is restored, and both servers are"
+    " asked the same."
 )
 
 
@@ -54,14 +56,15 @@ def measure(run: Run) -> Iterator[Measured]:
         with running(path) as stack:
             key = SqliteKeyAdministration(open_database(path)).create_key("busy", Role.OWNER, None)
             busy = replace(stack, bearer=key.bearer)
-            recorder = Recorder(busy)
+            recorder, disk = Recorder(busy), DiskSyncs(directory)
             with _stream(run, busy):
                 run.say("recording at rest")
-                with recorder.recording():
+                with recorder.recording(), disk.syncing():
                     time.sleep(REST_SECONDS)
                 yield value_line("recording waits, at rest, longest", max(recorder.waits), "s")
+                yield value_line("the disk's own sync meanwhile, longest", disk.longest, "s")
                 run.say("backup")
-                with recorder.recording():
+                with recorder.recording(), disk.syncing():
                     started = time.perf_counter()
                     _vumeter("backup", str(copy), "--db", str(path))
                     seconds = time.perf_counter() - started
@@ -71,6 +74,7 @@ def measure(run: Run) -> Iterator[Measured]:
             yield value_line(f"backup of {run.points:,} points, {megabytes:,.0f} MB", seconds, "s")
             what = f"recording waits, beside it, longest of {len(recorder.waits):,}"
             yield value_line(what, max(recorder.waits), "s", WAIT_AT_MOST)
+            yield value_line("the disk's own sync meanwhile, longest", disk.longest, "s")
             asks = [ask for query in MIX for ask in varied_asks(query, run.dataset)[:ASKS]]
             run.say(f"asking {len(asks)} questions of both")
             answers = [stack.get(ask) for ask in asks]

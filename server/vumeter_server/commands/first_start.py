@@ -29,6 +29,7 @@ from vumeter_server.commands.first_requests import first_requests
 from vumeter_server.commands.running import Running, published, write_for_this_user
 from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.clock import system_clock
+from vumeter_server.runtime.patience import patiently
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.supervisor.endpoints import Endpoints
@@ -37,7 +38,9 @@ from vumeter_server.times.units import DAY_US
 T = TypeVar("T")
 
 KEY_DAYS = 30
-TRIES = 5
+RETRY_AFTER_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Somebody waits at the terminal."""
+
 TOKEN_VARIABLE = "VUMETER_ADMIN_TOKEN"  # noqa: S105 - the name, not the token
 _ACCESS_LOG_VARIABLES = ("VUMETER_ACCESS_LOG", "VUMETER_ACCESS_LOG_FILE")
 
@@ -72,7 +75,7 @@ def greeting(
     async def greet(endpoints: Endpoints) -> None:
         click.echo(endpoints.text)
         administration = await asyncio.to_thread(administration_of, settings)
-        await _patiently(partial(_keep_key, settings.db, administration.keys))
+        await _in_time(partial(_keep_key, settings.db, administration.keys))
         running = Running.of(
             endpoints,
             admin_token=_token_file(settings.db) if token_is_kept else None,
@@ -82,7 +85,7 @@ def greeting(
             if settings.demo:
                 await load_demo_data(settings, endpoints, administration)
             # Late, since it is good for five minutes.
-            link = await _patiently(
+            link = await _in_time(
                 partial(new_link, administration.sign_in, endpoints.rest_url, DEMO, for_live=True)
             )
             click.echo(_greeting_text(settings, link, token_is_kept=token_is_kept))
@@ -101,14 +104,12 @@ def _key_file(db: Path) -> Path:
     return db.with_name(f"{db.stem}.demo-key")
 
 
-async def _patiently(work: Callable[[], T]) -> T:
+async def _in_time(work: Callable[[], T]) -> T:
     """Do what a busy cluster may have no time for. Raises StartError if it has none at all."""
-    for _ in range(TRIES):
-        try:
-            return await asyncio.to_thread(work)
-        except (Unavailable, DeadlineExceeded):
-            continue
-    raise StartError("the cluster does not answer in time: start again when it does")
+    try:
+        return await patiently(partial(asyncio.to_thread, work), RETRY_AFTER_SECONDS)
+    except (Unavailable, DeadlineExceeded):
+        raise StartError("the cluster does not answer in time: start again when it does") from None
 
 
 def _keep_key(db: Path, administration: KeyAdministration) -> None:

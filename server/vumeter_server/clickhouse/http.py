@@ -132,15 +132,20 @@ class HttpClickHouse:
         self, table: str, rows: pa.Table, *, token: str, seconds: float | None = None
     ) -> None:
         """Insert rows of one shard as one block."""
-        data = encode_block(rows)
+        data = memoryview(encode_block(rows))
         settings = {**_OF_INSERTS, "insert_deduplication_token": token}
         if self._quorum:
             settings |= {"insert_quorum": self._quorum, "insert_quorum_parallel": 1}
-        sql = f"INSERT INTO {table} ({', '.join(rows.column_names)}) FORMAT ArrowStream"
 
         async def ask(client: AsyncClient) -> None:
-            # The client's own inserts are sent again after a broken connection; a command is not.
-            await client.command(sql, data=data, settings=settings)
+            # Bytes would be sent again after a broken connection; a view of them is not.
+            await client.raw_insert(
+                table,
+                rows.column_names,
+                insert_block=data,  # type: ignore[arg-type]
+                settings=settings,
+                fmt="ArrowStream",
+            )
 
         await self._within(seconds or INSERT_SECONDS, ask)
 

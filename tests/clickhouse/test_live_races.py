@@ -129,6 +129,37 @@ async def test_a_tenant_that_one_server_deletes_is_gone_on_all_at_once(
     assert await find_problems(clickhouse) == []
 
 
+async def test_a_server_that_reads_late_sees_what_was_deleted_and_removed_meanwhile(
+    clickhouse: HttpClickHouse,
+) -> None:
+    clock = SetClock(now_us=NINE + 3 * HOUR)
+    servers = await servers_on(clickhouse.nodes, clock)
+    (other, _), (late, late_view), (deleting_late, _) = servers
+    chance = random.Random(4)
+    events = [as_event(event) for number in range(10) for event in some_events(chance, number)]
+    await other.record(events)
+    await other.set_limit("clinic", 7)
+    for store, _ in servers:
+        await store.catch_up()
+    records = Records()
+    records.start("epoch-1", 0)
+    records.receive(events, clock.now_us)
+    assert late_view.limit("clinic") == 7
+
+    # The rows that said so are gone before the others read on.
+    assert await other.delete_tenant("clinic") is not None
+    records.delete("clinic")
+    assert await deleting_late.delete_tenant("clinic") is None
+    await show_the_same(servers, records, clock)
+    assert late_view.limit("clinic") is None
+    # It goes on from there.
+    more = [as_event(event) for event in some_events(chance, 11)]
+    await late.record(more)
+    records.receive(more, clock.now_us)
+    await show_the_same(servers, records, clock)
+    assert await find_problems(clickhouse) == []
+
+
 async def test_a_server_that_is_behind_cannot_append_before_it_has_read_on(
     clickhouse: HttpClickHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,10 @@ class LiveDraft:
         """Take events from sight that were received before `before_us`."""
         self.rows.hold(LiveRowKind.RETENTION, "", 0, before_us)
 
+    def remove_what_is_gone(self, through: int) -> None:
+        """Say that rows of entries up to `through` that said what is gone are about to go."""
+        self.rows.hold(LiveRowKind.REMOVAL, "", 0, through)
+
     def start_epoch(self, epoch_id: str, counted_from_us: int) -> None:
         """Begin a new epoch; nothing else is in the draft."""
         record = EpochRecord(

@@ -123,9 +123,13 @@ class LiveLog:
         try:
             read_at = asyncio.get_running_loop().time()
             rows, seq = await self.table.held(self.state.seq)
+            take = self.state.apply
+            if self.state.misses_some_of(rows):
+                rows, seq = await self.table.load()
+                take = self.state.replace
             async with self._folding:
                 if seq > self.state.seq:
-                    self._publish(self.state.apply(rows, seq))
+                    self._publish(take(rows, seq))
             self._read_at = max(self._read_at, read_at)
         finally:
             if self._reading is this:

@@ -149,7 +149,12 @@ class LiveRemoval:
             held = _kinds(LiveRowKind.TENANT, LiveRowKind.TOTALS)
             conditions.append(f"{held} AND name = {tenant} AND seq < {seq:d}")
             of_tenants.append(f"{held} AND name = {tenant} AND seq = {seq:d}")
-        await self._delete(f"seq <= {state.seq:d} AND ({_any(conditions)})", values)
+        through = state.seq
+        await self._delete(f"seq <= {through:d} AND ({_any(conditions)})", values)
+        # A server that is behind reads everything again, for it cannot learn from these any more.
+        await self._log.append(
+            LiveWrite(write=lambda draft: draft.remove_what_is_gone(through), is_alone=True)
+        )
         await self._delete(_any([gone, *of_tenants]), values)
 
     async def _delete(self, condition: str, values: Mapping[str, Parameter]) -> None:

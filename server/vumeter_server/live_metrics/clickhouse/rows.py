@@ -52,6 +52,9 @@ class LiveRowKind(IntEnum):
     they are gone."""
     GONE_CALL = 10
     """A call that was dropped or deleted: its id, its number. No row of that number counts."""
+    REMOVAL = 11
+    """Rows that said what is gone may be missing, of entries up to a number: "", 0. Whoever has not
+    read these entries reads everything again."""
 
 
 class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +81,8 @@ class HeldRow(NamedTuple):
     at: int
     seq: int
     value: Any
-    """CallState, TenantRecord, Counters, EpochRecord, the microseconds of RETENTION, or 1. None
-    where there is nothing to say, or nothing any more."""
+    """CallState, TenantRecord, Counters, EpochRecord, the microseconds of RETENTION, the
+    entry's number of REMOVAL, or 1. None where there is nothing to say, or nothing any more."""
 
 
 VALUES_OF_ROWS: Final[Mapping[LiveRowKind, Any]] = {
@@ -89,6 +92,7 @@ VALUES_OF_ROWS: Final[Mapping[LiveRowKind, Any]] = {
     LiveRowKind.EPOCH: EpochRecord,
     LiveRowKind.RETENTION: int,
     LiveRowKind.DELETION: int,
+    LiveRowKind.REMOVAL: int,
 }
 _DECODERS: Final = {kind: msgspec.json.Decoder(type_) for kind, type_ in VALUES_OF_ROWS.items()}
 HELD: Final = (*VALUES_OF_ROWS, LiveRowKind.GONE_CALL)

@@ -7,8 +7,8 @@ it changed: so it does no harm to apply one again, or to see later ones only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Final, TypeVar
 
 from vumeter_server.live_metrics.clickhouse.rows import (
     EpochRecord,
@@ -19,6 +19,8 @@ from vumeter_server.live_metrics.clickhouse.rows import (
 )
 from vumeter_server.live_metrics.counters import ZERO, Counters, minus
 from vumeter_server.live_metrics.fold import Change, Listing, listing
+
+T = TypeVar("T")
 
 NO_EPOCH: Final = EpochRecord(number=0, id="", counted_from_us=0)
 
@@ -107,6 +109,19 @@ class LiveState:
             limits=limits,
         )
 
+    def misses_some_of(self, rows: Iterable[HeldRow]) -> bool:
+        """Whether rows that were not read before do not say everything that is gone."""
+        return any(row.kind is LiveRowKind.REMOVAL and row.value > self.seq for row in rows)
+
+    def replace(self, rows: Iterable[HeldRow], seq: int) -> Change:
+        """Hold what all rows up to an entry say, and nothing else; return what that changes."""
+        before = self.as_change()
+        now = LiveState()
+        now.apply(rows, seq)
+        for each in fields(self):
+            setattr(self, each.name, getattr(now, each.name))
+        return _difference(before, self.as_change())
+
     def _apply_call(self, row: HeldRow, listings: dict[str, Listing | None]) -> None:
         known = self.listed.get(row.name)
         if row.kind is LiveRowKind.GONE_CALL:
@@ -146,3 +161,19 @@ class LiveState:
         self.visibility = Visibility(
             deleted=deleted, dropped_before_us=dropped[0], dropped_at=dropped[1]
         )
+
+
+def _difference(before: Change, now: Change) -> Change:
+    """Return what has to change so that live is what `now` says, and no more what `before` does."""
+    return Change(
+        listings=_changed(before.listings, now.listings),
+        totals={
+            tenant_id: minus(now.totals.get(tenant_id, ZERO), before.totals.get(tenant_id, ZERO))
+            for tenant_id in _changed(before.totals, now.totals)
+        },
+        limits=_changed(before.limits, now.limits),
+    )
+
+
+def _changed(before: Mapping[str, T | None], now: Mapping[str, T | None]) -> dict[str, T | None]:
+    return {key: now.get(key) for key in {**before, **now} if before.get(key) != now.get(key)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from tests.clickhouse.places import in_process_place
 from tests.conformance.custom_metrics.asking import DAY_US, at, batch_of, plain
 from tests.conformance.custom_metrics.subjects import NOON_US, SteppedClock
@@ -91,6 +92,61 @@ def test_deleted_points_are_removed_after_a_while_and_not_before() -> None:
         for server in (store, ClickHouseMetricStore(clickhouse, clock)):
             assert await everything(server) == before
         assert (await store.log.catalogs.moment(ORGANIZATION)).hidden == ()
+
+    async def opened() -> None:
+        async with in_process_place().opened() as clickhouse:
+            await run(clickhouse)
+
+    asyncio.run(opened())
+
+
+def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SteppedClock()
+    read: list[int] = []
+
+    async def run(clickhouse: ClickHouse) -> None:
+        def server() -> ClickHouseMetricStore:
+            """Return a server that starts, and notes which organizations' logs it reads."""
+            started = ClickHouseMetricStore(clickhouse, clock, retention_days=30)
+            read_on = started.log.catalogs.read_on
+
+            async def noting(organization_id: int) -> None:
+                read.append(organization_id)
+                await read_on(organization_id)
+
+            monkeypatch.setattr(started.log.catalogs, "read_on", noting)
+            return started
+
+        async def maintained() -> list[int]:
+            read.clear()
+            starting = server()
+            await starting.maintenance.drop_expired()
+            await starting.maintenance.remove_hidden()
+            await starting.maintenance.forget_outdated()
+            return sorted(set(read))
+
+        store = server()
+        for organization_id in (1, 2, 3):
+            batch = batch_of(at(organization_id, session_id="s"), now_us=clock.now_us)
+            await store.record(organization_id, batch, idempotency=None, now_us=clock.now_us)
+        assert await maintained() == []
+        assert await store.delete_points(2, DeleteQuery()) == 1
+        assert await maintained() == []
+        clock.now_us += DAY_US // 24
+        assert await maintained() == [2]
+        assert await rows(clickhouse, "metric != ''") == 2
+        # What was removed is not looked at again.
+        assert await maintained() == []
+        assert await store.delete_points(1, DeleteQuery()) == 1
+        clock.now_us += 40 * DAY_US
+        assert await maintained() == [1, 3]
+        clock.now_us += DAY_US // 24
+        assert await maintained() == [1, 3]
+        assert await rows(clickhouse, "metric != ''") == 0
+        assert await maintained() == []
+        assert await find_problems(clickhouse, store) == []
 
     async def opened() -> None:
         async with in_process_place().opened() as clickhouse:

@@ -15,7 +15,7 @@ from vumeter_server.custom_metrics.clickhouse.changes import HiddenPoints
 from vumeter_server.custom_metrics.clickhouse.conditions import Parameters
 from vumeter_server.custom_metrics.clickhouse.log import MetricLog
 from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
-from vumeter_server.custom_metrics.clickhouse.rows import LogRowKind, NewEntry
+from vumeter_server.custom_metrics.clickhouse.rows import Hides, LogRowKind, NewEntry
 from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
@@ -31,6 +31,7 @@ _KEPT_US: Final[Mapping[LogRowKind, int]] = {
     LogRowKind.SERIES_STATES: STATES_KEPT_US,
     LogRowKind.REJECTION: REJECTIONS_KEPT_US,
 }
+_REMOVED: Final = "JSONExtract(payload, 'removed', 'Array(Int64)')"
 REMOVED_AFTER_US: Final = 10 * MINUTE_US
 """Points stay so long after they were hidden: whatever began to read them before is over."""
 
@@ -76,7 +77,10 @@ class ClickHouseMaintenance:
         if now_us is None:
             return
         before = now_us // DAY_US - self._retention_days
-        for organization_id in await self._organizations(f"kind = {int(LogRowKind.ENTRY)}"):
+        # What the others have is not read: catalogs are large, and organizations many.
+        for organization_id in await self._organizations(
+            f"metric != '' AND time_us < {before * DAY_US}"
+        ):
             if await self._log.catalogs.use(
                 organization_id, lambda catalog: _expired(catalog, before)
             ):
@@ -87,11 +91,12 @@ class ClickHouseMaintenance:
     ) -> None:
         """Remove what has been hidden for `after_us`, and was since `hidden_after_us`."""
         before_us = self._clock() - after_us
-        entries = (
-            f"kind = {int(LogRowKind.ENTRY)} AND number = 1 AND logged_us >= {hidden_after_us}"
-            f" AND logged_us <= {before_us}"
-        )
-        for organization_id in await self._organizations(entries):
+        hides, removes = (f"number = {int(each)}" for each in (Hides.HIDES, Hides.REMOVES))
+        is_due = f"{hides} AND logged_us >= {hidden_after_us} AND logged_us <= {before_us}"
+        for organization_id in await self._organizations(
+            f"metric = '' AND kind = {int(LogRowKind.ENTRY)} AND ({hides} OR {removes})",
+            f"NOT hasAll(groupArrayArrayIf({_REMOVED}, {removes}), groupArrayIf(time_us, {is_due}))",
+        ):
             hidden = await self._log.catalogs.use(organization_id, lambda catalog: catalog.hidden)
             due = [each for each in hidden if each.hidden_us <= before_us]
             for each in due:
@@ -145,11 +150,11 @@ class ClickHouseMaintenance:
         )
         return f"({of}, time_us) NOT IN ({last})"
 
-    async def _organizations(self, entries: str) -> Sequence[int]:
-        """Return the organizations whose log has such rows."""
+    async def _organizations(self, where: str, having: str = "true") -> Sequence[int]:
+        """Return the organizations that have such rows."""
         found = await self._clickhouse.query(
-            f"SELECT DISTINCT organization FROM {self._clickhouse.layout.reads(POINTS)}"
-            f" WHERE metric = '' AND {entries}"
+            f"SELECT organization FROM {self._clickhouse.layout.reads(POINTS)}"
+            f" WHERE {where} GROUP BY organization HAVING {having}"
         )
         return [organization_id for (organization_id,) in rows_of(found)]
 

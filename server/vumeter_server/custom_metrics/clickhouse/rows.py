@@ -27,7 +27,7 @@ class LogRowKind(IntEnum):
 
     POINT = 0
     ENTRY = 1
-    """An entry of the log: `payload` is what it changes, `number` is 1 if it hides points."""
+    """An entry of the log: `payload` is what it changes, `number` is one of Hides."""
     KEY = 2
     """An idempotency key: `session` is the key, `payload` the hash of the content, `number` how
     many points were recorded."""
@@ -37,6 +37,23 @@ class LogRowKind(IntEnum):
     """Points of exporters that were rejected, or noted: `session` is why, `number` how many."""
     MAPPING = 5
     """How exporters' attributes are mapped: the last one counts."""
+
+
+class Hides(IntEnum):
+    """What an entry does to points that are there."""
+
+    NOTHING = 0
+    HIDES = 1
+    """They are hidden."""
+    REMOVES = 2
+    """Hidden ones are removed from the table; entries of an earlier version say 0 for this."""
+
+    @classmethod
+    def of(cls, change: CatalogChange) -> Hides:
+        """Return what an entry with this change does."""
+        if change.hidden is not None:
+            return cls.HIDES
+        return cls.REMOVES if change.removed else cls.NOTHING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +111,7 @@ def _log_rows(entry: NewEntry, now_us: int) -> Sequence[LogRow]:
     return [
         LogRow(
             LogRowKind.ENTRY,
-            int(entry.change.hidden is not None),
+            int(Hides.of(entry.change)),
             "",
             encode_change(entry.change),
             now_us,

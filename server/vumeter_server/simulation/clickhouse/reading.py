@@ -64,15 +64,27 @@ class SimulationReader:
         return int(row["head"])
 
     async def at_one_moment(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Return what `read` finds in several queries, once nothing was recorded in between."""
-        head = await self.head()
+        """Return what `read` finds in several queries, one of which may be about calls.
+
+        It reads again if run tests or executions were recorded or deleted meanwhile. Calls may be
+        recorded without end: one query sees them at one moment.
+        """
+        changed = await self._changed()
         for turn in range(_MOST_READINGS):
             found = await read()
-            before, head = head, await self.head()
-            if head == before:
+            before, changed = changed, await self._changed()
+            if changed == before:
                 return found
             await asyncio.sleep(0.01 * turn)
         raise Unavailable
+
+    async def _changed(self) -> int:
+        """Return the last entry that recorded or deleted a run test or an execution."""
+        (row,) = await self.rows(
+            f"SELECT max(seq) AS changed FROM {self.table}"
+            f" WHERE organization = {{organization:Int64}} AND kind IN ({RUN_TEST}, {EXECUTION})"
+        )
+        return int(row["changed"])
 
     async def has_run_test(self, name: str) -> bool:
         """Whether there is a run test."""

@@ -15,7 +15,7 @@ METRICS_PORT ?= $(VUMETER_METRICS_PORT)
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-cluster test-kills test-cluster-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-on-cluster test-kills test-cluster-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,16 @@ wheel: setup ## build the wheel into dist/
 
 test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
 	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py tests/store_migration -k "clickhouse or cluster" $(ARGS)
+
+# What callers see through Envoy, asked of a product on a cluster in place of a file.
+ON_CLUSTER = $(addprefix tests/end_to_end/test_,examples.py cases.py isolation.py roles.py live_roles.py idempotency.py \
+	both_apis.py query_on_both_apis.py bad_input.py malformed.py errors.py usage.py csv.py sign_in.py callers.py export.py) \
+	$(addprefix tests/live_metrics/test_,examples.py typed_rpcs.py typed_refusals.py) \
+	$(addprefix tests/simulation/test_,examples.py typed_rpcs.py rest.py) \
+	$(addprefix tests/otlp/test_,payloads.py rejected.py)
+
+test-on-cluster: setup ## run the documented cases, roles, isolation and more through Envoy, on a cluster of three nodes: 10 minutes
+	@TEST_ON_CLUSTER=1 $(BIN)/python -m pytest --timeout 600 $(ON_CLUSTER) $(ARGS)
 
 # 60, unless KILLS is given.
 CLUSTER_KILLS := $(or $(KILLS),60)

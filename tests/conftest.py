@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from tests.clickhouse.cluster import ClickHouseCluster
+from tests.clickhouse.cluster import ClickHouseCluster, new_database
 from tests.clickhouse.places import shared_cluster
-from tests.effort import CLUSTER, LONG
+from tests.effort import CLUSTER, LONG, ON_CLUSTER
 from tests.stack import Stack, start_stack
 
 # Several products run at a time, not all of them on ports that the system chooses.
@@ -77,7 +77,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
     Tests keep out of each other's way by organizations of their own.
     """
-    started = start_stack(tmp_path_factory.mktemp("stack"), VUMETER_ACCESS_LOG="false")
+    environment = {"VUMETER_ACCESS_LOG": "false"}
+    if ON_CLUSTER:
+        environment["VUMETER_STORE"] = shared_cluster().store(new_database())
+    started = start_stack(tmp_path_factory.mktemp("stack"), **environment)
     yield started
     started.stop()
 

@@ -13,6 +13,9 @@ LONG: Final = os.environ.get("TEST_LONG", "") not in ("", "0")
 CLUSTER: Final = LONG or os.environ.get("TEST_CLUSTER", "") not in ("", "0")
 """Whether the conformance suites run on a cluster too."""
 
+ON_CLUSTER: Final = os.environ.get("TEST_ON_CLUSTER", "") not in ("", "0")
+"""Whether the product that tests share runs on a cluster."""
+
 
 def tries(few: T, many: T) -> T:
     """Return how many examples or rounds to try, or which ones."""

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from vumeter_server.access.keys import NewKey
 from vumeter_server.access.roles import Role
-from vumeter_server.access.sqlite.sign_in import SqliteSignInAdministration
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
+from vumeter_server.commands.administration import Administration, on_cluster
+from vumeter_server.commands.on_file import FileAdministration
 from vumeter_server.runtime.parent_death import ending_with_parent
+from vumeter_server.runtime.store_address import ClickHouseAddress, parse_store_address
 from vumeter_server.sqlite import open_database
 
 ADMIN_TOKEN = "token-of-the-tests-0123456789abcdef"
@@ -34,6 +35,9 @@ class Stack:
     grpc_target: str
     """The server's own port."""
     db_path: Path
+    """The database, unless the product runs on a cluster."""
+    store: str
+    """VUMETER_STORE of the cluster, "" for none."""
     metrics_url: str
     """Where own metrics are scraped."""
     admin_token: str
@@ -49,20 +53,26 @@ class Stack:
         label: str | None = None,
     ) -> NewKey:
         """Make a key, and its organization if there is none of that name."""
-        administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
-        return administration.create_key(organization, role, expires_us, tenant_id, label)
+        return self._administration().keys.create_key(
+            organization, role, expires_us, tenant_id, label
+        )
 
     def make_code(self, organization: str = "acme", *, for_live: bool = False) -> str:
         """Make the code of a sign-in link, as another process does it."""
-        administration = SqliteSignInAdministration(open_database(self.db_path, create=False))
-        code = administration.create_code(organization, for_live=for_live)
+        code = self._administration().sign_in.create_code(organization, for_live=for_live)
         assert code is not None
         return code
 
     def revoke_key(self, key: NewKey) -> None:
         """Revoke a key, as another process does it."""
-        administration = SqliteKeyAdministration(open_database(self.db_path, create=False))
-        assert administration.revoke_key(key.key_id)
+        assert self._administration().keys.revoke_key(key.key_id)
+
+    def _administration(self) -> Administration:
+        if not self.store:
+            return FileAdministration(open_database(self.db_path, create=False))
+        address = parse_store_address(self.store)
+        assert isinstance(address, ClickHouseAddress)
+        return on_cluster(address, "")
 
     def stop(self, signal_number: signal.Signals = signal.SIGINT) -> int:
         """End the product; return its exit status."""
@@ -99,6 +109,7 @@ def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
         grpc_target=found["gRPC"],
         metrics_url=found["own metrics"],
         db_path=directory / "vumeter.db",
+        store=environment.get("VUMETER_STORE", ""),
         admin_token=ADMIN_TOKEN,
         log=log,
     )

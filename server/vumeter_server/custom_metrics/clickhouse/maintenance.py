@@ -93,9 +93,10 @@ class ClickHouseMaintenance:
         before_us = self._clock() - after_us
         hides, removes = (f"number = {int(each)}" for each in (Hides.HIDES, Hides.REMOVES))
         is_due = f"{hides} AND logged_us >= {hidden_after_us} AND logged_us <= {before_us}"
+        hidden_seqs = f"groupArrayIf(time_us, {is_due})"
         for organization_id in await self._organizations(
             f"metric = '' AND kind = {int(LogRowKind.ENTRY)} AND ({hides} OR {removes})",
-            f"NOT hasAll(groupArrayArrayIf({_REMOVED}, {removes}), groupArrayIf(time_us, {is_due}))",
+            f"NOT hasAll(groupArrayArrayIf({_REMOVED}, {removes}), {hidden_seqs})",
         ):
             hidden = await self._log.catalogs.use(organization_id, lambda catalog: catalog.hidden)
             due = [each for each in hidden if each.hidden_us <= before_us]

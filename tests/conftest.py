@@ -51,6 +51,7 @@ _ON_CLUSTER_ALONE = {
     "test_servers.py",
     "test_live_races.py",
     "test_live_servers.py",
+    "test_two_machines.py",
 }
 _LEFT_TO_CLUSTER = (
     "tests/conformance/live_metrics/test_failures.py",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +90,14 @@ class Stack:
         return children_of(self.process.pid)
 
 
-def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
-    """Start `vumeter up` with a database in `directory` and wait until it is ready."""
-    process, log = spawn_up(directory, *arguments, **environment)
+def start_stack(
+    directory: Path, *arguments: str, within: Sequence[str] = (), **environment: str
+) -> Stack:
+    """Start `vumeter up` with a database in `directory` and wait until it is ready.
+
+    `within` is what its command line begins with, such as what puts it on another network.
+    """
+    process, log = spawn_up(directory, *arguments, within=within, **environment)
     deadline = time.monotonic() + STARTED_WITHIN_SECONDS
     found: dict[str, str] = {}
     while len(found) < 3:
@@ -116,12 +122,13 @@ def start_stack(directory: Path, *arguments: str, **environment: str) -> Stack:
 
 
 def spawn_up(
-    directory: Path, *arguments: str, **environment: str
+    directory: Path, *arguments: str, within: Sequence[str] = (), **environment: str
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """Start `vumeter up` without waiting; return the process and the file of its stderr."""
     log = directory / "stderr.log"
     with log.open("w") as stderr, (directory / "stdout.log").open("w") as stdout:
         command = [
+            *within,
             *(sys.executable, "-m", "vumeter_server.cli", "up"),
             *([] if "VUMETER_STORE" in environment else ["--db", str(directory / "vumeter.db")]),
             *("--rest-port", "0", "--grpc-port", "0"),

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -103,10 +103,11 @@ class ClickHouseNode:
 class ClickHouseCluster:
     """Three nodes, each a shard of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        # Each process that runs tests has addresses of its own.
-        pid = os.getpid()
-        hosts = [f"127.{1 + (pid >> 8) % 254}.{pid & 255}.{number}" for number in (1, 2, 3)]
+    def __init__(self, directory: Path, hosts: Sequence[str] = ()) -> None:
+        if not hosts:
+            # Each process that runs tests has addresses of its own.
+            pid = os.getpid()
+            hosts = [f"127.{1 + (pid >> 8) % 254}.{pid & 255}.{number}" for number in (1, 2, 3)]
         config = directory / "config.xml"
         shards = "".join(_SHARD.format(host=host) for host in hosts)
         config.write_text(_CONFIG.format(cluster=CLUSTER, shards=shards))
@@ -163,10 +164,10 @@ def new_database() -> str:
 
 
 @contextlib.contextmanager
-def running_cluster(directory: Path) -> Iterator[ClickHouseCluster]:
-    """Run a cluster; skip the test if there is no engine for it."""
+def running_cluster(directory: Path, hosts: Sequence[str] = ()) -> Iterator[ClickHouseCluster]:
+    """Run a cluster at three addresses of this machine; skip the test without an engine for it."""
     fetch_library()
-    cluster = ClickHouseCluster(directory)
+    cluster = ClickHouseCluster(directory, hosts)
     try:
         yield cluster
     finally:

@@ -30,7 +30,7 @@ from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress, ClickHouseHost
 
 TABLE = "organization_entries"
-
+GIVEN_UP_SECONDS = 15
 
 Failing: TypeAlias = Callable[[ClickHouseNode], AbstractContextManager[None]]
 
@@ -86,10 +86,12 @@ async def test_a_shard_that_is_gone_is_unavailable_and_the_others_answer(
     with failing(cluster.nodes[2]):
         for shard, organization in organizations.items():
             if shard == 2:
+                # It is given up after a second, not after ClickHouse's half minute.
                 with pytest.raises(Unavailable):
-                    await kinds(clickhouse, organization)
+                    await asyncio.wait_for(kinds(clickhouse, organization), GIVEN_UP_SECONDS)
+                inserting = append(clickhouse, organization, 2, "b")
                 with pytest.raises(Unavailable):
-                    await append(clickhouse, organization, 2, "b")
+                    await asyncio.wait_for(inserting, GIVEN_UP_SECONDS)
             else:
                 assert await append(clickhouse, organization, 2, "b")
                 assert await kinds(clickhouse, organization) == ["a", "b"]
@@ -160,6 +162,46 @@ async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
                 pass
         assert "\n" not in str(caught.value)
         assert "wrong" not in str(caught.value)
+
+
+async def test_what_a_node_refuses_later_is_unavailable_and_the_next_answer_is_whole(
+    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+) -> None:
+    organizations = await shards(clickhouse)
+    assert await append(clickhouse, organizations[2], 1)
+    # The password was changed.
+    address = cluster.address(clickhouse.layout.database)
+    refused = HttpClickHouse.at(address, "changed since")
+    with pytest.raises(Unavailable):
+        await kinds(refused, organizations[2])
+    with pytest.raises(Unavailable):
+        await append(refused, organizations[2], 2)
+    await refused.close()
+    # No memory is left.
+    with pytest.raises(Unavailable):
+        await clickhouse.query(
+            f"SELECT groupArray(number) FROM numbers(10000000) AS numbers,"
+            f" {clickhouse.layout.reads(TABLE)} AS entries",
+            settings={"max_memory_usage": 10_000_000},
+        )
+    # It takes too long.
+    with pytest.raises(DeadlineExceeded):
+        await clickhouse.query(
+            f"SELECT sum(sipHash64(number)) FROM numbers(1000000000000) AS numbers,"
+            f" {clickhouse.layout.reads(TABLE)} AS entries",
+            seconds=1,
+        )
+    # The tables of one node are older.
+    older = clickhouse.nodes[2]
+    local = clickhouse.layout.local(TABLE)
+    await older.command(f"ALTER TABLE {local} RENAME COLUMN kind TO sort")
+    with pytest.raises(Unavailable):
+        await kinds(clickhouse, organizations[2])
+    with pytest.raises(Unavailable):
+        await append(clickhouse, organizations[2], 2)
+    await older.command(f"ALTER TABLE {local} RENAME COLUMN sort TO kind")
+    assert await append(clickhouse, organizations[2], 2)
+    assert await kinds(clickhouse, organizations[2]) == ["a", "a"]
 
 
 async def test_tables_of_a_later_version_are_left_alone(

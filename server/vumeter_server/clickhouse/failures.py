@@ -15,7 +15,8 @@ _log = structlog.get_logger(__name__)
 _UNAVAILABLE: Final = frozenset(
     {
         3,  # UNEXPECTED_END_OF_FILE: a node ended meanwhile
-        32,  # ATTEMPT_TO_READ_AFTER_EOF: the same
+        16,  # NO_SUCH_COLUMN_IN_TABLE: the schema of a node that is inserted into is older
+        32,  # ATTEMPT_TO_READ_AFTER_EOF: a node ended meanwhile
         47,  # UNKNOWN_IDENTIFIER: the schema of a node is older
         60,  # UNKNOWN_TABLE: the same
         81,  # UNKNOWN_DATABASE: the same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,15 @@ async def clickhouse(clickhouse_cluster: ClickHouseCluster) -> AsyncIterator[Cli
         yield opened
 
 
-@pytest.fixture
-def servers(clickhouse: ClickHouse) -> list[ClickHouseMetricStore]:
+@pytest.fixture(params=[0, 3_600_000_000], ids=["clocks in step", "clocks an hour apart"])
+def servers(request: pytest.FixtureRequest, clickhouse: ClickHouse) -> list[ClickHouseMetricStore]:
     """Four servers, of which two ask the same node."""
     nodes = [*clickhouse.nodes, clickhouse.nodes[0]]
-    return [ClickHouseMetricStore(node, lambda: NOON_US) for node in nodes]
+    times = [NOON_US + number * request.param for number in range(len(nodes))]
+    return [
+        ClickHouseMetricStore(node, partial(int, now_us))
+        for node, now_us in zip(nodes, times, strict=True)
+    ]
 
 
 async def record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -132,17 +133,17 @@ class HttpClickHouse:
         self, table: str, rows: pa.Table, *, token: str, seconds: float | None = None
     ) -> None:
         """Insert rows of one shard as one block."""
-        data = memoryview(encode_block(rows))
+        data = encode_block(rows)
         settings = {**_OF_INSERTS, "insert_deduplication_token": token}
         if self._quorum:
             settings |= {"insert_quorum": self._quorum, "insert_quorum_parallel": 1}
 
         async def ask(client: AsyncClient) -> None:
-            # Bytes would be sent again after a broken connection; a view of them is not.
+            # Bytes would be sent again after a broken connection; a file that was read is not.
             await client.raw_insert(
                 table,
                 rows.column_names,
-                insert_block=data,  # type: ignore[arg-type]
+                insert_block=io.BytesIO(data),
                 settings=settings,
                 fmt="ArrowStream",
             )

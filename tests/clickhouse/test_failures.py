@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-import pyarrow as pa
 import pytest
 from tests.clickhouse.cluster import (
     CLUSTER,
@@ -17,19 +16,16 @@ from tests.clickhouse.cluster import (
     ClickHouseNode,
     hung,
     killed,
-    new_database,
 )
+from tests.clickhouse.entries import TABLE, append, kinds, shards
 from tests.effort import tries
 
-from vumeter_server.clickhouse import ClickHouse, ClickHouseError
-from vumeter_server.clickhouse.entry_log import EntryLog
+from vumeter_server.clickhouse import ClickHouseError
 from vumeter_server.clickhouse.http import HttpClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.start_error import StartError
-from vumeter_server.runtime.store_address import ClickHouseAddress, ClickHouseHost
 
-TABLE = "organization_entries"
 GIVEN_UP_SECONDS = 15
 
 Failing: TypeAlias = Callable[[ClickHouseNode], AbstractContextManager[None]]
@@ -46,34 +42,6 @@ async def clickhouse(cluster: ClickHouseCluster) -> AsyncIterator[HttpClickHouse
     """An empty database; the nodes run."""
     async with cluster.clickhouse() as opened:
         yield opened
-
-
-def block(organization: int, kind: str = "a") -> pa.Table:
-    return pa.table({"organization": pa.array([organization], pa.int64()), "kind": [kind]})
-
-
-async def append(clickhouse: ClickHouse, organization: int, seq: int, kind: str = "a") -> bool:
-    log = EntryLog(clickhouse, TABLE, {"organization": "Int64"})
-    now, rows = asyncio.get_running_loop().time(), block(organization, kind)
-    return await log.append({"organization": organization}, seq, rows, read_at=now)
-
-
-async def kinds(clickhouse: ClickHouse, organization: int) -> list[str]:
-    found = await clickhouse.query(
-        f"SELECT kind FROM {clickhouse.layout.reads(TABLE)}"
-        " WHERE organization = {organization:Int64} ORDER BY seq",
-        {"organization": organization},
-    )
-    return list(found.column("kind").to_pylist())
-
-
-async def shards(clickhouse: ClickHouse) -> dict[int, int]:
-    """Return for each shard an organization that is on it."""
-    found = await clickhouse.query(
-        "SELECT cityHash64(organization) % 3 AS shard, min(organization) AS its_organization"
-        " FROM (SELECT toInt64(number) AS organization FROM numbers(1, 100)) GROUP BY shard"
-    )
-    return {row["shard"]: row["its_organization"] for row in found.to_pylist()}
 
 
 @pytest.mark.parametrize("failing", [killed, hung])
@@ -135,35 +103,6 @@ async def test_nobody_answers(cluster: ClickHouseCluster, clickhouse: HttpClickH
     assert await append(clickhouse, organizations[0], 1)
 
 
-async def test_a_server_starts_while_a_node_is_down_if_the_tables_are_there(
-    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
-) -> None:
-    organizations = await shards(clickhouse)
-    with killed(cluster.nodes[2]):
-        async with opened_clickhouse(cluster.address(clickhouse.layout.database), "") as another:
-            assert await append(another, organizations[0], 1)
-        with pytest.raises(StartError, match="cannot be reached, and its tables have to be made"):
-            async with opened_clickhouse(cluster.address(new_database()), ""):
-                pass
-
-
-async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
-    cluster: ClickHouseCluster,
-) -> None:
-    address = cluster.address(new_database())
-    cases = [
-        (address, "wrong", "refuses user default or the password"),
-        (with_(address, hosts=address.hosts[:2]), "", "names 2 of the 3 nodes"),
-        (with_(address, cluster="nowhere"), "", "the nodes know no cluster nowhere"),
-    ]
-    for described, password, problem in cases:
-        with pytest.raises(StartError, match=problem) as caught:
-            async with opened_clickhouse(described, password):
-                pass
-        assert "\n" not in str(caught.value)
-        assert "wrong" not in str(caught.value)
-
-
 async def test_what_a_node_refuses_later_is_unavailable_and_the_next_answer_is_whole(
     cluster: ClickHouseCluster, clickhouse: HttpClickHouse
 ) -> None:
@@ -202,17 +141,6 @@ async def test_what_a_node_refuses_later_is_unavailable_and_the_next_answer_is_w
     await older.command(f"ALTER TABLE {local} RENAME COLUMN sort TO kind")
     assert await append(clickhouse, organizations[2], 2)
     assert await kinds(clickhouse, organizations[2]) == ["a", "a"]
-
-
-async def test_tables_of_a_later_version_are_left_alone(
-    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
-) -> None:
-    for node in clickhouse.nodes:
-        local = clickhouse.layout.local("schema_versions")
-        await node.command(f"INSERT INTO {local} SETTINGS async_insert = 0 VALUES (9999, 0)")
-    with pytest.raises(StartError, match="of a later vumeter: version 9999"):
-        async with opened_clickhouse(cluster.address(clickhouse.layout.database), ""):
-            pass
 
 
 async def test_a_query_whose_caller_has_gone_stops_on_all_nodes(
@@ -289,18 +217,3 @@ async def test_writers_race_while_the_storing_node_is_killed(
     stored = {row["seq"]: row["kind"] for row in rows}
     assert acknowledged
     assert {seq: stored.get(seq) for seq in acknowledged} == acknowledged
-
-
-def with_(
-    address: ClickHouseAddress,
-    *,
-    hosts: tuple[ClickHouseHost, ...] | None = None,
-    cluster: str | None = None,
-) -> ClickHouseAddress:
-    """Return the address with something else in it."""
-    return ClickHouseAddress(
-        user=address.user,
-        hosts=hosts or address.hosts,
-        database=address.database,
-        cluster=cluster or address.cluster,
-    )

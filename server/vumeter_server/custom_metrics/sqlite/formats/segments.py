@@ -244,20 +244,20 @@ def segments_of(
 
 
 def delete_segments(
-    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
 ) -> None:
-    """Delete the segments of a day up to number `through`, but not their sessions."""
-    delete_columns(connection, organization_id, day, 0, through)
-    delete_days(connection, organization_id, day, through)
+    """Delete the segments of a day from number `first` to `last`, but not their sessions."""
+    delete_columns(connection, organization_id, day, first, last)
+    delete_days(connection, organization_id, day, first, last)
 
 
 def delete_days(
-    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
 ) -> None:
-    """Take the segments of a day up to number `through` out of the list of those there are."""
+    """Take segments of a day out of the list of those there are: numbers `first` to `last`."""
     connection.execute(
-        "DELETE FROM metric_days WHERE organization_id = ? AND day = ? AND part <= ?",
-        (organization_id, day, through),
+        "DELETE FROM metric_days WHERE organization_id = ? AND day = ? AND part BETWEEN ? AND ?",
+        (organization_id, day, first, last),
     )
 
 

@@ -1,8 +1,12 @@
-"""Compaction: the segments of a day become one, and neighbouring days get a common rollup."""
+"""Compaction: segments of a day become one, and neighbouring days get a common rollup."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +15,6 @@ from vumeter_server.custom_metrics.distributions import joined as join_distribut
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
-    EVERY_PART,
     check_together,
     read_columns,
     read_distributions,
@@ -20,7 +23,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
-    delete_day,
+    delete_segments_with_rollups,
     of_distributions,
 )
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
@@ -28,67 +31,121 @@ from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label
 from vumeter_server.custom_metrics.sqlite.rollups.compacted import CompactedRollup, NewRollup
 from vumeter_server.sqlite.library import sqlite3
 
+# So many segments become one.
 COMPACT_AT_SEGMENTS = 8
+# A day of more points has several segments, so that the memory and the transaction of whatever
+# reads or writes one are bounded, and no point is written again without end.
+MAX_POINTS: Final = 1 << 20
+_NEVER: Final = 2**62
 
 
-def days_due(connection: sqlite3.Connection, *, segments: int) -> list[tuple[int, int]]:
-    """Return organizations and days with at least `segments` segments, or with older rollups.
-
-    Those are of an earlier version, and without minima and maxima.
-    """
-    return connection.execute(
-        "SELECT organization_id, day FROM metric_days GROUP BY organization_id, day"
-        " HAVING count(*) >= ? OR min(summed) = 0 OR min(has_extremes) = 0"
-        " ORDER BY organization_id, day",
-        (segments,),
-    ).fetchall()
-
-
-def days_without_rollups(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-    """Return organizations and days with a segment that was written before there were rollups."""
-    return connection.execute(
-        "SELECT DISTINCT organization_id, day FROM metric_days WHERE summed = 0"
-        " ORDER BY organization_id, day"
-    ).fetchall()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class CompactedDay:
-    """What compacting a day writes: one segment in the place of all up to its number."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentRange:
+    """The segments of a day from number `first` to `last`."""
 
     organization_id: int
     day: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Segment:
+    """One segment: its number, its points, and whether its rollups are those of this version."""
+
     part: int
+    points: int
+    has_rollups: bool = True
+
+
+def due(connection: sqlite3.Connection, *, segments: int | None) -> list[SegmentRange]:
+    """Return what should become one segment each: so many of a day, or those with older rollups.
+
+    Those are of an earlier version, and without minima and maxima. With `segments` of None it is
+    only those that were written before there were rollups.
+    """
+    lacks_rollups = "summed = 0" if segments is None else "summed = 0 OR has_extremes = 0"
+    rows = connection.execute(
+        f"SELECT organization_id, day, part, points, NOT ({lacks_rollups}) FROM metric_days"  # noqa: S608 - of two texts
+        " WHERE (organization_id, day) IN (SELECT organization_id, day FROM metric_days"
+        " GROUP BY organization_id, day HAVING count(*) >= ?1 OR count(*) >= 2 AND sum(points) > ?2"
+        f" OR max({lacks_rollups})) ORDER BY organization_id, day, part",
+        (_NEVER, _NEVER) if segments is None else (segments, MAX_POINTS),
+    )
+    found = []
+    for (organization_id, day), of_day in itertools.groupby(rows, key=itemgetter(0, 1)):
+        of_segments = [
+            _Segment(part=part, points=points, has_rollups=bool(has_rollups))
+            for _, _, part, points, has_rollups in of_day
+        ]
+        groups = list(_groups(of_segments))
+        for group in groups:
+            # Nothing is added any more to a group that another one follows.
+            at_segments = segments if group is groups[-1] else segments and 2
+            is_long = at_segments is not None and len(group) >= at_segments
+            if is_long or not all(each.has_rollups for each in group):
+                found.append(
+                    SegmentRange(
+                        organization_id=organization_id,
+                        day=day,
+                        first=group[0].part,
+                        last=group[-1].part,
+                    )
+                )
+    return found
+
+
+def _groups(segments: Iterable[_Segment]) -> Iterator[list[_Segment]]:
+    """Divide the segments of a day, from the oldest on, into groups of at most `MAX_POINTS`."""
+    group: list[_Segment] = []
+    for each in segments:
+        if group and sum(of_group.points for of_group in group) + each.points > MAX_POINTS:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CompactedSegments:
+    """What compacting segments writes: one, with the number of the last, in the place of all."""
+
+    segments: SegmentRange
     rows: FlushedRows
 
 
-def prepare_day(snapshot: Snapshot, day: int) -> CompactedDay | None:
-    """Read all segments of a day and join them, without the points of deleted metrics.
+def prepare(snapshot: Snapshot, segments: SegmentRange) -> CompactedSegments | None:
+    """Read segments and join them, without the points of deleted metrics.
 
-    None while a deletion is under way, which finds points by the numbers of their segments.
+    None if they are no longer there, and while a deletion is under way, which finds points by the
+    numbers of their segments.
     """
     if under_way(snapshot):
         return None
-    part, summed, flushed_us = snapshot.connection.execute(
+    day, first, last = segments.day, segments.first, segments.last
+    newest, summed, flushed_us = snapshot.connection.execute(
         "SELECT max(part), max(summed), max(sealed_us) FROM metric_days"
-        " WHERE organization_id = ? AND day = ?",
-        (snapshot.organization_id, day),
+        " WHERE organization_id = ? AND day = ? AND part BETWEEN ? AND ?",
+        (snapshot.organization_id, day, first, last),
     ).fetchone()
-    points = join_day(snapshot, day)
+    if newest != last:
+        return None
+    points = join_segments(snapshot, segments)
     rows = FlushedRows()
     if len(points.metrics):
         add_segment(
             rows,
             snapshot,
             day,
-            part,
+            last,
             metrics=points.metrics,
             columns=points.columns,
             flushed_us=flushed_us,
             summed=summed + 1,
             distributions=points.distributions,
         )
-    return CompactedDay(organization_id=snapshot.organization_id, day=day, part=part, rows=rows)
+    return CompactedSegments(segments=segments, rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -115,13 +172,13 @@ class DayOfPoints:
         )
 
 
-def join_day(snapshot: Snapshot, day: int, before_part: int = EVERY_PART) -> DayOfPoints:
-    """Read the segments of a day with smaller numbers, without the points of deleted metrics."""
+def join_segments(snapshot: Snapshot, segments: SegmentRange) -> DayOfPoints:
+    """Read segments of a day, without the points of deleted metrics."""
     metrics: list[Array] = [np.empty(0, np.int64)]
     columns: dict[Kind, list[Array]] = {kind: [] for kind in Kind}
     distributions: list[tuple[Distributions | None, int]] = []
     for metric in sorted(snapshot.metrics.names):
-        joined, of_metric = _joined(snapshot, metric, day, before_part)
+        joined, of_metric = _joined(snapshot, metric, segments)
         order = np.argsort(joined[Kind.TIME], kind="stable")
         metrics.append(np.full(len(order), metric))
         distributions.append((of_metric and of_metric.taken(order, len(order)), len(order)))
@@ -136,23 +193,20 @@ def join_day(snapshot: Snapshot, day: int, before_part: int = EVERY_PART) -> Day
 
 
 def _joined(
-    snapshot: Snapshot, metric: int, day: int, before_part: int
+    snapshot: Snapshot, metric: int, segments: SegmentRange
 ) -> tuple[dict[Kind, Array], Distributions | None]:
-    """Return every column of a metric's day; raises StorageDamaged if a part of one is missing."""
+    """Return every column of a metric; raises StorageDamaged if a part of one is missing."""
+    days = segments.day, segments.day + 1
+    numbers = {"after_part": segments.first - 1, "before_part": segments.last + 1}
     found = {
         kind: read_columns(
-            snapshot.connection,
-            snapshot.organization_id,
-            metric,
-            kind,
-            (day, day + 1),
-            before_part=before_part,
+            snapshot.connection, snapshot.organization_id, metric, kind, days, **numbers
         )
         for kind in Kind
     }
     for column in found.values():
         check_together(found[Kind.VALUE], column)
-    distributions = _read_distributions(snapshot, metric, (day, day + 1), before_part=before_part)
+    distributions = _read_distributions(snapshot, metric, days, **numbers)
     columns = {
         kind: np.concatenate(list(of_kind.values())) if of_kind else np.empty(0, np.int64)
         for kind, of_kind in found.items()
@@ -161,10 +215,11 @@ def _joined(
     return columns, join_distributions(parts)
 
 
-def apply_day(connection: sqlite3.Connection, compacted_day: CompactedDay) -> None:
+def apply(connection: sqlite3.Connection, compacted_segments: CompactedSegments) -> None:
     """Put the one segment in the place of those that it was made of."""
-    delete_day(connection, compacted_day.organization_id, compacted_day.day, compacted_day.part)
-    compacted_day.rows.insert(connection)
+    of = compacted_segments.segments
+    delete_segments_with_rollups(connection, of.organization_id, of.day, of.first, of.last)
+    compacted_segments.rows.insert(connection)
 
 
 def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | None:

@@ -27,7 +27,11 @@ from vumeter_server.custom_metrics.sqlite.formats.segments import (
 from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.maintenance import deletion_rows
-from vumeter_server.custom_metrics.sqlite.maintenance.compaction import DayOfPoints, join_day
+from vumeter_server.custom_metrics.sqlite.maintenance.compaction import (
+    DayOfPoints,
+    SegmentRange,
+    join_segments,
+)
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
     add_segment,
@@ -159,7 +163,10 @@ class RewrittenDay:
 def rewrite(snapshot: Snapshot, day: int, condemned: Condemned, number: int) -> RewrittenDay | None:
     """Make the rows of a day without its condemned points; None if it has none."""
     organization_id = snapshot.organization_id
-    points = join_day(snapshot, day, before_part=number)
+    points = join_segments(
+        snapshot,
+        SegmentRange(organization_id=organization_id, day=day, first=0, last=number - 1),
+    )
     mask = condemned.mask(day, points)
     if not mask.any():
         return None
@@ -245,7 +252,7 @@ def apply(
 ) -> None:
     """List the segments that were written again in the place of those before: at once, for all."""
     for day, listed in days:
-        delete_days(connection, organization_id, day, number - 1)
+        delete_days(connection, organization_id, day, 0, number - 1)
         compacted.unlist_day(connection, organization_id, day)
         if listed is not None:
             SegmentRows(days=[listed]).insert(connection)

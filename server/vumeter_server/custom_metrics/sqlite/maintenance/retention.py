@@ -20,7 +20,9 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
     write_state,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import delete_day
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
+    delete_segments_with_rollups,
+)
 from vumeter_server.sqlite.library import sqlite3
 
 PAGES_AT_ONCE = 500
@@ -60,7 +62,7 @@ def drop_day(
         "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?",
         [(organization_id, code, day) for code in sessions],
     )
-    delete_day(connection, organization_id, day, EVERY_PART)
+    delete_segments_with_rollups(connection, organization_id, day, 0, EVERY_PART)
     drop_sessions(connection, organization_id, sessions, forget_sessions)
     state = read_state(connection, organization_id)
     # The prefix sums of readers hold the day; they are read again.

@@ -12,6 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
 from vumeter_server.custom_metrics.sqlite.maintenance import compaction, erasure, flush, retention
+from vumeter_server.custom_metrics.sqlite.maintenance.compaction import SegmentRange
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_work import PointDeletions
 from vumeter_server.custom_metrics.sqlite.maintenance.flush_lag import FlushLag
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
@@ -112,8 +113,8 @@ class MetricMaintenance:
     async def flush(self, *, everything: bool = False) -> None:
         """Flush the logs that are long, compact the days that have many segments, compute rollups.
 
-        With `everything` all logs are flushed, and every day becomes one segment. Raises
-        StorageDamaged at its end, as `do_what_is_due` does.
+        With `everything` all logs are flushed, and every day becomes as few segments as there may
+        be. Raises StorageDamaged at its end, as `do_what_is_due` does.
         """
         await self._past_damage(self.deletions.finish_all())
         await self._flush_logs(everything=everything)
@@ -123,16 +124,16 @@ class MetricMaintenance:
         self._tell_damage()
 
     async def upgrade(self, on_progress: Callable[[int, int], None]) -> None:
-        """Compute rollups of the days that an earlier version flushed, one transaction per day.
+        """Compute rollups of the days that an earlier version flushed, one transaction per segment.
 
         `on_progress` gets how many of how many days are done. What was done is not done again.
         """
-        days = await self._readers.run(compaction.days_without_rollups, heavy=True)
-        for done, (organization_id, day) in enumerate(days):
-            on_progress(done, len(days))
-            await self._compact_day(organization_id, day)
-        if days:
-            on_progress(len(days), len(days))
+        due = await self._readers.run(partial(compaction.due, segments=None), heavy=True)
+        for done, segments in enumerate(due):
+            on_progress(done, len(due))
+            await self._compact_segments(segments)
+        if due:
+            on_progress(len(due), len(due))
 
     async def drop_expired(self) -> None:
         """Drop the days that are older than they are kept."""
@@ -240,9 +241,9 @@ class MetricMaintenance:
 
     async def _compact(self, *, everything: bool) -> None:
         read = self._readers.run
-        segments = 2 if everything else compaction.COMPACT_AT_SEGMENTS
-        for organization_id, day in await read(partial(compaction.days_due, segments=segments)):
-            await self._past_damage(self._compact_day(organization_id, day))
+        at_segments = 2 if everything else compaction.COMPACT_AT_SEGMENTS
+        for segments in await read(partial(compaction.due, segments=at_segments)):
+            await self._past_damage(self._compact_segments(segments))
         today = self._clock() // DAY_US
         for organization_id, level, block in await read(partial(compacted.due, today=today)):
             await self._past_damage(self._compact_rollups(organization_id, level, block))
@@ -255,13 +256,15 @@ class MetricMaintenance:
             if new is not None:
                 await self._writer.run(partial(compacted.write, new=new))
 
-    async def _compact_day(self, organization_id: int, day: int) -> None:
+    async def _compact_segments(self, segments: SegmentRange) -> None:
         async with self.deletions.lock:
-            compacted_day = await self._query(
-                organization_id, partial(compaction.prepare_day, day=day)
+            compacted_segments = await self._query(
+                segments.organization_id, partial(compaction.prepare, segments=segments)
             )
-            if compacted_day is not None:
-                await self._writer.run(partial(compaction.apply_day, compacted_day=compacted_day))
+            if compacted_segments is not None:
+                await self._writer.run(
+                    partial(compaction.apply, compacted_segments=compacted_segments)
+                )
 
     async def _past_damage(self, work: Coroutine[Any, Any, None]) -> None:
         """Do one part of the work; what is damaged there keeps no other part from being done."""

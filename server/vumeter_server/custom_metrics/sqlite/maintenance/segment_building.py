@@ -162,10 +162,10 @@ def session_rows(
     ]
 
 
-def delete_day(
-    connection: sqlite3.Connection, organization_id: int, day: int, through: int
+def delete_segments_with_rollups(
+    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
 ) -> None:
-    """Delete segments of a day up to number `through` with their rollups, not their sessions."""
-    delete_segments(connection, organization_id, day, through)
-    delete_rollups(connection, organization_id, day, through)
+    """Delete segments of a day from number `first` to `last`, not their sessions."""
+    delete_segments(connection, organization_id, day, first, last)
+    delete_rollups(connection, organization_id, day, last, first=first)
     compacted.delete_of_day(connection, organization_id, day)

@@ -29,6 +29,7 @@ NAMES: Final = (
     "m0022_audit",
     "m0023_sign_in",
     "m0024_labels_and_starts",
+    "m0025_dropped_days",
 )
 """The modules of this package that migrate, in order."""
 MIGRATION_SET: Final = "vumeter"

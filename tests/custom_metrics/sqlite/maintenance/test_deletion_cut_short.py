@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,28 +19,15 @@ from tests.conformance.custom_metrics.factories import (
 )
 from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
+from tests.custom_metrics.sqlite.maintenance.ending import ends_after, everything, problems
 from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.maintenance import deletion, deletion_work
-from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.errors import Unavailable
-from vumeter_server.sqlite import open_database
-from vumeter_server.sqlite.writer import Writer
 
 # Between two transactions after which a deletion ends.
 APART = tries(3, 1)
-SESSIONS = [f"session_{number}" for number in range(40)]
-
-
-def everything(practice: Practice) -> list[Any]:
-    """Return all that can be seen."""
-    return [practice.everything(), *(practice.session(name) for name in SESSIONS)]
-
-
-def problems(path: Path) -> list[str]:
-    """Return what `vumeter db check` finds."""
-    return open_database(path / "vumeter.db").read(lambda c: list(find_problems(c)))
 
 
 @pytest.fixture
@@ -50,23 +36,6 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deletion, "BYTES_AT_ONCE", 40_000)
     monkeypatch.setattr(deletion_work, "ROWS_AT_ONCE", 40)
     monkeypatch.setattr(deletion_work, "SESSIONS_AT_ONCE", 40)
-
-
-@contextlib.contextmanager
-def ends_after(jobs: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Let the writer do so many jobs more, and then no other."""
-    done = [0]
-    run = Writer.run
-
-    async def run_some(self: Writer, job: Callable[..., Any], **more: Any) -> Any:
-        if done[0] == jobs:
-            raise Unavailable("Shutting down")
-        done[0] += 1
-        return await run(self, job, **more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Writer, "run", run_some)
-        yield done
 
 
 def over_days(count: int) -> list[Point]:

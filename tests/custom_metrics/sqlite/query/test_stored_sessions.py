@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRows, read_session_rows
+from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRows
+from vumeter_server.custom_metrics.sqlite.formats.session_rows import read_session_rows
 from vumeter_server.sqlite import open_database
 
 BLOBS = [b"first" * 3, b"second" * 2, b"third"]

@@ -1,18 +1,17 @@
 """The rows of segments: the flushed points of a day, as columns per metric and by session.
 
-Owns the tables `metric_columns`, `metric_days` and `session_points`. A segment is what one flush
-or compaction wrote of a day; its number (`part`) is that of the last batch that it holds.
+Owns the tables `metric_columns`, `metric_days` and `session_points`; `session_rows` reads the last.
+A segment is what one flush or compaction wrote of a day; its number (`part`) is that of the last
+batch that it holds.
 
 There are the segments that `metric_days` lists. Columns and rollups of others are those that a
-deletion of points is preparing or has not cleaned up yet: nobody reads them.
+deletion of points is preparing, or that it or retention has not cleaned up yet: nobody reads them.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.sqlite.formats.columns import (
@@ -28,6 +27,19 @@ from vumeter_server.sqlite.library import sqlite3
 ColumnRow = tuple[int, int, int, int, int, int, bytes]
 SessionRow = tuple[int, int, int, int, bytes]
 DayRow = tuple[int, int, int, int, int, int]
+ColumnKey = tuple[int, int, int]
+"""A metric, a kind of column, and a number of a segment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentRange:
+    """The segments of a day from number `first` to `last`, both included."""
+
+    organization_id: int
+    day: int
+    first: int
+    last: int
+
 
 EVERY_PART = 2**62
 """More than the number of any segment."""
@@ -154,84 +166,6 @@ def columns_do_not_fit() -> StorageDamaged:
     return StorageDamaged(detail="metric_columns: the columns of a segment do not fit together")
 
 
-def read_columns_of_day(
-    connection: sqlite3.Connection, organization_id: int, kind: Kind, day: int
-) -> Iterator[Array]:
-    """Yield one column of every metric on a day."""
-    rows = connection.execute(
-        "SELECT column FROM metric_columns WHERE organization_id = ?1 AND kind = ?2 AND day = ?3"
-        " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
-        " AND part IN (SELECT part FROM metric_days WHERE organization_id = ?1 AND day = ?3)",
-        (organization_id, int(kind), day),
-    )
-    for (column,) in rows:
-        yield decode(column)
-
-
-def read_session_rows(
-    connection: sqlite3.Connection, organization_id: int, session_code: int, most_bytes: int
-) -> list[bytes] | None:
-    """Return what there is of the flushed points of a session, in the order of recording.
-
-    None if they take more than `most_bytes`. Of so much, most is not read.
-    """
-    # SQLite reads a blob as a whole, but its length without it.
-    rows = connection.execute(
-        "SELECT part, day, CASE WHEN length(columns) <= ? THEN columns END FROM session_points"
-        " WHERE organization_id = ? AND session_code = ? ORDER BY part, day",
-        (most_bytes, organization_id, session_code),
-    )
-    found = []
-    for row in rows:
-        most_bytes -= most_bytes + 1 if row[2] is None else len(row[2])
-        if most_bytes < 0:
-            return None
-        found.append(row)
-    return [columns for _, columns in _shown(found, _deletions(connection, organization_id))]
-
-
-def read_all_session_rows(
-    connection: sqlite3.Connection, organization_id: int
-) -> Iterator[tuple[int, int, bytes]]:
-    """Yield session, day and points of all that there is of flushed points by session."""
-    deletions = _deletions(connection, organization_id)
-    rows = connection.execute(
-        "SELECT session_code, part, day, columns FROM session_points WHERE organization_id = ?"
-        " ORDER BY session_code, part, day",
-        (organization_id,),
-    )
-    for session, of_session in itertools.groupby(rows, key=itemgetter(0)):
-        for day, columns in _shown([row[1:] for row in of_session], deletions):
-            yield session, day, columns
-
-
-def _deletions(connection: sqlite3.Connection, organization_id: int) -> dict[int, bool]:
-    """Return the numbers of deletions that are under way, and whether they are applied."""
-    rows = connection.execute(
-        "SELECT batch_number, deleted IS NOT NULL FROM point_deletions"
-        " WHERE organization_id = ? AND is_done = 0",
-        (organization_id,),
-    )
-    return dict(rows.fetchall())
-
-
-def _shown(
-    rows: Sequence[tuple[int, int, bytes]], deletions: Mapping[int, bool]
-) -> Iterator[tuple[int, bytes]]:
-    """Yield day and points of the rows of a session that there are.
-
-    A row with the number of a deletion holds what that leaves of a session's day: it is none until
-    the deletion is applied, and then those before it are none.
-    """
-    latest: dict[int, int] = {}
-    for part, day, _ in rows if deletions else ():
-        if deletions.get(part):
-            latest[day] = max(part, latest.get(day, -1))
-    for part, day, columns in rows:
-        if deletions.get(part, True) and part >= latest.get(day, -1):
-            yield day, columns
-
-
 def segments_of(
     connection: sqlite3.Connection, organization_id: int, first: int, end: int
 ) -> list[tuple[int, int]]:
@@ -243,34 +177,53 @@ def segments_of(
     ).fetchall()
 
 
-def delete_segments(
-    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
-) -> None:
-    """Delete the segments of a day from number `first` to `last`, but not their sessions."""
-    delete_columns(connection, organization_id, day, first, last)
-    delete_days(connection, organization_id, day, first, last)
+def delete_segments(connection: sqlite3.Connection, segments: SegmentRange) -> None:
+    """Delete segments, but not what sessions have of them."""
+    for key in column_keys(connection, segments):
+        delete_column(connection, segments, key)
+    delete_days(connection, segments)
 
 
-def delete_days(
-    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
-) -> None:
-    """Take segments of a day out of the list of those there are: numbers `first` to `last`."""
+def delete_days(connection: sqlite3.Connection, segments: SegmentRange) -> None:
+    """Take segments out of the list of those there are."""
     connection.execute(
         "DELETE FROM metric_days WHERE organization_id = ? AND day = ? AND part BETWEEN ? AND ?",
-        (organization_id, day, first, last),
+        (segments.organization_id, segments.day, segments.first, segments.last),
     )
 
 
-def delete_columns(
-    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
-) -> None:
-    """Delete the columns of the segments of a day from number `first` to `last`.
+def column_keys(connection: sqlite3.Connection, segments: SegmentRange) -> list[ColumnKey]:
+    """Return the metric, kind and segment of each column of segments, listed or not.
 
     Naming every metric and kind lets the primary key find the rows.
     """
-    connection.execute(
-        "DELETE FROM metric_columns WHERE organization_id = ?1"  # noqa: S608 - numbers of ours
+    return connection.execute(
+        "SELECT metric_code, kind, part FROM metric_columns WHERE organization_id = ?1"  # noqa: S608 - numbers of ours
         " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
         f" AND kind IN ({_KINDS}) AND day = ?2 AND part BETWEEN ?3 AND ?4",
-        (organization_id, day, first, last),
+        (segments.organization_id, segments.day, segments.first, segments.last),
+    ).fetchall()
+
+
+def delete_column(
+    connection: sqlite3.Connection, segments: SegmentRange, column: ColumnKey
+) -> None:
+    """Delete one column of segments of a day."""
+    metric, kind, part = column
+    connection.execute(
+        "DELETE FROM metric_columns WHERE organization_id = ? AND metric_code = ? AND kind = ?"
+        " AND day = ? AND part = ?",
+        (segments.organization_id, metric, kind, segments.day, part),
     )
+
+
+def read_sessions(connection: sqlite3.Connection, segments: SegmentRange) -> Iterator[Array]:
+    """Yield the column of sessions of every metric and segment, listed or not."""
+    for metric, kind, part in column_keys(connection, segments):
+        if kind == Kind.SESSION:
+            (column,) = connection.execute(
+                "SELECT column FROM metric_columns WHERE organization_id = ? AND metric_code = ?"
+                " AND kind = ? AND day = ? AND part = ?",
+                (segments.organization_id, metric, kind, segments.day, part),
+            ).fetchone()
+            yield decode(column)

@@ -15,6 +15,7 @@ from vumeter_server.custom_metrics.distributions import joined as join_distribut
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    SegmentRange,
     check_together,
     read_columns,
     read_distributions,
@@ -37,16 +38,6 @@ COMPACT_AT_SEGMENTS = 8
 # reads or writes one are bounded, and no point is written again without end.
 MAX_POINTS: Final = 1 << 20
 _NEVER: Final = 2**62
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SegmentRange:
-    """The segments of a day from number `first` to `last`."""
-
-    organization_id: int
-    day: int
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,8 +208,7 @@ def _joined(
 
 def apply(connection: sqlite3.Connection, compacted_segments: CompactedSegments) -> None:
     """Put the one segment in the place of those that it was made of."""
-    of = compacted_segments.segments
-    delete_segments_with_rollups(connection, of.organization_id, of.day, of.first, of.last)
+    delete_segments_with_rollups(connection, compacted_segments.segments)
     compacted_segments.rows.insert(connection)
 
 

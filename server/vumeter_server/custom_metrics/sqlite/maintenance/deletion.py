@@ -20,6 +20,7 @@ from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     DayRow,
+    SegmentRange,
     SegmentRows,
     SessionRow,
     delete_days,
@@ -29,7 +30,6 @@ from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state
 from vumeter_server.custom_metrics.sqlite.maintenance import deletion_rows
 from vumeter_server.custom_metrics.sqlite.maintenance.compaction import (
     DayOfPoints,
-    SegmentRange,
     join_segments,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
@@ -160,13 +160,15 @@ class RewrittenDay:
     kept_uses: Integers
 
 
+def segments_before(number: int, organization_id: int, day: int) -> SegmentRange:
+    """Return the segments of a day that the deletion of that number takes points from."""
+    return SegmentRange(organization_id=organization_id, day=day, first=0, last=number - 1)
+
+
 def rewrite(snapshot: Snapshot, day: int, condemned: Condemned, number: int) -> RewrittenDay | None:
     """Make the rows of a day without its condemned points; None if it has none."""
     organization_id = snapshot.organization_id
-    points = join_segments(
-        snapshot,
-        SegmentRange(organization_id=organization_id, day=day, first=0, last=number - 1),
-    )
+    points = join_segments(snapshot, segments_before(number, organization_id, day))
     mask = condemned.mask(day, points)
     if not mask.any():
         return None
@@ -252,7 +254,7 @@ def apply(
 ) -> None:
     """List the segments that were written again in the place of those before: at once, for all."""
     for day, listed in days:
-        delete_days(connection, organization_id, day, 0, number - 1)
+        delete_days(connection, segments_before(number, organization_id, day))
         compacted.unlist_day(connection, organization_id, day)
         if listed is not None:
             SegmentRows(days=[listed]).insert(connection)

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.segments import SessionRow, delete_columns
+from vumeter_server.custom_metrics.sqlite.formats.segments import SessionRow
 from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.retention import drop_sessions
-from vumeter_server.custom_metrics.sqlite.rollups import compacted
-from vumeter_server.custom_metrics.sqlite.rollups.rows import delete_rollups
 from vumeter_server.sqlite.library import sqlite3
 
 SessionDay = tuple[int, int]
@@ -63,13 +61,6 @@ def find_written(snapshot: Snapshot, number: int) -> Written:
     return written
 
 
-def clean_day(connection: sqlite3.Connection, organization_id: int, day: int, number: int) -> None:
-    """Delete the segments of a day that the deletion of that number has replaced."""
-    delete_columns(connection, organization_id, day, 0, number - 1)
-    delete_rollups(connection, organization_id, day, number - 1)
-    compacted.clean_up(connection, organization_id, day)
-
-
 def clean_sessions(
     connection: sqlite3.Connection,
     organization_id: int,
@@ -91,12 +82,6 @@ def clean_sessions(
     )
     codes = sorted({code for code, _ in emptied})
     drop_sessions(connection, organization_id, codes, forget_sessions)
-
-
-def undo_day(connection: sqlite3.Connection, organization_id: int, day: int, number: int) -> None:
-    """Delete what a deletion that is not applied has written of a day."""
-    delete_rollups(connection, organization_id, day, number, first=number)
-    delete_columns(connection, organization_id, day, number, number)
 
 
 def undo_sessions(

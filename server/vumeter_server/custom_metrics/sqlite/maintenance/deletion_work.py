@@ -12,7 +12,7 @@ import structlog
 from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.segments import DayRow
+from vumeter_server.custom_metrics.sqlite.formats.segments import DayRow, SegmentRange
 from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion,
     deletion_cleanup,
@@ -27,6 +27,8 @@ from vumeter_server.custom_metrics.sqlite.maintenance.deletion import (
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import FlushedRows
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_removal import remove_segments
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.sqlite import Readers, Writer
@@ -186,13 +188,10 @@ class PointDeletions:
 
     async def _clean_up(self, organization_id: int, number: int, written: Written) -> None:
         for day in written.days:
+            before = deletion.segments_before(number, organization_id, day)
+            await remove_segments(self._writer, self._readers, before)
             await self._writer.run(
-                partial(
-                    deletion_cleanup.clean_day,
-                    organization_id=organization_id,
-                    day=day,
-                    number=number,
-                )
+                partial(compacted.clean_up, organization_id=organization_id, day=day)
             )
         emptied = set(written.emptied)
         for start in range(0, len(written.sessions), SESSIONS_AT_ONCE):
@@ -218,14 +217,10 @@ class PointDeletions:
 
     async def _undo(self, organization_id: int, number: int, written: Written) -> None:
         for day in written.days:
-            await self._writer.run(
-                partial(
-                    deletion_cleanup.undo_day,
-                    organization_id=organization_id,
-                    day=day,
-                    number=number,
-                )
+            written_again = SegmentRange(
+                organization_id=organization_id, day=day, first=number, last=number
             )
+            await remove_segments(self._writer, self._readers, written_again)
         for start in range(0, len(written.sessions), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(

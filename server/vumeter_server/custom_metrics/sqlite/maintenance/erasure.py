@@ -21,6 +21,7 @@ TABLES = (
     "series",
     "labels",
     "point_deletions",
+    "dropped_days",
     "idempotency_keys",
     "rejections",
 )

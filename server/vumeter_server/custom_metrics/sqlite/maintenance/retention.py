@@ -3,7 +3,9 @@
 A day is as old as the last of its points that was flushed, if that is younger than the day itself:
 what is recorded with times long past is kept as long as anything else.
 
-A day goes in one transaction, so that no sum and no session knows of it while another still does.
+A day goes from sight in one short transaction, so that no sum and no session knows of it while
+another still does. Its rows go after that, in steps; the table `dropped_days` says of which days
+some may be left.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ from collections.abc import Callable
 import numpy as np
 
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
-from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART, read_columns_of_day
+from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    SegmentRange,
+    delete_days,
+    read_sessions,
+)
 from vumeter_server.custom_metrics.sqlite.ingest.session_codes import session_hash
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import (
     read_state,
     write_state,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
-    delete_segments_with_rollups,
-)
+from vumeter_server.custom_metrics.sqlite.rollups import compacted
+from vumeter_server.sqlite import check_cancelled
 from vumeter_server.sqlite.library import sqlite3
 
 PAGES_AT_ONCE = 500
@@ -46,37 +51,77 @@ def expired_days(
     return [day for (day,) in rows]
 
 
-def drop_day(
-    connection: sqlite3.Connection,
-    organization_id: int,
-    day: int,
-    forget_sessions: Callable[[int], None],
-) -> None:
-    """Drop a day: its columns, its sums, and what its sessions had of it.
+def hide_day(connection: sqlite3.Connection, organization_id: int, day: int) -> SegmentRange | None:
+    """Let nobody see a day from now on; return its segments, None if it has none.
 
-    Sessions that have nothing left go altogether; then `forget_sessions` gets the organization,
-    whose codes are no longer all good.
+    Its rows are cleaned up afterwards, whatever happens.
     """
-    sessions = _sessions_of_day(connection, organization_id, day)
-    connection.executemany(
-        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?",
-        [(organization_id, code, day) for code in sessions],
+    (through,) = connection.execute(
+        "SELECT max(part) FROM metric_days WHERE organization_id = ? AND day = ?",
+        (organization_id, day),
+    ).fetchone()
+    if through is None:
+        return None
+    dropped = SegmentRange(organization_id=organization_id, day=day, first=0, last=through)
+    delete_days(connection, dropped)
+    compacted.unlist_day(connection, organization_id, day)
+    connection.execute(
+        "INSERT OR REPLACE INTO dropped_days (organization_id, day, through) VALUES (?, ?, ?)",
+        (organization_id, day, through),
     )
-    delete_segments_with_rollups(connection, organization_id, day, 0, EVERY_PART)
-    drop_sessions(connection, organization_id, sessions, forget_sessions)
     state = read_state(connection, organization_id)
     # The prefix sums of readers hold the day; they are read again.
     state.layout += 1
     write_state(connection, organization_id, state)
+    return dropped
 
 
-def _sessions_of_day(connection: sqlite3.Connection, organization_id: int, day: int) -> list[int]:
-    found = read_columns_of_day(connection, organization_id, Kind.SESSION, day)
-    columns = [column.astype(np.int64) for column in found]
+def dropped_days(connection: sqlite3.Connection) -> list[SegmentRange]:
+    """Return the segments of hidden days that may have rows."""
+    rows = connection.execute(
+        "SELECT organization_id, day, through FROM dropped_days ORDER BY organization_id, day"
+    )
+    return [
+        SegmentRange(organization_id=organization_id, day=day, first=0, last=through)
+        for organization_id, day, through in rows
+    ]
+
+
+def sessions_of(connection: sqlite3.Connection, segments: SegmentRange) -> list[int]:
+    """Return the interned ids of the sessions that have points in segments."""
     # They are written plus 1, so that none is 0.
-    codes = np.unique(np.concatenate([np.empty(0, np.int64), *columns])) - 1
-    sessions: list[int] = codes[codes >= 0].tolist()
+    codes = np.empty(0, np.int64)
+    for column in read_sessions(connection, segments):
+        codes = np.union1d(codes, column.astype(np.int64))
+        check_cancelled()
+    sessions: list[int] = (codes[codes > 0] - 1).tolist()
     return sessions
+
+
+def clean_sessions(
+    connection: sqlite3.Connection,
+    segments: SegmentRange,
+    sessions: list[int],
+    forget_sessions: Callable[[int], None],
+) -> None:
+    """Delete what sessions have of segments, and the sessions that have nothing left.
+
+    Then `forget_sessions` gets the organization, whose codes are no longer all good.
+    """
+    connection.executemany(
+        "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?"
+        " AND part <= ?",
+        [(segments.organization_id, code, segments.day, segments.last) for code in sessions],
+    )
+    drop_sessions(connection, segments.organization_id, sessions, forget_sessions)
+
+
+def set_done(connection: sqlite3.Connection, dropped: SegmentRange) -> None:
+    """Say that a hidden day has no rows up to that number."""
+    connection.execute(
+        "DELETE FROM dropped_days WHERE organization_id = ? AND day = ? AND through = ?",
+        (dropped.organization_id, dropped.day, dropped.last),
+    )
 
 
 def drop_sessions(
@@ -85,7 +130,7 @@ def drop_sessions(
     sessions: list[int],
     forget_sessions: Callable[[int], None],
 ) -> None:
-    """Drop those of some sessions that have no points; `forget_sessions` as in `drop_day`."""
+    """Drop those of some sessions that have no points; `forget_sessions` as in `clean_sessions`."""
     in_log = _sessions_of_log(connection, organization_id)
     has_points = "SELECT 1 FROM session_points WHERE organization_id = ? AND session_code = ?"
     dropped = False

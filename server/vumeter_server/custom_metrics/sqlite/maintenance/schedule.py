@@ -11,20 +11,19 @@ import structlog
 from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
+from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRange
 from vumeter_server.custom_metrics.sqlite.maintenance import compaction, erasure, flush, retention
-from vumeter_server.custom_metrics.sqlite.maintenance.compaction import SegmentRange
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_work import PointDeletions
 from vumeter_server.custom_metrics.sqlite.maintenance.flush_lag import FlushLag
+from vumeter_server.custom_metrics.sqlite.maintenance.retention_work import Retention
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.errors import StorageDamaged
-from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
-from vumeter_server.sqlite import Readers, Writer, audit
+from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import erase_some
-from vumeter_server.times.rfc3339 import format_rfc3339
 
 T = TypeVar("T")
 
@@ -65,7 +64,6 @@ class MetricMaintenance:
         self._snapshots = snapshots
         self._clock = clock
         self._deletion_us = deletion_us or self._now_us
-        self._retention_days = retention_days
         self._flush_at_points = flush_at_points
         self._forget_sessions = forget_sessions
         self._maintained_us = 0
@@ -76,6 +74,14 @@ class MetricMaintenance:
             clock,
             flush_log=self._flush_batches,
             flush_long_logs=self._flush_long_logs,
+            forget_sessions=forget_sessions,
+        )
+        self._retention = Retention(
+            writer,
+            readers,
+            days_kept=retention_days,
+            deletion_us=self._deletion_us,
+            lock=self.deletions.lock,
             forget_sessions=forget_sessions,
         )
         self._logs: dict[int, tuple[int, int]] = {}
@@ -97,7 +103,7 @@ class MetricMaintenance:
         Raises StorageDamaged at its end if a part of it met damage; the other parts are done.
         """
         now_us = self._clock()
-        await self._past_damage(self.deletions.finish_all())
+        await self._past_damage(self.finish_what_was_cut_short())
         # Once a day short logs are flushed too, so that retention can drop what they hold.
         is_new_day = now_us // DAY_US != self._maintained_us // DAY_US
         flushed = await self._flush_logs(everything=is_new_day and self._maintained_us > 0)
@@ -116,7 +122,7 @@ class MetricMaintenance:
         With `everything` all logs are flushed, and every day becomes as few segments as there may
         be. Raises StorageDamaged at its end, as `do_what_is_due` does.
         """
-        await self._past_damage(self.deletions.finish_all())
+        await self._past_damage(self.finish_what_was_cut_short())
         await self._flush_logs(everything=everything)
         await self._compact(everything=everything)
         if everything:
@@ -137,39 +143,7 @@ class MetricMaintenance:
 
     async def drop_expired(self) -> None:
         """Drop the days that are older than they are kept."""
-        now_us = self._deletion_us()
-        if now_us is None:
-            return
-        before_day = now_us // DAY_US - self._retention_days
-        for organization_id in await self._readers.run(retention.organizations):
-            days = await self._readers.run(
-                partial(
-                    retention.expired_days, organization_id=organization_id, before_day=before_day
-                )
-            )
-            for day in days:
-                async with self.deletions.lock:
-                    await self._writer.run(
-                        partial(
-                            retention.drop_day,
-                            organization_id=organization_id,
-                            day=day,
-                            forget_sessions=self._forget_sessions,
-                        )
-                    )
-            if days:
-                last_day = format_rfc3339(days[-1] * DAY_US)[:10]
-                await self._writer.run(
-                    partial(
-                        audit.append,
-                        now_us=now_us,
-                        action="retention.drop_days",
-                        actor=SERVER,
-                        organization_id=organization_id,
-                        details={"days": len(days), "last_day": last_day},
-                    )
-                )
-                _log.info("days_dropped", organization_id=organization_id, days=len(days))
+        await self._retention.drop_expired()
 
     async def erase(self, organization_id: int, forget_symbols: Callable[[int], None]) -> None:
         """Erase everything of an organization, in steps; the writer's thread forgets it last."""
@@ -197,6 +171,16 @@ class MetricMaintenance:
         while more:
             # Each step is a transaction of its own, between which others write.
             more = await self._writer.run(retention.vacuum_some)
+
+    async def finish_what_was_cut_short(self) -> None:
+        """Go on with days that are dropped and with deletions, until all are done.
+
+        Raises StorageDamaged at its end, as `do_what_is_due` does.
+        """
+        # A deletion of points would take the columns that say which sessions a dropped day has.
+        await self._past_damage(self._retention.finish_all())
+        await self._past_damage(self.deletions.finish_all())
+        self._tell_damage()
 
     async def _flush_logs(self, *, everything: bool) -> bool:
         at_points = 0 if everything else self._flush_at_points

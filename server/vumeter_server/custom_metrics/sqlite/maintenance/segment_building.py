@@ -18,6 +18,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import (
 )
 from vumeter_server.custom_metrics.sqlite.formats.distributions import encode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
+    SegmentRange,
     SegmentRows,
     SessionRow,
     delete_segments,
@@ -162,10 +163,8 @@ def session_rows(
     ]
 
 
-def delete_segments_with_rollups(
-    connection: sqlite3.Connection, organization_id: int, day: int, first: int, last: int
-) -> None:
-    """Delete segments of a day from number `first` to `last`, not their sessions."""
-    delete_segments(connection, organization_id, day, first, last)
-    delete_rollups(connection, organization_id, day, last, first=first)
-    compacted.delete_of_day(connection, organization_id, day)
+def delete_segments_with_rollups(connection: sqlite3.Connection, segments: SegmentRange) -> None:
+    """Delete segments with their rollups, but not what sessions have of them."""
+    delete_segments(connection, segments)
+    delete_rollups(connection, segments)
+    compacted.delete_of_day(connection, segments.organization_id, segments.day)

@@ -12,7 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
 from vumeter_server.custom_metrics.sqlite.formats.columns import DISTRIBUTION_KIND, Kind, decode
 from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
-from vumeter_server.custom_metrics.sqlite.formats.segments import read_all_session_rows
+from vumeter_server.custom_metrics.sqlite.formats.session_rows import read_all_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state
@@ -110,7 +110,7 @@ class _Check:
         self._values: Counter[tuple[int, int, int]] = Counter()
         self._in_sessions = 0
         self._listed: dict[tuple[int, int], int] = {}
-        # Deletions that are under way leave rows that nobody reads.
+        # Deletions, and days that are dropped, leave rows that nobody reads until they are done.
         self._is_cleaned_up = True
 
     def parts(self) -> list[Callable[[], Iterator[str]]]:
@@ -137,6 +137,8 @@ class _Check:
             (day, part): count
             for day, part, count in self._rows("SELECT day, part, points FROM metric_days")
         }
+        if self._rows("SELECT 1 FROM dropped_days").fetchone():
+            self._is_cleaned_up = False
         state = read_state(self._connection, self._organization_id)
         for number, deleted in self._rows(
             "SELECT batch_number, deleted FROM point_deletions WHERE is_done = 0"

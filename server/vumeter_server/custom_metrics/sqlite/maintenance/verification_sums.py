@@ -20,11 +20,8 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import (
     decode,
 )
 from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
-from vumeter_server.custom_metrics.sqlite.formats.segments import (
-    read_all_session_rows,
-    read_columns,
-    read_distributions,
-)
+from vumeter_server.custom_metrics.sqlite.formats.segments import read_columns, read_distributions
+from vumeter_server.custom_metrics.sqlite.formats.session_rows import read_all_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums_and_extremes
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import of_distributions

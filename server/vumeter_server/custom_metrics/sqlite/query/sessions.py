@@ -18,7 +18,7 @@ from vumeter_server.custom_metrics.distributions import joined as join_distribut
 from vumeter_server.custom_metrics.questions import SessionMetric
 from vumeter_server.custom_metrics.sqlite.cache.organization import OrganizationCache
 from vumeter_server.custom_metrics.sqlite.cache.view import View, with_transaction
-from vumeter_server.custom_metrics.sqlite.formats.segments import read_session_rows
+from vumeter_server.custom_metrics.sqlite.formats.session_rows import read_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import (
     distributions_of_session,
     read_session,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRange
 from vumeter_server.sqlite.library import sqlite3
 
 IntervalRow = tuple[int, int, int, int, bytes]
@@ -34,27 +35,41 @@ class RollupRows:
         connection.executemany(_INSERT_LABELS, self.labels)
 
 
-def delete_rollups(
-    connection: sqlite3.Connection, organization_id: int, day: int, through: int, *, first: int = 0
-) -> None:
-    """Delete the rollups of the segments of a day from number `first` up to number `through`.
+def delete_rollups(connection: sqlite3.Connection, segments: SegmentRange) -> None:
+    """Delete the rollups of segments.
 
     Naming every metric and key lets the primary keys find the rows. The keys are found one after
     the other, since there may be a million labels.
     """
-    where = (organization_id, day, first, through)
+    delete_interval_sums(connection, segments)
+    key: str | None = ""
+    while key is not None and (key := next_key(connection, segments.organization_id, key)):
+        delete_label_sums(connection, segments, key)
+
+
+def delete_interval_sums(connection: sqlite3.Connection, segments: SegmentRange) -> None:
+    """Delete the sums by interval of segments."""
     connection.execute(
         "DELETE FROM metric_cells WHERE organization_id = ?1"
         " AND metric_code IN (SELECT metric_code FROM metrics WHERE organization_id = ?1)"
         " AND day = ?2 AND part BETWEEN ?3 AND ?4",
-        where,
+        (segments.organization_id, segments.day, segments.first, segments.last),
     )
+
+
+def delete_label_sums(connection: sqlite3.Connection, segments: SegmentRange, key: str) -> None:
+    """Delete the sums of segments by the values of one label."""
     connection.execute(
-        "WITH RECURSIVE keys (key) AS ("
-        " SELECT min(key) FROM label_sums WHERE organization_id = ?1 UNION ALL"
-        " SELECT (SELECT min(key) FROM label_sums WHERE organization_id = ?1 AND key > keys.key)"
-        " FROM keys WHERE key IS NOT NULL)"
-        " DELETE FROM label_sums WHERE organization_id = ?1 AND key IN keys"
-        " AND day = ?2 AND part BETWEEN ?3 AND ?4",
-        where,
+        "DELETE FROM label_sums WHERE organization_id = ? AND key = ? AND day = ?"
+        " AND part BETWEEN ? AND ?",
+        (segments.organization_id, key, segments.day, segments.first, segments.last),
     )
+
+
+def next_key(connection: sqlite3.Connection, organization_id: int, after: str) -> str | None:
+    """Return the next label key by which there are sums, in order; None if there is none."""
+    (key,) = connection.execute(
+        "SELECT min(key) FROM label_sums WHERE organization_id = ? AND key > ?",
+        (organization_id, after),
+    ).fetchone()
+    return None if key is None else str(key)

@@ -1,0 +1,16 @@
+"""Days that retention drops in steps."""
+
+from sqlite_utils import Database
+
+
+def migrate(db: Database) -> None:
+    """Create the table of days that nobody sees any more, and of which rows are left."""
+    # What is left is of the segments up to `through`; later ones are of points that came since.
+    db.execute("""
+        CREATE TABLE dropped_days (
+            organization_id INTEGER NOT NULL,
+            day INTEGER NOT NULL,
+            through INTEGER NOT NULL,
+            PRIMARY KEY (organization_id, day)
+        ) STRICT, WITHOUT ROWID
+    """)

@@ -10,18 +10,26 @@ from typing import Any
 import pytest
 from tests.custom_metrics.in_process import NOW_US, InProcess
 
-from vumeter_server.custom_metrics.sqlite.maintenance import compaction
+from vumeter_server.custom_metrics.matchers import Matcher, Operator
+from vumeter_server.custom_metrics.questions import DeleteQuery
+from vumeter_server.custom_metrics.sqlite.maintenance import (
+    compaction,
+    deletion_rows,
+    segment_groups,
+)
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.times.rfc3339 import format_rfc3339
 
 MAX_POINTS = 100
+OF_COMPANY = DeleteQuery(filters=(Matcher("company_id", Operator.EQUAL, ("c0",)),))
 RANGE = {"startDate": "2025-01-01", "endDate": "2026-06-01"}
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """A store whose segments are small."""
-    monkeypatch.setattr(compaction, "MAX_POINTS", MAX_POINTS)
+    monkeypatch.setattr(segment_groups, "MAX_POINTS", MAX_POINTS)
     with InProcess(tmp_path / "vumeter.db") as in_process:
         in_process.new_organization()
         yield in_process
@@ -114,3 +122,32 @@ def test_what_is_due_is_not_compacted_if_it_is_gone_meanwhile(server: InProcess)
     assert sum(left) < 40
     server.run(server.store.maintenance._compact_segments(due))
     assert segments(server) == left
+
+
+def test_a_deletion_writes_a_day_again_in_as_many_segments(server: InProcess) -> None:
+    for number in range(5):
+        record_and_flush(server, 45, 45 * number)
+    compact(server, everything=True)
+    of_company = {"label": "company_id", "op": "=", "value": "c0"}
+    assert server.delete(json.dumps({"filters": [of_company]})) == {"data": {"deleted": 75}}
+    assert segments(server) == [60, 60, 30]
+    compact(server)
+    assert segments(server) == [60, 60, 30]
+
+
+def test_a_deletion_of_an_earlier_version_has_one_number(server: InProcess) -> None:
+    for number in range(3):
+        record_and_flush(server, 90, 90 * number)
+
+    def older(connection: sqlite3.Connection) -> None:
+        number = deletion_rows.add(connection, server.organization_id, OF_COMPANY, NOW_US)
+        connection.execute("DELETE FROM metric_batches WHERE batch_number > ?", (number,))
+        connection.execute("UPDATE point_deletions SET numbers = 1")
+        connection.execute("UPDATE metric_states SET next_batch = ?", (number + 1,))
+
+    server.database.write(older)
+    record_and_flush(server, 30, 270)
+    server.run(server.store.maintenance.do_what_is_due())
+    # What was recorded after it was asked for stays.
+    assert segments(server) == [180, 30]
+    compact(server)

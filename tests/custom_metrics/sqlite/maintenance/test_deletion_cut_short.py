@@ -23,7 +23,11 @@ from tests.custom_metrics.sqlite.maintenance.ending import ends_after, everythin
 from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
-from vumeter_server.custom_metrics.sqlite.maintenance import deletion, deletion_work
+from vumeter_server.custom_metrics.sqlite.maintenance import (
+    deletion_rewriting,
+    deletion_work,
+    segment_groups,
+)
 from vumeter_server.errors import Unavailable
 
 # Between two transactions after which a deletion ends.
@@ -33,7 +37,7 @@ APART = tries(3, 1)
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many transactions of little."""
-    monkeypatch.setattr(deletion, "BYTES_AT_ONCE", 40_000)
+    monkeypatch.setattr(deletion_rewriting, "BYTES_AT_ONCE", 40_000)
     monkeypatch.setattr(deletion_work, "ROWS_AT_ONCE", 40)
     monkeypatch.setattr(deletion_work, "SESSIONS_AT_ONCE", 40)
 
@@ -58,10 +62,13 @@ def record(subject: Subject) -> Practice:
     return practice
 
 
+@pytest.mark.parametrize("max_points", [segment_groups.MAX_POINTS, 20])
 @pytest.mark.usefixtures("small_steps")
 def test_whenever_it_ends_it_is_all_or_nothing_and_is_finished_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_points: int
 ) -> None:
+    # Of a day, one segment or several are written again.
+    monkeypatch.setattr(segment_groups, "MAX_POINTS", max_points)
     clock = SteppedClock()
     with memory(tmp_path / "oracle", clock) as oracle:
         of_oracle = record(oracle)
@@ -108,10 +115,12 @@ def test_whenever_it_ends_it_is_all_or_nothing_and_is_finished_later(
     assert outcomes.count("all") > 10 // APART
 
 
+@pytest.mark.parametrize("max_points", [segment_groups.MAX_POINTS, 20])
 @pytest.mark.usefixtures("small_steps")
 def test_background_work_and_retention_beside_a_half_done_deletion(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_points: int
 ) -> None:
+    monkeypatch.setattr(segment_groups, "MAX_POINTS", max_points)
     clock = SteppedClock()
     for jobs in tries((1, 8, 18), (1, 2, 8, 14, 18, 30)):
         path = tmp_path / str(jobs)

@@ -56,36 +56,44 @@ class _Hidden:
     """Rows of `session_points` that are there, and that nobody is to see.
 
     Attributes:
-        deletions: the numbers of deletions that are under way, and whether they are applied.
+        deletions: the numbers that deletions under way give to rows, and of which of them: None
+            until it is applied.
         dropped: days that retention is dropping, and up to which number.
     """
 
-    deletions: Mapping[int, bool]
+    deletions: Mapping[int, int | None]
     dropped: Mapping[int, int]
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, organization_id: int) -> _Hidden:
         """Read what is hidden of an organization."""
         deletions = connection.execute(
-            "SELECT batch_number, deleted IS NOT NULL FROM point_deletions"
+            "SELECT batch_number, numbers, deleted IS NOT NULL FROM point_deletions"
             " WHERE organization_id = ? AND is_done = 0",
             (organization_id,),
         )
         dropped = connection.execute(
             "SELECT day, through FROM dropped_days WHERE organization_id = ?", (organization_id,)
         )
-        return cls(deletions=dict(deletions.fetchall()), dropped=dict(dropped.fetchall()))
+        return cls(
+            deletions={
+                part: number if is_applied else None
+                for number, numbers, is_applied in deletions
+                for part in range(number, number + numbers)
+            },
+            dropped=dict(dropped.fetchall()),
+        )
 
     def shown(self, rows: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, bytes]]:
         """Yield day and points of the rows of a session that there are.
 
-        A row with the number of a deletion holds what that leaves of a session's day: it is none
-        until the deletion is applied, and then those before it are none.
+        Rows with the numbers of a deletion hold what that leaves of a session's day: there are none
+        until the deletion is applied, and then there are none before.
         """
         latest = {day: through + 1 for day, through in self.dropped.items()}
         for part, day, _ in rows if self.deletions else ():
-            if self.deletions.get(part):
-                latest[day] = max(part, latest.get(day, -1))
+            if (number := self.deletions.get(part)) is not None:
+                latest[day] = max(number, latest.get(day, -1))
         for part, day, columns in rows:
-            if self.deletions.get(part, True) and part >= latest.get(day, -1):
+            if self.deletions.get(part, part) is not None and part >= latest.get(day, -1):
                 yield day, columns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -20,6 +19,7 @@ from vumeter_server.custom_metrics.sqlite.formats.segments import (
     read_columns,
     read_distributions,
 )
+from vumeter_server.custom_metrics.sqlite.maintenance import segment_groups
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
@@ -27,6 +27,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     delete_segments_with_rollups,
     of_distributions,
 )
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import Segment
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
 from vumeter_server.custom_metrics.sqlite.rollups.compacted import CompactedRollup, NewRollup
@@ -34,19 +35,7 @@ from vumeter_server.sqlite.library import sqlite3
 
 # So many segments become one.
 COMPACT_AT_SEGMENTS = 8
-# A day of more points has several segments, so that the memory and the transaction of whatever
-# reads or writes one are bounded, and no point is written again without end.
-MAX_POINTS: Final = 1 << 20
 _NEVER: Final = 2**62
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Segment:
-    """One segment: its number, its points, and whether its rollups are those of this version."""
-
-    part: int
-    points: int
-    has_rollups: bool = True
 
 
 def due(connection: sqlite3.Connection, *, segments: int | None) -> list[SegmentRange]:
@@ -61,41 +50,22 @@ def due(connection: sqlite3.Connection, *, segments: int | None) -> list[Segment
         " WHERE (organization_id, day) IN (SELECT organization_id, day FROM metric_days"
         " GROUP BY organization_id, day HAVING count(*) >= ?1 OR count(*) >= 2 AND sum(points) > ?2"
         f" OR max({lacks_rollups})) ORDER BY organization_id, day, part",
-        (_NEVER, _NEVER) if segments is None else (segments, MAX_POINTS),
+        (_NEVER, _NEVER) if segments is None else (segments, segment_groups.MAX_POINTS),
     )
     found = []
     for (organization_id, day), of_day in itertools.groupby(rows, key=itemgetter(0, 1)):
         of_segments = [
-            _Segment(part=part, points=points, has_rollups=bool(has_rollups))
+            Segment(part=part, points=points, has_rollups=bool(has_rollups))
             for _, _, part, points, has_rollups in of_day
         ]
-        groups = list(_groups(of_segments))
+        groups = list(segment_groups.in_groups(of_segments))
         for group in groups:
             # Nothing is added any more to a group that another one follows.
             at_segments = segments if group is groups[-1] else segments and 2
             is_long = at_segments is not None and len(group) >= at_segments
             if is_long or not all(each.has_rollups for each in group):
-                found.append(
-                    SegmentRange(
-                        organization_id=organization_id,
-                        day=day,
-                        first=group[0].part,
-                        last=group[-1].part,
-                    )
-                )
+                found.append(segment_groups.range_of(group, organization_id, day))
     return found
-
-
-def _groups(segments: Iterable[_Segment]) -> Iterator[list[_Segment]]:
-    """Divide the segments of a day, from the oldest on, into groups of at most `MAX_POINTS`."""
-    group: list[_Segment] = []
-    for each in segments:
-        if group and sum(of_group.points for of_group in group) + each.points > MAX_POINTS:
-            yield group
-            group = []
-        group.append(each)
-    if group:
-        yield group
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

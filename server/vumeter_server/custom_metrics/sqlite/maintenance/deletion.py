@@ -1,50 +1,38 @@
 """Deletion of points: the days concerned are written again without them, in steps nobody sees.
 
 Of a deletion with number `n` all points of batches below `n` are in segments. What is left of each
-day concerned becomes a segment with number `n`, which is no segment until it is listed. Listing
-those of all days, in the place of the segments before, is one short transaction: see
+day concerned becomes segments with numbers from `n` on, which are none until they are listed.
+Listing those of all days, in the place of the segments before, is one short transaction: see
 docs/decisions/0005-deletion.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.questions import DeleteQuery, Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     DayRow,
     SegmentRange,
     SegmentRows,
-    SessionRow,
     delete_days,
 )
-from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
 from vumeter_server.custom_metrics.sqlite.maintenance import deletion_rows
 from vumeter_server.custom_metrics.sqlite.maintenance.compaction import (
     DayOfPoints,
-    join_segments,
-)
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
-    FlushedRows,
-    add_segment,
-    session_rows,
 )
 from vumeter_server.custom_metrics.sqlite.query.matching import PointFilter
 from vumeter_server.custom_metrics.sqlite.query.scan import Scan, Wanted
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
-from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 from vumeter_server.sqlite.library import sqlite3
 
-# So much is written in one transaction, between which others record.
-BYTES_AT_ONCE = 1 << 20
 # So many rows are changed in one transaction, each by its key.
 ROWS_AT_ONCE = 2_000
 # Each of these has rows in several tables.
@@ -139,125 +127,23 @@ def _ranges_us(
     ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class RewrittenDay:
-    """What a deletion leaves of a day.
-
-    Attributes:
-        day: days since the epoch.
-        deleted: how many points it takes.
-        rows: what is written, but for the row that lists the segment.
-        listed: that row; None if no point is left.
-        lost_uses: label uses of the points that it takes.
-        kept_uses: those of the points that are left.
-    """
-
-    day: int
-    deleted: int
-    rows: FlushedRows
-    listed: DayRow | None
-    lost_uses: Integers
-    kept_uses: Integers
-
-
 def segments_before(number: int, organization_id: int, day: int) -> SegmentRange:
     """Return the segments of a day that the deletion of that number takes points from."""
     return SegmentRange(organization_id=organization_id, day=day, first=0, last=number - 1)
-
-
-def rewrite(snapshot: Snapshot, day: int, condemned: Condemned, number: int) -> RewrittenDay | None:
-    """Make the rows of a day without its condemned points; None if it has none."""
-    organization_id = snapshot.organization_id
-    points = join_segments(snapshot, segments_before(number, organization_id, day))
-    mask = condemned.mask(day, points)
-    if not mask.any():
-        return None
-    lost, kept = points.taken(np.flatnonzero(mask)), points.taken(np.flatnonzero(~mask))
-    (flushed_us,) = snapshot.connection.execute(
-        "SELECT max(sealed_us) FROM metric_days WHERE organization_id = ? AND day = ? AND part < ?",
-        (organization_id, day, number),
-    ).fetchone()
-    rows = FlushedRows()
-    if len(kept.metrics):
-        add_segment(
-            rows,
-            snapshot,
-            day,
-            number,
-            metrics=kept.metrics,
-            columns=kept.columns,
-            flushed_us=flushed_us,
-            distributions=kept.distributions,
-        )
-    listed = rows.segments.days.pop() if rows.segments.days else None
-    # Sessions are written plus 1, so that none is 0.
-    sessions = np.unique(lost.columns[Kind.SESSION].astype(np.int64))
-    sessions = sessions[sessions > 0] - 1
-    rows.segments.sessions.extend(_session_rows(snapshot, day, number, kept, sessions))
-    return RewrittenDay(
-        day=day,
-        deleted=len(lost.metrics),
-        rows=rows,
-        listed=listed,
-        lost_uses=_uses_of(snapshot, lost),
-        kept_uses=_uses_of(snapshot, kept),
-    )
-
-
-def _session_rows(
-    snapshot: Snapshot, day: int, number: int, kept: DayOfPoints, sessions: Integers
-) -> list[SessionRow]:
-    """Return a row for each of some sessions: of what is left of it on a day, maybe nothing."""
-    of_session = kept.columns[Kind.SESSION].astype(np.int64) - 1
-    chosen = np.flatnonzero(np.isin(of_session, sessions))
-    points = np.empty(len(chosen), POINT)
-    points["metric"] = kept.metrics[chosen]
-    points["series"] = kept.columns[Kind.SERIES][chosen]
-    points["session"] = of_session[chosen]
-    points["time_us"] = kept.columns[Kind.TIME][chosen].astype(np.int64) + day * DAY_US
-    points["value"] = kept.columns[Kind.VALUE][chosen]
-    organization_id = snapshot.organization_id
-    distributions = kept.taken(chosen).distributions
-    days = np.full(len(points), day)
-    rows = session_rows(organization_id, number, points, days, distributions)
-    emptied = np.setdiff1d(sessions, points["session"])
-    return rows + [(organization_id, code, number, day, NO_POINTS) for code in emptied.tolist()]
-
-
-def _uses_of(snapshot: Snapshot, points: DayOfPoints) -> Integers:
-    columns = {"metric": points.metrics, "series": points.columns[Kind.SERIES]}
-    return snapshot.labels.uses_of(columns)
-
-
-def in_chunks(rows: FlushedRows) -> Iterator[FlushedRows]:
-    """Divide rows into some that are written in one transaction each."""
-    chunk, size = FlushedRows(), 0
-    for of in ("segments", "rollups"):
-        tables: SegmentRows | RollupRows = getattr(rows, of)
-        for table in fields(tables):
-            for row in getattr(tables, table.name):
-                getattr(getattr(chunk, of), table.name).append(row)
-                size += 100 + sum(len(value) for value in row if isinstance(value, bytes))
-                if size >= BYTES_AT_ONCE:
-                    yield chunk
-                    chunk, size = FlushedRows(), 0
-    if size:
-        yield chunk
 
 
 def apply(
     connection: sqlite3.Connection,
     organization_id: int,
     number: int,
-    days: Sequence[tuple[int, DayRow | None]],
+    days: Sequence[tuple[int, list[DayRow]]],
     deleted: int,
 ) -> None:
     """List the segments that were written again in the place of those before: at once, for all."""
     for day, listed in days:
         delete_days(connection, segments_before(number, organization_id, day))
         compacted.unlist_day(connection, organization_id, day)
-        if listed is not None:
-            SegmentRows(days=[listed]).insert(connection)
+        SegmentRows(days=listed).insert(connection)
     state = read_state(connection, organization_id)
     # The caches of readers hold the points; they are read again.
     state.layout += 1

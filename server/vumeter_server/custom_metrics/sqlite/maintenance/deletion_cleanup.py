@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
-from vumeter_server.custom_metrics.sqlite.formats.segments import SessionRow
 from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.custom_metrics.sqlite.maintenance.retention import drop_sessions
 from vumeter_server.sqlite.library import sqlite3
 
+Integers = npt.NDArray[np.int64]
 SessionDay = tuple[int, int]
 """The interned id of a session, and a day since the epoch."""
 
@@ -29,35 +33,33 @@ class Written:
     sessions: list[SessionDay] = field(default_factory=list)
     emptied: list[SessionDay] = field(default_factory=list)
 
-    def add(self, day: int, rows: list[SessionRow]) -> None:
-        """Add a day with what was written of its sessions."""
+    def add(self, day: int, sessions: Integers, emptied: Integers) -> None:
+        """Add a day with the sessions that lost points of it."""
         self.days.append(day)
-        for _, code, _, _, blob in rows:
-            self.add_session(code, day, len(blob))
-
-    def add_session(self, code: int, day: int, size_bytes: int) -> None:
-        """Add the row of a session's day."""
-        self.sessions.append((code, day))
-        if size_bytes == len(NO_POINTS):
-            self.emptied.append((code, day))
+        self.sessions.extend((code, day) for code in sessions.tolist())
+        self.emptied.extend((code, day) for code in emptied.tolist())
 
 
-def find_written(snapshot: Snapshot, number: int) -> Written:
+def find_written(snapshot: Snapshot, found: PointDeletion) -> Written:
     """Find what a deletion has written that was cut short."""
     connection, organization_id = snapshot.connection, snapshot.organization_id
+    numbers = (organization_id, found.number, found.last)
     rows = connection.execute(
-        "SELECT day FROM metric_columns WHERE organization_id = ?1 AND (part = ?2 OR part < ?2 AND"
+        "SELECT day FROM metric_columns WHERE organization_id = ?1"
+        " AND (part BETWEEN ?2 AND ?3 OR part < ?2 AND"
         " NOT EXISTS (SELECT 1 FROM metric_days d WHERE d.organization_id = ?1"
         " AND d.day = metric_columns.day AND d.part = metric_columns.part)) GROUP BY day",
-        (organization_id, number),
+        numbers,
     )
     written = Written(days=[day for (day,) in rows])
     for code, day, size in connection.execute(
         "SELECT session_code, day, length(columns) FROM session_points"
-        " WHERE organization_id = ? AND part = ?",
-        (organization_id, number),
+        " WHERE organization_id = ? AND part BETWEEN ? AND ?",
+        numbers,
     ):
-        written.add_session(code, day, size)
+        written.sessions.append((code, day))
+        if size == len(NO_POINTS):
+            written.emptied.append((code, day))
     return written
 
 
@@ -85,13 +87,13 @@ def clean_sessions(
 
 
 def undo_sessions(
-    connection: sqlite3.Connection, organization_id: int, number: int, sessions: list[SessionDay]
+    connection: sqlite3.Connection, found: PointDeletion, sessions: list[SessionDay]
 ) -> None:
     """Delete what a deletion that is not applied has written of sessions."""
     connection.executemany(
         "DELETE FROM session_points WHERE organization_id = ? AND session_code = ? AND day = ?"
-        " AND part = ?",
-        [(organization_id, code, day, number) for code, day in sessions],
+        " AND part BETWEEN ? AND ?",
+        [(found.organization_id, code, day, found.number, found.last) for code, day in sessions],
     )
 
 

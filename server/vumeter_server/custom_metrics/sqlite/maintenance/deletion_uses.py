@@ -45,14 +45,14 @@ def _with(known: Integers, found: Integers) -> Integers:
     return np.insert(known, places[~is_known], found[~is_known])
 
 
-def gone_uses(snapshot: Snapshot, of_days: Uses, days: Collection[int], number: int) -> list[int]:
+def gone_uses(snapshot: Snapshot, of_days: Uses, days: Collection[int], last: int) -> list[int]:
     """Return the rows of `metric_uses` for those of some uses that no point has any more.
 
     Args:
         snapshot: where to look.
         of_days: uses of points deleted from `days`, and of those left there.
         days: the days that are written again: only later segments of them are looked into.
-        number: that of the deletion.
+        last: the last number of the deletion.
     """
     uses = of_days.gone()
     if not len(uses):
@@ -61,7 +61,7 @@ def gone_uses(snapshot: Snapshot, of_days: Uses, days: Collection[int], number: 
     by_day: dict[int, list[int]] = {}
     rewritten = set(days)
     for day, part in segments_of(snapshot.connection, snapshot.organization_id, 0, 2**62):
-        if day not in rewritten or part > number:
+        if day not in rewritten or part > last:
             by_day.setdefault(day, []).append(part)
     # What was recorded last is most likely to have the same labels.
     last_first = sorted(by_day, reverse=True)

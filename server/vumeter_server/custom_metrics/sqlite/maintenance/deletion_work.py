@@ -22,11 +22,10 @@ from vumeter_server.custom_metrics.sqlite.maintenance import (
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion import (
     ROWS_AT_ONCE,
     SESSIONS_AT_ONCE,
-    RewrittenDay,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_cleanup import Written
+from vumeter_server.custom_metrics.sqlite.maintenance.deletion_days import RewrittenDays
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import FlushedRows
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_removal import remove_segments
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.errors import StorageDamaged
@@ -117,55 +116,43 @@ class PointDeletions:
         organization_id, number = found.organization_id, found.number
         if not is_new:
             written = await self._query(
-                organization_id, partial(deletion_cleanup.find_written, number=number)
+                organization_id, partial(deletion_cleanup.find_written, found=found)
             )
             if found.deleted is not None:
                 await self._clean_up(organization_id, number, written)
                 return found.deleted
-            await self._undo(organization_id, number, written)
+            await self._undo(found, written)
         await self._flush_log(organization_id, number - 1)
         condemned = await self._query(organization_id, partial(deletion.find, query=found.query))
-        written, uses, deleted = Written(), deletion_uses.Uses(), 0
-        listed: list[tuple[int, DayRow | None]] = []
-
-        def rewrite(snapshot: Snapshot, day: int) -> tuple[RewrittenDay, list[FlushedRows]] | None:
-            rewritten = deletion.rewrite(snapshot, day, condemned, number)
-            if rewritten is None:
-                return None
-            uses.add(rewritten.lost_uses, rewritten.kept_uses)
-            return rewritten, list(deletion.in_chunks(rewritten.rows))
-
+        written, deleted = Written(), 0
+        listed: list[tuple[int, list[DayRow]]] = []
+        days = RewrittenDays(self._writer, self._query, self._flush_long_logs, found, condemned)
         for day in condemned.days:
-            await self._flush_long_logs()
-            found_day = await self._query(organization_id, partial(rewrite, day=day))
-            if found_day is None:
-                continue
-            rewritten, chunks = found_day
-            for chunk in chunks:
-                await self._writer.run(chunk.insert)
-            deleted += rewritten.deleted
-            listed.append((day, rewritten.listed))
-            written.add(day, rewritten.rows.segments.sessions)
-        await self._mark_uses(organization_id, number, uses, written.days)
+            of_day = await days.rewrite(day)
+            if of_day is not None:
+                deleted += of_day.deleted
+                listed.append((day, of_day.listed))
+                written.add(day, of_day.sessions, of_day.emptied)
+        await self._mark_uses(found, days.uses, written.days)
         await self._apply(organization_id, number, listed, deleted)
         await self._clean_up(organization_id, number, written)
         _log.info("points_deleted", organization_id=organization_id, points=deleted)
         return deleted
 
     async def _mark_uses(
-        self, organization_id: int, number: int, uses: deletion_uses.Uses, days: list[int]
+        self, found: PointDeletion, uses: deletion_uses.Uses, days: list[int]
     ) -> None:
         codes = await self._query(
-            organization_id,
-            partial(deletion_uses.gone_uses, of_days=uses, days=days, number=number),
+            found.organization_id,
+            partial(deletion_uses.gone_uses, of_days=uses, days=days, last=found.last),
         )
         for start in range(0, len(codes), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(
                     deletion_uses.mark_uses,
-                    organization_id=organization_id,
+                    organization_id=found.organization_id,
                     codes=codes[start : start + ROWS_AT_ONCE],
-                    number=number,
+                    number=found.number,
                 )
             )
 
@@ -173,7 +160,7 @@ class PointDeletions:
         self,
         organization_id: int,
         number: int,
-        listed: Sequence[tuple[int, DayRow | None]],
+        listed: Sequence[tuple[int, list[DayRow]]],
         deleted: int,
     ) -> None:
         await self._writer.run(
@@ -215,18 +202,18 @@ class PointDeletions:
             )
         )
 
-    async def _undo(self, organization_id: int, number: int, written: Written) -> None:
+    async def _undo(self, found: PointDeletion, written: Written) -> None:
+        organization_id, number = found.organization_id, found.number
         for day in written.days:
             written_again = SegmentRange(
-                organization_id=organization_id, day=day, first=number, last=number
+                organization_id=organization_id, day=day, first=number, last=found.last
             )
             await remove_segments(self._writer, self._readers, written_again)
         for start in range(0, len(written.sessions), ROWS_AT_ONCE):
             await self._writer.run(
                 partial(
                     deletion_cleanup.undo_sessions,
-                    organization_id=organization_id,
-                    number=number,
+                    found=found,
                     sessions=written.sessions[start : start + ROWS_AT_ONCE],
                 )
             )
@@ -239,9 +226,9 @@ class PointDeletions:
         if found.deleted is not None:
             return
         written = await self._query(
-            organization_id, partial(deletion_cleanup.find_written, number=number)
+            organization_id, partial(deletion_cleanup.find_written, found=found)
         )
-        await self._undo(organization_id, number, written)
+        await self._undo(found, written)
         await self._writer.run(
             partial(deletion_rows.remove, organization_id=organization_id, number=number)
         )

@@ -27,7 +27,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     delete_segments_with_rollups,
     of_distributions,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import Segment
+from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import Segment, SegmentSpan
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
 from vumeter_server.custom_metrics.sqlite.rollups.compacted import CompactedRollup, NewRollup
@@ -195,14 +195,19 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
     cover = compacted.cover(connection, organization_id, first, end)
     smaller = [each for each in cover.rollups if each.level < level]
     pieces = cover.pieces if len(smaller) == len(cover.rollups) else [(first, end, -1)]
+    spans = [
+        span
+        for piece in pieces
+        for span in segment_groups.spans_of_days(connection, organization_id, *piece)
+    ]
     sums = []
     for metric in sorted(snapshot.metrics.names):
         read = (compacted.read(connection, organization_id, each, metric) for each in smaller)
         parts = [part for part in read if part is not None]
-        for piece in pieces:
+        for span in spans:
             parts += [
                 sum_by(label_sets, values, **of_distributions(values, distributions))
-                for label_sets, values, distributions in _read_days(snapshot, metric, *piece)
+                for label_sets, values, distributions in _read_span(snapshot, metric, span)
             ]
         if parts:
             sums.append((metric, merge_by_label_set(parts)))
@@ -213,22 +218,18 @@ def prepare_rollup(snapshot: Snapshot, level: int, block: int) -> NewRollup | No
     )
 
 
-def _read_days(
-    snapshot: Snapshot, metric: int, first: int, end: int, after_part: int
+def _read_span(
+    snapshot: Snapshot, metric: int, span: SegmentSpan
 ) -> list[tuple[Array, Array, Distributions | None]]:
+    numbers = {"after_part": span.after_part, "before_part": span.before_part}
     label_sets, values = (
         read_columns(
-            snapshot.connection,
-            snapshot.organization_id,
-            metric,
-            kind,
-            (first, end),
-            after_part=after_part,
+            snapshot.connection, snapshot.organization_id, metric, kind, span.days, **numbers
         )
         for kind in (Kind.SERIES, Kind.VALUE)
     )
     check_together(values, label_sets)
-    distributions = _read_distributions(snapshot, metric, (first, end), after_part=after_part)
+    distributions = _read_distributions(snapshot, metric, span.days, **numbers)
     return [
         (label_sets[key], of_segment, distributions.get(key)) for key, of_segment in values.items()
     ]

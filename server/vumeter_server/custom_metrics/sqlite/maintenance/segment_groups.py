@@ -1,12 +1,14 @@
-"""Which segments of a day become one: as many as make no large one."""
+"""Which segments become one, or are read at once: so many that memory stays bounded."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Final
 
-from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRange
+from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART, SegmentRange
 from vumeter_server.sqlite.library import sqlite3
 
 # A day of more points has several segments, so that the memory and the transaction of whatever
@@ -61,3 +63,48 @@ def groups_of_day(connection: sqlite3.Connection, segments: SegmentRange) -> lis
     )
     groups = in_groups(Segment(part=part, points=points) for part, points in rows)
     return [range_of(group, segments.organization_id, segments.day) for group in groups]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentSpan:
+    """Segments that are read at once: those of some days with numbers between two others."""
+
+    days: tuple[int, int]
+    after_part: int
+    before_part: int = EVERY_PART
+
+
+def spans_of_days(
+    connection: sqlite3.Connection, organization_id: int, first: int, end: int, after_part: int
+) -> list[SegmentSpan]:
+    """Divide the segments of days [first, end) with greater numbers into spans, in order.
+
+    Days of few points are read together, and a day of many points in several spans.
+    """
+    rows = connection.execute(
+        "SELECT day, part, points FROM metric_days WHERE organization_id = ?"
+        " AND day >= ? AND day < ? AND part > ? ORDER BY day, part",
+        (organization_id, first, end, after_part),
+    )
+    spans: list[SegmentSpan] = []
+    room = 0
+    for day, of_day in itertools.groupby(rows, key=itemgetter(0)):
+        groups = list(in_groups(Segment(part=part, points=points) for _, part, points in of_day))
+        points = sum(each.points for each in groups[0])
+        if len(groups) > 1:
+            spans += [
+                SegmentSpan(
+                    days=(day, day + 1),
+                    after_part=group[0].part - 1,
+                    before_part=group[-1].part + 1,
+                )
+                for group in groups
+            ]
+            room = 0
+        elif points <= room:
+            spans[-1] = replace(spans[-1], days=(spans[-1].days[0], day + 1))
+            room -= points
+        else:
+            spans.append(SegmentSpan(days=(day, day + 1), after_part=after_part))
+            room = MAX_POINTS - points
+    return spans

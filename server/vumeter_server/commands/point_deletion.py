@@ -46,7 +46,7 @@ class SqlitePointAdministration:
         return finished(
             self._database,
             outcome,
-            lambda: self._with_store(lambda store: store.maintenance.finish_what_was_cut_short()),
+            lambda: self._with_store(lambda store: store.maintenance.deletions.finish_all()),
         )
 
     def _with_store(self, work: Callable[[SqliteMetricStore], Coroutine[Any, Any, T]]) -> T:

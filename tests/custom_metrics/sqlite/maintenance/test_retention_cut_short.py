@@ -20,7 +20,12 @@ from tests.conformance.custom_metrics.factories import (
 )
 from tests.conformance.custom_metrics.samples import OF_COMPANY, spread
 from tests.custom_metrics.points import Point
-from tests.custom_metrics.sqlite.maintenance.ending import ends_after, everything, problems
+from tests.custom_metrics.sqlite.maintenance.ending import (
+    SESSIONS,
+    ends_after,
+    everything,
+    problems,
+)
 from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
@@ -140,10 +145,23 @@ def test_what_was_cut_short_leaves_no_row(tmp_path: Path, monkeypatch: pytest.Mo
             with ends_after(jobs, monkeypatch), contextlib.suppress(Unavailable):
                 subject.run(subject.drop())
             assert rows_of_dropped(path) > 0
+            practice.record(*points(30, NOON_US))
             assert isinstance(subject.store, SqliteMetricStore)
-            # An organization's deletion of points meets the day that is half gone.
-            practice.delete_points(OF_COMPANY)
+            subject.run(subject.store.maintenance._flush_logs(everything=True))
+            before = [practice.session(name) for name in SESSIONS]
+            # A deletion of points writes the day again of which rows are left.
+            assert practice.delete_points(OF_COMPANY) > 6
+            after = [practice.session(name) for name in SESSIONS]
+            assert after == [
+                [each for each in session if "c1" not in each[2].values()] for session in before
+            ]
+        assert problems(path) == []
         with sqlite(path, clock) as subject:
-            subject.maintain()
+            assert isinstance(subject.store, SqliteMetricStore)
+            subject.run(subject.store.maintenance.do_what_is_due())
+            again = Practice(subject, practice.organization_id, practice.name)
+            assert [again.session(name) for name in SESSIONS] == after
+            clock.now_us += LATER_US
+            subject.run(subject.drop())
             assert rows_of_dropped(path) == 0
         assert problems(path) == []

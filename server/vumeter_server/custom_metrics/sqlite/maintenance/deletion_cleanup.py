@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats.segments import SegmentRange
 from vumeter_server.custom_metrics.sqlite.formats.sessions import NO_POINTS
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import PointDeletion
 from vumeter_server.custom_metrics.sqlite.maintenance.retention import drop_sessions
@@ -61,6 +62,18 @@ def find_written(snapshot: Snapshot, found: PointDeletion) -> Written:
         if size == len(NO_POINTS):
             written.emptied.append((code, day))
     return written
+
+
+def replaced_segments(connection: sqlite3.Connection, before: SegmentRange) -> SegmentRange:
+    """Return the segments that a deletion has replaced, of those before it.
+
+    What retention has dropped of the day is none of them: it needs the columns to clean up.
+    """
+    row = connection.execute(
+        "SELECT through FROM dropped_days WHERE organization_id = ? AND day = ?",
+        (before.organization_id, before.day),
+    ).fetchone()
+    return before if row is None else replace(before, first=row[0] + 1)
 
 
 def clean_sessions(

@@ -175,8 +175,13 @@ class PointDeletions:
 
     async def _clean_up(self, organization_id: int, number: int, written: Written) -> None:
         for day in written.days:
-            before = deletion.segments_before(number, organization_id, day)
-            await remove_segments(self._writer, self._readers, before)
+            replaced = await self._readers.run(
+                partial(
+                    deletion_cleanup.replaced_segments,
+                    before=deletion.segments_before(number, organization_id, day),
+                )
+            )
+            await remove_segments(self._writer, self._readers, replaced)
             await self._writer.run(
                 partial(compacted.clean_up, organization_id=organization_id, day=day)
             )

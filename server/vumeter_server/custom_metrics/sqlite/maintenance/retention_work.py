@@ -39,7 +39,7 @@ class Retention:
         """Take what the work needs.
 
         `deletion_us` returns the time by which old data may be deleted, None while that is not
-        known; `lock` is held while a day is taken out of the list, and its sessions are cleaned up.
+        known; `lock` is held while a day is taken out of the list.
         """
         self._writer = writer
         self._readers = readers
@@ -90,9 +90,8 @@ class Retention:
             await self._clean_up(dropped)
 
     async def _clean_up(self, dropped: SegmentRange) -> None:
-        # The columns say which sessions these are: nothing else may remove them before.
-        async with self._lock:
-            await self._clean_sessions(dropped)
+        # The columns say which sessions these are, and go after these.
+        await self._clean_sessions(dropped)
         await remove_segments(self._writer, self._readers, dropped)
         await self._writer.run(
             partial(compacted.clean_up, organization_id=dropped.organization_id, day=dropped.day)

@@ -103,7 +103,8 @@ class MetricMaintenance:
         Raises StorageDamaged at its end if a part of it met damage; the other parts are done.
         """
         now_us = self._clock()
-        await self._past_damage(self.finish_what_was_cut_short())
+        await self._past_damage(self._retention.finish_all())
+        await self._past_damage(self.deletions.finish_all())
         # Once a day short logs are flushed too, so that retention can drop what they hold.
         is_new_day = now_us // DAY_US != self._maintained_us // DAY_US
         flushed = await self._flush_logs(everything=is_new_day and self._maintained_us > 0)
@@ -122,7 +123,8 @@ class MetricMaintenance:
         With `everything` all logs are flushed, and every day becomes as few segments as there may
         be. Raises StorageDamaged at its end, as `do_what_is_due` does.
         """
-        await self._past_damage(self.finish_what_was_cut_short())
+        await self._past_damage(self._retention.finish_all())
+        await self._past_damage(self.deletions.finish_all())
         await self._flush_logs(everything=everything)
         await self._compact(everything=everything)
         if everything:
@@ -171,16 +173,6 @@ class MetricMaintenance:
         while more:
             # Each step is a transaction of its own, between which others write.
             more = await self._writer.run(retention.vacuum_some)
-
-    async def finish_what_was_cut_short(self) -> None:
-        """Go on with days that are dropped and with deletions, until all are done.
-
-        Raises StorageDamaged at its end, as `do_what_is_due` does.
-        """
-        # A deletion of points would take the columns that say which sessions a dropped day has.
-        await self._past_damage(self._retention.finish_all())
-        await self._past_damage(self.deletions.finish_all())
-        self._tell_damage()
 
     async def _flush_logs(self, *, everything: bool) -> bool:
         at_points = 0 if everything else self._flush_at_points

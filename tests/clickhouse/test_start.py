@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from tests.clickhouse.cluster import ClickHouseCluster, killed, new_database
 from tests.clickhouse.entries import append, shards
 
-from vumeter_server.clickhouse.http import HttpClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress, ClickHouseHost
 
 
-@pytest.fixture
-def cluster(clickhouse_cluster: ClickHouseCluster) -> ClickHouseCluster:
-    """A cluster of which nodes are down now and then."""
-    return clickhouse_cluster
-
-
-@pytest.fixture
-async def clickhouse(cluster: ClickHouseCluster) -> AsyncIterator[HttpClickHouse]:
-    """A database with the tables of this version; the nodes run."""
-    async with cluster.clickhouse() as opened:
-        yield opened
-
-
 async def test_a_server_starts_while_a_node_is_down_if_the_tables_are_there(
-    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+    clickhouse_cluster: ClickHouseCluster,
 ) -> None:
-    organizations = await shards(clickhouse)
-    with killed(cluster.nodes[2]):
-        async with opened_clickhouse(cluster.address(clickhouse.layout.database), "") as another:
-            assert await append(another, organizations[0], 1)
-        with pytest.raises(StartError, match="cannot be reached, and its tables have to be made"):
-            async with opened_clickhouse(cluster.address(new_database()), ""):
-                pass
+    cluster = clickhouse_cluster
+    async with cluster.clickhouse() as clickhouse:
+        organizations = await shards(clickhouse)
+        address = cluster.address(clickhouse.layout.database)
+        with killed(cluster.nodes[2]):
+            async with opened_clickhouse(address, "") as another:
+                assert await append(another, organizations[0], 1)
+            no_tables = "cannot be reached, and its tables have to be made"
+            with pytest.raises(StartError, match=no_tables):
+                async with opened_clickhouse(cluster.address(new_database()), ""):
+                    pass
 
 
 async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
-    cluster: ClickHouseCluster,
+    clickhouse_cluster: ClickHouseCluster,
 ) -> None:
-    address = cluster.address(new_database())
+    address = clickhouse_cluster.address(new_database())
     cases = [
         (address, "wrong", "refuses user default or the password"),
         (with_(address, hosts=address.hosts[:2]), "", "names 2 of the 3 nodes"),
@@ -57,14 +45,16 @@ async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
 
 
 async def test_tables_of_a_later_version_are_left_alone(
-    cluster: ClickHouseCluster, clickhouse: HttpClickHouse
+    clickhouse_cluster: ClickHouseCluster,
 ) -> None:
-    for node in clickhouse.nodes:
-        local = clickhouse.layout.local("schema_versions")
-        await node.command(f"INSERT INTO {local} SETTINGS async_insert = 0 VALUES (9999, 0)")
-    with pytest.raises(StartError, match="of a later vumeter: version 9999"):
-        async with opened_clickhouse(cluster.address(clickhouse.layout.database), ""):
-            pass
+    async with clickhouse_cluster.clickhouse() as clickhouse:
+        address = clickhouse_cluster.address(clickhouse.layout.database)
+        for node in clickhouse.nodes:
+            local = clickhouse.layout.local("schema_versions")
+            await node.command(f"INSERT INTO {local} SETTINGS async_insert = 0 VALUES (9999, 0)")
+        with pytest.raises(StartError, match="of a later vumeter: version 9999"):
+            async with opened_clickhouse(address, ""):
+                pass
 
 
 def with_(

@@ -5,8 +5,9 @@ import { Choice, Field, Panel } from "./panel.js";
 import { COMPARED, FUNCTIONS, OPERATORS, SYSTEM_LABELS, TOPS, defaultFunction, metricText, writeFilters } from "./query.js";
 import { RangeFields, StepField } from "./rangefields.js";
 
+/** `tags` are the values of each label; null until they are known, when no label can be chosen yet. */
 export function Builder({ query, range, state, names, tags, set }) {
-  const labels = [...Object.keys(tags), ...SYSTEM_LABELS];
+  const labels = tags && [...Object.keys(tags), ...SYSTEM_LABELS];
   const chosen = query.metrics.map(({ fn, name }) => metricText(fn, name));
   const replaced = (n, text) => set({ m: chosen.map((each, index) => (index === n ? text : each)) });
   return html`<${Panel} title="Query" class="builder">
@@ -47,9 +48,9 @@ function nextMetric(names, metrics) {
 }
 
 function Groups({ group, labels, set }) {
-  const left = labels.filter((each) => !group.includes(each));
+  const left = (labels ?? []).filter((each) => !group.includes(each));
   return html`
-    <${Field} label="Group by"><select value="" disabled=${group.length >= 5} onChange=${(event) => set({ group: [...group, event.target.value] })}>
+    <${Field} label="Group by"><select value="" disabled=${!labels || group.length >= 5} onChange=${(event) => set({ group: [...group, event.target.value] })}>
       <option value="">${group.length ? "and by …" : "nothing"}</option>${left.map((each) => html`<option key=${each}>${each}</option>`)}
     </select></${Field}>
     ${group.length > 0 && html`<ul class="chips">${group.map((each) => html`<li key=${each} class="chip">${each}<button aria-label="Do not group by ${each}" onClick=${() => set({ group: group.filter((other) => other !== each) })}>✕</button></li>`)}</ul>`}`;
@@ -75,7 +76,7 @@ function Filters({ filters, labels, tags, set }) {
           <datalist id="values">${(tags[draft.label] ?? []).map((each) => html`<option key=${each} value=${each} />`)}</datalist>
           <button class="main">Filter</button><button type="button" class="plain" onClick=${() => setDraft(null)}>Cancel</button>
         </form>`
-      : html`<div><button class="plain add" disabled=${filters.length >= 20} onClick=${() => setDraft({ op: "is", label: labels[0], value: "" })}>+ Filter</button></div>`}`;
+      : html`<div><button class="plain add" disabled=${!labels || filters.length >= 20} onClick=${() => setDraft({ op: "is", label: labels[0], value: "" })}>+ Filter</button></div>`}`;
 }
 
 function focusOnce(element) {

@@ -20,6 +20,7 @@ const emptyOften = (known) => (known?.length === 0 ? 2 : 30);
 export function MetricsPage({ title, state, zone, set }) {
   const known = useAnswer(request("organization", "v1/custom-metrics/metrics"), { every: emptyOften, read: ({ data }) => data });
   const tags = useAnswer(request("organization", "v1/custom-metrics/tags"), { read: ({ data }) => data });
+  const failed = known.error ? known : tags;
   const query = readQuery(state);
   const range = readRange(state, zone, "7d");
   const names = known.data ?? [];
@@ -30,8 +31,8 @@ export function MetricsPage({ title, state, zone, set }) {
   if (known.data?.length === 0) return html`<div class="head"><h1>${title}</h1></div><${FirstPoint} />`;
   return html`
     <div class="head"><h1>${title}</h1></div>
-    ${known.error && html`<${Failure} error=${known.error} again=${known.again} />`}
-    <${Builder} query=${query} range=${range} state=${state} names=${names} tags=${tags.data ?? {}} set=${set} />
+    ${failed.error && html`<${Failure} error=${failed.error} again=${failed.again} />`}
+    <${Builder} query=${query} range=${range} state=${state} names=${names} tags=${tags.data} set=${set} />
     ${range.problem ? html`<p class="error" role="alert">${range.problem}</p>` : query.metrics.length > 0 && html`<${Answers} query=${query} range=${range} zone=${zone} names=${names} set=${set} />`}`;
 }
 

@@ -85,7 +85,8 @@ class Keyboard:
 
     def tab_to(self, role: str, name: str) -> None:
         wanted = self._page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
-        wanted.wait_for()
+        # What is not there yet can neither be chosen nor be come to.
+        expect(wanted).to_be_enabled()
         for _ in range(60):
             self._page.keyboard.press("Tab")
             if wanted.evaluate("each => each === document.activeElement"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from tests.dashboard.browser import Visitor
 from tests.dashboard.conftest import Visit
 from tests.stack import ADMIN_TOKEN, Stack, start_stack
@@ -159,3 +159,31 @@ def test_no_data_is_a_gap_and_not_zero(visit: Visit, nobody: NewKey, demo: Stack
     ((_, calls, before, change, wait, *_),) = visitor.cells("The whole range")
     assert (calls, before, change, wait) == ("1", "–", "–", "5 ms n=1")
     expect(visitor.page.locator("td.pale")).to_have_count(1)
+
+
+def test_labels_can_be_chosen_once_they_are_known(visit: Visit, demo_key: NewKey) -> None:
+    visitor = visit()
+    held: list[Route] = []
+    labels = "**/v1/custom-metrics/tags*"
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route(labels, hold)
+    visitor.open("#/metrics?m=sum:faq_query")
+    visitor.sign_in(demo_key.bearer)
+    expect(visitor.panel("faq_query · sum").locator(".chart")).to_be_visible()
+    adding = visitor.page.get_by_role("button", name="+ Filter")
+    expect(visitor.choice("Group by")).to_be_disabled()
+    expect(adding).to_be_disabled()
+    held.pop().fulfill(status=503, json={"code": 14, "message": "Labels are away."})
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Labels are away.")
+    with visitor.page.expect_request(labels):
+        visitor.page.get_by_role("button", name="Try again").click()
+    expect(visitor.choice("Group by")).to_be_disabled()
+    held.pop().continue_()
+    expect(visitor.page.get_by_role("alert")).to_have_count(0)
+    visitor.choice("Group by").select_option("topic")
+    expect(visitor.page.get_by_role("button", name="Do not group by topic")).to_be_visible()
+    adding.click()
+    expect(visitor.choice("Label").locator("option").first).to_have_text("branch_id")

@@ -130,6 +130,7 @@ def test_the_keyboard_alone_suffices(visit: Visit, demo_key: NewKey) -> None:
 
 
 def test_where_the_focus_is_can_be_seen(analyst: Visitor) -> None:
+    analyst.panel("The whole range").locator("tbody tr").first.wait_for()
     analyst.page.keyboard.press("Tab")
     for _ in range(12):
         analyst.page.keyboard.press("Tab")

@@ -52,19 +52,33 @@ def find_leftovers(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{table}: {count:,} rows are of an organization that was deleted"
 
 
-def erase_some(connection: sqlite3.Connection, table: str, organization_id: int) -> bool:
-    """Erase some rows that an organization has in a table; False if none is left."""
+def erase_some(
+    connection: sqlite3.Connection,
+    table: str,
+    organization_id: int,
+    *,
+    metric_code: int | None = None,
+) -> bool:
+    """Erase some rows that an organization has in a table; False if none is left.
+
+    With `metric_code`, only those of one metric.
+    """
     by_place = connection.execute(
         "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)
     ).fetchall()
     key = ", ".join(name for (name,) in by_place)
+    of_metric = "" if metric_code is None else " AND metric_code = ?"
     # Names of the schema, nothing from outside.
     erase = (
         f"DELETE FROM {table} WHERE ({key}) IN"  # noqa: S608
-        f" (SELECT {key} FROM {table} WHERE organization_id = ? LIMIT ?)"
+        f" (SELECT {key} FROM {table} WHERE organization_id = ?{of_metric} LIMIT ?)"
     )
+    whose = (organization_id,) if metric_code is None else (organization_id, metric_code)
+    # A row may be as large as a segment: how many are quickly erased is found out.
+    rows = 1
     end = time.monotonic() + SECONDS_AT_ONCE
-    while connection.execute(erase, (organization_id, _ROWS_AT_ONCE)).rowcount == _ROWS_AT_ONCE:
+    while connection.execute(erase, (*whose, rows)).rowcount == rows:
         if time.monotonic() > end:
             return True
+        rows = min(2 * rows, _ROWS_AT_ONCE)
     return False

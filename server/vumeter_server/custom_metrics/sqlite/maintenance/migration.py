@@ -20,10 +20,14 @@ from vumeter_server.custom_metrics.sqlite.formats.series_states import (
 )
 from vumeter_server.custom_metrics.sqlite.ingest.batches import Recorder
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import write_state
-from vumeter_server.custom_metrics.sqlite.maintenance.administration import forget_metric
+from vumeter_server.custom_metrics.sqlite.maintenance.administration import (
+    METRIC_TABLES,
+    hide_metric,
+)
 from vumeter_server.custom_metrics.sqlite.query.labels import read_metric_infos
 from vumeter_server.sqlite import Readers, Writer
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.organization_rows import erase_some
 
 
 class SqliteMetricMigration:
@@ -86,10 +90,17 @@ class SqliteMetricMigration:
 
     async def forget_metric(self, organization_id: int, name: str) -> None:
         """Delete a metric with its points and its type."""
-        await self._writer.run(
-            partial(forget_metric, organization_id=organization_id, name=name),
+        code = await self._writer.run(
+            partial(hide_metric, organization_id=organization_id, name=name),
             rolled_back=lambda: self._recorder.forget(organization_id),
         )
+        if code is None:
+            return
+        for table in METRIC_TABLES:
+            while await self._writer.run(
+                partial(erase_some, table=table, organization_id=organization_id, metric_code=code)
+            ):
+                pass
 
     async def recordings(
         self, organization_id: int, after: str, most: int

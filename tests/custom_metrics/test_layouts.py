@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.custom_metrics.cases import canonical
 from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.oracle import Oracle
+from tests.custom_metrics.sqlite.few_as_many import let_few_be_many
 from tests.custom_metrics.strategies import Point, Query, recordings_with_queries
 from tests.effort import tries
 
@@ -24,6 +25,8 @@ ANYWHERE = {
     "endDate": "2025-06-11T21:52:00Z",
     "timezone": "Asia/Kolkata",
 }
+# Many bounds within the same intervals.
+A_DAY = {**ANYWHERE, "endDate": "2025-04-04T09:00:30Z"}
 QUERIES: list[Query] = [
     ("/v1/custom-metrics/names", {}),
     ("/v1/custom-metrics/aggregate", DAILY),
@@ -40,6 +43,7 @@ QUERIES: list[Query] = [
     ("/v1/custom-metrics/timeseries", {**ANYWHERE, "metricName": "m_gauge", "step": "1h"}),
     ("/v1/custom-metrics/timeseries", {**ANYWHERE, "metricName": "m_counter", "step": "2d"}),
     ("/v1/custom-metrics/timeseries", {**ANYWHERE, "metricName": "m_histogram", "step": "1d"}),
+    ("/v1/custom-metrics/timeseries", {**A_DAY, "metricName": "m_counter", "step": "1m"}),
 ]
 
 
@@ -79,7 +83,12 @@ def ask(server: InProcess) -> list[str]:
     return [canonical(server.get(path, query)) for path, query in QUERIES]
 
 
-def test_every_state_of_the_layout_answers_as_the_oracle(server: InProcess) -> None:
+@pytest.mark.parametrize("are_many", [False, True], ids=["few points", "many points"])
+def test_every_state_of_the_layout_answers_as_the_oracle(
+    server: InProcess, are_many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if are_many:
+        let_few_be_many(monkeypatch)
     oracle = Oracle()
     for step in range(6):
         # Each lot has points of all days: late ones for days that are flushed already.

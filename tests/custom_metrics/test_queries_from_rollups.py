@@ -16,6 +16,7 @@ from tests.custom_metrics.in_process import NOW_US, InProcess
 from tests.custom_metrics.older_rollups import leave_out_extremes
 from tests.custom_metrics.oracle import Oracle
 from tests.custom_metrics.query_strategies import rollup_queries
+from tests.custom_metrics.sqlite.few_as_many import let_few_be_many
 from tests.custom_metrics.strategies import SCENES, many_points
 
 
@@ -26,13 +27,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
         yield in_process
 
 
+@pytest.mark.parametrize("are_many", [False, True], ids=["few points", "many points"])
 @given(st.data())
 @settings(
     deadline=None,
     max_examples=6,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_answers_are_the_oracles(server: InProcess, data: st.DataObject) -> None:
+def test_answers_are_the_oracles(
+    server: InProcess, monkeypatch: pytest.MonkeyPatch, are_many: bool, data: st.DataObject
+) -> None:
+    if are_many:
+        let_few_be_many(monkeypatch)
     scene = data.draw(st.sampled_from(SCENES))
     seed = data.draw(st.integers(0, 1_000))
     bodies = data.draw(st.lists(rollup_queries(scene), min_size=1, max_size=2))

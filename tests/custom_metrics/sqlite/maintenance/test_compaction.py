@@ -12,10 +12,10 @@ from tests.custom_metrics.in_process import NOW_US, InProcess
 
 from vumeter_server.custom_metrics.matchers import Matcher, Operator
 from vumeter_server.custom_metrics.questions import DeleteQuery
+from vumeter_server.custom_metrics.sqlite.formats import segment_groups
 from vumeter_server.custom_metrics.sqlite.maintenance import (
     compaction,
     deletion_rows,
-    segment_groups,
 )
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
 from vumeter_server.sqlite.library import sqlite3

@@ -23,10 +23,10 @@ from tests.custom_metrics.sqlite.maintenance.ending import ends_after, everythin
 from tests.effort import tries
 
 from vumeter_server.custom_metrics.sqlite import SqliteMetricStore
+from vumeter_server.custom_metrics.sqlite.formats import segment_groups
 from vumeter_server.custom_metrics.sqlite.maintenance import (
     deletion_rewriting,
     deletion_work,
-    segment_groups,
 )
 from vumeter_server.errors import Unavailable
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.effort import tries
 
-from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART
-from vumeter_server.custom_metrics.sqlite.maintenance import segment_groups
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import (
+from vumeter_server.custom_metrics.sqlite.formats import segment_groups
+from vumeter_server.custom_metrics.sqlite.formats.segment_groups import (
     SegmentSpan,
     spans_of_days,
 )
+from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART
 from vumeter_server.sqlite.library import sqlite3
 
 MAX_POINTS = 100

@@ -10,10 +10,16 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
+from vumeter_server.custom_metrics.sqlite.cache.edge_points import EdgePoints
 from vumeter_server.custom_metrics.sqlite.cache.head import Batches, Head, in_interval
 from vumeter_server.custom_metrics.sqlite.cache.label_index import UsedLabels
 from vumeter_server.custom_metrics.sqlite.cache.label_tables import Labels
-from vumeter_server.custom_metrics.sqlite.cache.period_sums import NO_HEAD, HeadAtCuts, sums_between
+from vumeter_server.custom_metrics.sqlite.cache.period_sums import (
+    NO_HEAD,
+    HeadAtCuts,
+    sums_at_edges,
+    sums_between,
+)
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Periods
 from vumeter_server.custom_metrics.sqlite.cache.unit_cache import (
@@ -181,6 +187,12 @@ class OrganizationCache:
             if points is None or not view.is_current:
                 points = self._point_sums(view, codes, periods.cut_days, is_shared)
             head = self._head_at_cuts(view, periods, is_shared)
+            if points is None:
+                snapshot = with_transaction(view)
+                edges = EdgePoints(
+                    snapshot.connection, self._organization_id, codes, periods.cut_intervals
+                )
+                return sums_at_edges(intervals, edges.of, head.points, codes, periods)
             return sums_between(intervals, points, head, codes, periods)
 
     def _head_at_cuts(self, view: View, periods: Periods, is_shared: bool) -> HeadAtCuts:
@@ -194,18 +206,23 @@ class OrganizationCache:
 
     def _point_sums(
         self, view: View, codes: Sequence[int], days: Sequence[int], is_shared: bool
-    ) -> list[UnitSums]:
-        """Return the flushed points of some days, from the cache or from their segments."""
+    ) -> list[UnitSums] | None:
+        """Return the flushed points of some days, from the cache or from their segments.
+
+        None if there are too many of them.
+        """
         each = []
         for unit in units_of(codes, days) if days else ():
             sums = None
             if is_shared:
                 sums = self._points.get(unit)
             if sums is None or not sums.codes.issuperset(codes):
+                connection = with_transaction(view).connection
                 # What comes in the place of something has the metrics of that, too.
-                wanted = set(codes) | ((sums.codes & view.metrics.names.keys()) if sums else set())
-                snapshot = with_transaction(view)
-                sums = read_unit(snapshot.connection, snapshot.organization_id, unit, wanted)
+                before = sums.codes & view.metrics.names.keys() if sums else set()
+                sums = read_unit(connection, self._organization_id, unit, codes, before)
+                if sums is None:
+                    return None
                 if is_shared:
                     self._points.put(sums)
             each.append(sums)

@@ -7,7 +7,7 @@ not, what each period has at its edges is summed point by point.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -24,12 +24,17 @@ from vumeter_server.custom_metrics.sqlite.cache.point_sums import PointSums, key
 from vumeter_server.custom_metrics.sqlite.cache.prefix_sums import Cube, PrefixSums
 from vumeter_server.custom_metrics.sqlite.cache.ranges import Edge, Periods
 from vumeter_server.custom_metrics.sqlite.cache.unit_cache import UnitSums
-from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US
-from vumeter_server.custom_metrics.sqlite.rollups.intervals import CELL_US, as_matrix
+from vumeter_server.custom_metrics.sqlite.rollups.intervals import (
+    CELL_US,
+    CELLS_A_DAY,
+    as_matrix,
+)
 
 Floats = npt.NDArray[np.float64]
 HeadOfInterval = Callable[[int], HeadPoints]
 """Returns the points of the head in a rollup interval."""
+PointsOfInterval = Callable[[int], UnitSums]
+"""Returns the flushed points of a rollup interval, and maybe others."""
 
 
 # One is made per query, and named tuples are made faster than dataclasses.
@@ -68,7 +73,7 @@ def sums_between(
     of_days: list[PointSums] = []
     for each in points:
         if not each.is_exact:
-            return _sums_at_edges(intervals, points, head.points, codes, periods)
+            return sums_at_edges(intervals, _by_interval(points), head.points, codes, periods)
         if isinstance(each, MetricPointSums):
             of_metric.append(each)
         else:
@@ -79,7 +84,7 @@ def sums_between(
         before = intervals.before(codes, periods.intervals)
     if before is None:
         if periods.cuts:
-            return _sums_at_edges(intervals, points, head.points, codes, periods)
+            return sums_at_edges(intervals, _by_interval(points), head.points, codes, periods)
         return intervals.between(codes, periods.intervals)
     if head.points is not None:
         _add_head(before, head.points, codes, periods)
@@ -177,25 +182,34 @@ def _sums_of(
     return ExactSums.of(of_point[asked], points["value"][asked], len(row_of_code))
 
 
-def _sums_at_edges(
+def _by_interval(points: Sequence[UnitSums]) -> PointsOfInterval:
+    ends = [each.unit.end * CELLS_A_DAY for each in points]
+    return lambda interval: points[bisect_right(ends, interval)]
+
+
+def sums_at_edges(
     intervals: PrefixSums,
-    points: Sequence[UnitSums],
+    points: PointsOfInterval,
     head: HeadOfInterval | None,
     codes: Sequence[int],
     periods: Periods,
 ) -> Cube:
-    """Do as `sums_between` where only whole intervals and points can be added up exactly."""
+    """Do as `sums_between` where only whole intervals and points can be added up exactly.
+
+    Also where there are too many points to sum what is before each one. `points` and `head` are
+    asked in the order of time.
+    """
     cube = intervals.between(codes, periods.whole)[:, :, ::2]
-    ends = [each.unit.end * DAY_US for each in points]
     row_of_code = {code: row for row, code in enumerate(codes)}
     for edge in periods.edges:
+        interval = edge.start_us // CELL_US
         if head is not None:
-            found = head(edge.start_us // CELL_US)
+            found = head(interval)
             of_head = _sums_of(found, row_of_code, edge.start_us, edge.end_us)
             cube[:, 0, edge.period] += of_head.counts
             for row, part in enumerate(of_head.parts, 1):
                 cube[:, row, edge.period] += part
-        flushed = points[bisect_left(ends, edge.end_us)]
+        flushed = points(interval)
         for code, metric in row_of_code.items():
             _add(cube, metric, edge, flushed.between(code, edge.start_us, edge.end_us))
     return cube

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Set
@@ -18,14 +19,30 @@ from vumeter_server.sqlite.library import sqlite3
 
 # What the point sums of all organizations may take together.
 MAX_BYTES = 64 << 20
+# A unit of more points is not read as one: it would take half of that, and four times as much
+# while it is made.
+MAX_POINTS = 1 << 20
 
 UnitSums = PointSums | MetricPointSums
 
 
 def read_unit(
-    connection: sqlite3.Connection, organization_id: int, unit: Unit, codes: Collection[int]
-) -> UnitSums:
-    """Read the points of some metrics on the days of a unit: one statement for all metrics."""
+    connection: sqlite3.Connection,
+    organization_id: int,
+    unit: Unit,
+    codes: Collection[int],
+    others: Set[int] = frozenset(),
+) -> UnitSums | None:
+    """Read the points of some metrics on the days of a unit: one statement for all metrics.
+
+    With those of `others` unless they are too many together; None if those of `codes` are.
+    """
+    codes = set(codes)
+    if not _are_few(connection, organization_id, unit, codes | others):
+        if others <= codes or not _are_few(connection, organization_id, unit, codes):
+            return None
+    else:
+        codes |= others
     check_cancelled()
     found = read_segments(
         connection, organization_id, codes, (Kind.TIME, Kind.VALUE), (unit.first, unit.end)
@@ -42,6 +59,18 @@ def read_unit(
     if unit.code is None:
         return PointSums(unit, codes, np.concatenate(places), np.concatenate(values))
     return MetricPointSums(unit, unit.code, np.concatenate(places), np.concatenate(values))
+
+
+def _are_few(
+    connection: sqlite3.Connection, organization_id: int, unit: Unit, codes: Set[int]
+) -> bool:
+    (points,) = connection.execute(
+        "SELECT sum(points) FROM metric_columns WHERE organization_id = ?"
+        " AND metric_code IN (SELECT value FROM json_each(?)) AND kind = ?"
+        " AND day >= ? AND day < ?",
+        (organization_id, json.dumps(sorted(codes)), int(Kind.VALUE), unit.first, unit.end),
+    ).fetchone()
+    return (points or 0) <= MAX_POINTS
 
 
 class PointSumsCache:

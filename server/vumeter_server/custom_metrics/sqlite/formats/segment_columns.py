@@ -10,7 +10,7 @@ from collections.abc import Collection
 from operator import itemgetter
 
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind, decode
-from vumeter_server.custom_metrics.sqlite.formats.segments import columns_do_not_fit
+from vumeter_server.custom_metrics.sqlite.formats.segments import EVERY_PART, columns_do_not_fit
 from vumeter_server.sqlite.library import sqlite3
 
 Segments = dict[tuple[int, int], dict[int, Array]]
@@ -25,6 +25,7 @@ def read_segments(
     days: tuple[int, int],
     *,
     after_part: int = -1,
+    before_part: int = EVERY_PART,
 ) -> dict[int, Segments]:
     """Return some columns of metrics, by metric, then by (day, part), both in order.
 
@@ -39,12 +40,13 @@ def read_segments(
         " WHERE c.organization_id = ?1 AND c.metric_code"
         f" {'= ?2' if is_one else 'IN (SELECT value FROM json_each(?2))'}"
         f" AND c.kind IN ({', '.join(str(int(kind)) for kind in kinds)})"
-        " AND c.day >= ?3 AND c.day < ?4 AND c.part > ?5",
+        " AND c.day >= ?3 AND c.day < ?4 AND c.part > ?5 AND c.part < ?6",
         (
             organization_id,
             next(iter(metric_codes)) if is_one else json.dumps(sorted(metric_codes)),
             *days,
             after_part,
+            before_part,
         ),
     )
     found: dict[int, Segments] = {}

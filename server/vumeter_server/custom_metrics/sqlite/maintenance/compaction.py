@@ -12,14 +12,15 @@ import numpy as np
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.distributions import joined as join_distributions
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
+from vumeter_server.custom_metrics.sqlite.formats import segment_groups
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segment_groups import Segment, SegmentSpan
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     SegmentRange,
     check_together,
     read_columns,
     read_distributions,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance import segment_groups
 from vumeter_server.custom_metrics.sqlite.maintenance.deletion_rows import under_way
 from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     FlushedRows,
@@ -27,7 +28,6 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     delete_segments_with_rollups,
     of_distributions,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import Segment, SegmentSpan
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.custom_metrics.sqlite.rollups.building import merge_by_label_set, sum_by
 from vumeter_server.custom_metrics.sqlite.rollups.compacted import CompactedRollup, NewRollup

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
+from vumeter_server.custom_metrics.sqlite.formats.segment_groups import groups_of_day
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     DayRow,
     SegmentRange,
@@ -33,7 +34,6 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_building import (
     add_segment,
     session_rows,
 )
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import groups_of_day
 from vumeter_server.custom_metrics.sqlite.rollups.rows import RollupRows
 
 # So much is written in one transaction, between which others record.

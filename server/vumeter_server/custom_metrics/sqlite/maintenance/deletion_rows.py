@@ -15,8 +15,8 @@ import numpy as np
 from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.batches import POINT, encode_batch
+from vumeter_server.custom_metrics.sqlite.formats.segment_groups import most_groups
 from vumeter_server.custom_metrics.sqlite.ingest.symbol_tables import read_state, write_state
-from vumeter_server.custom_metrics.sqlite.maintenance.segment_groups import most_groups
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.organization_rows import check_not_deleted
 from vumeter_server.times.units import HOUR_US

@@ -13,6 +13,7 @@ from vumeter_server.custom_metrics.questions import Selection
 from vumeter_server.custom_metrics.sqlite.cache.view import Snapshot
 from vumeter_server.custom_metrics.sqlite.formats.columns import DAY_US, Kind
 from vumeter_server.custom_metrics.sqlite.formats.segment_columns import Segments, read_segments
+from vumeter_server.custom_metrics.sqlite.formats.segment_groups import SegmentSpan, spans_of_days
 from vumeter_server.custom_metrics.sqlite.formats.segments import (
     check_together,
     read_distributions,
@@ -83,31 +84,38 @@ class Scan:
         yield from self.head()
 
     def days(self, start_us: int, end_us: int, *, after_part: int = -1) -> Iterator[PointColumns]:
-        """Yield the flushed points of a range, of the parts of days after that number."""
+        """Yield the flushed points of a range, of the parts of days after that number.
+
+        Of many points no more are in memory at once than a segment may have.
+        """
         if self.matcher.matches_nothing or start_us >= end_us:
             return
-        first, last = start_us // DAY_US, (end_us - 1) // DAY_US
+        first, end = start_us // DAY_US, (end_us - 1) // DAY_US + 1
+        snapshot = self._snapshot
+        spans = spans_of_days(snapshot.connection, snapshot.organization_id, first, end, after_part)
         # Of one day few points are read, so that several metrics are read by one statement.
-        at_once = METRICS_AT_ONCE if first == last else 1
+        at_once = METRICS_AT_ONCE if end == first + 1 and len(spans) == 1 else 1
         for start in range(0, len(self._metric_codes), at_once):
-            check_cancelled()
             codes = self._metric_codes[start : start + at_once]
-            yield from self._days_of(codes, start_us, end_us, after_part)
+            for span in spans:
+                check_cancelled()
+                yield from self._span_of(codes, start_us, end_us, span)
 
-    def _days_of(
-        self, metric_codes: Sequence[int], start_us: int, end_us: int, after_part: int
+    def _span_of(
+        self, metric_codes: Sequence[int], start_us: int, end_us: int, span: SegmentSpan
     ) -> Iterator[PointColumns]:
+        start_us, end_us = max(start_us, span.days[0] * DAY_US), min(end_us, span.days[1] * DAY_US)
         days = start_us // DAY_US, (end_us - 1) // DAY_US
         # Times are read with all else, or if few days are cut, of these alone.
         cut_days = () if self._wanted.times else self._cut_days(start_us, end_us)
         with_times = self._wanted.times or len(cut_days) > (days[1] - days[0]) // 2
-        found = self._read(metric_codes, self._kinds(with_times), days, after_part)
+        found = self._read(metric_codes, self._kinds(with_times), days, span)
         for day in () if with_times else cut_days:
-            times = self._read(metric_codes, (Kind.TIME,), (day, day), after_part)
+            times = self._read(metric_codes, (Kind.TIME,), (day, day), span)
             for code, segments in found.items():
                 _add_times(segments, day, times.get(code, {}))
         for code, segments in found.items():
-            distributions = self._distributions(code, days, after_part)
+            distributions = self._distributions(code, days, span)
             for points in points_of_segments(
                 code, segments, distributions, (start_us, end_us), self._wanted.bounds_us
             ):
@@ -135,7 +143,7 @@ class Scan:
         metric_codes: Sequence[int],
         kinds: Sequence[Kind],
         days: tuple[int, int],
-        after_part: int,
+        span: SegmentSpan,
     ) -> dict[int, Segments]:
         """Read columns of the first to the last of these days."""
         snapshot, (first, last) = self._snapshot, days
@@ -145,11 +153,12 @@ class Scan:
             metric_codes,
             kinds,
             (first, last + 1),
-            after_part=after_part,
+            after_part=span.after_part,
+            before_part=span.before_part,
         )
 
     def _distributions(
-        self, metric_code: int, days: tuple[int, int], after_part: int
+        self, metric_code: int, days: tuple[int, int], span: SegmentSpan
     ) -> dict[tuple[int, int], Distributions]:
         snapshot, (first, last) = self._snapshot, days
         if not self._wanted.distributions or metric_code not in snapshot.metrics.distributed:
@@ -159,7 +168,8 @@ class Scan:
             snapshot.organization_id,
             metric_code,
             (first, last + 1),
-            after_part=after_part,
+            after_part=span.after_part,
+            before_part=span.before_part,
         )
 
     def head(self, ranges_us: Sequence[tuple[int, int]] | None = None) -> Iterator[PointColumns]:

@@ -57,6 +57,24 @@ def read_extremes(
     return None if joined is None else (np.concatenate(cells), joined)
 
 
+def read_counts(
+    connection: sqlite3.Connection, organization_id: int, metric_code: int, day: int
+) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Yield which cells of a day have flushed points of a metric, and how many values.
+
+    For each segment of the day: its number, the cells since the day began, and their counts.
+    """
+    rows = connection.execute(
+        "SELECT c.part, c.sums FROM metric_cells c CROSS JOIN metric_days d"
+        " ON d.organization_id = c.organization_id AND d.day = c.day AND d.part = c.part"
+        " WHERE c.organization_id = ? AND c.metric_code = ? AND c.day = ? ORDER BY c.part",
+        (organization_id, metric_code, day),
+    )
+    for part, blob in rows:
+        (cells,), sums = decode_sums(blob, 1)
+        yield part, cells, sums.counts
+
+
 class Totals:
     """One metric's sums by cell; a cell is numbered by its start in units of 15 minutes."""
 

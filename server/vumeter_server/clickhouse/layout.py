@@ -48,6 +48,11 @@ class Layout:
             on_cluster=address.on_cluster,
         )
 
+    @property
+    def is_replicated(self) -> bool:
+        """Whether each shard is on several nodes, of which one may be behind another."""
+        return self.engine == "ReplicatedMergeTree"
+
     def local(self, name: str) -> str:
         """Return the table that holds rows on a node: for DDL and mutations on every node."""
         return f"{self.database}.{name}_local"
@@ -102,7 +107,7 @@ class Layout:
         )
         statements = [
             f"CREATE TABLE IF NOT EXISTS {self.local(name)}{self.everywhere} ({body})"
-            f" ENGINE = {self._engine(merging)} ORDER BY {order_by}"
+            f" ENGINE = {self._engine(name, merging)} ORDER BY {order_by}"
             f" SETTINGS {', '.join([*self._durability(), *settings])}"
         ]
         if not self.cluster:
@@ -115,13 +120,19 @@ class Layout:
             )
         return statements
 
-    def _engine(self, merging: str) -> str:
-        variant, _, arguments = merging.partition("(")
-        replicated = "Replicated" if self.engine == "ReplicatedMergeTree" else ""
-        return f"{replicated}{variant}MergeTree({arguments.rstrip(')')})"
+    def _engine(self, name: str, merging: str) -> str:
+        variant, _, rest = merging.partition("(")
+        arguments = [rest.rstrip(")")] if rest else []
+        if self.is_replicated:
+            variant = f"Replicated{variant}"
+            # Without a path each CREATE has one of its own: a replica that is added later, or made
+            # again, would be no replica of its shard, and nobody would be told.
+            path = f"/clickhouse/tables/{{shard}}/{self.database}/{name}_local"
+            arguments = [f"'{path}'", "'{replica}'", *arguments]
+        return f"{variant}MergeTree({', '.join(arguments)})"
 
     def _durability(self) -> list[str]:
-        if self.engine == "ReplicatedMergeTree":
+        if self.is_replicated:
             windows = [
                 f"replicated_deduplication_window = {DEDUPLICATED_BLOCKS}",
                 f"replicated_deduplication_window_seconds = {_DEDUPLICATED_SECONDS}",

@@ -54,6 +54,11 @@ class InProcessClickHouse:
         """The one."""
         return [self]
 
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
+        """The one."""
+        return [self]
+
     async def query(
         self,
         sql: str,

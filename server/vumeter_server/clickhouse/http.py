@@ -93,8 +93,11 @@ class HttpClickHouse:
     @property
     def nodes(self) -> Sequence[ClickHouse]:
         """The same, bound to one node each."""
-        if self.layout.on_cluster:
-            return [self]
+        return [self] if self.layout.on_cluster else self.hosts
+
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
+        """The same, bound to one host each."""
         return [
             HttpClickHouse(
                 self.layout, [host], quorum=self._quorum, query_seconds=self._query_seconds

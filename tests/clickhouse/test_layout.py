@@ -17,7 +17,10 @@ ALONE = Layout(database="base")
 SHARDS = Layout(database="base", cluster="main")
 REPLICAS = Layout(database="base", cluster="main", engine="ReplicatedMergeTree")
 BY_KEEPER = Layout(database="base", cluster="main", engine="ReplicatedMergeTree", on_cluster=True)
-DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+DURABLE = (
+    "fsync_after_insert = 1, fsync_part_directory = 1,"
+    " min_free_disk_bytes_to_perform_insert = 1073741824"
+)
 DISTRIBUTED = "Distributed('main', 'base', 'rows_local', cityHash64(shard))"
 
 

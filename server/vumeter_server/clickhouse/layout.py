@@ -20,6 +20,10 @@ DEDUPLICATED_BLOCKS: Final = 10_000
 """Inserts of a shard during which a token is remembered."""
 _DEDUPLICATED_SECONDS: Final = 604_800
 
+ROOM_KEPT: Final = 1 << 30
+"""Bytes of a node's disk that inserts leave free: what is removed is rewritten first, and removing
+is what is left to do on a full disk."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
@@ -139,4 +143,9 @@ class Layout:
             ]
         else:
             windows = [f"non_replicated_deduplication_window = {DEDUPLICATED_BLOCKS}"]
-        return [*windows, "fsync_after_insert = 1", "fsync_part_directory = 1"]
+        return [
+            *windows,
+            "fsync_after_insert = 1",
+            "fsync_part_directory = 1",
+            f"min_free_disk_bytes_to_perform_insert = {ROOM_KEPT}",
+        ]

@@ -130,7 +130,7 @@ class Layout:
         if self.is_replicated:
             variant = f"Replicated{variant}"
             # Without a path each CREATE has one of its own: a replica that is added later, or made
-            # again, would be no replica of its shard, and nobody would be told.
+            # again, would be no replica of its shard, without any error.
             path = f"/clickhouse/tables/{{shard}}/{self.database}/{name}_local"
             arguments = [f"'{path}'", "'{replica}'", *arguments]
         return f"{variant}MergeTree({', '.join(arguments)})"

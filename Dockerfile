@@ -25,7 +25,7 @@ COPY --from=build /opt/vumeter /opt/vumeter
 # host, and what reaches further belongs behind TLS.
 ENV PATH=/opt/vumeter/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    VUMETER_DB=/var/lib/vumeter/vumeter.db \
+    VUMETER_STORE=sqlite:////var/lib/vumeter/vumeter.db \
     VUMETER_HOST=0.0.0.0 \
     VUMETER_INSECURE=true
 USER 10001:10001

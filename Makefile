@@ -158,7 +158,7 @@ build/bench-venv/ready: bench/requirements.lock
 
 lock: setup ## renew requirements.lock and those of deploy/, bench/, tools/ and tests/
 	@$(COMPILE) --extra dev --upgrade -o requirements.lock pyproject.toml
-	@$(COMPILE) --upgrade --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
+	@$(COMPILE) --extra clickhouse --upgrade --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade --constraint requirements.lock -o deploy/build-requirements.lock deploy/build-requirements.in
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in

@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(
     path
-    for pattern in ("requirements.lock", "bench/*.lock", "tools/*.lock", "tests/**/*.lock")
+    for pattern in (
+        *("requirements.lock", "deploy/*.lock", "bench/*.lock", "tools/*.lock"),
+        "tests/**/*.lock",
+    )
     for path in ROOT.glob(pattern)
 )
 REQUIREMENT = re.compile(

@@ -16,6 +16,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 # The product and its tools, and what its tests install elsewhere.
 LOCKS: Final = (
     "requirements.lock",
+    "deploy/requirements.lock",
+    "deploy/build-requirements.lock",
     "bench/requirements.lock",
     "tools/requirements.lock",
     "tools/audit.lock",

@@ -26,6 +26,7 @@ from clickhouse_connect.driver.exceptions import Error
 from vumeter_server.clickhouse import ClickHouse, Layout, Parameter, migrate
 from vumeter_server.clickhouse.blocks import decode_answer, encode_block
 from vumeter_server.clickhouse.failures import public_error
+from vumeter_server.clickhouse.layout import ROOM_KEPT
 from vumeter_server.clickhouse.port import Setting
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ class InProcessClickHouse:
 
     @property
     def nodes(self) -> Sequence[ClickHouse]:
+        """The one."""
+        return [self]
+
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
         """The one."""
         return [self]
 
@@ -119,9 +125,8 @@ def _thread() -> ThreadPoolExecutor:
 def _client() -> Any:
     # Where there is a file system in memory, syncing costs nothing.
     memory = Path("/dev/shm")
-    directory = tempfile.mkdtemp(
-        prefix="vumeter-chdb-", dir=memory if os.access(memory, os.W_OK) else None
-    )
+    is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * ROOM_KEPT
+    directory = tempfile.mkdtemp(prefix="vumeter-chdb-", dir=memory if is_roomy else None)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     client = clickhouse_connect.get_client(interface="chdb", path=directory)
     for name, value in _OF_ALL.items():

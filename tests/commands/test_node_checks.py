@@ -53,7 +53,8 @@ def replica(late_seconds: int, *, readonly: int = 0) -> dict[str, Any]:
     [
         ("disk room", [disk(9 * GIB)], "ok"),
         ("disk room", [disk(9 * GIB, largest=9 * GIB)], "warning"),
-        ("disk room", [disk(9 * GIB), disk(GIB * 3 // 2)], "warning"),
+        ("disk room", [disk(9 * GIB), disk(GIB * 5 // 2)], "warning"),
+        ("disk room", [disk(9 * GIB), disk(GIB * 3 // 2)], "problem"),
         ("disk room", [disk(GIB)], "problem"),
         ("disk room", [disk(9 * GIB, broken=1)], "problem"),
         ("disk room", [], "ok"),

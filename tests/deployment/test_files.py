@@ -11,11 +11,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from tests.deployment.conftest import ROOT, copied_by_dockerfile, tool
 from tests.stack import Stack
 
-from vumeter_server.runtime.settings import Settings
+from vumeter_server.commands.database import store_address
+from vumeter_server.commands.running import database_path
+from vumeter_server.runtime.settings import Settings, load_settings
+from vumeter_server.runtime.store_address import ClickHouseAddress, SqliteAddress
 
 UNIT = (ROOT / "deploy" / "vumeter.service").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -50,8 +54,23 @@ def test_the_image_is_not_run_by_root_and_keeps_its_data_in_a_volume() -> None:
     assert re.search(r"^USER (\d+):\d+$", stages[-1], re.MULTILINE)
     assert re.search(r"^HEALTHCHECK ", stages[-1], re.MULTILINE)
     (volume,) = re.findall(r"^VOLUME (\S+)$", stages[-1], re.MULTILINE)
-    assert f"VUMETER_DB={volume}/vumeter.db" in stages[-1]
+    assert f"VUMETER_STORE=sqlite:///{volume}/vumeter.db" in stages[-1]
     assert COMPOSE["volumes"] == [f"data:{volume}"]
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "deploy/vumeter.service"])
+def test_the_file_is_a_setting_that_a_cluster_takes_the_place_of(
+    monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    settings = dict(re.findall(r"(VUMETER_(?:DB|STORE))=(\S+)", (ROOT / file).read_text()))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    database = Path("/var/lib/vumeter/vumeter.db")
+    assert load_settings().db == database
+    assert (store_address(None), database_path(None)) == (SqliteAddress(path=database), database)
+    monkeypatch.setenv("VUMETER_STORE", "clickhouse://a,b/base?cluster=main")
+    assert isinstance(load_settings().store_address, ClickHouseAddress)
+    assert isinstance(store_address(None), ClickHouseAddress)
 
 
 def test_the_health_check_of_the_image_tells_a_healthy_product(stack: Stack) -> None:
@@ -84,7 +103,8 @@ def test_what_is_installed_is_what_was_tested() -> None:
     installed, tested = pins("deploy/requirements.lock"), pins("requirements.lock")
     assert {name: tested.get(name) for name in installed} == installed
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[^\w-]", each, maxsplit=1)[0].lower() for each in project["dependencies"]}
+    needed = [*project["dependencies"], *project["optional-dependencies"]["clickhouse"]]
+    names = {re.split(r"[^\w-]", each, maxsplit=1)[0].lower() for each in needed}
     assert names <= installed.keys()
 
 

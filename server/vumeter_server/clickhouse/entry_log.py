@@ -55,7 +55,8 @@ class EntryLog:
         """Append an entry as number `seq`; False if another has got that number.
 
         `rows` has all columns but `seq` and `entry`. `read_at` is the time of the event loop just
-        before the log was read. Raises Unavailable if it is not known whether the entry is there.
+        before the log was read. Raises Unavailable if it is not known whether the entry is there:
+        with replicas also if it is not found, because the one that is read may be behind.
         """
         entry = secrets.randbits(62)
         count = rows.num_rows
@@ -76,6 +77,10 @@ class EntryLog:
             winner = await self._winner(key, seq)
             if winner is not None:
                 return winner == entry
+            if self._clickhouse.layout.is_replicated:
+                # The entry of this number may be on another replica: the next token would store a
+                # second one beside it. Whoever tries again appends behind what he reads then.
+                break
         raise Unavailable
 
     async def _winner(self, key: Mapping[str, Parameter], seq: int) -> int | None:

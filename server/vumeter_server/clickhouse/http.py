@@ -55,6 +55,9 @@ _OF_INSERTS: Final[Mapping[str, Setting]] = {
     "async_insert": 0,
     "distributed_foreground_insert": 1,
 }
+# Whichever node is asked, of each shard the first replica that answers is read and written, and not
+# the one on that node, which may be behind.
+_OF_REPLICAS: Final[Mapping[str, Setting]] = {"prefer_localhost_replica": 0}
 _OF_COMMANDS: Final[Mapping[str, Setting]] = {"mutations_sync": 2, "alter_sync": 2}
 
 # It reports on every failure, also on those that the next host makes good.
@@ -93,8 +96,11 @@ class HttpClickHouse:
     @property
     def nodes(self) -> Sequence[ClickHouse]:
         """The same, bound to one node each."""
-        if self.layout.on_cluster:
-            return [self]
+        return [self] if self.layout.on_cluster else self.hosts
+
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
+        """The same, bound to one host each."""
         return [
             HttpClickHouse(
                 self.layout, [host], quorum=self._quorum, query_seconds=self._query_seconds
@@ -117,6 +123,8 @@ class HttpClickHouse:
         """Return what a SELECT answers."""
         limit = min(self._query_seconds, seconds or self._query_seconds)
         all_settings = {**_OF_QUERIES, "max_execution_time": limit, **(settings or {})}
+        if self.layout.is_replicated:
+            all_settings |= _OF_REPLICAS
 
         async def ask(client: AsyncClient) -> bytes:
             return await client.raw_query(
@@ -135,6 +143,8 @@ class HttpClickHouse:
         """Insert rows of one shard as one block."""
         data = encode_block(rows)
         settings = {**_OF_INSERTS, "insert_deduplication_token": token}
+        if self.layout.is_replicated:
+            settings |= _OF_REPLICAS
         if self._quorum:
             settings |= {"insert_quorum": self._quorum, "insert_quorum_parallel": 1}
 

@@ -20,6 +20,10 @@ DEDUPLICATED_BLOCKS: Final = 10_000
 """Inserts of a shard during which a token is remembered."""
 _DEDUPLICATED_SECONDS: Final = 604_800
 
+ROOM_KEPT: Final = 1 << 30
+"""Bytes of a node's disk that inserts leave free: what is removed is rewritten first, and removing
+is what is left to do on a full disk."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
@@ -47,6 +51,11 @@ class Layout:
             engine=address.engine,
             on_cluster=address.on_cluster,
         )
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether each shard is on several nodes, of which one may be behind another."""
+        return self.engine == "ReplicatedMergeTree"
 
     def local(self, name: str) -> str:
         """Return the table that holds rows on a node: for DDL and mutations on every node."""
@@ -102,7 +111,7 @@ class Layout:
         )
         statements = [
             f"CREATE TABLE IF NOT EXISTS {self.local(name)}{self.everywhere} ({body})"
-            f" ENGINE = {self._engine(merging)} ORDER BY {order_by}"
+            f" ENGINE = {self._engine(name, merging)} ORDER BY {order_by}"
             f" SETTINGS {', '.join([*self._durability(), *settings])}"
         ]
         if not self.cluster:
@@ -115,17 +124,28 @@ class Layout:
             )
         return statements
 
-    def _engine(self, merging: str) -> str:
-        variant, _, arguments = merging.partition("(")
-        replicated = "Replicated" if self.engine == "ReplicatedMergeTree" else ""
-        return f"{replicated}{variant}MergeTree({arguments.rstrip(')')})"
+    def _engine(self, name: str, merging: str) -> str:
+        variant, _, rest = merging.partition("(")
+        arguments = [rest.rstrip(")")] if rest else []
+        if self.is_replicated:
+            variant = f"Replicated{variant}"
+            # Without a path each CREATE has one of its own: a replica that is added later, or made
+            # again, would be no replica of its shard, without any error.
+            path = f"/clickhouse/tables/{{shard}}/{self.database}/{name}_local"
+            arguments = [f"'{path}'", "'{replica}'", *arguments]
+        return f"{variant}MergeTree({', '.join(arguments)})"
 
     def _durability(self) -> list[str]:
-        if self.engine == "ReplicatedMergeTree":
+        if self.is_replicated:
             windows = [
                 f"replicated_deduplication_window = {DEDUPLICATED_BLOCKS}",
                 f"replicated_deduplication_window_seconds = {_DEDUPLICATED_SECONDS}",
             ]
         else:
             windows = [f"non_replicated_deduplication_window = {DEDUPLICATED_BLOCKS}"]
-        return [*windows, "fsync_after_insert = 1", "fsync_part_directory = 1"]
+        return [
+            *windows,
+            "fsync_after_insert = 1",
+            "fsync_part_directory = 1",
+            f"min_free_disk_bytes_to_perform_insert = {ROOM_KEPT}",
+        ]

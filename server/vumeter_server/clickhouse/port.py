@@ -57,6 +57,10 @@ class ClickHouse(Protocol):
         passes it to the others.
         """
 
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
+        """The same, bound to one host each, with ON CLUSTER too: for what is noted on each."""
+
     async def query(
         self,
         sql: str,

@@ -16,7 +16,9 @@ from typing import Self
 import click
 import msgspec
 
-from vumeter_server.runtime.settings import Settings
+from vumeter_server.commands.database import store_address
+from vumeter_server.runtime.settings import DEFAULT_DB
+from vumeter_server.runtime.store_address import SqliteAddress
 from vumeter_server.supervisor.endpoints import Endpoints
 
 ANSWERS_WITHIN_SECONDS = 2.0
@@ -47,8 +49,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def database_path(db: Path | None) -> Path:
-    """Return `db`, else the file that VUMETER_DB names, else the default."""
-    return db or Path(os.environ.get("VUMETER_DB") or Settings.model_fields["db"].default)
+    """Return `db`, else the file that VUMETER_STORE or VUMETER_DB names, else the default.
+
+    Beside it is what a start leaves for commands, also of a product on a cluster.
+    """
+    address = store_address(db)
+    return address.path if isinstance(address, SqliteAddress) else DEFAULT_DB
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vumeter_server.commands.diagnosis.file_checks import ROOM_AT_LEAST, ROOM_WANTED
 from vumeter_server.commands.diagnosis.finding import Finding, problem, size_text, warning
 from vumeter_server.commands.diagnosis.node_reports import (
     NodeQuery,
@@ -49,6 +48,8 @@ def table_checks(address: ClickHouseAddress) -> list[NodeCheck]:
 
 def _disk_room() -> NodeCheck:
     name = "disk room"
+    # Not at the top: see `cluster_checks.check_cluster`.
+    from vumeter_server.clickhouse.layout import ROOM_KEPT  # noqa: PLC0415
 
     def room(disk: Mapping[str, Any]) -> int:
         return max(0, int(disk["free_space"]) - int(disk["keep_free_space"]))
@@ -61,9 +62,10 @@ def _disk_room() -> NodeCheck:
             return problem(name, f"disk {broken[0]} is broken", "replace it, restore the backup")
         disk = min(rows, key=room)
         found = f"disk {disk['name']} has {size_text(room(disk))} free"
-        if room(disk) < ROOM_AT_LEAST:
-            return problem(name, found, "free space: recording ends with 503 when there is none")
-        if room(disk) < ROOM_WANTED:
+        if room(disk) < ROOM_KEPT:
+            advice = f"free space: with less than {size_text(ROOM_KEPT)} recordings are 503"
+            return problem(name, found, advice)
+        if room(disk) < ROOM_KEPT * 2:
             return warning(name, found, "free space: merges need it")
         for each in rows:
             if room(each) < each["largest_bytes"]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 import requests
-from tests.clickhouse.cluster import ClickHouseCluster, new_database
+from tests.clickhouse.cluster import ClickHouseCluster
 from tests.clickhouse.keys_of_shards import keys_of_shards
 from tests.clickhouse.slowed import running, slow_down
 from tests.stack import Stack, start_stack
@@ -52,6 +52,16 @@ def stack(
     started.stop()
 
 
+def record(stack: Stack, authorization: str) -> None:
+    recorded = requests.post(
+        f"{stack.rest_url}/v1/custom-metrics",
+        json={"points": [POINT] * POINTS},
+        headers={"Authorization": authorization},
+        timeout=60,
+    )
+    assert recorded.status_code == 200, recorded.text
+
+
 @contextlib.contextmanager
 def cancelled(stack: Stack, authorization: str) -> Iterator[None]:
     """Ask by gRPC, and cancel the call at the end."""
@@ -80,13 +90,7 @@ async def test_a_query_that_its_caller_gave_up_stops_on_the_nodes(
 ) -> None:
     key = (await keys_of_shards(clickhouse, stack))[2]
     authorization = f"Bearer {key.bearer}"
-    recorded = requests.post(
-        f"{stack.rest_url}/v1/custom-metrics",
-        json={"points": [POINT] * POINTS},
-        headers={"Authorization": authorization},
-        timeout=60,
-    )
-    assert recorded.status_code == 200, recorded.text
+    record(stack, authorization)
     await slow_down(clickhouse)
     mark = clickhouse.layout.reads("metric_points")
 

@@ -44,6 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 CLUSTER_SECONDS = 600
 _ON_CLUSTER_ALONE = {
+    "test_cancelled_calls.py",
     "test_commands_on_cluster.py",
     "test_doctor_on_cluster.py",
     "test_demo_on_cluster.py",

@@ -18,7 +18,9 @@ from tests.clickhouse.cluster import (
     killed,
 )
 from tests.clickhouse.entries import TABLE, append, kinds, shards
+from tests.clickhouse.slowed import running
 from tests.effort import tries
+from tests.waiting import comes_to_hold
 
 from vumeter_server.clickhouse import ClickHouseError
 from vumeter_server.clickhouse.http import HttpClickHouse
@@ -27,6 +29,9 @@ from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.start_error import StartError
 
 GIVEN_UP_SECONDS = 15
+# Left alone, a query would be ended after a minute.
+QUERY_SECONDS = 60
+STOPPED_WITHIN_SECONDS = 10
 
 Failing: TypeAlias = Callable[[ClickHouseNode], AbstractContextManager[None]]
 
@@ -148,28 +153,28 @@ async def test_a_query_whose_caller_has_gone_stops_on_all_nodes(
 ) -> None:
     mark = f"mark_{clickhouse.layout.database}"
 
-    async def running() -> int:
-        found = await clickhouse.query(
-            f"SELECT count() AS running FROM clusterAllReplicas('{CLUSTER}', system.processes)"
-            " WHERE position(query, {mark:String}) > 0 AND position(query, 'processes') = 0",
-            {"mark": mark},
-        )
-        return int(found.column("running")[0].as_py())
+    async def is_running_on_all() -> bool:
+        assert not slow.done()
+        return all(await running(clickhouse, mark))
 
+    async def has_stopped_on_all() -> bool:
+        return not any(await running(clickhouse, mark))
+
+    asking = HttpClickHouse.at(
+        cluster.address(clickhouse.layout.database), "", query_seconds=QUERY_SECONDS
+    )
     slow = asyncio.ensure_future(
-        clickhouse.query(
+        asking.query(
             f"SELECT sum(sipHash64(number)) AS {mark} FROM clusterAllReplicas('{CLUSTER}',"
             " view(SELECT number FROM numbers(1000000000000)))"
         )
     )
-    while not await running():
-        assert not slow.done()
-        await asyncio.sleep(0.02)
+    await comes_to_hold(is_running_on_all)
     slow.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await slow
-    while await running():
-        await asyncio.sleep(0.02)
+    await comes_to_hold(has_stopped_on_all, seconds=STOPPED_WITHIN_SECONDS)
+    await asking.close()
 
 
 async def test_writers_race_while_the_storing_node_is_killed(

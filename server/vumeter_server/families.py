@@ -148,7 +148,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     call_ttl_us = foundation.settings.call_ttl_us
     # A clock that is wrong by years must not keep everything from being counted.
     stores = await foundation.stores.live_metrics(
-        foundation.epoch_id, foundation.guard.record().seen_us - call_ttl_us
+        foundation.epoch_id, foundation.guard.trusted_us - call_ttl_us
     )
     store = stores.store
     view = await LiveView.of(store)

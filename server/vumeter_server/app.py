@@ -139,7 +139,7 @@ async def running(
             ),
             [
                 *(each for family in built for each in family.servicers),
-                *servicers_beside_families(stores.keys, stores.sign_in),
+                *servicers_beside_families(stores.keys, stores.sign_in(guard)),
             ],
             reflection=settings.reflection,
             forwarding=forwarding,

@@ -102,7 +102,9 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     stores = await foundation.stores.custom_metrics(foundation.guard)
     store, audit = stores.store, foundation.stores.audit
     clock, counted = foundation.clock, foundation.instruments
-    rejections = RejectionCounter(stores.usage, clock, counted.rejected)
+    rejections = RejectionCounter(
+        stores.usage, clock, counted.rejected, foundation.guard.deletion_us
+    )
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
         "recording": Recording(

@@ -232,7 +232,7 @@ class ClockGuard:
             "clock_not_trusted",
             now=format_rfc3339(now_us),
             expected=format_rfc3339(self.expected_us),
-            paused="retention and the closing of silent calls",
+            paused="deletion of what is old and the closing of silent calls",
             advice="set the clock, or run `vumeter clock accept` if it is right",
         )
 

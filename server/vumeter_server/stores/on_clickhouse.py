@@ -73,7 +73,7 @@ async def opened_cluster(
             keys=ClickHouseKeyLookup(clickhouse),
             audit=ClickHouseAuditLog(clickhouse, clock),
             deleted=deleted,
-            sign_in=ClickHouseSignInCodes(clickhouse, clock),
+            sign_in=lambda guard: ClickHouseSignInCodes(clickhouse, clock, guard.deletion_us),
             clock_records=ClickHouseClockRecordStore(clickhouse),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

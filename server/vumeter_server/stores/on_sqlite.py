@@ -92,7 +92,7 @@ async def opened_sqlite(
             keys=SqliteKeyLookup(readers, writer),
             audit=SqliteAuditLog(writer, clock),
             deleted=SqliteDeletedOrganizations(readers, writer, clock),
-            sign_in=SqliteSignInCodes(readers, writer, clock),
+            sign_in=lambda guard: SqliteSignInCodes(readers, writer, clock, guard.deletion_us),
             clock_records=SqliteClockRecordStore(readers, writer),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

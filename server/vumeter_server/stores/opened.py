@@ -55,7 +55,7 @@ class OpenedStores:
     keys: KeyLookup
     audit: AuditLog
     deleted: DeletedOrganizations
-    sign_in: SignInCodes
+    sign_in: Callable[[ClockGuard], SignInCodes]
     clock_records: ClockRecordStore
     custom_metrics: Callable[[ClockGuard], Awaitable[MetricStores]]
     live_metrics: Callable[[str, int], Awaitable[LiveStores]]

@@ -151,7 +151,7 @@ async def running(
                 instruments,
                 _read(foundation, built),
                 [family.exposition for family in built],
-                stores.version,
+                stores.build,
             ),
         )
         if scraped is not None:

@@ -139,7 +139,7 @@ async def running(
             ),
             [
                 *(each for family in built for each in family.servicers),
-                *servicers_beside_families(stores.keys, stores.sign_in),
+                *servicers_beside_families(stores.keys, stores.sign_in(guard)),
             ],
             reflection=settings.reflection,
             forwarding=forwarding,
@@ -151,7 +151,7 @@ async def running(
                 instruments,
                 _read(foundation, built),
                 [family.exposition for family in built],
-                stores.version,
+                stores.build,
             ),
         )
         if scraped is not None:

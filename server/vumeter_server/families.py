@@ -102,7 +102,9 @@ async def _custom_metrics(foundation: Foundation) -> Family:
     stores = await foundation.stores.custom_metrics(foundation.guard)
     store, audit = stores.store, foundation.stores.audit
     clock, counted = foundation.clock, foundation.instruments
-    rejections = RejectionCounter(stores.usage, clock, counted.rejected)
+    rejections = RejectionCounter(
+        stores.usage, clock, counted.rejected, foundation.guard.deletion_us
+    )
     use_cases: dict[str, Any] = {
         "queries": Queries(store=store),
         "recording": Recording(
@@ -148,7 +150,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     call_ttl_us = foundation.settings.call_ttl_us
     # A clock that is wrong by years must not keep everything from being counted.
     stores = await foundation.stores.live_metrics(
-        foundation.epoch_id, foundation.guard.record().seen_us - call_ttl_us
+        foundation.epoch_id, foundation.guard.trusted_us - call_ttl_us
     )
     store = stores.store
     view = await LiveView.of(store)

@@ -85,6 +85,28 @@ class Server:
             timeout=20,
         )
 
+    def reject_point(self) -> None:
+        """Record a point that is rejected, and wait until the count of it is saved."""
+        metrics: Any = custom_metrics_pb2_grpc.CustomMetricsServiceStub(self.channel)
+        before = self.rejected_requests()
+        with pytest.raises(grpc.RpcError):
+            metrics.RecordPoints(
+                pb.RecordPointsRequest(points=[pb.Point(name="no name")]),
+                metadata=[("authorization", f"Bearer {self.bearer}")],
+                timeout=20,
+            )
+        until(lambda: self.rejected_requests() == before + 1)
+
+    def rejected_requests(self) -> int:
+        """Return how many requests the database has counted as rejected."""
+        database = open_database(self.log.parent / "vumeter.db")
+        (requests,) = database.read(
+            lambda connection: connection.execute(
+                "SELECT ifnull(sum(requests), 0) FROM rejections"
+            ).fetchone()
+        )
+        return int(requests)
+
     def state(self) -> tuple[float, int]:
         """Return the sum of the points and the number of active calls."""
         metrics: Any = custom_metrics_pb2_grpc.CustomMetricsServiceStub(self.channel)
@@ -148,11 +170,14 @@ def test_a_clock_that_jumps_a_year_ahead_and_back_deletes_nothing(tmp_path: Path
     key = SqliteKeyAdministration(database).create_key("acme", Role.OWNER, None)
     with served(tmp_path, key.bearer, NOW) as server:
         server.record_point()
+        server.reject_point()
         server.start_call()
         server.set_clock(A_YEAR)
+        server.reject_point()
         assert server.state() == (1, 1)
         server.set_clock(NOW)
         assert server.state() == (1, 1)
+        assert server.rejected_requests() == 2
         server.record_point()
     vumeter("db", "flush", db=tmp_path / "vumeter.db")
     # A start with the wrong clock looks for what is too old at once.
@@ -161,6 +186,8 @@ def test_a_clock_that_jumps_a_year_ahead_and_back_deletes_nothing(tmp_path: Path
         assert server.state() == (2, 1)
         server.record_point()
         assert server.state() == (2, 1)
+        server.reject_point()
+        assert server.rejected_requests() == 3
         server.set_clock(NOW)
         assert server.state() == (2, 1)
     shown = parsed(vumeter("clock", "status", "--format", "json", db=tmp_path / "vumeter.db"))

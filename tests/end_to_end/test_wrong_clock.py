@@ -15,20 +15,24 @@ from pydantic import SecretStr
 from tests.commands.command import parsed, vumeter
 from tests.waiting import comes_to_hold
 
+from vumeter.access.v1 import access_pb2, access_pb2_grpc
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
 from vumeter.live_metrics.v1 import live_metrics_pb2 as live_pb
 from vumeter.live_metrics.v1 import live_metrics_pb2_grpc
 from vumeter_server import app
 from vumeter_server.access.roles import Role
+from vumeter_server.access.sqlite.sign_in import SqliteSignInAdministration
 from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.api import server as server_module
+from vumeter_server.custom_metrics import rejections
 from vumeter_server.custom_metrics.sqlite.maintenance import schedule
 from vumeter_server.live_metrics import maintenance
 from vumeter_server.runtime.clock import system_clock
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.sqlite import open_database
-from vumeter_server.times.units import DAY_US, MINUTE_US
+from vumeter_server.times.rfc3339 import format_rfc3339
+from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US
 
 TOKEN = "token-of-the-tests-0123456789abcdef"
 
@@ -65,6 +69,24 @@ class Asked:
             live_pb.RecordEventsRequest(events=[event]), metadata=[("x-admin-token", TOKEN)]
         )
 
+    async def reject(self) -> None:
+        """Record a point that is rejected."""
+        metrics: Any = custom_metrics_pb2_grpc.CustomMetricsServiceStub(self.channel)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await metrics.RecordPoints(
+                pb.RecordPointsRequest(points=[pb.Point(name="no name")]),
+                metadata=[("authorization", f"Bearer {self.key}")],
+            )
+
+    async def sign_in(self, path: Path, clock: Callable[[], int]) -> str:
+        """Sign in by a link, and return the id of the key."""
+        code = SqliteSignInAdministration(open_database(path), clock).create_code(
+            "acme", for_live=False
+        )
+        access: Any = access_pb2_grpc.AccessServiceStub(self.channel)
+        answer = await access.SignIn(access_pb2.SignInRequest(code=code))
+        return str(answer.keys[0].key).partition(".")[0]
+
     async def started_calls(self) -> int:
         """Return how many calls started since the service started."""
         live: Any = live_metrics_pb2_grpc.LiveMetricsServiceStub(self.channel)
@@ -92,6 +114,7 @@ class Asked:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "DRAIN_NOTICE_SECONDS", 0.0)
+    monkeypatch.setattr(rejections, "SAVED_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(maintenance, "DROP_OLD_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(maintenance, "CLOSE_STUCK_EVERY_SECONDS", 0.1)
     monkeypatch.setattr(schedule, "CHECK_EVERY_SECONDS", 0.1)
@@ -166,6 +189,60 @@ async def test_a_jump_while_running_pauses_deletion_until_it_is_undone(tmp_path:
 
         # Silence counts anew once the clock is trusted again.
         await comes_to_hold(is_closed)
+
+
+def hours_of_rejections(path: Path) -> list[int]:
+    """Return the hours since the epoch in which something was rejected."""
+    rows = open_database(path).read(
+        lambda connection: connection.execute("SELECT hour FROM rejections").fetchall()
+    )
+    return sorted(hour for (hour,) in rows)
+
+
+async def test_a_jump_deletes_no_count_of_rejections_and_no_key_of_a_link(tmp_path: Path) -> None:
+    path = tmp_path / "vumeter.db"
+    keys = SqliteKeyAdministration(open_database(path))
+    key = keys.create_key("acme", Role.OWNER, None).bearer
+    clock = Offset()
+    async with served(path, key, clock) as asked:
+
+        async def saved_hours(count: int) -> None:
+            await asked.reject()
+
+            async def are_saved() -> bool:
+                return len(await asyncio.to_thread(hours_of_rejections, path)) == count
+
+            await comes_to_hold(are_saved)
+
+        await saved_hours(1)
+        of_today = await asked.sign_in(path, clock)
+        clock.ahead_us = 366 * DAY_US
+        await saved_hours(2)
+        of_next_year = await asked.sign_in(path, clock)
+        clock.ahead_us = 0
+        shown = {each.key_id for each in keys.list_keys()}
+        assert {of_today, of_next_year} <= shown
+        await asked.sign_in(path, clock)
+        assert len(hours_of_rejections(path)) == 2
+    # The time that an operator accepts deletes both.
+    clock.ahead_us = 366 * DAY_US
+    vumeter("clock", "accept", "--yes", db=path)
+    async with served(path, key, clock) as asked:
+
+        async def is_trusted() -> bool:
+            shown = vumeter("clock", "status", "--format", "json", db=path)
+            return str(parsed(shown)["last_seen"]) > format_rfc3339(system_clock() + 365 * DAY_US)
+
+        await comes_to_hold(is_trusted)
+        await asked.sign_in(path, clock)
+        assert of_today not in {each.key_id for each in keys.list_keys()}
+        await asked.reject()
+
+        async def is_forgotten() -> bool:
+            hours = await asyncio.to_thread(hours_of_rejections, path)
+            return hours[0] > (system_clock() + 364 * DAY_US) // HOUR_US
+
+        await comes_to_hold(is_forgotten)
 
 
 @pytest.mark.parametrize(("ahead_us", "counted"), [(500 * DAY_US, 1), (DAY_US, 0)])

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
+from tests.runtime.clocks import NOON, TTL, Machine, Records, seen
 
-from vumeter_server.runtime.clock_guard import ClockGuard, ClockKeeping, ClockRecord
+from vumeter_server.runtime.clock_guard import ClockKeeping
 from vumeter_server.times.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
-
-NOON = 1_767_268_800_000_000  # 2026-01-01T12:00:00Z
-TTL = 4 * HOUR_US
-
-
-@dataclass
-class Machine:
-    """A machine whose clock can be set, and whose monotonic clock cannot."""
-
-    now_us: int = NOON
-    steady_us: int = 5 * HOUR_US
-
-    def runs(self, us: int) -> None:
-        self.now_us += us
-        self.steady_us += us
-
-    def guard(self, record: ClockRecord | None = None) -> ClockGuard:
-        return ClockGuard(lambda: self.now_us, record, lambda: self.steady_us)
-
-
-def seen(us: int, untrusted_for_us: int = 0) -> ClockRecord:
-    return ClockRecord(seen_us=us, untrusted_for_us=untrusted_for_us)
 
 
 @pytest.mark.parametrize(
@@ -166,22 +143,13 @@ def test_a_clock_that_is_set_right_is_trusted_again() -> None:
     assert guard.deletion_us() == machine.now_us
 
 
-class Records:
-    """Keeps the record in memory."""
-
-    def __init__(self) -> None:
-        self.saved: list[ClockRecord] = []
-        self.is_accepted = False
-
-    async def read(self) -> ClockRecord | None:
-        return self.saved[-1] if self.saved else None
-
-    async def save(self, record: ClockRecord) -> None:
-        self.saved.append(record)
-
-    async def take_acceptance(self) -> bool:
-        taken, self.is_accepted = self.is_accepted, False
-        return taken
+def test_an_operator_who_accepts_an_earlier_clock_sets_the_record_back() -> None:
+    machine = Machine(now_us=NOON)
+    guard = machine.guard(seen(NOON + 500 * DAY_US))
+    guard.accept()
+    assert guard.record() == seen(NOON)
+    machine.now_us = NOON + 500 * DAY_US
+    assert guard.deletion_us() is None
 
 
 async def test_the_record_is_saved_once_a_minute_and_when_trust_changes() -> None:
@@ -197,3 +165,6 @@ async def test_the_record_is_saved_once_a_minute_and_when_trust_changes() -> Non
     records.is_accepted = True
     await keeping.step()
     assert records.saved[4] == seen(machine.now_us)
+    machine.runs(MINUTE_US)
+    await keeping.step()
+    assert records.went_back == [False] * 4 + [True, False], "on an operator's word alone"

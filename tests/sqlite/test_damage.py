@@ -5,6 +5,7 @@ TEST_DAMAGE=all tries every page of the file instead of one of each table and in
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import Mapping
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import grpc.aio
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.commands.command import try_vumeter
 from tests.sqlite.damage_asking import QUERIES, TOKEN, Answer
@@ -27,6 +30,7 @@ from tests.sqlite.damaging import (
     served,
     write,
 )
+from tests.telemetry.scraping import scrape
 
 from vumeter_server.api import server as server_module
 from vumeter_server.sqlite import open_database
@@ -203,16 +207,31 @@ async def test_health_says_that_storage_is_damaged_and_that_the_rest_is_served(
             PAGE_DAMAGES["zeros"](damaged, page.start, random.Random(0))
     path = tmp_path / "vumeter.db"
     path.write_bytes(damaged)
-    async with served(path) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        watch = health.Watch(health_pb2.HealthCheckRequest(service="vumeter.storage"), timeout=60)
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        (ask,) = [each for each in QUERIES if each.method == "simulation.GetCallMetrics"]
-        assert await ask.answered(channel, whole.bearer) == DAMAGED
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", "vumeter.clock", "vumeter.simulation.v1.SimulationService"):
-            found = await health.Check(health_pb2.HealthCheckRequest(service=service))
-            assert found.status == health_pb2.HealthCheckResponse.SERVING, service
+    with structlog.testing.capture_logs() as logged:
+        async with served(path) as channel:
+            (url,) = [each["url"] for each in logged if each["event"] == "metrics"]
+            await _see_health(channel, whole, url)
+
+
+async def _see_health(channel: grpc.aio.Channel, whole: Whole, url: str) -> None:
+    """See health and own metrics before damage is met and after."""
+    health = health_pb2_grpc.HealthStub(channel)
+    watch = health.Watch(health_pb2.HealthCheckRequest(service="vumeter.storage"), timeout=60)
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    found = await asyncio.to_thread(scrape, url)
+    assert found.labels("vumeter_storage_damaged") == [{"worker": "1"}]
+    assert found.value("vumeter_storage_damaged") == 0
+    (ask,) = [each for each in QUERIES if each.method == "simulation.GetCallMetrics"]
+    assert await ask.answered(channel, whole.bearer) == DAMAGED
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    for service in ("", "vumeter.clock", "vumeter.simulation.v1.SimulationService"):
+        found = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert found.status == health_pb2.HealthCheckResponse.SERVING, service
+    found = await asyncio.to_thread(scrape, url)
+    # The statement joins both.
+    damaged = {each["table"] for each in found.labels("vumeter_storage_damaged")}
+    assert damaged == {"simulation_calls", "simulation_executions"}
+    assert found.value("vumeter_storage_damaged", table="simulation_calls") == 1
 
 
 async def test_a_start_with_damaged_live_calls_is_one_line_that_says_what_to_do(

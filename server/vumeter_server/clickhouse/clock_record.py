@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ _SEEN, _ACCEPTED = 0, 1
 
 
 class ClickHouseClockRecordStore:
-    """Implements ClockRecordStore; the record that any server saved last counts."""
+    """Implements ClockRecordStore; the latest time that any server saw counts."""
 
     def __init__(self, clickhouse: ClickHouse) -> None:
         self._clickhouse = clickhouse
@@ -31,8 +32,14 @@ class ClickHouseClockRecordStore:
             return None
         return ClockRecord(seen_us=row["seen_us"], untrusted_for_us=row["untrusted_for_us"])
 
-    async def save(self, record: ClockRecord) -> None:
-        """Keep `record` in place of the earlier one."""
+    async def save(self, record: ClockRecord, *, may_go_back: bool = False) -> None:
+        """Keep `record` in place of the earlier one; of two times the later.
+
+        What another server saves at the same moment may be lost; it saves again a minute later.
+        """
+        earlier = None if may_go_back else await self.read()
+        if earlier is not None and earlier.seen_us > record.seen_us:
+            record = replace(record, seen_us=earlier.seen_us)
         await self._insert(_SEEN, record)
 
     async def take_acceptance(self) -> bool:
@@ -52,8 +59,15 @@ class ClickHouseClockRecordStore:
         return bool(recorded_us > taken_us)
 
     async def accept(self, now_us: int) -> None:
-        """Say that an operator accepted the time that it is now."""
-        await self._insert(_ACCEPTED, ClockRecord(seen_us=now_us))
+        """Say that an operator accepted the time that it is now.
+
+        A later time that a server saw is forgotten: by this, and by each server that takes it.
+        """
+        record = ClockRecord(seen_us=now_us)
+        await self._insert(_ACCEPTED, record)
+        earlier = await self.read()
+        if earlier is not None and earlier.seen_us > now_us:
+            await self.save(record, may_go_back=True)
 
     async def _last(self, log: int) -> dict[str, Any] | None:
         found = await self._clickhouse.query(

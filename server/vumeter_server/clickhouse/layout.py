@@ -69,6 +69,10 @@ class Layout:
         """Return the table to insert into."""
         return f"{self.database}.{name}_in" if self.cluster else self.local(name)
 
+    def table_of(self, name: str) -> str:
+        """Return the table that `local`, `reads` and `writes` made a name of; others unchanged."""
+        return name.removesuffix("_local").removesuffix("_in")
+
     @property
     def everywhere(self) -> str:
         """ON CLUSTER, behind the name of a table in DDL, if DDL reaches nodes so."""

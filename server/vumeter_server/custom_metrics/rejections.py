@@ -63,11 +63,17 @@ class RejectionCounter:
         store: UsageStore,
         clock: Clock,
         on_rejected: Callable[[RecordingRejectionReason, int], None] = lambda reason, points: None,
+        deletion_us: Callable[[], int | None] | None = None,
     ) -> None:
-        """Take what keeps the counts; `on_rejected` gets each reason with its points."""
+        """Take what keeps the counts; `on_rejected` gets each reason with its points.
+
+        `deletion_us` returns the time by which old data may be deleted, None while the machine's
+        clock is not trusted; without it that is `clock`.
+        """
         self._store = store
         self._clock = clock
         self._on_rejected = on_rejected
+        self._deletion_us = deletion_us or clock
         self._counts: dict[tuple[int, str, RecordingRejectionReason], _Count] = {}
 
     @contextlib.contextmanager
@@ -134,7 +140,7 @@ class RejectionCounter:
         ]
         saved = False
         try:
-            await self._store.save_rejections(rows, self._clock())
+            await self._store.save_rejections(rows, self._deletion_us())
             saved = True
         except Unavailable:
             _log.info("rejections_put_off", counts=len(rows))

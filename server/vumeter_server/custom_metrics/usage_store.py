@@ -107,12 +107,13 @@ class UsageStore(Protocol):
         """
 
     async def save_rejections(
-        self, rejections: Sequence[tuple[int, RejectionCount]], now_us: int
+        self, rejections: Sequence[tuple[int, RejectionCount]], deletion_us: int | None
     ) -> None:
         """Add rejections, each with its organization; all of them, or if it raises none.
 
         They count to the hour of their `last_us`. Those of hours that ended REJECTIONS_SHOWN_US
-        before `now_us` are forgotten.
+        before `deletion_us`, the time by which old data may be deleted, are forgotten; none are
+        where that is None.
         """
 
     async def rejections(

@@ -38,7 +38,7 @@ class ClockRecord:
     """What the database keeps of the clock.
 
     Attributes:
-        seen_us: the last time that was read from a trusted clock, microseconds since the epoch.
+        seen_us: the latest time that was read from a trusted clock, microseconds since the epoch.
         untrusted_for_us: how long servers have run with a clock that is not trusted; 0 if it is.
     """
 
@@ -52,8 +52,11 @@ class ClockRecordStore(Protocol):
     async def read(self) -> ClockRecord | None:
         """Return what was saved last, None in a database that never saw a time."""
 
-    async def save(self, record: ClockRecord) -> None:
-        """Keep `record` in place of the earlier one."""
+    async def save(self, record: ClockRecord, *, may_go_back: bool = False) -> None:
+        """Keep `record` in place of the earlier one; of two times the later, unless `may_go_back`.
+
+        So a server whose clock is late takes nothing away from what others saw.
+        """
 
     async def take_acceptance(self) -> bool:
         """Return whether an operator accepted the clock since this was asked last."""
@@ -74,6 +77,10 @@ class ClockGuard:
 
     The clock is trusted while it stands within an hour of where it is expected: the last trusted
     reading plus what the monotonic clock ran since. So a jump that is undone leaves no trace.
+
+    A clock that stands before the record when a server starts is late, as that of a board without
+    a battery is until it hears of the time. It deletes nothing, so it is trusted; a jump to where
+    the record says that it should be, up to two days later, puts it right and is no jump.
     """
 
     def __init__(
@@ -91,18 +98,26 @@ class ClockGuard:
         self._is_trusted = True
         self._max_jump_us = MAX_JUMP_US
         self._silence_counts_from_us: int | None = None
+        self._seen_us = now_us
+        # While the clock is late: the record, less the monotonic clock at the start.
+        self._late_from_us: int | None = None
         if record is None:
             return
         ahead_us = now_us - record.seen_us
         if ahead_us > MAX_AHEAD_AT_START_US:
-            self._trusted_us = record.seen_us
+            self._trusted_us = self._seen_us = record.seen_us
             # How long the server was down is not known: up to two days later is no jump.
             self._max_jump_us = MAX_AHEAD_AT_START_US
             self._untrusted_for_us = record.untrusted_for_us
             self._distrust(now_us)
         elif ahead_us < 0:
+            self._seen_us = record.seen_us
+            self._late_from_us = record.seen_us - steady_us
             _log.warning(
-                "clock_behind", now=format_rfc3339(now_us), last_seen=format_rfc3339(record.seen_us)
+                "clock_behind",
+                now=format_rfc3339(now_us),
+                last_seen=format_rfc3339(record.seen_us),
+                advice="set the clock, or run `vumeter clock accept` if it is right",
             )
 
     @property
@@ -117,6 +132,11 @@ class ClockGuard:
         """
         self.check()
         return self._slow_us if self._is_trusted else None
+
+    @property
+    def trusted_us(self) -> int:
+        """The last trusted reading; right after the start, the record's if the clock is not."""
+        return self._trusted_us
 
     @property
     def expected_us(self) -> int:
@@ -136,9 +156,14 @@ class ClockGuard:
         self._last_us, self._last_steady_us = now_us, steady_us
         self._slow_us = min(now_us, self._slow_us + ran_us)
         off_us = now_us - self.expected_us
+        if self._is_put_right(now_us, steady_us, off_us):
+            _log.warning("clock_put_right", now=format_rfc3339(now_us))
+            self._trust()
+            return
         if -MAX_JUMP_US <= off_us <= self._max_jump_us:
             if not self._is_trusted:
-                self.accept()
+                self._trust_again()
+            self._seen_us = max(self._seen_us, now_us)
             self._trusted_us, self._trusted_steady_us = now_us, steady_us
             return
         if self._is_trusted:
@@ -148,18 +173,18 @@ class ClockGuard:
         self._untrusted_for_us = 0 if abs(jumped_us) > MAX_JUMP_US else self._untrusted_for_us
         self._untrusted_for_us += ran_us
         if self._untrusted_for_us >= TRUSTED_AGAIN_AFTER_US:
-            self.accept()
+            self._trust_again()
 
     def accept(self) -> None:
-        """Trust the clock as it stands now. Silence of calls counts from this moment."""
+        """Trust the clock as it stands now on an operator's word, and see no later time before it.
+
+        Silence of calls counts from this moment if the clock was not trusted.
+        """
         if not self._is_trusted:
-            _log.warning("clock_trusted_again", now=format_rfc3339(self._clock()))
-            self._silence_counts_from_us = self._monotonic()
-            self._slow_us = self._clock()
-        self._is_trusted = True
-        self._untrusted_for_us = 0
-        self._max_jump_us = MAX_JUMP_US
+            self._trust_again()
         self._trusted_us, self._trusted_steady_us = self._clock(), self._monotonic()
+        self._seen_us = self._trusted_us
+        self._late_from_us = None
 
     def silent_since_us(self, ttl_us: int) -> int | None:
         """Return the time since which a call must have been silent to be closed.
@@ -174,8 +199,32 @@ class ClockGuard:
         return now_us - ttl_us
 
     def record(self) -> ClockRecord:
-        """Return what is to be saved: while the clock is not trusted, not its reading."""
-        return ClockRecord(seen_us=self._trusted_us, untrusted_for_us=self._untrusted_for_us)
+        """Return what is to be saved: the latest time seen, never that of a clock not trusted."""
+        return ClockRecord(seen_us=self._seen_us, untrusted_for_us=self._untrusted_for_us)
+
+    def _is_put_right(self, now_us: int, steady_us: int, off_us: int) -> bool:
+        """Whether a late clock has jumped near to the record, and what ran since the start."""
+        if self._late_from_us is None:
+            return False
+        ahead_us = now_us - self._late_from_us - steady_us
+        is_near = -MAX_JUMP_US <= ahead_us <= MAX_AHEAD_AT_START_US
+        if is_near and ahead_us >= 0:
+            self._late_from_us = None
+        return is_near and off_us > MAX_JUMP_US
+
+    def _trust_again(self) -> None:
+        _log.warning("clock_trusted_again", now=format_rfc3339(self._clock()))
+        self._trust()
+
+    def _trust(self) -> None:
+        """Take the clock as it stands now. Silence of calls counts from this moment."""
+        self._is_trusted = True
+        self._untrusted_for_us = 0
+        self._max_jump_us = MAX_JUMP_US
+        self._slow_us = self._clock()
+        self._trusted_us, self._trusted_steady_us = self._clock(), self._monotonic()
+        self._silence_counts_from_us = self._trusted_steady_us
+        self._seen_us = max(self._seen_us, self._trusted_us)
 
     def _distrust(self, now_us: int) -> None:
         self._is_trusted = False
@@ -183,7 +232,7 @@ class ClockGuard:
             "clock_not_trusted",
             now=format_rfc3339(now_us),
             expected=format_rfc3339(self.expected_us),
-            paused="retention and the closing of silent calls",
+            paused="deletion of what is old and the closing of silent calls",
             advice="set the clock, or run `vumeter clock accept` if it is right",
         )
 
@@ -199,14 +248,17 @@ class ClockKeeping:
         self._monotonic = monotonic
         self._saved_at_us: int | None = None
         self._was_trusted = guard.is_trusted
+        self._may_go_back = False
 
     async def step(self) -> None:
         """Check the clock, take an operator's word for it, save what is due."""
         if await self._store.take_acceptance():
             self._guard.accept()
+            self._may_go_back = True
         self._guard.check()
         now_us = self._monotonic()
         is_due = self._saved_at_us is None or now_us - self._saved_at_us >= SAVED_EVERY_US
-        if is_due or self._guard.is_trusted != self._was_trusted:
-            await self._store.save(self._guard.record())
+        if is_due or self._may_go_back or self._guard.is_trusted != self._was_trusted:
+            await self._store.save(self._guard.record(), may_go_back=self._may_go_back)
+            self._may_go_back = False
             self._saved_at_us, self._was_trusted = now_us, self._guard.is_trusted

@@ -32,12 +32,13 @@ class SqliteClockRecordStore:
         """Return what was saved last, None if no time was."""
         return await self._readers.run(read_record)
 
-    async def save(self, record: ClockRecord) -> None:
-        """Keep `record` in place of the earlier one."""
+    async def save(self, record: ClockRecord, *, may_go_back: bool = False) -> None:
+        """Keep `record` in place of the earlier one; of two times the later."""
         await self._writer.run(
             lambda connection: connection.execute(
-                "UPDATE server_clock SET seen_us = ?, untrusted_for_us = ?",
-                (record.seen_us, record.untrusted_for_us),
+                "UPDATE server_clock SET untrusted_for_us = ?1,"
+                " seen_us = CASE WHEN ?2 THEN ?3 ELSE max(ifnull(seen_us, 0), ?3) END",
+                (record.untrusted_for_us, may_go_back, record.seen_us),
             )
         )
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from vumeter_server.errors import StorageDamaged
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.sqlite.connections import connect_reader, connect_writer
-from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.failures import is_damage
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.sqlite.migrations.names import NAMES, applied_names, holds_other_tables

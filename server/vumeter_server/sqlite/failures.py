@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import structlog
 
 from vumeter_server.errors import StorageDamaged, Unavailable
-from vumeter_server.sqlite.damage import Damage
+from vumeter_server.runtime.damage import Damage, tables_of
 from vumeter_server.sqlite.library import sqlite3
 
 BUSY_OR_FULL = "Storage is busy or full"
 
 _log = structlog.get_logger(__name__)
-
-_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", re.IGNORECASE)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -29,11 +26,6 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and (
         type(error) is sqlite3.DatabaseError or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
     )
-
-
-def tables_of(sql: str) -> list[str]:
-    """Return the tables that a statement names, for the log."""
-    return sorted(set(_TABLE.findall(sql)))
 
 
 def tables_read(
@@ -57,10 +49,10 @@ def as_public(
 ) -> BaseException:
     """Return what callers get for an error of storage; others are returned as they are.
 
-    Damage is noted in `damage`, and logged with the tables where it was met.
+    Damage is noted in `damage`, and logged, with the tables where it was met.
     """
     if is_damage(error):
-        damage.note()
+        damage.note(tables or ())
         detail = error.detail if isinstance(error, StorageDamaged) else str(error)
         _log.error("storage_damaged", problem=detail, tables=tables or [])
         if isinstance(error, StorageDamaged):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from vumeter_server.errors import StorageDamaged, Unavailable
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.runtime.priorities import give_way
-from vumeter_server.sqlite.damage import Damage
 from vumeter_server.sqlite.disk_reads import DiskReads
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3

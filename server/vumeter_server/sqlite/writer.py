@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from vumeter_server.errors import Unavailable
-from vumeter_server.sqlite.damage import Damage
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.sqlite.failures import as_public, is_damage, tables_read
 from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.telemetry.spans import span

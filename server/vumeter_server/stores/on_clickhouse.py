@@ -13,17 +13,20 @@ from vumeter_server.access.clickhouse.store import (
     ClickHouseKeyLookup,
 )
 from vumeter_server.clickhouse.clock_record import ClickHouseClockRecordStore
+from vumeter_server.clickhouse.observed import ObservedClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
 from vumeter_server.live_metrics.clickhouse import ClickHouseLiveStore
 from vumeter_server.otlp.clickhouse import ClickHouseExportStore
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.clock_guard import ClockGuard
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.runtime.settings import Settings
 from vumeter_server.runtime.store_address import ClickHouseAddress
 from vumeter_server.simulation.clickhouse import ClickHouseSimulationStore
 from vumeter_server.store_migration.state import check_may_serve
 from vumeter_server.stores.opened import LiveStores, MetricStores, OpenedStores
+from vumeter_server.telemetry import readings
 from vumeter_server.telemetry.instruments import Instruments
 
 
@@ -39,9 +42,11 @@ async def opened_cluster(
     async with (
         opened_clickhouse(
             address, password, query_seconds=settings.query_timeout_seconds
-        ) as clickhouse,
+        ) as opened,
         contextlib.AsyncExitStack() as closing,
     ):
+        damage = Damage()
+        clickhouse = ObservedClickHouse(opened, damage)
         check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
 
@@ -53,7 +58,7 @@ async def opened_cluster(
                 deletion_us=guard.deletion_us,
                 is_deleted=deleted.is_deleted,
             )
-            exports = ClickHouseExportStore(store.log, clock)
+            exports = ClickHouseExportStore(store.log, clock, damage)
             return MetricStores(
                 store=store,
                 usage=store.usage,
@@ -68,14 +73,18 @@ async def opened_cluster(
             return LiveStores(store=store, background=(store.keep_up, store.keep_present))
 
         found = await clickhouse.query("SELECT version() AS version")
+        version = str(found.column("version")[0].as_py())
         yield OpenedStores(
-            version=f"ClickHouse {found.column('version')[0].as_py()}",
+            version=f"ClickHouse {version}",
+            build={"clickhouse_version": version},
             keys=ClickHouseKeyLookup(clickhouse),
             audit=ClickHouseAuditLog(clickhouse, clock),
             deleted=deleted,
-            sign_in=ClickHouseSignInCodes(clickhouse, clock),
+            sign_in=lambda guard: ClickHouseSignInCodes(clickhouse, clock, guard.deletion_us),
             clock_records=ClickHouseClockRecordStore(clickhouse),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,
             simulation=ClickHouseSimulationStore(clickhouse, instruments.recorded_calls.inc),
+            is_damaged=lambda: damage.is_met,
+            read={readings.STORAGE_DAMAGED: damage.by_table},
         )

@@ -78,7 +78,7 @@ async def opened_sqlite(
     read: dict[Gauge, Read] = {
         readings.WRITER_QUEUE: lambda: writer.queue_length,
         readings.READER_QUEUE: readers.waiting,
-        readings.STORAGE_DAMAGED: lambda: database.damage.is_met,
+        readings.STORAGE_DAMAGED: database.damage.by_table,
     }
     if writes:
         read |= {
@@ -89,10 +89,11 @@ async def opened_sqlite(
     try:
         yield OpenedStores(
             version=SQLITE_VERSION,
+            build={"sqlite_version": SQLITE_VERSION},
             keys=SqliteKeyLookup(readers, writer),
             audit=SqliteAuditLog(writer, clock),
             deleted=SqliteDeletedOrganizations(readers, writer, clock),
-            sign_in=SqliteSignInCodes(readers, writer, clock),
+            sign_in=lambda guard: SqliteSignInCodes(readers, writer, clock, guard.deletion_us),
             clock_records=SqliteClockRecordStore(readers, writer),
             custom_metrics=custom_metrics,
             live_metrics=live_metrics,

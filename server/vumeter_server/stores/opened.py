@@ -48,18 +48,20 @@ class LiveStores:
 class OpenedStores:
     """All stores on one database.
 
-    `version` is that of the storage engine, for the log and own metrics.
+    `version` is that of the storage engine, for the log; `build` the same by its label, for own
+    metrics. `is_damaged` says whether damage was met since the start.
     """
 
     version: str
+    build: Mapping[str, str]
     keys: KeyLookup
     audit: AuditLog
     deleted: DeletedOrganizations
-    sign_in: SignInCodes
+    sign_in: Callable[[ClockGuard], SignInCodes]
     clock_records: ClockRecordStore
     custom_metrics: Callable[[ClockGuard], Awaitable[MetricStores]]
     live_metrics: Callable[[str, int], Awaitable[LiveStores]]
     """Gets the id of this start of the service, and from when on its calls count."""
     simulation: SimulationStore
-    is_damaged: Callable[[], bool] = lambda: False
+    is_damaged: Callable[[], bool]
     read: Mapping[Gauge, Read] = field(default_factory=dict)

@@ -19,12 +19,12 @@ from vumeter_server.telemetry.scrape_server import PATH, Scrape, ScrapeServer, a
 _log = structlog.get_logger(__name__)
 
 
-def versions(storage_version: str) -> dict[str, str]:
-    """Return what runs here."""
+def versions(storage: Mapping[str, str]) -> dict[str, str]:
+    """Return what runs here; `storage` is the version of the storage by its label."""
     return {
         "version": metadata.version("vumeter"),
         "python_version": platform.python_version(),
-        "sqlite_version": storage_version,
+        **storage,
         "grpc_version": metadata.version("grpcio"),
     }
 
@@ -33,10 +33,13 @@ def process_exposition(
     instruments: Instruments,
     read: Mapping[Gauge, Read],
     more: Sequence[Callable[[bool], str]],
-    storage_version: str,
+    storage: Mapping[str, str],
 ) -> ProcessExposition:
-    """Return the metrics of this process: counted, read at the scrape, and written by families."""
-    instruments.registry.register(Readings(read, versions(storage_version)))
+    """Return the metrics of this process: counted, read at the scrape, and written by families.
+
+    `storage` is the version of the storage by its label.
+    """
+    instruments.registry.register(Readings(read, versions(storage)))
     return ProcessExposition(instruments.registry, more)
 
 

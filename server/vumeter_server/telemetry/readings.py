@@ -13,7 +13,10 @@ from prometheus_client.registry import Collector
 _log = structlog.get_logger(__name__)
 
 Read = Callable[[], float | Mapping[str, float]]
-"""Returns the value of a metric, or values by label. Any thread may call it; it is quick."""
+"""Returns the value of a metric, or values by label; one value has no label.
+
+Any thread may call it; it is quick.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +46,8 @@ DISK_FREE_BYTES: Final = Gauge(
 )
 STORAGE_DAMAGED: Final = Gauge(
     name="vumeter_storage_damaged",
-    help="1 if damage was met in the database file since the start, otherwise 0.",
+    help="1 by table where damage was met in the storage since the start; 0 while none was.",
+    label="table",
 )
 FLUSH_LAG_SECONDS: Final = Gauge(
     name="vumeter_flush_lag_seconds",
@@ -74,7 +78,9 @@ CLOCK_OFFSET_SECONDS: Final = Gauge(
     help="How far the machine's clock is ahead of where it is expected; negative if behind.",
 )
 BUILD: Final = "vumeter_build"
-BUILD_HELP: Final = "Versions of vumeter, Python, SQLite and gRPC, as labels of vumeter_build_info."
+BUILD_HELP: Final = (
+    "Versions of vumeter, Python, the storage and gRPC, as labels of vumeter_build_info."
+)
 
 GAUGES: Final = tuple(each for each in list(globals().values()) if isinstance(each, Gauge))
 """All of them, in the order in which they are shown."""

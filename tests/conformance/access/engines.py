@@ -53,9 +53,13 @@ class SteppedClock:
 
     def __init__(self) -> None:
         self.now_us = STARTED_US
+        self.is_trusted = True
 
     def __call__(self) -> int:
         return self.now_us
+
+    def deletion_us(self) -> int | None:
+        return self.now_us if self.is_trusted else None
 
 
 class Engine(Protocol):
@@ -99,7 +103,7 @@ class MemoryEngine:
 
     def __init__(self, directory: Path, clock: SteppedClock) -> None:
         self.administration = self.limits = MemoryKeyStore(clock)
-        self.sign_in = MemorySignIn(self.administration, clock)
+        self.sign_in = MemorySignIn(self.administration, clock, clock.deletion_us)
         self.audit = self.administration.audit
         self.failures = memory_failures(self.administration.set_unavailable)
 
@@ -147,7 +151,7 @@ class SqliteEngine:
         writer, readers = self._database.writer(), self._database.readers()
         self.failures = sqlite_failures(writer, self._database.path)
         try:
-            yield SqliteSignInCodes(readers, writer, self._clock)
+            yield SqliteSignInCodes(readers, writer, self._clock, self._clock.deletion_us)
         finally:
             writer.close()
             readers.close()
@@ -192,7 +196,7 @@ class ClickHouseEngine:
     @contextlib.asynccontextmanager
     async def codes(self) -> AsyncIterator[SignInCodes]:
         async with self._place.opened() as clickhouse:
-            yield ClickHouseSignInCodes(clickhouse, self._clock)
+            yield ClickHouseSignInCodes(clickhouse, self._clock, self._clock.deletion_us)
 
     @contextlib.asynccontextmanager
     async def deleted(self) -> AsyncIterator[DeletedOrganizations]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.conformance.access.memory_store import MemoryKeyStore
 
@@ -22,9 +22,12 @@ from vumeter_server.runtime.clock import Clock
 class MemorySignIn:
     """Implements SignInAdministration and SignInCodes."""
 
-    def __init__(self, store: MemoryKeyStore, clock: Clock) -> None:
+    def __init__(
+        self, store: MemoryKeyStore, clock: Clock, deletion_us: Callable[[], int | None]
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._deletion_us = deletion_us
         self._codes: dict[bytes, tuple[int, str, bool, int]] = {}
         self._created: dict[str, int] = {}
 
@@ -45,8 +48,9 @@ class MemorySignIn:
         now_us = self._clock()
         if expires_us <= now_us or self._store.organization_id(organization) != number:
             return ()
+        deletion_us = self._deletion_us()
         for key_id, until_us in list(self._created.items()):
-            if until_us <= now_us - EXPIRED_KEYS_STAY_FOR_US:
+            if deletion_us is not None and until_us <= deletion_us - EXPIRED_KEYS_STAY_FOR_US:
                 self._store.drop_key(key_id)
                 del self._created[key_id]
         keys = []

@@ -102,6 +102,19 @@ async def test_keys_do_not_pile_up(engine: Engine, clock: SteppedClock) -> None:
     assert len(kept) == 2
 
 
+async def test_a_clock_that_is_not_trusted_drops_no_key_and_no_code(
+    engine: Engine, clock: SteppedClock
+) -> None:
+    kept = [each.key.key_id for each in await redeemed(engine, code_of(engine))]
+    unused, for_later = code_of(engine), 366 * DAY
+    clock.now_us, clock.is_trusted = clock.now_us + for_later, False
+    code = code_of(engine)
+    assert await redeemed(engine, code)
+    assert {each.key_id for each in engine.administration.list_keys()} >= set(kept)
+    clock.now_us, clock.is_trusted = clock.now_us - for_later, True
+    assert await redeemed(engine, unused)
+
+
 # A few rows fit into the pages of a full file.
 @pytest.mark.parametrize("failure", [each for each in FAILURES if each != "full"])
 async def test_a_code_that_storage_cannot_take_back_stays_good(

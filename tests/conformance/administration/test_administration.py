@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.conformance.administration.engines import ENGINES, Engine
 from tests.otlp.decoded import NOW_US
 from tests.store_migration.sample import ACME, EMPTY
@@ -18,9 +19,9 @@ from vumeter_server.custom_metrics.questions import DeleteQuery
 from vumeter_server.live_metrics.store import TenantContents
 from vumeter_server.otlp.mapping import DEFAULT_MAPPING, AttributeMapping
 from vumeter_server.runtime.clock import system_clock
-from vumeter_server.runtime.clock_guard import ClockRecord
+from vumeter_server.runtime.clock_guard import ClockGuard, ClockKeeping, ClockRecord
 from vumeter_server.simulation.store import SimulationContents
-from vumeter_server.times.units import DAY_US
+from vumeter_server.times.units import DAY_US, HOUR_US
 
 
 @pytest.fixture(params=ENGINES)
@@ -188,3 +189,63 @@ def test_a_clock_that_is_accepted_while_no_server_runs_is_taken_by_the_next_star
     administration.clock.accept()
     assert asyncio.run(started(system_clock())) == [True, False]
     assert asyncio.run(started(None)) == [False, False]
+
+
+def test_the_record_of_the_clock_never_goes_back_by_a_late_server(
+    engine: Engine, administration: Administration
+) -> None:
+    def kept() -> int:
+        record = administration.clock.record()
+        assert record is not None
+        return record.seen_us
+
+    async def two_servers_save() -> None:
+        async with engine.clock_records() as records, engine.clock_records() as of_the_late:
+            await records.save(ClockRecord(seen_us=NOW_US))
+            await of_the_late.save(ClockRecord(seen_us=NOW_US - DAY_US))
+            assert await records.read() == ClockRecord(seen_us=NOW_US)
+            await of_the_late.save(ClockRecord(seen_us=NOW_US - DAY_US, untrusted_for_us=7))
+            assert await records.read() == ClockRecord(seen_us=NOW_US, untrusted_for_us=7)
+
+    async def boot(early_us: int, right_us: int) -> None:
+        """Run a server whose clock is early until NTP sets it."""
+        now_us, steady_us = early_us, 5 * DAY_US
+        async with engine.clock_records() as records:
+            with capture_logs() as logs:
+                guard = ClockGuard(lambda: now_us, await records.read(), lambda: steady_us)
+                keeping = ClockKeeping(guard, records, lambda: steady_us)
+                for _ in range(2):
+                    await keeping.step()
+                    now_us, steady_us = now_us + HOUR_US, steady_us + HOUR_US
+                assert kept() == right_us - DAY_US
+                now_us = right_us
+                await keeping.step()
+            assert [each["event"] for each in logs] == ["clock_behind", "clock_put_right"]
+            assert guard.deletion_us() == right_us
+        assert kept() == right_us
+
+    asyncio.run(two_servers_save())
+    for days in (1, 2, 3):
+        asyncio.run(boot(0, NOW_US + days * DAY_US))
+
+
+def test_the_record_of_the_clock_goes_back_on_an_operators_word(
+    engine: Engine, administration: Administration
+) -> None:
+    async def saved(seen_us: int) -> None:
+        async with engine.clock_records() as records:
+            await records.save(ClockRecord(seen_us=seen_us))
+
+    async def started() -> int:
+        async with engine.clock_records() as records:
+            keeping = ClockKeeping(ClockGuard(system_clock, await records.read()), records)
+            await keeping.step()
+            record = await records.read()
+            assert record is not None
+            return record.seen_us
+
+    far_ahead_us = system_clock() + 500 * DAY_US
+    asyncio.run(saved(far_ahead_us))
+    assert asyncio.run(started()) == far_ahead_us
+    administration.clock.accept()
+    assert asyncio.run(started()) <= system_clock()

@@ -84,7 +84,7 @@ class MemoryUsageStore:
         )
 
     async def save_rejections(
-        self, rejections: Sequence[tuple[int, RejectionCount]], now_us: int
+        self, rejections: Sequence[tuple[int, RejectionCount]], deletion_us: int | None
     ) -> None:
         if self._data.is_unavailable:
             raise Unavailable

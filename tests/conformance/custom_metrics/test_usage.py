@@ -190,6 +190,18 @@ def test_rejections_are_added_up_by_reason_and_key_for_a_day(subject: Subject) -
     assert subject.run(usage.rejections(ours, last_hour + HOUR_US, 100)) == []
 
 
+def test_rejections_are_not_forgotten_while_the_clock_is_not_trusted(subject: Subject) -> None:
+    organization_id = Practice.of(subject).organization_id
+    usage = subject.usage
+    of_noon = rejection("vmk_a", RecordingRejectionReason.LIMIT, 2)
+    a_year_later = rejection(
+        "vmk_b", RecordingRejectionReason.LIMIT, 1, NOON_US + 366 * 24 * HOUR_US
+    )
+    subject.run(usage.save_rejections([(organization_id, of_noon)], NOON_US))
+    subject.run(usage.save_rejections([(organization_id, a_year_later)], None))
+    assert of_noon in subject.run(usage.rejections(organization_id, NOON_US, 10))
+
+
 @pytest.mark.parametrize("failure", ["full", "locked"])
 def test_rejections_that_storage_cannot_take_are_all_left_out(
     subject: Subject, failure: str

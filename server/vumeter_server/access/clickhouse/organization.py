@@ -129,15 +129,9 @@ class Organization:
                 pass
 
     def _apply_to_codes(self, row: Row) -> None:
-        if row.kind is RowKind.CODE_USED:
-            self.codes.pop(row.key_id, None)
-            return
-        self.codes = {
-            code_id: code
-            for code_id, code in self.codes.items()
-            if code.expires_us > row.occurred_us
-        }
-        self.codes[row.key_id] = msgspec.json.decode(row.content, type=SignInCode)
+        self.codes.pop(row.key_id, None)
+        if row.kind is RowKind.CODE:
+            self.codes[row.key_id] = msgspec.json.decode(row.content, type=SignInCode)
 
     def _key(self, row: Row) -> HeldKey:
         content = msgspec.json.decode(row.content, type=KeyContent)

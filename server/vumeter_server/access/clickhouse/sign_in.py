@@ -6,7 +6,7 @@ it is used, together with the keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vumeter_server.access.clickhouse.audit import noted
 from vumeter_server.access.clickhouse.organization import (
@@ -62,9 +62,20 @@ class ClickHouseSignInAdministration:
 class ClickHouseSignInCodes:
     """Exchanges codes for a running server; see SignInCodes."""
 
-    def __init__(self, clickhouse: ClickHouse, clock: Clock) -> None:
+    def __init__(
+        self,
+        clickhouse: ClickHouse,
+        clock: Clock,
+        deletion_us: Callable[[], int | None] | None = None,
+    ) -> None:
+        """Take what it needs.
+
+        `deletion_us` returns the time by which old data may be deleted, None while the machine's
+        clock is not trusted; without it that is `clock`.
+        """
         self._organizations = Organizations(clickhouse)
         self._clock = clock
+        self._deletion_us = deletion_us or clock
 
     async def redeem(self, code_sha256: bytes) -> Sequence[SignInKey]:
         """Use a code up, and create its keys."""
@@ -72,6 +83,7 @@ class ClickHouseSignInCodes:
         if found is None:
             return ()
         created: list[SignInKey] = []
+        deletion_us = self._deletion_us()
 
         def exchange(organization: Organization) -> Sequence[Row] | None:
             created.clear()
@@ -84,8 +96,8 @@ class ClickHouseSignInCodes:
                 for role in roles_of(for_live=code.for_live)
             )
             return [
-                Row(kind=RowKind.CODE_USED, occurred_us=now_us, key_id=code_sha256.hex()),
-                *_dropped(organization, now_us),
+                _used(code_sha256.hex(), now_us),
+                *_dropped(organization, code_sha256.hex(), deletion_us, now_us),
                 *(row for each in created for row in _key_rows(each, now_us)),
             ]
 
@@ -93,10 +105,24 @@ class ClickHouseSignInCodes:
         return created
 
 
-def _dropped(organization: Organization, now_us: int) -> list[Row]:
-    """Return that the list of keys loses what signing in created long ago."""
-    before_us = now_us - EXPIRED_KEYS_STAY_FOR_US
-    return [
+def _used(code_id: str, now_us: int) -> Row:
+    """Return that a code is good no more."""
+    return Row(kind=RowKind.CODE_USED, occurred_us=now_us, key_id=code_id)
+
+
+def _dropped(
+    organization: Organization, code_id: str, deletion_us: int | None, now_us: int
+) -> list[Row]:
+    """Return that codes go which nobody used, but for `code_id`, and keys of long ago."""
+    if deletion_us is None:
+        return []
+    before_us = deletion_us - EXPIRED_KEYS_STAY_FOR_US
+    codes = [
+        _used(each, now_us)
+        for each, code in organization.codes.items()
+        if each != code_id and code.expires_us <= deletion_us
+    ]
+    return codes + [
         Row(kind=RowKind.KEY_DROPPED, occurred_us=now_us, key_id=key_id)
         for key_id, held in organization.keys.items()
         if held.by_sign_in

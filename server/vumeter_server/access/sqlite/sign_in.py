@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vumeter_server.access.keys import new_key, secret_digest
 from vumeter_server.access.roles import Role
@@ -38,7 +38,6 @@ class SqliteSignInAdministration:
             if found is None:
                 return None
             now_us = self._clock()
-            connection.execute("DELETE FROM sign_in_codes WHERE expires_us <= ?", (now_us,))
             connection.execute(
                 "INSERT INTO sign_in_codes (code_sha256, organization_id, for_live, expires_us)"
                 " VALUES (?, ?, ?, ?)",
@@ -59,10 +58,22 @@ class SqliteSignInAdministration:
 class SqliteSignInCodes:
     """Redeems codes for a running server; see SignInCodes."""
 
-    def __init__(self, readers: Readers, writer: Writer, clock: Clock) -> None:
+    def __init__(
+        self,
+        readers: Readers,
+        writer: Writer,
+        clock: Clock,
+        deletion_us: Callable[[], int | None] | None = None,
+    ) -> None:
+        """Take what it needs.
+
+        `deletion_us` returns the time by which old data may be deleted, None while the machine's
+        clock is not trusted; without it that is `clock`.
+        """
         self._readers = readers
         self._writer = writer
         self._clock = clock
+        self._deletion_us = deletion_us or clock
 
     async def redeem(self, code_sha256: bytes) -> Sequence[SignInKey]:
         """Use a code up, and create its keys."""
@@ -74,9 +85,14 @@ class SqliteSignInCodes:
         )
         if found is None:
             return ()
-        return await self._writer.run(lambda connection: self._exchange(connection, code_sha256))
+        deletion_us = self._deletion_us()
+        return await self._writer.run(
+            lambda connection: self._exchange(connection, code_sha256, deletion_us)
+        )
 
-    def _exchange(self, connection: sqlite3.Connection, code_sha256: bytes) -> list[SignInKey]:
+    def _exchange(
+        self, connection: sqlite3.Connection, code_sha256: bytes, deletion_us: int | None
+    ) -> list[SignInKey]:
         now_us = self._clock()
         found = connection.execute(
             "DELETE FROM sign_in_codes WHERE code_sha256 = ?"
@@ -85,15 +101,22 @@ class SqliteSignInCodes:
         ).fetchone()
         if found is None or found[2] <= now_us:
             return []
-        connection.execute(
-            "DELETE FROM api_keys WHERE by_sign_in AND expires_us <= ?",
-            (now_us - EXPIRED_KEYS_STAY_FOR_US,),
-        )
+        if deletion_us is not None:
+            _drop_expired(connection, deletion_us)
         organization_id, for_live, _ = found
         return [
             _create_key(connection, organization_id, role, now_us)
             for role in roles_of(for_live=bool(for_live))
         ]
+
+
+def _drop_expired(connection: sqlite3.Connection, deletion_us: int) -> None:
+    """Drop codes that nobody used, and keys that signing in created long ago."""
+    connection.execute("DELETE FROM sign_in_codes WHERE expires_us <= ?", (deletion_us,))
+    connection.execute(
+        "DELETE FROM api_keys WHERE by_sign_in AND expires_us <= ?",
+        (deletion_us - EXPIRED_KEYS_STAY_FOR_US,),
+    )
 
 
 def _create_key(

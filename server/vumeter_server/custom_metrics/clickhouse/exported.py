@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from vumeter_server.custom_metrics.clickhouse.proposals import Place, Proposal
 from vumeter_server.custom_metrics.clickhouse.recording import add_batch, add_key, earlier_answer
 from vumeter_server.custom_metrics.clickhouse.rows import LogRow, NewEntry, RecordedKey
+from vumeter_server.custom_metrics.clickhouse.schema import POINTS
 from vumeter_server.custom_metrics.exported import ExportedBatch, ExportOutcome
 from vumeter_server.custom_metrics.increments import SeriesStates
 from vumeter_server.custom_metrics.series_states import read_states, write_states
@@ -14,8 +17,11 @@ from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US, settle
 from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.errors import StorageDamaged
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.runtime.limits import Limits
 from vumeter_server.times.units import DAY_US
+
+_log = structlog.get_logger(__name__)
 
 Reject = Callable[[ExportOutcome], list[LogRow]]
 """Returns what is kept of the points that were rejected, and of what was noted."""
@@ -28,6 +34,7 @@ def export_recording(
     now_us: int,
     limits: Limits,
     clock: Clock,
+    damage: Damage,
     reject: Reject,
 ) -> Proposal[ExportOutcome]:
     """Return the proposal to record what `settle_exported` makes of a batch."""
@@ -43,7 +50,7 @@ def export_recording(
         def find_states(stream: bytes, metric_name: str) -> SeriesStates:
             unit = unit_of(stream, metric_name)
             if unit not in used:
-                used[unit] = _states_of(place.found.series_states.get(unit))
+                used[unit] = _states_of(place.found.series_states.get(unit), damage)
             return used[unit]
 
         names = [metric.name for metric in batch.metrics]
@@ -86,10 +93,13 @@ def unit_of(stream: bytes, metric_name: str) -> str:
     return f"{stream.hex()}/{metric_name}"
 
 
-def _states_of(content: bytes | None) -> SeriesStates:
+def _states_of(content: bytes | None, damage: Damage) -> SeriesStates:
     if content is None:
         return SeriesStates()
     try:
         return read_states(content)
     except ValueError:
-        raise StorageDamaged(detail="the states of exported series cannot be read") from None
+        problem = "the states of exported series cannot be read"
+        damage.note([POINTS])
+        _log.error("storage_damaged", problem=problem, tables=[POINTS])
+        raise StorageDamaged(detail=problem) from None

@@ -55,7 +55,7 @@ class ClickHouseUsageStore:
         return dict(rows_of(await ask(self._clickhouse, statement)))
 
     async def save_rejections(
-        self, rejections: Sequence[tuple[int, RejectionCount]], now_us: int
+        self, rejections: Sequence[tuple[int, RejectionCount]], deletion_us: int | None
     ) -> None:
         """Add rejections; those of long ago are forgotten by maintenance."""
         if not rejections:

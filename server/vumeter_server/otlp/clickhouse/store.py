@@ -24,6 +24,7 @@ from vumeter_server.custom_metrics.store import Idempotency
 from vumeter_server.otlp.mapping import DEFAULT_MAPPING, AttributeMapping
 from vumeter_server.otlp.store import LATEST_REJECTIONS, ExportCount, LatestRejection, Rejections
 from vumeter_server.runtime.clock import Clock
+from vumeter_server.runtime.damage import Damage
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
 MAPPINGS_CACHED_SECONDS: Final = 0.5
@@ -42,9 +43,11 @@ class _Details(msgspec.Struct, array_like=True):
 class ClickHouseExportStore:
     """Implements ExportStore on the log of custom metrics."""
 
-    def __init__(self, log: MetricLog, clock: Clock) -> None:
+    def __init__(self, log: MetricLog, clock: Clock, damage: Damage | None = None) -> None:
+        """Take what it needs; states that cannot be read are noted in `damage`."""
         self._log = log
         self._clock = clock
+        self._damage = damage or Damage()
         self._mappings: TTLCache[int, AttributeMapping] = TTLCache(
             MAX_MAPPINGS_CACHED, MAPPINGS_CACHED_SECONDS, timer=time.monotonic
         )
@@ -67,6 +70,7 @@ class ClickHouseExportStore:
             now_us=now_us,
             limits=limits,
             clock=self._clock,
+            damage=self._damage,
             reject=lambda outcome: _rows(
                 key_id, outcome.rejected, Counter(notes) + Counter(outcome.notes), now_us
             ),

@@ -50,7 +50,7 @@ class SqliteUsageStore:
         )
 
     async def save_rejections(
-        self, rejections: Sequence[tuple[int, RejectionCount]], now_us: int
+        self, rejections: Sequence[tuple[int, RejectionCount]], deletion_us: int | None
     ) -> None:
         """Add rejections, and forget those of long ago."""
         rows = [
@@ -67,7 +67,10 @@ class SqliteUsageStore:
         ]
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM rejections WHERE hour < ?", (first_hour(now_us),))
+            if deletion_us is not None:
+                connection.execute(
+                    "DELETE FROM rejections WHERE hour < ?", (first_hour(deletion_us),)
+                )
             connection.executemany(
                 "INSERT INTO rejections"
                 " (organization_id, hour, key_id, reason, requests, points, last_us)"

@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH_BIN := build/bench-venv/bin
+FUZZ_BIN := build/fuzz-venv/bin
 GENERATE_BIN := build/generate-venv/bin
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-annotate \
 	--custom-compile-command "make lock"
@@ -15,7 +16,7 @@ METRICS_PORT ?= $(VUMETER_METRICS_PORT)
 DB ?= data/vumeter.db
 DEMO ?= 1
 
-.PHONY: help setup run test test-pythons wheel test-long test-cluster test-on-cluster test-kills test-cluster-kills test-damage test-fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
+.PHONY: help setup run test test-pythons wheel test-long test-cluster test-on-cluster test-kills test-cluster-kills test-damage test-fuzz fuzz test-soak test-openapi soak audit lint lint-style lint-imports lint-protos lint-types fix generate grafana-dashboard check-generated bench lock
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,20 @@ test-damage: setup ## damage every page and many blobs of a database file: about
 REQUESTS ?= 1000000
 test-fuzz: setup ## send requests that nobody would send, to every path and method (REQUESTS=1000000)
 	@TEST_FUZZ=$(REQUESTS) $(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+SECONDS_EACH ?= 300
+fuzz: setup build/fuzz-venv/ready ## fuzz what parses bytes, guided by coverage (SECONDS_EACH=300 per target, ARGS=record_points: only this)
+	@$(FUZZ_BIN)/python -m tests.fuzz.guided --seconds $(SECONDS_EACH) $(ARGS)
+
+# Atheris runs on Linux on x86-64 alone, so that it is installed apart.
+build/fuzz-venv/ready: tests/fuzz/requirements.lock
+	@echo "setting up build/fuzz-venv"
+	@rm -rf build/fuzz-venv
+	@$(PYTHON) -m venv build/fuzz-venv
+	@$(FUZZ_BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $<
+	@printf '%s\n' "$(CURDIR)/server" "$(CURDIR)/generated" > \
+		"$$($(FUZZ_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vumeter.pth"
+	@touch $@
 
 MINUTES ?= 60
 test-soak: setup ## compare all stores with their oracles on new random examples for an hour (MINUTES=60)
@@ -161,6 +176,7 @@ lock: setup ## renew requirements.lock and those of deploy/, bench/, tools/ and 
 	@$(COMPILE) --extra clickhouse --upgrade --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
 	@$(COMPILE) --upgrade --constraint requirements.lock -o deploy/build-requirements.lock deploy/build-requirements.in
 	@$(COMPILE) --extra bench --upgrade --constraint requirements.lock -o bench/requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade --constraint requirements.lock -o tests/fuzz/requirements.lock pyproject.toml tests/fuzz/requirements.in
 	@$(COMPILE) --upgrade -o tools/requirements.lock tools/requirements.in
 	@$(COMPILE) --upgrade -o tools/audit.lock tools/audit.in
 	@$(COMPILE) --upgrade $(addprefix --no-emit-package ,flatbuffers llvmlite numba onnxruntime resampy) \

@@ -23,6 +23,7 @@ LOCKS: Final = (
     "tools/audit.lock",
     "tests/clients/frameworks/livekit.lock",
     "tests/clients/frameworks/pipecat.lock",
+    "tests/fuzz/requirements.lock",
 )
 # Two databases: one may be out of reach.
 SERVICES: Final = ("pypi", "osv")

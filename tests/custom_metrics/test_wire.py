@@ -115,8 +115,11 @@ def test_label_sets_share_their_labels() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [b"\xff", b"\x0a\x05ab", b"\x0a\x01a\x12\x02\xc3\x28"],
-    ids=["no field", "cut short", "no UTF-8"],
+    [
+        *(b"\xff", b"\x0a\x05ab", b"\x0a\x01a\x12\x02\xc3\x28"),
+        *(b"\x0a\x01a\x12\x01b\x1a\x01c", b"\x0a\x01a\x10\x01"),
+    ],
+    ids=["no field", "cut short", "no UTF-8", "a field more", "a number for a value"],
 )
 def test_tags_that_cannot_be_read_are_a_malformed_request(entry: bytes) -> None:
     tags = b"\x42" + bytes([len(entry)]) + entry

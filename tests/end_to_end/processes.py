@@ -32,3 +32,18 @@ def descriptors(pid: int) -> int:
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+
+
+def anonymous_mb(pid: int) -> float:
+    """Return the memory that a process has to itself, without the pages of files."""
+    return int(_status(pid)["RssAnon"].split()[0]) * 1024 / 1e6
+
+
+def threads(pid: int) -> int:
+    """Return how many threads a process has."""
+    return int(_status(pid)["Threads"])
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":", 1) for line in lines)

@@ -23,8 +23,6 @@ IDLE = 1_000
 SLOW = 300
 CONNECTIONS = 12
 RESETS = 5_000
-UNREAD_BATCHES = 150
-EVENTS = 500
 GROWS_AT_MOST_MB = 60
 
 needs_descriptors = pytest.mark.skipif(
@@ -133,44 +131,3 @@ def test_streams_that_are_reset_at_once_disturb_nobody(
     assert (server_of(own), envoy_of(own)) == pids
     for first, then in zip(*memory, strict=True):
         assert then - first < GROWS_AT_MOST_MB
-
-
-@pytest.mark.parametrize("port", ["edge_target", "grpc_target"])
-def test_a_watcher_that_does_not_read_holds_up_nobody(
-    own: Stack, caller: Caller, port: str
-) -> None:
-    headers = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": "/vumeter.live_metrics.v1.LiveMetricsService/WatchLiveMetrics",
-        ":authority": "localhost",
-        "content-type": "application/grpc",
-        "te": "trailers",
-        "x-admin-token": own.admin_token,
-    }
-    block = http2.header_block(headers)
-    # An empty message, as gRPC frames it.
-    message = http2.frame(0, http2.END_STREAM, 1, bytes(5))
-    server = server_of(own)
-    with contextlib.ExitStack() as watching:
-        for _ in range(20):
-            watcher = watching.enter_context(http2.connection(getattr(own, port)))
-            watcher.sendall(http2.frame(http2.HEADERS, http2.END_HEADERS, 1, block) + message)
-        memory = resident_mb(server)
-        for number in range(UNREAD_BATCHES):
-            name = f"{port}-{number}"
-            events = [
-                {
-                    "event_id": f"{name}-{event}",
-                    "type": "started",
-                    "call_id": f"{name}-{event}",
-                    "tenant_id": port,
-                    "occurred_at": "2025-04-01T09:00:00Z",
-                }
-                for event in range(EVENTS // 50)
-            ]
-            assert caller.post("/api/v1/metrics/events", {"events": events}).status == 200
-        told = caller.get(f"/api/v1/metrics/live/{port}").body
-        assert told["active_calls"] == UNREAD_BATCHES * (EVENTS // 50)
-        assert resident_mb(server) - memory < GROWS_AT_MOST_MB
-        is_answered(caller)

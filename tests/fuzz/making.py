@@ -180,7 +180,7 @@ class Maker:
         except Exception:  # what is no such message is tried, too
             message = ParseDict(given, method.request_type()(), descriptor_pool=POOL)
         data: bytes = message.SerializeToString()
-        return self._spoiled(data) if chance.random() < 0.3 else data
+        return spoiled(chance, data) if chance.random() < 0.3 else data
 
     def _body(self, example: Any, headers: dict[str, str]) -> bytes:
         chance = self._random
@@ -189,7 +189,7 @@ class Maker:
             body = self._changed(body)
         data = json.dumps(body, ensure_ascii=chance.random() < 0.5).encode(errors="replace")
         if chance.random() < 0.15:
-            data = self._spoiled(data)
+            data = spoiled(chance, data)
         if chance.random() < 0.1:
             headers["content-encoding"] = chance.choice(("gzip", "gzip", "identity", "br", "GZIP"))
             if chance.random() < 0.7:
@@ -261,17 +261,17 @@ class Maker:
             deep = [deep] if self._random.random() < 0.5 else {"a": deep}
         return deep
 
-    def _spoiled(self, data: bytes) -> bytes:
-        """Return bytes of which some are changed, missing or too many."""
-        chance = self._random
-        spoiled = bytearray(data)
-        for _ in range(chance.choice((1, 1, 2, 8))):
-            place = chance.randrange(len(spoiled) + 1)
-            drawn = chance.random()
-            if drawn < 0.3:
-                spoiled[place:place] = chance.randbytes(chance.choice((1, 2, 16)))
-            elif drawn < 0.5:
-                del spoiled[place : place + chance.choice((1, 4, 100))]
-            elif place < len(spoiled):
-                spoiled[place] = chance.randrange(256)
-        return bytes(spoiled)
+
+def spoiled(chance: random.Random, data: bytes) -> bytes:
+    """Return bytes of which some are changed, missing or too many."""
+    made = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 8))):
+        place = chance.randrange(len(made) + 1)
+        drawn = chance.random()
+        if drawn < 0.3:
+            made[place:place] = chance.randbytes(chance.choice((1, 2, 16)))
+        elif drawn < 0.5:
+            del made[place : place + chance.choice((1, 4, 100))]
+        elif place < len(made):
+            made[place] = chance.randrange(256)
+    return bytes(made)

@@ -23,6 +23,10 @@ _CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 FAULTS: Final = ("UNKNOWN", "INTERNAL", "DATA_LOSS", "ABORTED")
 
 
+class Unsendable(Exception):
+    """The client does not send a target or a header with such characters."""
+
+
 class Judge:
     """Sends requests over connections that it keeps, and raises AssertionError for a fault."""
 
@@ -31,29 +35,33 @@ class Judge:
         self._connection: http.client.HTTPConnection | None = None
         self.answers: Counter[str] = Counter()
 
-    def send(self, request: RestRequest | RpcRequest) -> None:
-        """Send a request and judge its answer."""
+    def send(self, request: RestRequest | RpcRequest) -> bool:
+        """Send a request and judge its answer; return whether the client sends such a request."""
         if isinstance(request, RestRequest):
-            self._rest(request)
-        else:
-            self._rpc(request)
+            return self._rest(request)
+        self._rpc(request)
+        return True
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
-    def _rest(self, request: RestRequest) -> None:
+    def _rest(self, request: RestRequest) -> bool:
         try:
             status, kind, body = self._answer(request)
         except ConnectionError:
             # A connection may be closed while it is used again. Clients try again, once.
             self._forget()
             status, kind, body = self._answer(request)
+        except Unsendable:
+            self._forget()
+            return False
         self.answers[str(status)] += 1
         shown = (request, status, body[:2_000])
         assert status < 500 or status in ALLOWED, shown
         if status >= 400 and body and request.verb != "HEAD":
             self._judge_text(_message_of(kind, body, shown), shown)
+        return True
 
     def _answer(self, request: RestRequest) -> tuple[int, str, bytes]:
         if self._connection is None:
@@ -65,21 +73,20 @@ class Judge:
             connection.putrequest(request.verb, request.target)
             for name, value in headers.items():
                 connection.putheader(name, value)
-            if request.body is not None:
-                connection.putheader("content-length", str(len(request.body)))
-            connection.endheaders(request.body)
-            response = connection.getresponse()
-            kind = response.headers.get("content-type", "")
-            if kind == "text/event-stream":
-                # It has no end.
-                body = response.read1(READ_BYTES)
-                self._forget()
-            else:
-                body = response.read()
         except (http.client.InvalidURL, ValueError):
-            # The client does not send a target with such characters.
+            # Nothing was sent yet.
+            raise Unsendable from None
+        if request.body is not None:
+            connection.putheader("content-length", str(len(request.body)))
+        connection.endheaders(request.body)
+        response = connection.getresponse()
+        kind = response.headers.get("content-type", "")
+        if kind == "text/event-stream":
+            # It has no end.
+            body = response.read1(READ_BYTES)
             self._forget()
-            return 0, "", b""
+        else:
+            body = response.read()
         if response.headers.get("connection") == "close":
             self._forget()
         return response.status, kind, body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from vumeter_server.custom_metrics.sqlite.formats.batches import (
     encode_batch,
 )
 from vumeter_server.custom_metrics.sqlite.formats.columns import decode, encode
+from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
 from vumeter_server.custom_metrics.sqlite.formats.sessions import encode_sessions, read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import (
     decode_sums_and_extremes,
     decode_table,
+    encode_columns,
     encode_sums,
     encode_table,
 )
@@ -138,3 +141,57 @@ def test_blobs_with_the_checksum_of_before_are_read(name: str) -> None:
 def test_the_header_never_changes(holds: Holds, content: bytes, blob: str) -> None:
     assert with_header(holds, content)[:HEADER_BYTES].hex(" ") == blob
     assert bytes(content_of(holds, bytes.fromhex(blob) + content) or b"") == content
+
+
+ARRAYS = [np.array([1, 2, 3]), np.array([5, 6, 7]), np.array([0.5, 1.5, 2.25])]
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        with_header(Holds.TABLE, b""),
+        with_header(Holds.TABLE, b"\1\0\0"),
+        encode_table(ARRAYS[:2]),
+        encode_table([*ARRAYS[:2], ARRAYS[2][:2]]),
+        encode_table(ARRAYS[:1], Holds.ROLLUP),
+        encode_table([*ARRAYS, ARRAYS[2], ARRAYS[2][:1]], Holds.ROLLUP),
+    ],
+    ids=[
+        *("nothing", "cut short", "no sums", "columns of two lengths"),
+        *("a rollup of one column", "an extreme for each row but some"),
+    ],
+)
+def test_sums_whose_columns_do_not_fit_are_damaged_whatever_their_checksum(blob: bytes) -> None:
+    with pytest.raises(StorageDamaged):
+        decode_sums_and_extremes(blob, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers"),
+    [
+        (0, [-1]),
+        (1, [-1]),
+        (1, [3]),
+        (6, [0, -1]),
+        (6, [0, 9]),
+        (7, [0, 9]),
+        (7, [0, -2]),
+        (7, [1]),
+    ],
+    ids=str,
+)
+def test_distributions_whose_columns_do_not_fit_are_damaged_whatever_their_checksum(
+    column: int, numbers: list[int]
+) -> None:
+    def columns() -> list[Any]:
+        positions, lengths, counts, extremes = ([0], [2], [3], [1.5])
+        bounds, lower, more, weights = ([1.0, 2.0, 3.0], [0, 1], [1, 1], [1, 2])
+        written = (positions, lengths, counts, extremes, extremes, bounds, lower, more, weights)
+        return [np.array(each, np.float64) for each in written]
+
+    whole = columns()
+    good = with_header(Holds.DISTRIBUTIONS, encode_columns(whole))
+    assert decode_distributions(good).upper.tolist() == [2.0, 3.0]
+    whole[column] = np.array(numbers, np.float64)
+    with pytest.raises(StorageDamaged):
+        decode_distributions(with_header(Holds.DISTRIBUTIONS, encode_columns(whole)))

@@ -236,6 +236,9 @@ def read_tag(entry: bytes) -> tuple[str, str]:
         read = pb.LabelSet.FromString(_LABEL_SET(tags=[entry]).SerializeToString())
     except DecodeError:
         raise _malformed() from None
+    # The entry of a map that has anything else than a key and a value is left out of the map.
+    if len(read.tags) != 1:
+        raise _malformed()
     ((name, value),) = read.tags.items()
     return name, value
 

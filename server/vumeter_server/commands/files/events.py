@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from vumeter_server.commands.files.sinks import csv_of, ndjson_of
 from vumeter_server.commands.remote import CALL_TIMEOUT_SECONDS, Remote
 from vumeter_server.errors import InvalidArgument
 from vumeter_server.live_metrics.rest_api import EventBody
+from vumeter_server.live_metrics.validation import MAX_SEQUENCE
 from vumeter_server.times.rfc3339 import format_rfc3339, parse_rfc3339
 
 COLUMNS: Final = (
@@ -65,11 +67,13 @@ class EventImport(Importable[pb.CallEvent]):
     def from_cells(self, cells: Mapping[str, str]) -> pb.CallEvent:
         """Read a row of CSV."""
         given: dict[str, Any] = dict(cells)
-        for name, kind in (("minutes", float), ("sequence", int)):
-            if (number := number_in(cells, name)) is not None:
-                if kind is int and not number.is_integer():
-                    raise InvalidArgument.of(name, "must be a whole number")
-                given[name] = kind(cells[name]) if kind is int else number
+        if (minutes := number_in(cells, "minutes")) is not None:
+            given["minutes"] = minutes
+        if (sequence := number_in(cells, "sequence")) is not None:
+            if not sequence.is_integer():
+                raise InvalidArgument.of("sequence", "must be a whole number")
+            # Exactly, as it is written: a double has no more than 53 bits.
+            given["sequence"] = int(Decimal(cells["sequence"].strip()))
         return _event(given)
 
     def from_row(self, row: Mapping[str, Any]) -> pb.CallEvent:
@@ -104,12 +108,15 @@ def _event(given: Mapping[str, Any]) -> pb.CallEvent:
                 allowed = ", ".join(each for each in words if each != "timed_out")
                 raise InvalidArgument.of(name, f"must be one of {allowed}")
             numbers[name] = words[word]
+    sequence = given.get("sequence")
+    if isinstance(sequence, int) and not -(2**63) <= sequence < 2**63:
+        raise InvalidArgument.of("sequence", f"must be a whole number from 0 to {MAX_SEQUENCE:,}")
     event = pb.CallEvent(
         event_id=given.get("event_id", ""),
         call_id=given.get("call_id", ""),
         tenant_id=given.get("tenant_id", ""),
         minutes=given.get("minutes"),
-        sequence=given.get("sequence"),
+        sequence=sequence,
         **numbers,  # type: ignore[arg-type]
     )
     time = given.get("occurred_at")

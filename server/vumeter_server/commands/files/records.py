@@ -82,9 +82,10 @@ def number_in(cells: Mapping[str, str], name: str) -> float | None:
     """Return the number of a cell; None if it is empty."""
     if (cell := cells.get(name)) is None:
         return None
-    if not _NUMBER.fullmatch(cell.strip()):
+    text = cell.strip()
+    if not _NUMBER.fullmatch(text):
         raise InvalidArgument.of(name, "must be a number")
-    return float(cell)
+    return float(text)
 
 
 def json_in(cell: str | None, name: str, body_type: type[T]) -> T | None:

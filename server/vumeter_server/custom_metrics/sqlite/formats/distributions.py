@@ -17,6 +17,7 @@ import numpy as np
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.sqlite.formats.columns import Array
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_columns, encode_columns
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.blobs import Holds, checked_content_of, damaged, with_header
 
 _COLUMNS: Final = 9
@@ -65,18 +66,24 @@ def decode_bare_distributions(content: bytes | memoryview) -> Distributions:
     if len(columns) != _COLUMNS:
         raise damaged(Holds.DISTRIBUTIONS, "its number of columns does not fit")
     positions, lengths, counts, minima, maxima, bounds, lower, more, weights = columns
-    lower = lower.astype(np.int64)
+    if len({len(positions), len(lengths), len(counts), len(minima), len(maxima)}) != 1 or not len(
+        lower
+    ) == len(more) == len(weights):
+        raise _do_not_fit()
+    positions, lengths, lower, more = (
+        each.astype(np.int64) for each in (positions, lengths, lower, more)
+    )
     upper = lower + more
-    starts = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    starts = np.concatenate(([0], np.cumsum(lengths)))
     if (
-        len({len(positions), len(lengths), len(counts), len(minima), len(maxima)}) != 1
-        or not starts[-1] == len(lower) == len(weights)
-        or upper.max(initial=-1) >= len(bounds)
+        starts[-1] != len(lower)
+        or min(each.min(initial=0) for each in (positions, lengths, lower, upper)) < 0
+        or max(each.max(initial=-1) for each in (lower, upper)) >= len(bounds)
     ):
-        raise damaged(Holds.DISTRIBUTIONS, "its columns do not fit together")
+        raise _do_not_fit()
     edges = bounds.astype(np.float64)
     return Distributions(
-        positions=positions.astype(np.int64),
+        positions=positions,
         counts=counts.astype(np.int64),
         minima=minima.astype(np.float64),
         maxima=maxima.astype(np.float64),
@@ -85,3 +92,7 @@ def decode_bare_distributions(content: bytes | memoryview) -> Distributions:
         upper=edges[upper],
         weights=weights.astype(np.int64),
     )
+
+
+def _do_not_fit() -> StorageDamaged:
+    return damaged(Holds.DISTRIBUTIONS, "its columns do not fit together")

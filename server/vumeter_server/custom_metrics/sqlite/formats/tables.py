@@ -18,6 +18,7 @@ from vumeter_server.custom_metrics.sqlite.formats.columns import (
     decode_bare,
     encode_bare_each,
 )
+from vumeter_server.errors import StorageDamaged
 from vumeter_server.sqlite.blobs import Holds, checked_content_of, damaged, with_header
 
 # The last columns of a rollup: minima and maxima.
@@ -47,10 +48,7 @@ def decode_table(blob: bytes) -> list[Array]:
     if content is not None:
         return decode_columns(content)
     # A table of 0.1.0 has no checksum, but lengths that fit.
-    try:
-        columns = decode_columns(memoryview(blob))
-    except ValueError:
-        raise damaged(Holds.TABLE, "its lengths do not fit") from None
+    columns = decode_columns(memoryview(blob))
     if len({len(column) for column in columns}) != 1:
         raise damaged(Holds.TABLE, "its columns are not of one length")
     return columns
@@ -70,9 +68,12 @@ def _decode_rollup(blob: bytes, *, without: int = 0) -> list[Array]:
 
 
 def decode_columns(view: memoryview, *, without: int = 0) -> list[Array]:
-    """Read what `encode_columns` wrote, but for the last columns."""
-    (count,) = np.frombuffer(view, "<i8", 1).tolist()
-    if not 0 <= count < len(view) // 8:
+    """Read what `encode_columns` wrote, but for the last columns.
+
+    Raises StorageDamaged if the lengths do not fit.
+    """
+    count = int.from_bytes(view[:8], "little")
+    if count >= len(view) // 8:
         raise damaged(Holds.TABLE, "its number of columns does not fit")
     lengths = np.frombuffer(view, "<i8", count, offset=8).tolist()
     start = 8 + 8 * count
@@ -111,12 +112,22 @@ def decode_sums_and_extremes(
     """Do as `decode_sums`, with minima and maxima; None for what an earlier version wrote."""
     if not _is_rollup(blob):
         return *_keys_and_sums(decode_table(blob), keys), None
-    *columns, minima, maxima = _decode_rollup(blob)
-    extremes = Extremes(minima.astype(np.float64), maxima.astype(np.float64))
-    return *_keys_and_sums(columns, keys), extremes
+    columns = _decode_rollup(blob)
+    wide, sums = _keys_and_sums(columns[:-_EXTREMES], keys)
+    minima, maxima = (column.astype(np.float64) for column in columns[-_EXTREMES:])
+    if not len(minima) == len(maxima) == len(sums.counts):
+        raise _do_not_fit()
+    return wide, sums, Extremes(minima, maxima)
 
 
 def _keys_and_sums(columns: list[Array], keys: int) -> tuple[list[Array], ExactSums]:
+    # Behind the keys there are counts and at least one part of sums.
+    if len(columns) < keys + 2 or len({len(column) for column in columns}) != 1:
+        raise _do_not_fit()
     # Callers calculate with keys, which overflow in the types in which they are written.
     wide = [column.astype(np.int64) for column in columns[:keys]]
     return wide, ExactSums(columns[keys], columns[keys + 1 :])
+
+
+def _do_not_fit() -> StorageDamaged:
+    return damaged(Holds.TABLE, "its columns do not fit together")

@@ -1,4 +1,8 @@
-"""`python -m bench`: run the sections, print tables of ratios, write bench/RESULTS.md."""
+"""`python -m bench`: run the sections, print tables of ratios, write bench/RESULTS.md.
+
+`--sizes` and `--cluster` choose other sections, whose results are in RESULTS-sizes.md and
+RESULTS-cluster.md.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -35,6 +39,7 @@ def main() -> None:
         if section.name in arguments.sections
         or (not arguments.sections and _is_usual(section, arguments))
     ]
+    points = arguments.points or _points_by_default(chosen)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 150
@@ -44,7 +49,7 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as directory:
         run = Run(
-            points=arguments.points,
+            points=points,
             full=arguments.full,
             against=arguments.against,
             scale=arguments.scale,
@@ -53,14 +58,13 @@ def main() -> None:
         )
         for section in chosen:
             _run_section(section, run, report, console)
-    mode = "full" if arguments.full else "short"
     report.facts += [
         *dict.fromkeys(run.facts),
-        f"{run.points:,} points, {mode} mode, {time.perf_counter() - started:.0f} s",
+        f"{_how_much(chosen, run)}, {time.perf_counter() - started:.0f} s",
     ]
     console.print(f"{report.summary()}; {time.perf_counter() - started:.0f} s")
-    if arguments.write or not (_is_special(arguments)):
-        output = HERE / "RESULTS.md"
+    if arguments.write or not _is_special(arguments):
+        output = HERE / _file_name(chosen)
         output.write_text(report.markdown())
         console.print(f"written to {output}")
 
@@ -73,9 +77,16 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
     parser.add_argument(
         "--full", action="store_true", help=f"also what needs {LONG_POINTS:,} points or minutes"
     )
-    parser.add_argument("--points", type=int, default=SHORT_POINTS)
     parser.add_argument(
-        "--write", action="store_true", help="write RESULTS.md also for chosen sections"
+        "--points",
+        type=int,
+        help=f"by default {SHORT_POINTS:,}, on a cluster {LONG_POINTS:,}",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the file of results also for chosen sections, with --scale, and with --points"
+        " on a cluster",
     )
     parser.add_argument(
         "--against",
@@ -84,12 +95,15 @@ def _arguments(names: Iterable[str]) -> argparse.Namespace:
         help="time the mix in process in turns with another checkout, such as the last release's",
     )
     parser.add_argument(
-        "--sizes", action="store_true", help="odd sizes instead, such as a million label values"
+        "--sizes",
+        action="store_true",
+        help="odd sizes instead, such as a million label values; writes RESULTS-sizes.md",
     )
     parser.add_argument(
         "--cluster",
         action="store_true",
-        help="instead a ClickHouse cluster of three nodes, run here, beside SQLite",
+        help="instead a ClickHouse cluster of three nodes, run here, beside SQLite; writes"
+        " RESULTS-cluster.md",
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="the share of the odd sizes that is made"
@@ -113,8 +127,32 @@ def _is_usual(section: Section, arguments: argparse.Namespace) -> bool:
 
 
 def _is_special(arguments: argparse.Namespace) -> bool:
-    """Whether something else is measured than what RESULTS.md shows."""
-    return bool(arguments.sections or arguments.against or arguments.sizes or arguments.cluster)
+    """Whether something else is measured than what the files of results show."""
+    is_part = arguments.scale != 1 or (arguments.cluster and arguments.points is not None)
+    return bool(arguments.sections or arguments.against or is_part)
+
+
+def _points_by_default(chosen: Sequence[Section]) -> int:
+    return LONG_POINTS if all(section.of_cluster for section in chosen) else SHORT_POINTS
+
+
+def _how_much(chosen: Sequence[Section], run: Run) -> str:
+    if all(section.of_sizes for section in chosen):
+        return f"{run.scale:.0%} of the sizes"
+    if all(section.of_cluster for section in chosen):
+        return f"{run.points:,} points"
+    return f"{run.points:,} points, {'full' if run.full else 'short'} mode"
+
+
+def _file_name(chosen: Sequence[Section]) -> str:
+    """Return the file of the results: sizes and the cluster have files of their own."""
+    for name, is_of in (
+        ("RESULTS-sizes.md", [section.of_sizes for section in chosen]),
+        ("RESULTS-cluster.md", [section.of_cluster for section in chosen]),
+    ):
+        if all(is_of):
+            return name
+    return "RESULTS.md"
 
 
 def _run_section(section: Section, run: Run, report: Report, console: Console) -> None:

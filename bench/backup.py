@@ -20,7 +20,7 @@ from bench.disk_sync import DiskSyncs
 from bench.engines.vumeter import Vumeter
 from bench.mix import MIX
 from bench.over_rest import varied_asks
-from bench.report import Measured, bounded, value_line
+from bench.report import Measured, bounded, rate, value_line
 from bench.run import Run, Section
 from bench.stack import PYTHON, Stack, running
 from vumeter_server.access.roles import Role
@@ -28,6 +28,8 @@ from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 
 POINTS_A_SECOND = 20_000
+# A stream that is kept waiting would record less.
+RECORDED_AT_LEAST = 0.95 * POINTS_A_SECOND
 WAIT_AT_MOST = 0.3
 REST_SECONDS = 10
 BATCHES = 100
@@ -35,10 +37,10 @@ ASKS = 20
 
 NOTE = (
     f"`vumeter backup` beside a server into which a stream records {POINTS_A_SECOND:,} points/s in"
-    " batches of 1,000, while another client records a point at a time over `RecordPoints` and"
-    " notes how long it waits. A sync of the disk is what it waits for, so how long the disk takes"
-    " for the smallest is noted beside it. Afterwards the backup is restored, and both servers are"
-    " asked the same."
+    " batches of 1,000, while another client records a point at a time over `RecordPoints`. Both"
+    " note how long each batch and each point waits for its answer. A sync of the disk is what they"
+    " wait for, so how long the disk takes for the smallest is noted beside it. Afterwards the"
+    " backup is restored, and both servers are asked the same."
 )
 
 
@@ -57,23 +59,26 @@ def measure(run: Run) -> Iterator[Measured]:
             key = SqliteKeyAdministration(open_database(path)).create_key("busy", Role.OWNER, None)
             busy = replace(stack, bearer=key.bearer)
             recorder, disk = Recorder(busy), DiskSyncs(directory)
-            with _stream(run, busy):
+            with _stream(run, busy) as of_stream:
                 run.say("recording at rest")
                 with recorder.recording(), disk.syncing():
                     time.sleep(REST_SECONDS)
-                yield value_line("recording waits, at rest, longest", max(recorder.waits), "s")
+                yield from _waits(recorder.waits, of_stream, "at rest")
                 yield value_line("the disk's own sync meanwhile, longest", disk.longest, "s")
                 run.say("backup")
+                of_stream.clear()
                 with recorder.recording(), disk.syncing():
                     started = time.perf_counter()
                     _vumeter("backup", str(copy), "--db", str(path))
                     seconds = time.perf_counter() - started
                     # The log behind the snapshot is checkpointed now.
                     time.sleep(REST_SECONDS / 2)
+                    elapsed = time.perf_counter() - started
+                    recorded = len(of_stream) * messages.BATCH / elapsed
             megabytes = copy.stat().st_size / 1e6
             yield value_line(f"backup of {run.points:,} points, {megabytes:,.0f} MB", seconds, "s")
-            what = f"recording waits, beside it, longest of {len(recorder.waits):,}"
-            yield value_line(what, max(recorder.waits), "s", WAIT_AT_MOST)
+            yield rate("recorded beside it by the stream", recorded, "points/s", RECORDED_AT_LEAST)
+            yield from _waits(recorder.waits, of_stream, "beside it", WAIT_AT_MOST)
             yield value_line("the disk's own sync meanwhile, longest", disk.longest, "s")
             asks = [ask for query in MIX for ask in varied_asks(query, run.dataset)[:ASKS]]
             run.say(f"asking {len(asks)} questions of both")
@@ -93,9 +98,21 @@ def measure(run: Run) -> Iterator[Measured]:
         )
 
 
+def _waits(
+    of_points: list[float], of_stream: list[float], when: str, at_most: float | None = None
+) -> Iterator[Measured]:
+    for what, waits in (("a point", of_points), ("a batch of the stream", of_stream)):
+        longest = f"{what} waits, {when}, longest of {len(waits):,}"
+        yield value_line(longest, max(waits), "s", at_most)
+
+
 @contextlib.contextmanager
-def _stream(run: Run, stack: Stack) -> Iterator[None]:
-    """Record at a steady rate for the length of the context; raises what recording raises."""
+def _stream(run: Run, stack: Stack) -> Iterator[list[float]]:
+    """Record at a steady rate for the length of the context; give how long each batch waits.
+
+    Raises what recording raises.
+    """
+    waits: list[float] = []
     dataset = messages.as_of_now(
         messages.first_points(run.dataset, BATCHES), int(time.time()) * 1_000_000
     )
@@ -108,10 +125,11 @@ def _stream(run: Run, stack: Stack) -> Iterator[None]:
             "StreamColumns",
             batches,
             batches_a_second=POINTS_A_SECOND / messages.BATCH,
+            waits=waits,
         )
 
     with in_background(record):
-        yield
+        yield waits
 
 
 def _vumeter(*arguments: str) -> None:

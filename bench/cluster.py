@@ -26,6 +26,7 @@ from bench.processor_share import limited_to
 from bench.report import Measured, rate, share, times_as_long, value_line
 from bench.run import Run, Section
 from bench.stack import PYTHON, ROOT, Stack, keys_on, running, running_on
+from vumeter_server.runtime.store_address import ClickHouseAddress, parse_store_address
 
 ORGANIZATIONS = 50
 BATCH = 10_000
@@ -78,6 +79,7 @@ def measure(run: Run) -> Iterator[Measured]:
     with contextlib.ExitStack() as opened:
         directory = opened.enter_context(run.scratch())
         store = opened.enter_context(_cluster(directory))
+        run.facts.append(_version(store))
         on_sqlite_only = opened.enter_context(contextlib.ExitStack())
         run.say(f"loading SQLite with {run.points:,} points")
         sqlite = _load(
@@ -195,6 +197,15 @@ def _timed(session: requests.Session, stack: Stack, ask: Ask) -> tuple[float, by
 
 def _load_average() -> float:
     return float(Path("/proc/loadavg").read_text().split()[0])
+
+
+def _version(store: str) -> str:
+    address = parse_store_address(store)
+    assert isinstance(address, ClickHouseAddress)
+    url = f"http://{address.hosts[0]}/"
+    answer = requests.get(url, params={"query": "SELECT version()"}, timeout=60)
+    answer.raise_for_status()
+    return f"ClickHouse {answer.text.strip()}"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """The product started as its users start it, with one RPC more, which does nothing.
 
 `python -m bench.product up ...` is `vumeter up ...` whose servers also answer `GET /bench/empty`,
-through the same pipeline and the same Envoy: what every other RPC is set against.
+through the same pipeline and the same Envoy: what every other RPC is set against. With
+BENCH_WITHOUT_LIMITS set, servers have no code for limits; see `bench.without_limits`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,15 @@ def _serve_empty_too() -> None:
     roles.METHODS = {**roles.METHODS, f"{SERVICE}.Get": roles.PUBLIC}
 
 
+def _serve_without_limits() -> None:
+    from bench import without_limits  # noqa: PLC0415 - `up` is measured without a server in it
+    from vumeter_server import app  # noqa: PLC0415
+    from vumeter_server.custom_metrics.sqlite import store  # noqa: PLC0415
+
+    setattr(app, "RateLimits", without_limits.RatesWithoutLimits)  # noqa: B010
+    setattr(store, "Recorder", without_limits.RecorderWithoutLimits)  # noqa: B010
+
+
 def _route_empty_too(directory: Path) -> None:
     files = edge_files()
     bootstrap = load(files.envoy_yaml)
@@ -102,6 +112,8 @@ def main() -> None:
     """Run the command line."""
     if sys.argv[1] == "serve":
         _serve_empty_too()
+        if os.environ.get("BENCH_WITHOUT_LIMITS"):
+            _serve_without_limits()
         cli.main()
     with tempfile.TemporaryDirectory(prefix="bench-edge-", dir=os.environ.get("TMPDIR")) as name:
         _route_empty_too(Path(name))

@@ -1,38 +1,33 @@
-"""Odd sizes: what the product takes with them, and what a neighbour notices while they grow.
+"""Odd sizes: what the product takes with them, and what a neighbour notices of them.
 
-The neighbour is an organization with 10,000 points of its own, which asks a simple query again and
-again. Half of the processors belong to the client that makes the size.
+The neighbour asks while a size is recorded, and while the one who has it asks for it. Half of the
+processors belong to the client that makes the size.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 
-from bench import messages, streams
-from bench.dataset import generate
-from bench.report import Measured, times_as_long, value_line
+from bench.neighbour import PAUSE_SECONDS, SLOWER_AT_MOST, Neighbour, ask
+from bench.report import Measured, value_line
 from bench.run import Run, Section
-from bench.stack import ADMIN_TOKEN, Stack, resident, running
-from vumeter_server.access.roles import Role
+from bench.sizes_keys import bearer_of
+from bench.stack import ORGANIZATION, Stack, resident, running
 from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.access.sqlite.store import SqliteKeyAdministration
 from vumeter_server.sqlite import open_database
 
-NEIGHBOUR = "neighbour"
-SLOWER_AT_MOST = 3.0
-ASKED_AT_REST = 200
-PAUSE_SECONDS = 0.01
+ASKED_AT_LEAST = 5
+ASKED_SECONDS = 5.0
 ORGANIZATIONS = 20_000
 KEYS = 100_000
 LIMITS = {"label_values": 10_000_000, "label_sets": 10_000_000}
@@ -122,11 +117,21 @@ SIZES = (
 
 def sections() -> list[Section]:
     """Return the sections, which `--sizes` chooses."""
+    neighbour = (
+        "The neighbour is an organization with 10,000 points, which asks `aggregate` one request at"
+        f" a time, {PAUSE_SECONDS * 1_000:.0f} ms after each answer; its times are set against"
+        " those before the size was made, while the product did nothing else."
+    )
     return [
         Section(
             name="size-of-organizations",
             title="Odd sizes: organizations and keys",
-            note="Written to the database before the start.",
+            note=(
+                "Organizations and keys are written into the database of a running server in one"
+                " transaction; then one client records a point with a key of each organization, 16"
+                " at a time. The names of metrics are asked for with one key after the other, by"
+                f" one client. {neighbour}"
+            ),
             measure=measure_organizations,
             of_sizes=True,
         ),
@@ -134,9 +139,10 @@ def sections() -> list[Section]:
             name="size-of-data",
             title="Odd sizes: what is recorded",
             note=(
-                "One client makes the size at full speed in a process of its own. Meanwhile the"
-                " neighbour asks `aggregate` one request at a time; its median is set against the"
-                " one at rest. Memory is what is resident afterwards, without pages of files."
+                "One client makes the size at full speed in a process of its own. Then one client"
+                f" asks for it, each question again and again for {ASKED_SECONDS:g} s. {neighbour}"
+                f" Its median may be {SLOWER_AT_MOST:g} times that, beside each. Memory is what is"
+                " resident after the recording, without pages of files."
             ),
             measure=measure_data,
             of_sizes=True,
@@ -145,23 +151,26 @@ def sections() -> list[Section]:
 
 
 def measure_organizations(run: Run) -> Iterator[Measured]:
-    """Measure a product with many organizations and keys."""
+    """Measure a product with many organizations and keys, and its neighbour."""
     organizations, keys = int(ORGANIZATIONS * run.scale), int(KEYS * run.scale)
+    size = f"{organizations:,} organizations, {keys:,} keys"
     with run.scratch() as directory:
         path = directory / "vumeter.db"
-        run.say(f"{organizations:,} organizations, {keys:,} keys")
-        _write_keys(path, organizations, keys)
+        run.say(size)
         with running(path) as stack:
-            yield value_line(
-                f"start with {organizations:,} organizations, {keys:,} keys",
-                stack.ready_after_seconds,
-                "s",
-            )
-            times = []
-            for number in range(0, keys, max(1, keys // 300)):
-                asked = replace(stack, bearer=f"{_key_id(number)}.{_secret(number)}")
-                times.append(_ask(asked, f"{METRICS}/names", None))
-            yield value_line("names, each with another key, median", _ms(times), "ms")
+            neighbour = Neighbour.beside(stack, path)
+            written = ["bench.sizes_keys", str(path), str(organizations), str(keys)]
+            yield from _made(f"{size}: written", written, keys, neighbour)
+            load = ["bench.sizes_loads", "organizations", str(organizations)]
+            by_each = [*load, stack.grpc_target, stack.bearer]
+            what = f"{organizations:,} organizations: a point of each"
+            yield from _made(what, by_each, organizations, neighbour)
+        with running(path) as stack:
+            yield value_line(f"start with {size}", stack.ready_after_seconds, "s")
+            neighbour.stack = stack.seen_by(neighbour.stack.bearer)
+            asking = [stack.seen_by(bearer_of(n)) for n in range(0, keys, max(1, keys // 1_000))]
+            what = "names, each with another key"
+            yield from _asked(what, asking, f"{METRICS}/names", None, neighbour)
             memory = resident(stack.pids())
             yield value_line("memory of the server", memory.anonymous, "MB")
 
@@ -172,115 +181,49 @@ def measure_data(run: Run) -> Iterator[Measured]:
         count = int(size.count * run.scale)
         run.say(f"{count:,} {size.what}")
         with run.scratch() as directory, running(directory / "vumeter.db") as stack:
-            neighbour = _neighbour(stack, directory / "vumeter.db")
-            before = resident(stack.pids()).anonymous
-            rest = [_ask_neighbour(neighbour) for _ in range(ASKED_AT_REST)]
-            seconds, recorded, meanwhile = _make(stack, neighbour, size.load, count)
-            if recorded != count:
-                raise RuntimeError(f"{recorded} of {count} {size.what} were recorded")
-            yield value_line(f"{count:,} {size.what}: recorded in", seconds, "s")
-            yield times_as_long(
-                f"{size.what}: neighbour's query meanwhile",
-                _ms(meanwhile),
-                _ms(rest),
-                "ms",
-                "at rest",
-                SLOWER_AT_MOST,
+            neighbour = Neighbour.beside(stack, directory / "vumeter.db")
+            SqliteLimitAdministration(open_database(directory / "vumeter.db")).change_limits(
+                ORGANIZATION, LIMITS
             )
+            before = resident(stack.pids()).anonymous
+            load = ["bench.sizes_loads", size.load, str(count), stack.grpc_target, stack.bearer]
+            yield from _made(f"{count:,} {size.what}: recorded", load, count, neighbour)
             after = resident(stack.pids()).anonymous
             yield value_line(f"{size.what}: memory beyond the start's", after - before, "MB")
             files = sum(file.stat().st_size for file in directory.glob("vumeter.db*"))
             yield value_line(f"{size.what}: all files", files / 1e6, "MB")
             for name, path, body in size.asks:
-                taken = [_ask(stack, path, body) for _ in range(5)]
-                yield value_line(f"{size.what}: {name}, median", _ms(taken), "ms")
+                yield from _asked(f"{size.what}: {name}", [stack], path, body, neighbour)
 
 
-def _neighbour(stack: Stack, path: Path) -> Stack:
-    database = open_database(path)
-    key = SqliteKeyAdministration(database).create_key(NEIGHBOUR, Role.OWNER, None)
-    SqliteLimitAdministration(database).change_limits("bench", LIMITS)
-    neighbour = replace(stack, bearer=key.bearer)
-    first_day = int(time.time()) // 86_400 - 90
-    dataset = generate(10_000, first_day=first_day)
-    parts = [messages.of_columns(dataset, part) for part in messages.parts(dataset, 10)]
-    streams.record(neighbour, "StreamColumns", parts)
-    return neighbour
+def _made(
+    what: str, command: Sequence[str], count: int, neighbour: Neighbour
+) -> Iterator[Measured]:
+    """Let a process make a size; return its seconds, and the neighbour's times meanwhile.
 
-
-def _ask_neighbour(stack: Stack) -> float:
-    days = [time.strftime("%Y-%m-%d", time.gmtime(time.time() + at)) for at in (-1_209_600, 0)]
-    return _ask(stack, f"{METRICS}/aggregate?startDate={days[0]}&endDate={days[1]}", None)
-
-
-def _make(stack: Stack, neighbour: Stack, load: str, count: int) -> tuple[float, int, list[float]]:
-    """Make a size; return its seconds, how much was recorded, and the neighbour's seconds."""
-    command = [sys.executable, "-m", "bench.sizes_loads", load, str(count)]
-    times = []
-    with subprocess.Popen(
-        [*command, stack.grpc_target, stack.bearer], stdout=subprocess.PIPE, text=True
-    ) as process:
-        while process.poll() is None:
-            times.append(_ask_neighbour(neighbour))
-            time.sleep(PAUSE_SECONDS)
-        assert process.stdout is not None
-        answer = json.loads(process.stdout.read())
-    return answer["seconds"], answer["recorded"], times
-
-
-_session = requests.Session()
-
-
-def _ask(stack: Stack, path: str, body: Any) -> float:
-    key_id, _, secret = stack.bearer.partition(".")
-    headers = {"X-Admin-Token": ADMIN_TOKEN, "X-Api-Key": key_id, "X-Secret-Key": secret}
-    started = time.perf_counter()
-    answer = _session.request(
-        "GET" if body is None else "POST",
-        stack.rest_url + path,
-        json=body,
-        headers={**stack.headers, **headers},
-        timeout=120,
-    )
-    seconds = time.perf_counter() - started
-    if not answer.ok:
-        raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:200]}")
-    return seconds
-
-
-def _ms(seconds: list[float]) -> float:
-    return statistics.median(seconds) * 1_000
-
-
-def _key_id(number: int) -> str:
-    digits = "abcdefghijklmnopqrstuvwxyz234567"
-    return "vmk_" + "".join(digits[number >> 5 * place & 31] for place in range(20))
-
-
-def _secret(number: int) -> str:
-    return f"secret-{number}"
-
-
-def _write_keys(path: Path, organizations: int, keys: int) -> None:
-    now_us = time.time_ns() // 1_000
-
-    def job(connection: Any) -> None:
-        connection.executemany(
-            "INSERT INTO organizations (organization_id, name, created_us) VALUES (?, ?, ?)",
-            ((number + 100, f"odd-{number}", now_us) for number in range(organizations)),
+    Raises RuntimeError if it made another number.
+    """
+    with neighbour.asking() as times:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, check=True
         )
-        connection.executemany(
-            "INSERT INTO api_keys (key_id, organization_id, role, secret_sha256, created_us)"
-            " VALUES (?, ?, 'owner', ?, ?)",
-            (
-                (
-                    _key_id(number),
-                    number % organizations + 100,
-                    hashlib.sha256(_secret(number).encode()).digest(),
-                    now_us,
-                )
-                for number in range(keys)
-            ),
-        )
+    made = json.loads(done.stdout)
+    if made["recorded"] != count:
+        raise RuntimeError(f"{what}: {made['recorded']} of {count}")
+    yield value_line(f"{what} in", made["seconds"], "s")
+    yield from neighbour.lines(what, times)
 
-    open_database(path).write(job)
+
+def _asked(
+    what: str, stacks: Sequence[Stack], path: str, body: Any, neighbour: Neighbour
+) -> Iterator[Measured]:
+    """Ask with one key after the other; return the median, and the neighbour's times meanwhile."""
+    taken: list[float] = []
+    with requests.Session() as session, neighbour.asking() as times:
+        until = time.perf_counter() + ASKED_SECONDS
+        for stack in itertools.cycle(stacks):
+            taken.append(ask(session, stack, path, body))
+            if len(taken) >= ASKED_AT_LEAST and time.perf_counter() > until:
+                break
+    yield value_line(f"{what}, median of {len(taken):,}", statistics.median(taken) * 1_000, "ms")
+    yield from neighbour.lines(f"{what}, asked", times)

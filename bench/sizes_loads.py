@@ -6,6 +6,7 @@ It reads nothing and prints one line of JSON: how many, and in how many seconds.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import time
 import uuid
@@ -13,11 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import grpc
+import grpc.aio
 
 from bench import streams
 from bench.live_events import METADATA, batches, started_calls
+from bench.sizes_keys import bearer_of
 from bench.stack import Stack
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
+from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 from vumeter.live_metrics.v1 import live_metrics_pb2 as live_pb
 from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
 from vumeter.simulation.v1 import simulation_pb2 as simulation_pb
@@ -65,6 +69,26 @@ def record_points(stack: Stack, count: int) -> int:
     point = pb.Point(name="odd", value=1, agent_id="agent")
     batch = pb.StreamPointsRequest(points=[point]).SerializeToString()
     return streams.record(stack, "StreamPoints", (batch for _ in range(count))).points
+
+
+def record_by_each(stack: Stack, count: int) -> int:
+    """Record a point by each of so many organizations of `sizes_keys`."""
+
+    async def record() -> int:
+        free = asyncio.Semaphore(streams.IN_FLIGHT)
+        request = pb.RecordPointsRequest(points=[pb.Point(name="odd", value=1)])
+        async with grpc.aio.insecure_channel(stack.grpc_target) as channel:
+            stub: Any = CustomMetricsServiceStub(channel)
+
+            async def record_one(number: int) -> int:
+                async with free:
+                    metadata = (("authorization", f"Bearer {bearer_of(number)}"),)
+                    answer = await stub.RecordPoints(request, metadata=metadata)
+                    return int(answer.recorded)
+
+            return sum(await asyncio.gather(*map(record_one, range(count))))
+
+    return asyncio.run(record())
 
 
 def start_calls(stack: Stack, count: int) -> int:
@@ -122,6 +146,7 @@ LOADS: dict[str, Callable[[Stack, int], int]] = {
     "values": lambda stack, count: record_columns(stack, count, sessions=False),
     "sessions": lambda stack, count: record_columns(stack, count, sessions=True),
     "one-point": record_points,
+    "organizations": record_by_each,
     "active-calls": start_calls,
     "tenants": of_tenants,
     "calls": record_calls,

@@ -6,30 +6,32 @@ import itertools
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import requests
+from google.protobuf.message import Message
 
 from bench import messages
 from bench.dataset import METRIC_NAMES, generate
+from bench.soak_acknowledged import COUNTED, Acknowledged
+from bench.soak_messages import CALLS_AT_ONCE, events_of, export_of, simulated_calls_of
 from bench.stack import ADMIN_TOKEN, PYTHON, Stack
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
 from vumeter.live_metrics.v1 import live_metrics_pb2 as live_pb
 from vumeter.live_metrics.v1.live_metrics_pb2_grpc import LiveMetricsServiceStub
-from vumeter.simulation.v1 import simulation_pb2 as simulation_pb
 from vumeter.simulation.v1.simulation_pb2_grpc import SimulationServiceStub
 
+T = TypeVar("T")
 BATCHES = 50
-CALLS_AT_ONCE = 40
 TIMEOUT_SECONDS = 60
-COUNTED = "soak_counted"
+TRIED_FOR_SECONDS = 300
 OVERLOADED_STATUSES = (503, 504)
 OVERLOADED_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-EXECUTION = "5819e158-0000-4000-8000-{:012}"
 
 
 class _Overloaded(Exception):
@@ -50,7 +52,7 @@ class Clients:
         self.points = 0
         self.requests = 0
         self.overloaded = 0
-        self._counted = 0
+        self.acknowledged = Acknowledged()
         self._stack, self._path = stack, path
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -58,6 +60,9 @@ class Clients:
         self._channel = grpc.insecure_channel(stack.grpc_target)
         self._key = [("authorization", f"Bearer {stack.bearer}")]
         self._admin = [("x-admin-token", ADMIN_TOKEN)]
+        key_id, _, secret = stack.bearer.partition(".")
+        self._pair = [("x-api-key", key_id), ("x-secret-key", secret)]
+        self._headers = {**stack.headers, **dict(self._admin), **dict(self._pair)}
         dataset = messages.first_points(
             generate(BATCHES * messages.BATCH, first_day=20_000), BATCHES
         )
@@ -65,6 +70,14 @@ class Clients:
             pb.StreamColumnsRequest.FromString(messages.of_columns(dataset, part)).columns
             for part in messages.parts(dataset, BATCHES)
         ]
+        self._companies = [
+            Counter(
+                columns.label_sets[index].tags["company_id"] for index in columns.label_set_indexes
+            )
+            for columns in self._columns
+        ]
+        # Series that started lately count in full.
+        self._started_ns = time.time_ns()
         # Work, and how many times a second.
         self._threads = [
             threading.Thread(target=self._repeat, args=(work, pace), name=work.__name__)
@@ -94,16 +107,32 @@ class Clients:
 
     def missing(self) -> list[str]:
         """Return what is not as it was acknowledged."""
-        body = {
-            "startDate": "2025-01-01",
-            "endDate": "2034-01-01",
-            "metrics": [{"as": "n", "metric": COUNTED, "function": "sum"}],
-        }
-        answer = self._http("POST", "/v1/custom-metrics/query", body).json()
-        found = answer["data"]["rows"][0]["values"]["n"]
-        if found == self._counted:
-            return []
-        return [f"{self._counted} counted points were acknowledged, and {found} are there"]
+
+        def ask(verb: str, path: str, body: Any = None, **query: str) -> Any:
+            return self._until_acknowledged(lambda: self._http(verb, path, body, **query)).json()
+
+        return list(self.acknowledged.differences(ask))
+
+    def _until_acknowledged(self, send: Callable[[], T]) -> T:
+        """Send what may be repeated until it is answered; raise what else it raises."""
+        until = time.monotonic() + TRIED_FOR_SECONDS
+        while True:
+            try:
+                return send()
+            except Exception as error:
+                if not _is_overload(error):
+                    raise
+                if time.monotonic() > until:
+                    raise RuntimeError(f"no answer for {TRIED_FOR_SECONDS} s") from error
+                with self._lock:
+                    self.overloaded += 1
+
+    def _call(
+        self, method: Callable[..., T], request: Message, metadata: list[tuple[str, str]]
+    ) -> T:
+        return self._until_acknowledged(
+            lambda: method(request, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        )
 
     def _repeat(self, work: Callable[[int], None], a_second: float) -> None:
         for number in itertools.count():
@@ -131,7 +160,7 @@ class Clients:
             self._stack.rest_url + path,
             json=body,
             params=query,
-            headers={**self._stack.headers, "X-Admin-Token": ADMIN_TOKEN},
+            headers=self._headers,
             timeout=TIMEOUT_SECONDS,
         )
         if answer.status_code in OVERLOADED_STATUSES:
@@ -146,8 +175,9 @@ class Clients:
         del columns.times_us[:]
         columns.times_us.extend(now_us - place for place in range(len(columns.values)))
         stub: Any = CustomMetricsServiceStub(self._channel)
-        request = pb.RecordColumnsRequest(columns=columns)
-        answer = stub.RecordColumns(request, metadata=self._key, timeout=TIMEOUT_SECONDS)
+        request = pb.RecordColumnsRequest(columns=columns, idempotency_key=f"columns-{number}")
+        answer: pb.RecordColumnsResponse = self._call(stub.RecordColumns, request, self._key)
+        self.acknowledged.columns.update(self._companies[number % BATCHES])
         with self._lock:
             self.points += answer.recorded
 
@@ -157,45 +187,25 @@ class Clients:
             for _ in range(10)
         ]
         body = {"points": points, "idempotencyKey": f"soak-{number}"}
-        while True:
-            try:
-                self._http("POST", "/v1/custom-metrics", body)
-                break
-            except _Overloaded:
-                with self._lock:
-                    self.overloaded += 1
+        self._until_acknowledged(lambda: self._http("POST", "/v1/custom-metrics", body))
+        self.acknowledged.over_rest += len(points)
         with self._lock:
-            self._counted += len(points)
             self.points += len(points)
 
     def _export(self, number: int) -> None:
-        now = time.time_ns()
-        attributes = [{"key": "topic", "value": {"stringValue": f"t{number % 50}"}}]
-        point = {
-            "asInt": str(number),
-            "attributes": attributes,
-            "startTimeUnixNano": "1743508800000000000",
-            "timeUnixNano": str(now),
-        }
-        summed = {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [point]}
-        scope = {"metrics": [{"name": "soak.exported", "sum": summed}]}
-        self._http("POST", "/v1/metrics", {"resourceMetrics": [{"scopeMetrics": [scope]}]})
+        topic, body = export_of(number, self._started_ns)
+        answer = self._until_acknowledged(lambda: self._http("POST", "/v1/metrics", body)).json()
+        if answer.get("partialSuccess"):
+            raise RuntimeError(f"rejected: {answer}")
+        self.acknowledged.exported[topic] = number
 
     def _report_events(self, number: int) -> None:
-        request = live_pb.RecordEventsRequest()
-        # As many calls end as start.
-        started, ended = live_pb.EVENT_TYPE_STARTED, live_pb.EVENT_TYPE_ENDED
-        for turn, kind in ((number, started), (number - 20, ended)):
-            for call in range(CALLS_AT_ONCE if turn >= 0 else 0):
-                name = f"soak-{turn}-{call}"
-                event = request.events.add(
-                    event_id=f"{name}-{kind}", call_id=name, type=kind, tenant_id=f"t{call % 10}"
-                )
-                event.occur_time.GetCurrentTime()
-                if kind == ended:
-                    event.outcome = live_pb.CALL_OUTCOME_COMPLETED
+        request = events_of(number)
         stub: Any = LiveMetricsServiceStub(self._channel)
-        stub.RecordEvents(request, metadata=self._admin, timeout=TIMEOUT_SECONDS)
+        self._call(stub.RecordEvents, request, self._admin)
+        self.acknowledged.events += len(request.events)
+        self.acknowledged.started += CALLS_AT_ONCE
+        self.acknowledged.ended += len(request.events) - CALLS_AT_ONCE
 
     def _watch(self, number: int) -> None:
         stub: Any = LiveMetricsServiceStub(self._channel)
@@ -234,28 +244,20 @@ class Clients:
 
     def _record_calls(self, number: int) -> None:
         stub: Any = SimulationServiceStub(self._channel)
-        execution = EXECUTION.format(number % 500)
-        metadata = [
-            ("x-api-key", self._stack.bearer.partition(".")[0]),
-            ("x-secret-key", self._stack.bearer.partition(".")[2]),
-        ]
-        started = simulation_pb.Execution(execution_id=execution, run_test_name="Soak")
-        request = simulation_pb.RecordExecutionRequest(execution=started)
-        stub.RecordExecution(request, metadata=metadata, timeout=TIMEOUT_SECONDS)
-        calls = [
-            simulation_pb.Call(
-                call_execution_id=f"5af9e484-0000-4000-8000-{number % 500 * 100 + call:012}",
-                execution_id=execution,
-                duration_seconds=call,
-            )
-            for call in range(30)
-        ]
-        reported = simulation_pb.RecordCallsRequest(calls=calls)
-        stub.RecordCalls(reported, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        execution, request, reported = simulated_calls_of(number)
+        self._call(stub.RecordExecution, request, self._pair)
+        self._call(stub.RecordCalls, reported, self._pair)
+        self.acknowledged.executions.add(execution)
 
     def _delete(self, number: int) -> None:
-        filters = [{"label": "company_id", "op": "=", "value": f"company_{number % 100:03}"}]
-        self._http("POST", "/v1/custom-metrics/delete", {"filters": filters})
+        company = f"company_{number % 100:03}"
+        filters = [{"label": "company_id", "op": "=", "value": company}]
+        try:
+            answer = self._http("POST", "/v1/custom-metrics/delete", {"filters": filters})
+        except _Overloaded:
+            self.acknowledged.unsure.add(company)
+            raise
+        self.acknowledged.deleted[company] += answer.json()["data"]["deleted"]
 
     def _back_up(self, _: int) -> None:
         target = self._path.with_name("backup.db")

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 import requests
 
@@ -86,13 +87,17 @@ def running(
     module: str = "bench.product",
     workers: int | None = None,
     own_metrics: bool = True,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """Run `vumeter up` on `db`, with the empty RPC unless `module` is the product's own."""
+    """Run `vumeter up` on `db`, with the empty RPC unless `module` is the product's own.
+
+    `variables` are further ones of its environment.
+    """
     arguments = [f"--db={db}", *options]
     if workers is not None:
         arguments.append(f"--workers={workers}")
     (bearer,) = keys_on(db, [ORGANIZATION])
-    with _running(arguments, bearer, module=module, own_metrics=own_metrics) as stack:
+    with _running(arguments, bearer, module=module, own_metrics=own_metrics, **variables) as stack:
         yield replace(stack, db=db)
 
 

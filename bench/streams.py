@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -35,20 +36,32 @@ class Recorded:
 
 
 def record(
-    stack: Stack, method: str, batches: Iterable[bytes], *, batches_a_second: float | None = None
+    stack: Stack,
+    method: str,
+    batches: Iterable[bytes],
+    *,
+    batches_a_second: float | None = None,
+    waits: list[float] | None = None,
 ) -> Recorded:
     """Send batches that are encoded already, 16 in flight; at most so many a second.
 
-    Raises RuntimeError if one was rejected.
+    To `waits` the seconds are added for which each batch waited for its answer. Raises RuntimeError
+    if one was rejected.
     """
-    return asyncio.run(_record(stack, method, batches, batches_a_second))
+    return asyncio.run(_record(stack, method, batches, batches_a_second, waits))
 
 
 async def _record(
-    stack: Stack, method: str, batches: Iterable[bytes], batches_a_second: float | None
+    stack: Stack,
+    method: str,
+    batches: Iterable[bytes],
+    batches_a_second: float | None,
+    waits: list[float] | None,
 ) -> Recorded:
     free = asyncio.Semaphore(IN_FLIGHT)
-    points = 0
+    # When each batch was sent that is not answered yet.
+    sent_at: deque[float] = deque()
+    points = answered = 0
     async with grpc.aio.insecure_channel(stack.grpc_target) as channel:
         # No request serializer: what is measured is the server, not this client's encoding.
         call: Any = channel.stream_stream(
@@ -62,6 +75,7 @@ async def _record(
                 if batches_a_second is not None:
                     due = started + number / batches_a_second
                     await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                sent_at.append(time.perf_counter())
                 await call.write(batch)
             await call.done_writing()
 
@@ -70,6 +84,12 @@ async def _record(
             if answer.error.message:
                 raise RuntimeError(answer.error.message)
             points += answer.recorded
-            free.release()
+            # An answer may be for several batches.
+            for _ in range(answer.sequence - answered):
+                waited = time.perf_counter() - sent_at.popleft()
+                if waits is not None:
+                    waits.append(waited)
+                free.release()
+            answered = answer.sequence
         await sending
         return Recorded(points=points, seconds=time.perf_counter() - started)

@@ -60,7 +60,7 @@ test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes to
 
 # What callers see through Envoy, asked of a product on a cluster in place of a file.
 ON_CLUSTER = $(addprefix tests/end_to_end/test_,examples.py cases.py isolation.py roles.py live_roles.py idempotency.py \
-	both_apis.py query_on_both_apis.py bad_input.py malformed.py errors.py usage.py csv.py sign_in.py callers.py export.py) \
+	both_apis.py query_on_both_apis.py bad_input.py malformed.py errors.py usage.py csv.py sign_in.py callers.py export.py audit.py) \
 	$(addprefix tests/live_metrics/test_,examples.py typed_rpcs.py typed_refusals.py) \
 	$(addprefix tests/simulation/test_,examples.py typed_rpcs.py rest.py) \
 	$(addprefix tests/otlp/test_,payloads.py rejected.py)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vumeter_server.access.audit import AuditEntry
 from vumeter_server.access.keys import NewKey
 from vumeter_server.access.roles import Role
 from vumeter_server.commands.administration import Administration, on_cluster
@@ -67,6 +68,10 @@ class Stack:
     def revoke_key(self, key: NewKey) -> None:
         """Revoke a key, as another process does it."""
         assert self._administration().keys.revoke_key(key.key_id)
+
+    def audited(self, action: str) -> list[AuditEntry]:
+        """Return what the audit has of an action, the oldest first."""
+        return [*self._administration().audit.entries(most=1_000, action=action)][::-1]
 
     def _administration(self) -> Administration:
         if not self.store:

@@ -154,7 +154,8 @@ async def _live_metrics(foundation: Foundation) -> Family:
     )
     store = stores.store
     view = await LiveView.of(store)
-    queries = LiveQueries(store=store, view=view)
+    audit = foundation.stores.audit
+    queries = LiveQueries(store=store, view=view, audit=audit)
     ingest = EventIngest(
         store=store,
         clock=foundation.clock,
@@ -162,6 +163,7 @@ async def _live_metrics(foundation: Foundation) -> Family:
     )
     maintenance = LiveMaintenance(
         store=store,
+        audit=audit,
         guard=foundation.guard,
         call_ttl_us=call_ttl_us,
         retention_days=foundation.settings.retention_days,
@@ -181,7 +183,10 @@ async def _live_metrics(foundation: Foundation) -> Family:
 def _simulation(foundation: Foundation) -> Family:
     store = foundation.stores.simulation
     return Family(
-        servicers=[SimulationService(store), SimulationRestService(store)],
+        servicers=[
+            SimulationService(store, foundation.stores.audit),
+            SimulationRestService(store),
+        ],
         background=[store.run_maintenance] if foundation.writes else [],
         recorded=[store],
     )

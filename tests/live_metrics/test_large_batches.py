@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
+from tests.conformance.access.memory_audit import MemoryAuditLog
 from tests.conformance.live_metrics.memory import MemoryLiveStore
 from tests.conformance.live_metrics.records import Records
 from tests.live_metrics.stores import NINE, SECOND, SetClock
@@ -46,7 +47,7 @@ class TurnsOfTheLoop(MemoryLiveStore):
 async def turns_beside(number: int, *, rest: bool) -> int:
     """Return how often the loop turned while `number` events were parsed and checked."""
     store = TurnsOfTheLoop()
-    queries = LiveQueries(store=store, view=await LiveView.of(store))
+    queries = LiveQueries(store=store, view=await LiveView.of(store), audit=MemoryAuditLog())
     ingest = EventIngest(store=store, clock=SetClock())
     events = [
         {

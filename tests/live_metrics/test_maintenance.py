@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.conformance.access.memory_audit import MemoryAuditLog
 from tests.live_metrics.conftest import PATHS, LiveApi, live_api
 from tests.live_metrics.making import event
 from tests.live_metrics.stores import HOUR, MINUTE, NINE, Ground, ground, history, lists
@@ -38,7 +39,11 @@ async def test_a_call_is_closed_when_nothing_was_received_for_its_time_to_live(
     land = ground(tmp_path)
     async with land.store() as (store, view):
         maintenance = LiveMaintenance(
-            store=store, guard=guard_of(land), call_ttl_us=4 * HOUR, retention_days=400
+            store=store,
+            audit=MemoryAuditLog(),
+            guard=guard_of(land),
+            call_ttl_us=4 * HOUR,
+            retention_days=400,
         )
         await store.record([event(T.STARTED)])
         land.clock.now_us += 4 * HOUR - 1
@@ -54,7 +59,11 @@ async def test_events_are_dropped_after_the_days_of_retention(tmp_path: Path) ->
     land.clock.now_us = NINE + HOUR
     async with land.store() as (store, _):
         maintenance = LiveMaintenance(
-            store=store, guard=guard_of(land), call_ttl_us=HOUR, retention_days=2
+            store=store,
+            audit=MemoryAuditLog(),
+            guard=guard_of(land),
+            call_ttl_us=HOUR,
+            retention_days=2,
         )
         await store.record([event(T.STARTED), event(T.ENDED, at=60)])
         await maintenance.compute_peaks()
@@ -85,7 +94,11 @@ async def test_work_that_fails_is_tried_again(
 
         monkeypatch.setattr(store, "close_stuck", close_stuck)
         maintenance = LiveMaintenance(
-            store=store, guard=guard_of(land), call_ttl_us=HOUR, retention_days=400
+            store=store,
+            audit=MemoryAuditLog(),
+            guard=guard_of(land),
+            call_ttl_us=HOUR,
+            retention_days=400,
         )
         (closing,) = (each for each in maintenance.steps if each.name == "close_stuck_calls")
         keeping = asyncio.create_task(replace(closing, every_seconds=0.0).run_forever())

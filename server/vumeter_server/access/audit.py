@@ -1,7 +1,8 @@
 """The audit: who changed or took away what, for ever.
 
-What callers with a key delete and export is noted by the core (`AuditLog`), what commands do by
-them (`AuditAdministration`), and what changes keys, limits and organizations by their stores.
+What callers change, delete and export is noted by the core (`AuditLog`) before it is done, what
+retention drops by whatever carries it out, what commands do by them (`AuditAdministration`), and
+what changes keys, limits and organizations by their stores.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vumeter_server.access.authenticator import Caller
 from vumeter_server.runtime.actors import Actor
 
 
@@ -44,8 +44,16 @@ class AuditEntry:
 class AuditLog(Protocol):
     """Keeps who changed or took away what, for ever; every store has one."""
 
-    async def append(self, caller: Caller, action: str, details: Mapping[str, Any]) -> None:
-        """Add that a caller asks for something in his organization.
+    async def append(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        organization_id: int | None = None,
+        target: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add what somebody asks for; of no organization if it is done to a thing that has none.
 
         It is on disk when this returns. Raises Unavailable when storage is busy, full or failing;
         then what was asked for must not be done.

@@ -15,6 +15,7 @@ from vumeter_server.access.keys import Credential, StoredKey, secret_matches
 from vumeter_server.access.roles import Role
 from vumeter_server.access.store import KeyLookup
 from vumeter_server.errors import Unauthenticated, Unavailable
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.limits import DEFAULT_LIMITS, Limits
 
@@ -45,6 +46,11 @@ class Caller:
     """The only tenant that it may see and report for; None if the key is bound to none."""
     limits: Limits = DEFAULT_LIMITS
     """The limits of its organization."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who this is to the audit."""
+        return Actor(key_id=self.key_id)
 
 
 class Authenticator:

@@ -10,6 +10,7 @@ import grpc.aio
 
 from vumeter_server.access.authenticator import Caller
 from vumeter_server.api.credentials import Metadata
+from vumeter_server.runtime.actors import ADMIN_TOKEN, Actor
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +41,11 @@ class Call:
     def organization_id(self) -> int:
         """The organization that the call may see and change: the one place that scopes it."""
         return self.caller.organization_id
+
+    @property
+    def actor(self) -> Actor:
+        """Who makes the call, to the audit; a method that asks for no credential has nobody."""
+        return ADMIN_TOKEN if self.known_caller is None else self.known_caller.actor
 
     @property
     def only_tenant(self) -> str | None:

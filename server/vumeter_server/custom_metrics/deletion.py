@@ -44,5 +44,10 @@ class Deletion:
         query = delete_query(request)
         if request.dry_run:
             return await self.store.count_points(caller.organization_id, query)
-        await self.audit.append(caller, "points.delete", in_words(request))
+        await self.audit.append(
+            caller.actor,
+            "points.delete",
+            organization_id=caller.organization_id,
+            details=in_words(request),
+        )
         return await self.store.delete_points(caller.organization_id, query)

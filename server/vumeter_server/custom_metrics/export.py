@@ -68,7 +68,12 @@ class Export:
         """Yield points in order of time; see MetricStore.export_points."""
         start_us, end_us, metric_names, filters = check_points(request)
         goes_on = {} if request.after is None else {"goes_on": True}
-        await self.audit.append(caller, "points.export", in_words(request) | goes_on)
+        await self.audit.append(
+            caller.actor,
+            "points.export",
+            organization_id=caller.organization_id,
+            details=in_words(request) | goes_on,
+        )
         after = request.after or ExportPosition(start_us, 0)
         query = ExportQuery(
             start_us=max(start_us, after.time_us),

@@ -137,7 +137,8 @@ class LiveMetricsService:
         token = resume_token(request, (int, int))
         tenant_id = query.given_one_or_all(request.tenant_id, call.only_tenant)
         call.taken_within_seconds = EXPORT_TAKEN_WITHIN_SECONDS
-        async for page in self._queries.events(read_export(request, token, tenant_id)):
+        asked = read_export(request, token, tenant_id)
+        async for page in self._queries.events(call.actor, asked):
             if page.events:
                 yield write_events(page, token)
 
@@ -159,7 +160,7 @@ class LiveMetricsService:
     ) -> pb.SetTenantLimitResponse:
         """Set or remove a tenant's limit."""
         limit = request.max_concurrent_calls if request.HasField("max_concurrent_calls") else None
-        tenant = await self._queries.set_limit(request.tenant_id, limit)
+        tenant = await self._queries.set_limit(call.actor, request.tenant_id, limit)
         return pb.SetTenantLimitResponse(tenant=self._tenant(tenant))
 
     def _rates(self, values: LiveValues, tenant_id: str | None) -> pb.LiveRates:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from vumeter_server.access.audit import AuditLog
 from vumeter_server.errors import InvalidArgument, PermissionDenied
 from vumeter_server.live_metrics.counters import END_OF, Counter, Counters
 from vumeter_server.live_metrics.history import Bucket, Buckets
@@ -14,7 +15,9 @@ from vumeter_server.live_metrics.model import MILLISECONDS_PER_MINUTE, CallOutco
 from vumeter_server.live_metrics.store import EventsPage, EventsQuery, LiveStore, Tenant
 from vumeter_server.live_metrics.validation import MAX_ID, id_problem
 from vumeter_server.live_metrics.watching import watch
+from vumeter_server.runtime.actors import Actor
 from vumeter_server.times.ranges import check_range, count_buckets
+from vumeter_server.times.rfc3339 import format_rfc3339
 from vumeter_server.times.units import MINUTE_US
 
 DEFAULT_STEP: Final = "5m"
@@ -33,6 +36,7 @@ class LiveQueries:
 
     store: LiveStore
     view: LiveView
+    audit: AuditLog
 
     async def catch_up(self) -> None:
         """Let the view show every recording that any server acknowledged before."""
@@ -60,10 +64,13 @@ class LiveQueries:
         """Return every bucket, of all tenants together if `tenant_id` is None."""
         return await self.store.history(tenant_id, asked)
 
-    async def events(self, asked: EventsQuery) -> AsyncGenerator[EventsPage, None]:
+    async def events(self, actor: Actor, asked: EventsQuery) -> AsyncGenerator[EventsPage, None]:
         """Yield pages of events up to the last by now; those without an event, too."""
         if asked.end_us < asked.start_us:
             raise InvalidArgument.of("end_time", "must not be before start_time")
+        await self.audit.append(
+            actor, "events.export", target=asked.tenant_id or "", details=_in_words(asked)
+        )
         page = None
         while page is None or page.after < page.through:
             page = await self.store.events(asked)
@@ -78,7 +85,7 @@ class LiveQueries:
         """Return how many calls of a tenant wait, in which way."""
         return self.view.waiting(tenant_id)
 
-    async def set_limit(self, tenant_id: str, limit: int | None) -> Tenant:
+    async def set_limit(self, actor: Actor, tenant_id: str, limit: int | None) -> Tenant:
         """Set or remove a tenant's limit; raises InvalidArgument."""
         if problem := id_problem(tenant_id):
             raise InvalidArgument.of("tenant_id", problem)
@@ -86,7 +93,22 @@ class LiveQueries:
             raise InvalidArgument.of("max_concurrent_calls", f"must be at most {MAX_LIMIT:,}")
         if limit is not None and limit < 0:
             raise InvalidArgument.of("max_concurrent_calls", "must not be negative")
+        await self.audit.append(
+            actor, "tenant.set_limit", target=tenant_id, details={"max_concurrent_calls": limit}
+        )
         return await self.store.set_limit(tenant_id, limit)
+
+
+def _in_words(asked: EventsQuery) -> dict[str, Any]:
+    """Return which events are asked for as plain values for the audit; their tenant is apart."""
+    whole, words = EventsQuery(), dict[str, Any]()
+    if asked.start_us != whole.start_us:
+        words["start"] = format_rfc3339(asked.start_us)
+    if asked.end_us != whole.end_us:
+        words["end"] = format_rfc3339(asked.end_us)
+    if asked.after != whole.after:
+        words["goes_on"] = True
+    return words
 
 
 def documented(values: LiveValues) -> dict[str, Any]:

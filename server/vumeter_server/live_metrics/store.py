@@ -168,6 +168,9 @@ class LiveStore(Protocol):
     async def finish_deletions(self) -> None:
         """Carry out the deletions that a command asked for, and those that were cut short."""
 
+    async def has_received_before(self, before_us: int) -> bool:
+        """Return whether an event is kept that was received before `before_us`."""
+
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events that were received before `before_us`, and the calls that need none of them.
 

@@ -1,4 +1,4 @@
-"""Who does something that the audit notes: a key, a user with a command, or the server."""
+"""Who does something that the audit notes: a key, the admin token, a user, or the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Actor:
-    """Who did something: a key, a user with a command, or, with nothing of it, the server."""
+    """Who did something: a key, a user with a command, or, with nothing of it, the server.
+
+    `key_id` is `admin_token` for who shows that.
+    """
 
     key_id: str | None = None
     user: str | None = None
@@ -21,6 +24,7 @@ class Actor:
 
 
 SERVER: Final = Actor()
+ADMIN_TOKEN: Final = Actor(key_id="admin_token")
 _command: ContextVar[str | None] = ContextVar("command", default=None)
 
 

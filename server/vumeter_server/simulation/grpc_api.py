@@ -9,6 +9,7 @@ from types import NoneType
 from google.protobuf.descriptor import ServiceDescriptor
 
 from vumeter.simulation.v1 import simulation_pb2 as pb
+from vumeter_server.access.audit import AuditLog
 from vumeter_server.api.call import Call
 from vumeter_server.api.page_tokens import asked_page, resume_token
 from vumeter_server.api.streams import answer_in_order
@@ -38,8 +39,9 @@ class SimulationService:
     service: ServiceDescriptor = pb.DESCRIPTOR.services_by_name["SimulationService"]
     field_names = FIELD_NAMES
 
-    def __init__(self, store: SimulationStore) -> None:
+    def __init__(self, store: SimulationStore, audit: AuditLog) -> None:
         self._store = store
+        self._audit = audit
 
     async def RecordRunTest(
         self, request: pb.RecordRunTestRequest, call: Call
@@ -147,7 +149,8 @@ class SimulationService:
         position = token.position
         exported = query.export_calls(
             self._store,
-            call.organization_id,
+            self._audit,
+            call.caller,
             run_test_name=request.run_test_name,
             execution_id=request.execution_id,
             after=None if position is None else grpc_messages.read_position(position),
@@ -160,7 +163,7 @@ class SimulationService:
     ) -> pb.DeleteExecutionResponse:
         """Delete an execution with its calls."""
         deleted = await query.delete_execution(
-            self._store, call.organization_id, request.execution_id
+            self._store, self._audit, call.caller, request.execution_id
         )
         return pb.DeleteExecutionResponse(deleted_calls=deleted)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from vumeter_server.access.audit import AuditLog
+from vumeter_server.access.authenticator import Caller
 from vumeter_server.errors import InvalidArgument, NotFound
 from vumeter_server.simulation import pages
 from vumeter_server.simulation.aggregation import DOCUMENTED_PERCENTILES, ExecutionMetrics
@@ -144,7 +147,8 @@ class CallsPage:
 
 async def export_calls(
     store: SimulationStore,
-    organization_id: int,
+    audit: AuditLog,
+    caller: Caller,
     *,
     run_test_name: str = "",
     execution_id: str = "",
@@ -163,6 +167,10 @@ async def export_calls(
         execution_id=checked_uuid(execution_id, "execution_id") if execution_id else None,
         after=last,
     )
+    organization_id = caller.organization_id
+    await audit.append(
+        caller.actor, "calls.export", organization_id=organization_id, details=_in_words(asked)
+    )
     total = total or await store.count_calls(organization_id)
     while calls := await store.calls(organization_id, asked):
         yield CallsPage(calls=calls, before=before, total=total)
@@ -170,16 +178,38 @@ async def export_calls(
         asked = replace(asked, after=calls[-1].call_execution_id)
 
 
-async def delete_execution(store: SimulationStore, organization_id: int, execution_id: str) -> int:
+def _in_words(asked: CallsQuery) -> dict[str, Any]:
+    """Return which calls are asked for as plain values for the audit."""
+    words = {
+        "run_test": asked.run_test_name,
+        "execution": asked.execution_id,
+        "goes_on": bool(asked.after) or None,
+    }
+    return {name: value for name, value in words.items() if value is not None}
+
+
+async def delete_execution(
+    store: SimulationStore, audit: AuditLog, caller: Caller, execution_id: str
+) -> int:
     """Delete an execution with its calls, and return how many calls.
 
     Raises:
         InvalidArgument: the id is no UUID.
         NotFound: there is no such execution in the organization.
     """
-    deleted = await store.delete_execution(
-        organization_id, checked_uuid(execution_id, "execution_id")
+    organization_id = caller.organization_id
+    known_id = checked_uuid(execution_id, "execution_id")
+    known = await store.execution(organization_id, known_id, ())
+    if known is None:
+        raise NotFound(EXECUTION_NOT_FOUND)
+    await audit.append(
+        caller.actor,
+        "execution.delete",
+        organization_id=organization_id,
+        target=known_id,
+        details={"calls": known.totals.all_calls},
     )
+    deleted = await store.delete_execution(organization_id, known_id)
     if deleted is None:
         raise NotFound(EXECUTION_NOT_FOUND)
     return deleted

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from vumeter_server.access.audit import AuditEntry
-from vumeter_server.access.authenticator import Caller
 from vumeter_server.runtime.actors import Actor, this_user
 from vumeter_server.runtime.clock import Clock
 
@@ -16,10 +15,18 @@ class MemoryAuditLog:
     """Implements AuditLog in memory."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[int, str, str, dict[str, Any]]] = []
+        self.entries: list[tuple[Actor, str, int | None, str, dict[str, Any]]] = []
 
-    async def append(self, caller: Caller, action: str, details: Mapping[str, Any]) -> None:
-        self.entries.append((caller.organization_id, caller.key_id, action, dict(details)))
+    async def append(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        organization_id: int | None = None,
+        target: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.entries.append((actor, action, organization_id, target, dict(details or {})))
 
 
 class _Names(Protocol):
@@ -62,10 +69,18 @@ class MemoryAudit:
             )
         )
 
-    async def append(self, caller: Caller, action: str, details: Mapping[str, Any]) -> None:
+    async def append(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        organization_id: int | None = None,
+        target: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self._store.check_available()
-        of = self._store.name_of(caller.organization_id)
-        self.add(action, of, actor=Actor(key_id=caller.key_id), details=details)
+        of = None if organization_id is None else self._store.name_of(organization_id)
+        self.add(action, of, actor=actor, target=target, details=details)
 
     def note(
         self,

@@ -9,21 +9,13 @@ from tests.conformance.access.engines import STARTED_US, Engine, SteppedClock
 from tests.conformance.failing import FAILURES
 
 from vumeter_server.access.audit import AuditEntry
-from vumeter_server.access.authenticator import Caller
 from vumeter_server.access.roles import Role
 from vumeter_server.errors import Unavailable
-from vumeter_server.runtime.actors import by_command, this_user
-from vumeter_server.runtime.limits import DEFAULT_LIMITS
+from vumeter_server.runtime.actors import Actor, by_command, this_user
 
 
 def what(entry: AuditEntry) -> tuple[str, str | None, str, dict[str, object]]:
     return entry.action, entry.organization, entry.target, entry.details
-
-
-def caller(organization_id: int, key_id: str) -> Caller:
-    return Caller(
-        organization_id=organization_id, key_id=key_id, role=Role.OWNER, limits=DEFAULT_LIMITS
-    )
 
 
 def tick(clock: SteppedClock) -> None:
@@ -45,7 +37,9 @@ async def fill(engine: Engine, clock: SteppedClock) -> tuple[str, str]:
     acme = engine.administration.organization_id("acme")
     assert acme is not None
     async with engine.audit_log() as log:
-        await log.append(caller(acme, second), "points.delete", {"metrics": ["turns"]})
+        details = {"metrics": ["turns"]}
+        key = Actor(key_id=second)
+        await log.append(key, "points.delete", organization_id=acme, details=details)
     tick(clock)
     engine.audit.note("tenant.delete", target="clinic münchen", details={"calls": 2})
     tick(clock)
@@ -140,13 +134,16 @@ async def test_what_cannot_be_noted_is_unavailable_and_leaves_nothing(
     acme = engine.administration.organization_id("acme") or 0
     # A full file takes what fits into a page.
     details = {"metrics": ["m" * 200] * 200}
+    actor = Actor(key_id=key.key_id)
     async with engine.audit_log() as log:
+
+        async def ask() -> None:
+            await log.append(actor, "points.delete", organization_id=acme, details=details)
+
         async with engine.failures[failure]():
             with pytest.raises(Unavailable):
-                await log.append(caller(acme, key.key_id), "points.delete", details)
+                await ask()
         assert [each.action for each in engine.audit.entries(most=9)] == ["key.create"]
-        await asyncio.gather(
-            *(log.append(caller(acme, key.key_id), "points.delete", details) for _ in range(5))
-        )
+        await asyncio.gather(*(ask() for _ in range(5)))
     found = engine.audit.entries(most=9, action="points.delete")
     assert [each.details for each in found] == [details] * 5

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.clickhouse.places import ClickHousePlace
-from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Factory, Subject
+from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Factory, Noted, Subject
 
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse import (
@@ -61,6 +62,20 @@ def _opened(
     async def find(_: ClickHouse, name: str) -> int | None:
         return organizations.get(name)
 
+    def noted(organization: str) -> list[Noted]:
+        found = runner.run(
+            clickhouse.query(
+                f"SELECT content FROM {clickhouse.layout.reads('audit_entries')}"
+                f" WHERE organization = {organizations[organization]} ORDER BY occurred_us, content"
+            )
+        )
+        entries = [json.loads(each) for each in found.column("content").to_pylist()]
+        return [
+            (each["action"], each["details"])
+            for each in entries
+            if each["key_id"] is each["user"] is None
+        ]
+
     async def flush() -> None:
         await store.maintenance.remove_hidden(after_us=0)
 
@@ -83,6 +98,7 @@ def _opened(
         add_organization=add_organization,
         flush=flush,
         drop=drop,
+        noted=noted,
         problems=lambda: runner.run(find_problems(clickhouse, store)),
         failures=place.failures,
         limited_to=limited_to,

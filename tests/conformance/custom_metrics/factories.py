@@ -17,14 +17,17 @@ from tests.conformance.custom_metrics.subjects import (
     NOON_US,
     RETENTION_DAYS,
     Factory,
+    Noted,
     SteppedClock,
     Subject,
 )
 from tests.conformance.failing import memory_failures, sqlite_failures
 
+from vumeter_server.access.sqlite.audit import SqliteAuditAdministration
 from vumeter_server.custom_metrics.sqlite import SqliteMetricAdministration, SqliteMetricStore
 from vumeter_server.custom_metrics.sqlite.ingest import label_codes, symbol_tables
 from vumeter_server.custom_metrics.sqlite.maintenance.verification import find_problems
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.sqlite import open_database
 
 __all__ = [
@@ -50,6 +53,10 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         sql = "INSERT INTO organizations (name, created_us) VALUES (?, 0)"
         return database.write(lambda connection: connection.execute(sql, (name,)).lastrowid or 0)
 
+    def noted(organization: str) -> list[Noted]:
+        found = SqliteAuditAdministration(database).entries(most=100, organization=organization)
+        return [(each.action, each.details) for each in found[::-1] if each.actor == SERVER]
+
     async def flush() -> None:
         await store.maintenance.flush(everything=True)
 
@@ -72,6 +79,7 @@ def sqlite(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=add_organization,
         flush=flush,
         drop=drop,
+        noted=noted,
         problems=lambda: database.read(lambda connection: list(find_problems(connection))),
         failures=sqlite_failures(writer, database.path),
         limited_to=limited_to,
@@ -115,6 +123,7 @@ def memory(path: Path, clock: Callable[[], int]) -> Iterator[Subject]:
         add_organization=data.add_organization,
         flush=flush,
         drop=drop,
+        noted=lambda organization: data.organizations[data.ids[organization]].noted,
         problems=list,
         failures=memory_failures(set_unavailable),
         limited_to=limited_to,

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from tests.conformance.custom_metrics.memory_answers import (
 )
 from tests.conformance.custom_metrics.memory_data import (
     DAY_US,
+    FIRST_DAY,
     Data,
     Key,
     Organization,
@@ -207,6 +209,10 @@ class MemoryMetricStore:
             organization.points = [
                 point for point in organization.points if point.time_us // DAY_US not in dropped
             ]
+            if dropped:
+                last_day = date.fromordinal(FIRST_DAY + max(dropped)).isoformat()
+                details = {"days": len(dropped), "last_day": last_day}
+                organization.noted.append(("retention.drop_days", details))
             for day in dropped:
                 del organization.recorded_on[day]
             organization.keys = {

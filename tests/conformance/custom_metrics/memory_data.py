@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
+from typing import Any, Final
 
 from vumeter_server.custom_metrics.distributions import Distributions
 from vumeter_server.custom_metrics.model import Batch, MetricType
@@ -12,6 +14,7 @@ from vumeter_server.custom_metrics.usage_store import RejectionCount
 from vumeter_server.errors import LimitExceeded
 
 DAY_US = 86_400_000_000
+FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Organization:
     keys: dict[str, Key] = field(default_factory=dict)
     label_sets: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
     """Every label set that was ever recorded."""
+    noted: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What the server itself did: actions and details."""
 
 
 @dataclass

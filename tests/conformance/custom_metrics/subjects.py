@@ -16,6 +16,8 @@ from vumeter_server.custom_metrics.store import MetricAdministration, MetricStor
 from vumeter_server.custom_metrics.usage_store import UsageStore
 
 T = TypeVar("T")
+Noted = tuple[str, dict[str, Any]]
+"""An action and its details."""
 
 NOON_US: Final = 1_743_508_800_000_000  # 2025-04-01T12:00:00Z
 RETENTION_DAYS: Final = 30
@@ -39,6 +41,7 @@ class Subject:
         add_organization: makes an organization of that name and returns its id.
         flush: does all background work that rearranges what is kept, whether due or not.
         drop: does all background work that drops what is old enough, and nothing else.
+        noted: what the audit has of an organization by the server, the oldest first.
         problems: what of the stored data does not agree.
         failures: how its storage fails, by name, see `failing`.
         limited_to: within it, an organization has at most so many metrics and tag values.
@@ -50,6 +53,7 @@ class Subject:
     add_organization: Callable[[str], int]
     flush: Callable[[], Coroutine[Any, Any, None]]
     drop: Callable[[], Coroutine[Any, Any, None]]
+    noted: Callable[[str], list[Noted]]
     problems: Callable[[], list[str]]
     failures: Mapping[str, Failure]
     limited_to: Callable[[int, int], AbstractContextManager[None]]

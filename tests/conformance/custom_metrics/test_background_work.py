@@ -98,3 +98,27 @@ def test_old_days_go_while_the_background_work_runs(subject: Subject, clock: Ste
     subject.run(until_dropped())
     assert practice.sums()[1] == [(0, (), [1.0], 1.0)]
     assert len(practice.session("new")) == 1
+
+
+def test_days_that_go_are_noted_once_for_each_organization(
+    subject: Subject, clock: SteppedClock
+) -> None:
+    practice, other = Practice.of(subject), Practice.of(subject, "Dr. Lang")
+    for day in (0, 1, 2):
+        practice.record(Point(timestamp=NOON_US + day * DAY_US), now_us=clock.now_us)
+        subject.run(subject.flush())
+        clock.now_us += DAY_US
+    other.record(Point(timestamp=clock.now_us), now_us=clock.now_us)
+    subject.maintain()
+    assert subject.noted(practice.name) == []
+    # The third day of the practice is kept.
+    clock.now_us = NOON_US + (RETENTION_DAYS + 2) * DAY_US
+    for _ in range(2):
+        subject.maintain()
+    expected = [("retention.drop_days", {"days": 2, "last_day": "2025-04-02"})]
+    assert subject.noted(practice.name) == expected
+    clock.now_us += DAY_US
+    subject.maintain()
+    expected += [("retention.drop_days", {"days": 1, "last_day": "2025-04-03"})]
+    assert subject.noted(practice.name) == expected
+    assert subject.noted(other.name) == []

@@ -108,6 +108,11 @@ class MemoryLiveStore:
     async def finish_deletions(self) -> None:
         """Nothing is cut short."""
 
+    async def has_received_before(self, before_us: int) -> bool:
+        return any(
+            not each.dropped and each.received_us < before_us for each in self._records.received
+        )
+
     async def drop_received_before(self, before_us: int) -> None:
         self._records.check_available()
         self._records.drop(before_us)

@@ -1,7 +1,7 @@
 """The audit in ClickHouse.
 
 What changes an organization is noted in the entry that changes it, so that neither is there without
-the other. What callers with a key ask for has a table of its own.
+the other. What callers ask for has a table of its own, and so has what commands and retention do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import msgspec
 import pyarrow as pa
 
 from vumeter_server.access.audit import AuditEntry
-from vumeter_server.access.authenticator import Caller
 from vumeter_server.access.clickhouse.organization import Row, RowKind
 from vumeter_server.access.clickhouse.organizations import Organizations
 from vumeter_server.clickhouse import ClickHouse, Parameter
@@ -42,10 +41,18 @@ class ClickHouseAuditLog:
         self._clickhouse = clickhouse
         self._clock = clock
 
-    async def append(self, caller: Caller, action: str, details: Mapping[str, Any]) -> None:
-        """Add that a caller asks for something in his organization."""
-        content = _content(Actor(key_id=caller.key_id), action, "", details)
-        await _insert(self._clickhouse, caller.organization_id, self._clock(), content)
+    async def append(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        organization_id: int | None = None,
+        target: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add what somebody asks for."""
+        content = _content(actor, action, target, details or {})
+        await _insert(self._clickhouse, organization_id or NOBODYS, self._clock(), content)
 
 
 class ClickHouseAuditAdministration:

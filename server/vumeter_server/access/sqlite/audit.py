@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from vumeter_server.access.audit import AuditEntry
-from vumeter_server.access.authenticator import Caller
 from vumeter_server.runtime.actors import Actor
 from vumeter_server.runtime.clock import Clock, system_clock
 from vumeter_server.sqlite import Database, Writer, audit
@@ -21,15 +20,24 @@ class SqliteAuditLog:
         self._writer = writer
         self._clock = clock
 
-    async def append(self, caller: Caller, action: str, details: Mapping[str, Any]) -> None:
-        """Add that a caller asks for something in his organization."""
+    async def append(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        organization_id: int | None = None,
+        target: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add what somebody asks for."""
         await self._writer.run(
             lambda connection: audit.append(
                 connection,
                 self._clock(),
                 action,
-                actor=Actor(key_id=caller.key_id),
-                organization_id=caller.organization_id,
+                actor=actor,
+                organization_id=organization_id,
+                target=target,
                 details=details,
             )
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
+from vumeter_server.access.audit import AuditLog
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.catalog import MetricCatalog
 from vumeter_server.custom_metrics.clickhouse.catalogs import rows_of
@@ -20,8 +21,10 @@ from vumeter_server.custom_metrics.clickhouse.schema import POINTS, REJECTIONS
 from vumeter_server.custom_metrics.settle_exported import STATES_KEPT_US
 from vumeter_server.custom_metrics.store import IDEMPOTENCY_KEYS_KEPT_US
 from vumeter_server.custom_metrics.usage_store import first_hour
+from vumeter_server.runtime.actors import SERVER
 from vumeter_server.runtime.clock import Clock
 from vumeter_server.runtime.periodic import run_periodically
+from vumeter_server.times.rfc3339 import format_rfc3339
 from vumeter_server.times.units import DAY_US, MINUTE_US
 
 CHECK_EVERY_SECONDS: Final = 60.0
@@ -43,6 +46,7 @@ class ClickHouseMaintenance:
         self,
         clickhouse: ClickHouse,
         log: MetricLog,
+        audit: AuditLog,
         clock: Clock,
         *,
         retention_days: int,
@@ -50,6 +54,7 @@ class ClickHouseMaintenance:
     ) -> None:
         self._clickhouse = clickhouse
         self._log = log
+        self._audit = audit
         self._clock = clock
         self._deletion_us = deletion_us or clock
         self._retention_days = retention_days
@@ -81,9 +86,19 @@ class ClickHouseMaintenance:
         for organization_id in await self._organizations(
             f"metric != '' AND time_us < {before * DAY_US}"
         ):
-            if await self._log.catalogs.use(
+            days = await self._log.catalogs.use(
                 organization_id, lambda catalog: _expired(catalog, before)
-            ):
+            )
+            if days:
+                await self._audit.append(
+                    SERVER,
+                    "retention.drop_days",
+                    organization_id=organization_id,
+                    details={
+                        "days": len(days),
+                        "last_day": format_rfc3339(max(days) * DAY_US)[:10],
+                    },
+                )
                 await self._log.append(organization_id, _dropping(before, now_us))
 
     async def remove_hidden(

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import pyarrow as pa
 
+from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment
 from vumeter_server.custom_metrics.clickhouse.deletion import ClickHousePointDeletion
@@ -80,7 +81,12 @@ class ClickHouseMetricStore:
         self.usage = ClickHouseUsageStore(clickhouse, self.log)
         self.deletion = ClickHousePointDeletion(clickhouse, self.log, clock)
         self.maintenance = ClickHouseMaintenance(
-            clickhouse, self.log, clock, retention_days=retention_days, deletion_us=deletion_us
+            clickhouse,
+            self.log,
+            ClickHouseAuditLog(clickhouse, clock),
+            clock,
+            retention_days=retention_days,
+            deletion_us=deletion_us,
         )
         self._threads = ThreadPoolExecutor(_THREADS, "queries")
         self._exports = 0

@@ -75,6 +75,17 @@ async def read_stored(
     )
 
 
+async def has_received_before(table: LiveTable, visibility: Visibility, before_us: int) -> bool:
+    """Return whether an event counts that was received before `before_us`."""
+    counts, values = row_counts(visibility, table, "tenant")
+    found = await table.clickhouse.query(
+        f"SELECT 1 FROM {table.name} WHERE log = {LOG} AND kind = {LiveRowKind.EVENT:d}"
+        f" AND received_us < {before_us:d} AND {counts} LIMIT 1",
+        values,
+    )
+    return bool(found.num_rows)
+
+
 async def calls_of(table: LiveTable, tenant_id: str) -> dict[str, int]:
     """Return the calls of a tenant with their numbers."""
     statement, values = _calls_of(table, table.name, tenant_id)

@@ -11,7 +11,12 @@ from typing import Final, NoReturn, TypeVar
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.errors import Unavailable, VumeterError
 from vumeter_server.live_metrics.call_state import CallStage
-from vumeter_server.live_metrics.clickhouse.contents import calls_of, count_events, read_page
+from vumeter_server.live_metrics.clickhouse.contents import (
+    calls_of,
+    count_events,
+    has_received_before,
+    read_page,
+)
 from vumeter_server.live_metrics.clickhouse.draft import LiveDraft
 from vumeter_server.live_metrics.clickhouse.history import read_history
 from vumeter_server.live_metrics.clickhouse.log import LiveLog, LiveWrite
@@ -186,6 +191,12 @@ class ClickHouseLiveStore:
     async def finish_deletions(self) -> None:
         """Carry out the deletions that were cut short."""
         await self._removal.finish_deletions()
+
+    async def has_received_before(self, before_us: int) -> bool:
+        """Return whether an event is kept that was received before `before_us`."""
+        return await self._at_one_moment(
+            lambda visibility: has_received_before(self._table, visibility, before_us)
+        )
 
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events received before `before_us` and the calls that need none of them."""

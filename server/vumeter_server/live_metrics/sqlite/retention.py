@@ -20,6 +20,14 @@ CALLS_PER_STEP = 500
 _COUNTERS = {int(event_type): counter for event_type, counter in WITHOUT_CALL.items()}
 
 
+def has_received_before(connection: sqlite3.Connection, before_us: int) -> bool:
+    """Return whether the oldest event was received before `before_us`, as `drop_events` asks."""
+    oldest = connection.execute(
+        "SELECT received_us FROM live_events ORDER BY event_no LIMIT 1"
+    ).fetchone()
+    return oldest is not None and oldest[0] < before_us
+
+
 def drop_events(connection: sqlite3.Connection, before_us: int) -> bool:
     """Forget the oldest events received before `before_us`; return whether more are left."""
     old = connection.execute(

@@ -12,13 +12,12 @@ from typing import Generic, TypeVar
 from vumeter_server.live_metrics.fold import Change
 from vumeter_server.live_metrics.history import Bucket, Buckets
 from vumeter_server.live_metrics.model import Event
-from vumeter_server.live_metrics.sqlite import deletion
+from vumeter_server.live_metrics.sqlite import deletion, retention
 from vumeter_server.live_metrics.sqlite.history import (
     HistoryReader,
     compute_missing_peaks,
     store_peaks,
 )
-from vumeter_server.live_metrics.sqlite.retention import drop_calls, drop_events
 from vumeter_server.live_metrics.sqlite.rows import page_of_events, read_tenant
 from vumeter_server.live_metrics.sqlite.state import Epoch, WriterState
 from vumeter_server.live_metrics.sqlite.timeline import ALL_TENANTS, MINUTE_US, WIDTHS
@@ -167,9 +166,7 @@ class SqliteLiveStore:
 
     async def tenant_contents(self, tenant_id: str) -> TenantContents | None:
         """Return what a tenant has, None if it is not known."""
-        return await self._readers.run(
-            lambda connection: deletion.count(connection, tenant_id), heavy=True
-        )
+        return await self._readers.run(partial(deletion.count, tenant_id=tenant_id), heavy=True)
 
     async def finish_deletions(self) -> None:
         """Carry out the deletions that wait, and those that were cut short."""
@@ -210,12 +207,16 @@ class SqliteLiveStore:
 
         await self._write(finish)
 
+    async def has_received_before(self, before_us: int) -> bool:
+        """Return whether an event is kept that was received before `before_us`."""
+        return await self._readers.run(partial(retention.has_received_before, before_us=before_us))
+
     async def drop_received_before(self, before_us: int) -> None:
         """Drop events received before `before_us` and the calls that need none of them."""
         async with self._dropping:
             await self._finish_deletions()
             # Events first: a repeat of an event must never meet another number of its call.
-            while await self._write(lambda connection: drop_events(connection, before_us)):
+            while await self._write(partial(retention.drop_events, before_us=before_us)):
                 pass
             after: int | None = 0
             while after is not None:
@@ -223,7 +224,7 @@ class SqliteLiveStore:
 
     async def _drop_calls(self, before_us: int, after_call_no: int) -> int | None:
         return await self._write(
-            lambda connection: drop_calls(
+            lambda connection: retention.drop_calls(
                 connection, self._loaded_state(connection), before_us, after_call_no
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -15,6 +15,7 @@ from vumeter_server.custom_metrics.sqlite.maintenance.segment_removal import rem
 from vumeter_server.custom_metrics.sqlite.rollups import compacted
 from vumeter_server.runtime.actors import SERVER
 from vumeter_server.sqlite import Readers, Writer, audit
+from vumeter_server.sqlite.library import sqlite3
 from vumeter_server.times.rfc3339 import format_rfc3339
 
 _log = structlog.get_logger(__name__)
@@ -60,20 +61,11 @@ class Retention:
                     retention.expired_days, organization_id=organization_id, before_day=before_day
                 )
             )
-            for day in days:
-                await self._drop(organization_id, day)
+            for index, day in enumerate(days):
+                # The audit notes all of them together with the first one.
+                note = partial(_note, organization_id=organization_id, days=days, now_us=now_us)
+                await self._drop(organization_id, day, None if index else note)
             if days:
-                last_day = format_rfc3339(days[-1] * DAY_US)[:10]
-                await self._writer.run(
-                    partial(
-                        audit.append,
-                        now_us=now_us,
-                        action="retention.drop_days",
-                        actor=SERVER,
-                        organization_id=organization_id,
-                        details={"days": len(days), "last_day": last_day},
-                    )
-                )
                 _log.info("days_dropped", organization_id=organization_id, days=len(days))
 
     async def finish_all(self) -> None:
@@ -81,11 +73,16 @@ class Retention:
         for dropped in await self._readers.run(retention.dropped_days):
             await self._clean_up(dropped)
 
-    async def _drop(self, organization_id: int, day: int) -> None:
+    async def _drop(
+        self, organization_id: int, day: int, note: Callable[[sqlite3.Connection], None] | None
+    ) -> None:
+        def hide(connection: sqlite3.Connection) -> SegmentRange | None:
+            if note is not None:
+                note(connection)
+            return retention.hide_day(connection, organization_id, day)
+
         async with self._lock:
-            dropped = await self._writer.run(
-                partial(retention.hide_day, organization_id=organization_id, day=day)
-            )
+            dropped = await self._writer.run(hide)
         if dropped is not None:
             await self._clean_up(dropped)
 
@@ -111,3 +108,16 @@ class Retention:
                     forget_sessions=self._forget_sessions,
                 )
             )
+
+
+def _note(
+    connection: sqlite3.Connection, organization_id: int, days: Sequence[int], now_us: int
+) -> None:
+    audit.append(
+        connection,
+        now_us,
+        "retention.drop_days",
+        actor=SERVER,
+        organization_id=organization_id,
+        details={"days": len(days), "last_day": format_rfc3339(days[-1] * DAY_US)[:10]},
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,12 @@ from tests.stack import Stack, start_stack
 os.environ["VUMETER_METRICS_PORT"] = "0"
 # Products start in half the time where the modules that they import are compiled already.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Some tests open thousands of connections, and products of tests do as they may.
+DESCRIPTORS = 65_536
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+_allowed = DESCRIPTORS if _hard == resource.RLIM_INFINITY else min(_hard, DESCRIPTORS)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, _allowed), _hard))
 
 # No test fails because it was slow on a busy machine.
 settings.register_profile("short", deadline=None)

@@ -243,3 +243,16 @@ def test_a_setting_has_the_option_that_is_documented(name: str) -> None:
 def test_every_option_of_a_server_is_a_setting() -> None:
     options = {*options_of(COMMANDS["vumeter up"]), *options_of(COMMANDS["vumeter serve"])}
     assert options <= {f"--{name.replace('_', '-')}" for name in SETTINGS}
+
+
+def test_what_is_installed_for_tests_is_in_the_table_of_what_they_need() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    lists = re.findall(r"packages\+?=\(([^)]*)\)|apt-get download -qq (\S+)", script)
+    packages = {name for each in lists for names in each for name in names.split()}
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    needs = guide.partition("## What tests need")[2].partition("\n## ")[0]
+    assert packages, "none are found"
+    assert {name for name in packages if f"`{name}`" not in needs} == set()
+    assert {path for path in re.findall(r"tests/[\w/.]+", needs) if not (ROOT / path).exists()} == (
+        set()
+    )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 import grpc
-import requests
+from google.protobuf import timestamp_pb2
 from tests.end_to_end.callers import Caller
-from tests.end_to_end.recorders import Recorder, StreamRecorder, points_of, size_of
+from tests.end_to_end.recorders import (
+    Recorder,
+    StreamRecorder,
+    number_of,
+    points_of,
+    posted,
+    size_of,
+)
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
@@ -27,16 +33,6 @@ def few_of(batch: str) -> int:
     return size_of(batch) % FEW + 1
 
 
-def posted(caller: Caller, path: str, body: Any) -> bool:
-    """Return whether a request was acknowledged; the server may be gone, or have no time."""
-    try:
-        answer = caller.post(path, body)
-    except requests.RequestException:
-        return False
-    assert answer.status in (200, 503, 504), answer.body
-    return answer.status == 200
-
-
 class ColumnsRecorder(StreamRecorder):
     """Many batches in flight on one stream of columns."""
 
@@ -46,36 +42,20 @@ class ColumnsRecorder(StreamRecorder):
 
     @staticmethod
     def _request(batch: str) -> Any:
-        points = points_of(batch)
-        columns = pb.PointColumns(
-            names=["turns"],
-            name_indexes=[0] * len(points),
-            values=[1] * len(points),
-            label_sets=[pb.LabelSet(tags={"batch": batch})],
-            label_set_indexes=[0] * len(points),
-            times_us=[1_743_502_000_000_000 + number for number in range(len(points))],
-        )
-        return pb.StreamColumnsRequest(columns=columns, idempotency_key=batch)
+        return pb.StreamColumnsRequest(columns=columns_of(batch), idempotency_key=batch)
 
 
-class OtlpRecorder(Recorder):
-    """An exporter's deltas in JSON, one after the other."""
-
-    def record(self, batch: str) -> bool:
-        end = time.time_ns()
-        size = size_of(batch)
-        points = [
-            {
-                "asInt": "1",
-                "attributes": [{"key": "batch", "value": {"stringValue": batch}}],
-                "startTimeUnixNano": str(end - (size - number) * 1_000),
-                "timeUnixNano": str(end - (size - number - 1) * 1_000),
-            }
-            for number in range(size)
-        ]
-        summed = {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": points}
-        scope = {"metrics": [{"name": "turns", "sum": summed}]}
-        return posted(self.caller, "/v1/metrics", {"resourceMetrics": [{"scopeMetrics": [scope]}]})
+def columns_of(batch: str) -> Any:
+    """Return the points of a batch as columns, each at another microsecond of one day."""
+    size = size_of(batch)
+    return pb.PointColumns(
+        names=["turns"],
+        name_indexes=[0] * size,
+        values=[1] * size,
+        label_sets=[pb.LabelSet(tags={"batch": batch})],
+        label_set_indexes=[0] * size,
+        times_us=[1_743_502_000_000_000 + number for number in range(size)],
+    )
 
 
 class DeletingRecorder(Recorder):
@@ -98,7 +78,8 @@ class DeletingRecorder(Recorder):
         body = {"points": points_of(batch), "idempotencyKey": batch}
         if not posted(self.caller, "/v1/custom-metrics", body):
             return False
-        if len(self.sent) % 2:
+        # A repeat of what was deleted does not bring it back.
+        if number_of(batch) % 2 and batch not in self._deleted:
             self._to_delete.add(batch)
             filters = [{"label": "batch", "op": "=", "value": batch}]
             if not posted(self.caller, "/v1/custom-metrics/delete", {"filters": filters}):
@@ -124,7 +105,7 @@ class EventsRecorder(Recorder):
             }
             for number in range(few_of(batch))
         ]
-        return posted(self.caller, EVENTS, {"events": events})
+        return posted(self.caller, EVENTS, {"events": events}, {"recorded": few_of(batch)})
 
 
 class EventStreamRecorder(StreamRecorder):
@@ -139,17 +120,22 @@ class EventStreamRecorder(StreamRecorder):
 
     @staticmethod
     def _request(batch: str) -> Any:
-        request = live_pb.StreamEventsRequest()
-        for number in range(few_of(batch)):
-            name = f"{batch}/{number}"
-            event = request.events.add(
-                event_id=name,
-                type=live_pb.EVENT_TYPE_STARTED,
-                call_id=name,
-                tenant_id=batch,
-            )
-            event.occur_time.FromSeconds(1_743_498_000)
-        return request
+        return live_pb.StreamEventsRequest(events=events_of(batch))
+
+
+def events_of(batch: str) -> list[Any]:
+    """Return the same events as messages."""
+    names = [f"{batch}/{number}" for number in range(few_of(batch))]
+    return [
+        live_pb.CallEvent(
+            event_id=name,
+            type=live_pb.EVENT_TYPE_STARTED,
+            call_id=name,
+            tenant_id=batch,
+            occur_time=timestamp_pb2.Timestamp(seconds=1_743_498_000),
+        )
+        for name in names
+    ]
 
 
 class CallsRecorder(Recorder):
@@ -159,19 +145,23 @@ class CallsRecorder(Recorder):
         return few_of(batch)
 
     def record(self, batch: str) -> bool:
-        execution = execution_of(batch)
-        started = {"execution_id": execution, "run_test_name": self.name}
-        calls = [
-            {
-                "call_execution_id": str(uuid.uuid5(NAMESPACE, f"{batch}/{number}")),
-                "execution_id": execution,
-                "duration_seconds": number,
-            }
-            for number in range(few_of(batch))
-        ]
+        started = {"execution_id": execution_of(batch), "run_test_name": self.name}
+        told = {"status": True, "result": {"recorded": few_of(batch)}}
         return posted(self.caller, f"{SIMULATION}/executions", started) and posted(
-            self.caller, f"{SIMULATION}/calls", {"calls": calls}
+            self.caller, f"{SIMULATION}/calls", {"calls": calls_in(batch)}, told
         )
+
+
+def calls_in(batch: str) -> list[dict[str, Any]]:
+    """Return the calls of a batch in the form of the REST body, which is that of the message."""
+    return [
+        {
+            "call_execution_id": str(uuid.uuid5(NAMESPACE, f"{batch}/{number}")),
+            "execution_id": execution_of(batch),
+            "duration_seconds": number,
+        }
+        for number in range(few_of(batch))
+    ]
 
 
 def execution_of(batch: str) -> str:
@@ -194,12 +184,22 @@ def active_calls(caller: Caller) -> dict[str, int]:
             return found
 
 
-def calls_of(caller: Caller, batch: str) -> int:
-    """Return how many calls the execution of a batch has."""
-    answer = caller.rpc(
-        "vumeter.simulation.v1.SimulationService/GetExecutionMetrics",
-        {"execution_id": execution_of(batch)},
-    )
-    if answer.code == grpc.StatusCode.NOT_FOUND.value[0]:
-        return 0
-    return int(answer.body["execution"].get("calls", {}).get("total", 0))
+def calls_of(caller: Caller, client: Recorder) -> dict[str, int]:
+    """Return how many calls the execution of each batch of a client has."""
+    batches = {execution_of(batch): batch for batch in client.sent}
+    found: dict[str, int] = {}
+    token = ""
+    while True:
+        answer = caller.rpc(
+            "vumeter.simulation.v1.SimulationService/ListExecutionMetrics",
+            {"run_test_name": client.name, "page_size": 100, "page_token": token},
+        )
+        if answer.code == grpc.StatusCode.NOT_FOUND.value[0]:
+            return {}
+        for each in answer.body.get("executions", []):
+            execution = each["execution_id"]
+            calls = int(each.get("calls", {}).get("total", 0))
+            found[batches.get(execution, execution)] = calls
+        token = answer.body.get("next_page_token", "")
+        if not token:
+            return found

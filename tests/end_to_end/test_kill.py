@@ -61,7 +61,7 @@ def test_after_kill_9_every_acknowledged_batch_is_there_whole_and_once(tmp_path:
         assert_whole_and_once(stored(caller), clients)
         # Who was not answered asks again, and so does somebody who was: all of it is there once.
         for client in clients:
-            for batch in [*client.acknowledged[-5:], *unacknowledged(client)]:
+            for batch in [*client.acknowledged[-5:], *client.unacknowledged]:
                 assert caller.rpc(RECORD, request_of(batch)).body == {
                     "recorded": str(size_of(batch))
                 }
@@ -94,10 +94,6 @@ def flushing(stack: Stack) -> Callable[[list[Recorder]], bool]:
 
 def acknowledged(clients: list[Recorder]) -> int:
     return sum(len(client.acknowledged) for client in clients)
-
-
-def unacknowledged(client: Recorder) -> list[str]:
-    return [batch for batch in client.sent if batch not in set(client.acknowledged)]
 
 
 def flushed_parts(stack: Stack) -> int:

@@ -2,6 +2,7 @@
 
 `make test` kills twice. `make test-kills KILLS=1000` kills as often as it says, and more: some
 products are killed before while they start, most of those that would end in order are killed again.
+Each product is first sent again what the one before did not acknowledge, and some of what it did.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from tests.commands.command import vumeter
@@ -33,9 +35,21 @@ from tests.end_to_end.other_recorders import (
     DeletingRecorder,
     EventsRecorder,
     EventStreamRecorder,
+)
+from tests.end_to_end.otlp_recorders import (
+    CumulativeRecorder,
+    CumulativeRpcRecorder,
+    OtlpProtobufRecorder,
     OtlpRecorder,
+    OtlpRpcRecorder,
 )
 from tests.end_to_end.recorders import Recorder, RpcRecorder, RpcRecorderAtStops
+from tests.end_to_end.typed_recorders import (
+    CallsRpcRecorder,
+    CallStreamRecorder,
+    ColumnsRpcRecorder,
+    EventsRpcRecorder,
+)
 from tests.end_to_end.verdict import Verdict, found_by, judge
 from tests.stack import Stack, is_running, spawn_up
 from tests.waiting import until
@@ -46,17 +60,30 @@ KILLS: Final = int(os.environ.get("TEST_KILLS") or 2)
 ALL_KINDS: Final[tuple[type[Recorder], ...]] = (
     *(RpcRecorderAtStops if kind is RpcRecorder else kind for kind in KINDS),
     ColumnsRecorder,
+    ColumnsRpcRecorder,
     OtlpRecorder,
+    OtlpProtobufRecorder,
+    OtlpRpcRecorder,
+    CumulativeRecorder,
+    CumulativeRpcRecorder,
     DeletingRecorder,
     EventsRecorder,
+    EventsRpcRecorder,
     EventStreamRecorder,
     CallsRecorder,
+    CallsRpcRecorder,
+    CallStreamRecorder,
 )
+# Before there is a product.
+NOBODY: Any = None
 # A database is as large as one test makes it.
 KILLS_OF_A_DATABASE: Final = 20
 # A flush is followed at once by the next one, or by compaction.
 SEALING: Final = {"VUMETER_FLUSH_AT_POINTS": "500"}
 KILLED_WHILE_STARTING: Final = 0.2
+KILLED_WHILE_REPEATING: Final = 0.2
+# Of each client, beside all that were not.
+ACKNOWLEDGED_AGAIN: Final = 2
 STARTS_WITHIN_SECONDS: Final = 1.5
 # Servers take 1.5 seconds until proxies have noticed, and up to 10 more for streams to end.
 ENDS_IN_ORDER: Final = 0.05
@@ -69,34 +96,42 @@ def test_whatever_is_killed_nothing_acknowledged_is_lost_or_doubled(
     first: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(first)
-    clients: list[Recorder] = []
-    killed: Counter[str] = Counter()
+    clients = [kind(kind.__name__, NOBODY) for kind in ALL_KINDS]
+    figures: Counter[str] = Counter()
+    verdict = Verdict()
     key: NewKey | None = None
     for kill in range(first, min(first + KILLS_OF_A_DATABASE, KILLS)):
         environment = {**SEALING, "VUMETER_WORKERS": str(chance.choice((1, 1, 2)))}
         if chance.random() < KILLED_WHILE_STARTING:
-            killed += kill_while_starting(tmp_path, environment, chance)
+            figures += kill_while_starting(tmp_path, environment, chance)
         with running(tmp_path, **environment) as stack:
             key = key or stack.make_key()
             with asking(stack, key) as caller:
                 everywhere = with_admin_token(caller, stack)
-                clients += record(everywhere, f"kill{kill}")
-                killed += kill_until_ended(stack, chance)
+                verdict = verdict.or_else(judge(found_by(everywhere, clients), clients))
+                figures += go_on(clients, everywhere, chance)
+                if kill == first or chance.random() >= KILLED_WHILE_REPEATING:
+                    until(lambda: have_gone_on(clients), seconds=120)
+                figures += kill_until_ended(stack, chance)
                 for client in clients:
                     client.join()
     with running(tmp_path, **SEALING) as stack:
         assert key is not None
         with asking(stack, key) as caller:
-            verdict = judge(found_by(with_admin_token(caller, stack), clients), clients)
-    figures = {
-        **killed,
-        "batches acknowledged": sum(len(client.acknowledged) for client in clients),
-        "lost": len(verdict.lost),
-        "doubled": len(verdict.doubled),
-        "partial": len(verdict.partial),
-    }
-    record_property("figures", figures)
+            everywhere = with_admin_token(caller, stack)
+            verdict = verdict.or_else(judge(found_by(everywhere, clients), clients))
+            figures += go_on(clients, everywhere, chance, repeats_only=True)
+            for client in clients:
+                client.join()
+            # Now each batch was acknowledged, and some of them twice.
+            not_taken = [batch for client in clients for batch in client.unacknowledged]
+            verdict = verdict.or_else(judge(found_by(everywhere, clients), clients))
+    figures["batches acknowledged"] = sum(len(client.acknowledged) for client in clients)
+    for fault in fields(verdict):
+        figures[fault.name.replace("_", " ")] = len(getattr(verdict, fault.name))
+    record_property("figures", dict(figures))
     assert verdict == Verdict()
+    assert not_taken == []
     assert vumeter("db", "check", db=tmp_path / "vumeter.db") == "no problem found\n"
 
 
@@ -118,13 +153,22 @@ def kill_while_starting(
     return killed
 
 
-def record(caller: Caller, run: str) -> list[Recorder]:
-    """Start clients of every kind; return them once each has recorded something."""
-    clients = [kind(f"{run}-{kind.__name__}", caller) for kind in ALL_KINDS]
+def go_on(
+    clients: list[Recorder], caller: Caller, chance: random.Random, *, repeats_only: bool = False
+) -> Counter[str]:
+    """Start all clients with this product; return what they send again."""
+    figures: Counter[str] = Counter()
     for client in clients:
-        client.start()
-    until(lambda: all(client.acknowledged for client in clients), seconds=120)
-    return clients
+        count = min(ACKNOWLEDGED_AGAIN, len(client.acknowledged))
+        again = chance.sample(client.acknowledged, count)
+        figures["batches repeated that were not acknowledged"] += len(client.unacknowledged)
+        figures["batches repeated that were acknowledged"] += len(again)
+        client.go_on(caller, again, repeats_only=repeats_only)
+    return figures
+
+
+def have_gone_on(clients: list[Recorder]) -> bool:
+    return all(client.has_gone_on for client in clients)
 
 
 def kill_until_ended(stack: Stack, chance: random.Random) -> Counter[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.end_to_end.otlp_recorders import CumulativeRecorder
 from tests.end_to_end.recorders import Recorder, size_of
 from tests.end_to_end.verdict import Verdict, judge
 
@@ -46,3 +47,29 @@ class OneOfEach(Recorder):
 def test_each_fault_is_found(change: dict[str, int], verdict: Verdict) -> None:
     found = {KEPT: size_of(KEPT), **change}
     assert judge(found, [OneOfEach()]) == verdict
+
+
+@pytest.mark.parametrize(
+    ("too_much", "verdict"),
+    [
+        (0, Verdict()),
+        (1, Verdict(doubled=["sums-2"])),
+        (-1, Verdict(partial=["sums-2"])),
+        (-size_of("sums-2"), Verdict()),
+        (-size_of("sums-2") - 1, Verdict(partial=["sums-1"])),
+        (-size_of("sums-2") - size_of("sums-1"), Verdict(lost=["sums-1"])),
+    ],
+)
+def test_a_sum_that_grows_says_which_of_its_batches_are_there(
+    too_much: int, verdict: Verdict
+) -> None:
+    client = CumulativeRecorder("sums", UNKNOWN_CALLER)
+    batches = [client.next_batch() for _ in range(3)]
+    client.acknowledged = batches[:2]
+    found = client.divided(sum(map(size_of, batches)) + too_much)
+    assert judge(found, [client]) == verdict
+
+
+def test_what_is_wrong_at_two_times_is_named_once() -> None:
+    both = Verdict(lost=["a", "b"]).or_else(Verdict(lost=["b"], doubled=["c"]))
+    assert both == Verdict(lost=["a", "b"], doubled=["c"])

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 from tests.end_to_end.callers import Caller
 from tests.end_to_end.other_recorders import CallsRecorder, active_calls, calls_of
+from tests.end_to_end.otlp_recorders import Cumulative
 from tests.end_to_end.recorders import Recorder, stored
+from tests.end_to_end.typed_recorders import CallsRpcRecorder, CallStreamRecorder
+
+OF_CALLS: Final = (CallsRecorder, CallsRpcRecorder, CallStreamRecorder)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,16 +30,24 @@ class Verdict:
     unknown: list[str] = field(default_factory=list)
     """There though nobody sent it."""
 
+    def or_else(self, later: Verdict) -> Verdict:
+        """Return what is wrong here or later, each batch once."""
+        both = {
+            each.name: sorted({*getattr(self, each.name), *getattr(later, each.name)})
+            for each in fields(Verdict)
+        }
+        return Verdict(**both)
+
 
 def found_by(caller: Caller, clients: Iterable[Recorder]) -> dict[str, int]:
     """Return how many points, events or calls of each batch there are."""
-    calls = {
-        batch: calls_of(caller, batch)
-        for each in clients
-        if isinstance(each, CallsRecorder)
-        for batch in each.sent
-    }
-    return {**stored(caller), **active_calls(caller), **calls}
+    found = {**stored(caller), **active_calls(caller)}
+    for client in clients:
+        if isinstance(client, OF_CALLS):
+            found |= calls_of(caller, client)
+        if isinstance(client, Cumulative):
+            found |= client.divided(found.pop(client.name, 0))
+    return found
 
 
 def judge(found: Mapping[str, int], clients: Iterable[Recorder]) -> Verdict:

@@ -36,6 +36,11 @@ class ObservedClickHouse:
         """The same, bound to one node each."""
         return [ObservedClickHouse(each, self._damage) for each in self._clickhouse.nodes]
 
+    @property
+    def hosts(self) -> Sequence[ClickHouse]:
+        """The same, bound to one host each."""
+        return [ObservedClickHouse(each, self._damage) for each in self._clickhouse.hosts]
+
     async def query(
         self,
         sql: str,

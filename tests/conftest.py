@@ -51,10 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 CLUSTER_SECONDS = 600
 _ON_CLUSTER_ALONE = {
+    "test_callers_of_failures.py",
     "test_cancelled_calls.py",
     "test_commands_on_cluster.py",
     "test_doctor_on_cluster.py",
     "test_demo_on_cluster.py",
+    "test_hung_nodes.py",
     "test_races.py",
     "test_servers.py",
     "test_live_races.py",

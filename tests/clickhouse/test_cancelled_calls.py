@@ -11,7 +11,7 @@ import grpc
 import pytest
 import requests
 from tests.clickhouse.cluster import ClickHouseCluster
-from tests.clickhouse.keys_of_shards import keys_of_shards
+from tests.clickhouse.on_shards import organizations_on_shards
 from tests.clickhouse.slowed import running, slow_down
 from tests.stack import Stack, start_stack
 from tests.waiting import comes_to_hold
@@ -88,8 +88,8 @@ def disconnected(stack: Stack, authorization: str) -> Iterator[None]:
 async def test_a_query_that_its_caller_gave_up_stops_on_the_nodes(
     clickhouse: ClickHouse, stack: Stack
 ) -> None:
-    key = (await keys_of_shards(clickhouse, stack))[2]
-    authorization = f"Bearer {key.bearer}"
+    organization = (await organizations_on_shards(clickhouse, stack))[2]
+    authorization = f"Bearer {stack.make_key(organization).bearer}"
     record(stack, authorization)
     await slow_down(clickhouse)
     mark = clickhouse.layout.reads("metric_points")

@@ -1,4 +1,4 @@
-"""Keys of organizations by the shard that has what is theirs."""
+"""What is on which shard, and organizations on each."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Final
 
 from tests.stack import Stack
 
-from vumeter_server.access.keys import NewKey
 from vumeter_server.clickhouse import ClickHouse
 
 SHARDS: Final = 3
 
 
-async def keys_of_shards(clickhouse: ClickHouse, stack: Stack) -> list[NewKey]:
-    """Make organizations until each shard has one; return the key of one on each shard."""
-    found: dict[int, NewKey] = {}
+async def organizations_on_shards(clickhouse: ClickHouse, stack: Stack) -> list[str]:
+    """Make organizations until each shard has one; return the name of one on each shard."""
+    found: dict[int, str] = {}
     for number in range(100):
         if len(found) < SHARDS:
-            key = stack.make_key(f"clinic-{number}")
+            name = f"clinic-{number}"
+            key = stack.make_key(name)
             shard = await shard_of(clickhouse, "organization_entries", f"key_id = '{key.key_id}'")
-            found.setdefault(shard, key)
+            found.setdefault(shard, name)
     return [found[shard] for shard in range(SHARDS)]
 
 

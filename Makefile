@@ -56,11 +56,12 @@ wheel: setup ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 test-cluster: setup ## run what knows ClickHouse, on a cluster of three nodes too: several minutes
-	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py tests/store_migration -k "clickhouse or cluster" $(ARGS)
+	@TEST_CLUSTER=1 $(BIN)/python -m pytest tests/clickhouse tests/conformance tests/custom_metrics/clickhouse tests/otlp/test_clickhouse.py tests/simulation/test_clickhouse_store.py tests/store_migration -k "clickhouse or cluster" $(ARGS)
 
 # What callers see through Envoy, asked of a product on a cluster in place of a file.
 ON_CLUSTER = $(addprefix tests/end_to_end/test_,examples.py cases.py isolation.py roles.py live_roles.py idempotency.py \
-	both_apis.py query_on_both_apis.py bad_input.py malformed.py errors.py usage.py csv.py sign_in.py callers.py export.py audit.py) \
+	both_apis.py query_on_both_apis.py bad_input.py malformed.py errors.py usage.py csv.py sign_in.py callers.py export.py \
+	old_events.py limits.py grpc_web.py audit.py) \
 	$(addprefix tests/live_metrics/test_,examples.py typed_rpcs.py typed_refusals.py) \
 	$(addprefix tests/simulation/test_,examples.py typed_rpcs.py rest.py) \
 	$(addprefix tests/otlp/test_,payloads.py rejected.py)

@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from tests.clickhouse.chosen import (
+    CLUSTER_ID,
+    is_chosen,
+    is_left_to_cluster,
+    runs_on_cluster,
+)
 from tests.clickhouse.cluster import ClickHouseCluster, new_database
-from tests.clickhouse.places import shared_cluster
+from tests.clickhouse.places import PLACES, ClickHousePlace, shared_cluster
 from tests.effort import CLUSTER, LONG, ON_CLUSTER
-from tests.stack import Stack, start_stack
+from tests.stack import Stack, Start, start_stack
+from xdist.scheduler import LoadFileScheduling
 
 # Several products run at a time, not all of them on ports that the system chooses.
 os.environ["VUMETER_METRICS_PORT"] = "0"
@@ -35,63 +44,70 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 4)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Let one process run all that needs a cluster, which starts once then."""
+    if CLUSTER or config.getvalue("dist") != "loadfile":
+        return None
+    return OneClusterScheduling(config, log)
+
+
+class OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a file of tests to one process, and the tests on a cluster of all files, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return CLUSTER_ID if runs_on_cluster(nodeid) else str(super()._split_scope(nodeid))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is chosen on a product on a cluster too, with a name of its own."""
+    if ON_CLUSTER or "start" not in metafunc.fixturenames:
+        return
+    if is_chosen(metafunc.definition.nodeid):
+        stores = [pytest.param("", id=pytest.HIDDEN_PARAM), pytest.param(CLUSTER_ID, id=CLUSTER_ID)]
+        metafunc.parametrize("start", stores, indirect=True, scope="session")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let tests take as long as they need where they try much; leave much work to long modes."""
     for item in items:
         if LONG:
             item.add_marker(pytest.mark.timeout(0), append=False)
-        elif CLUSTER and item.get_closest_marker("timeout") is None:
+        elif item.get_closest_marker("timeout") is None and (CLUSTER or CLUSTER_ID in item.nodeid):
             # A cluster on one machine is slow, not hung, where something else runs beside it.
             item.add_marker(pytest.mark.timeout(CLUSTER_SECONDS))
     if not CLUSTER:
-        left_out = [item for item in items if _tries_much_on_clickhouse(item)]
+        left_out = [item for item in items if is_left_to_cluster(item.nodeid)]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not _tries_much_on_clickhouse(item)]
+        items[:] = [item for item in items if not is_left_to_cluster(item.nodeid)]
 
 
 CLUSTER_SECONDS = 600
-_ON_CLUSTER_ALONE = {
-    "test_callers_of_failures.py",
-    "test_cancelled_calls.py",
-    "test_commands_on_cluster.py",
-    "test_doctor_on_cluster.py",
-    "test_demo_on_cluster.py",
-    "test_hung_nodes.py",
-    "test_races.py",
-    "test_servers.py",
-    "test_live_races.py",
-    "test_live_servers.py",
-    "test_two_machines.py",
-}
-_LEFT_TO_CLUSTER = (
-    "tests/conformance/live_metrics/test_failures.py",
-    "tests/conformance/simulation/",
-    "tests/custom_metrics/clickhouse/",
-    "tests/otlp/test_clickhouse.py",
-)
-
-
-def _tries_much_on_clickhouse(item: pytest.Item) -> bool:
-    """Whether `make test-cluster` alone runs it: a statement of ClickHouse takes milliseconds."""
-    if "clickhouse" not in item.nodeid:
-        return False
-    if any(folder in item.nodeid for folder in _LEFT_TO_CLUSTER):
-        return True
-    if "tests/store_migration/" in item.nodeid and "there_and_back" not in item.name:
-        return True
-    return item.path.name in _ON_CLUSTER_ALONE or "at_once" in item.name
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def start(request: pytest.FixtureRequest) -> Start:
+    """Starts a product: on a file in a directory, or on an empty database of a cluster.
+
+    What is about a file starts it by `start_stack`.
+    """
+    if not ON_CLUSTER and getattr(request, "param", "") != CLUSTER_ID:
+        return start_stack
+    cluster = shared_cluster()
+
+    def start_on_cluster(directory: Path, *arguments: str, **environment: str) -> Stack:
+        environment = {"VUMETER_STORE": cluster.store(new_database()), **environment}
+        return start_stack(directory, *arguments, **environment)
+
+    return start_on_cluster
+
+
+@pytest.fixture(scope="session")
+def stack(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One product for all tests that do not end it or look at its processes.
 
     Tests keep out of each other's way by organizations of their own.
     """
-    environment = {"VUMETER_ACCESS_LOG": "false"}
-    if ON_CLUSTER:
-        environment["VUMETER_STORE"] = shared_cluster().store(new_database())
-    started = start_stack(tmp_path_factory.mktemp("stack"), **environment)
+    started = start(tmp_path_factory.mktemp("stack"), VUMETER_ACCESS_LOG="false")
     yield started
     started.stop()
 
@@ -103,3 +119,9 @@ def clickhouse_cluster() -> ClickHouseCluster:
     Tests keep out of each other's way by databases of their own.
     """
     return shared_cluster()
+
+
+@pytest.fixture(params=PLACES)
+def clickhouse_place(request: pytest.FixtureRequest) -> ClickHousePlace:
+    """An empty database of each kind of ClickHouse."""
+    return PLACES[request.param]()

@@ -16,6 +16,9 @@ CLUSTER: Final = LONG or os.environ.get("TEST_CLUSTER", "") not in ("", "0")
 ON_CLUSTER: Final = os.environ.get("TEST_ON_CLUSTER", "") not in ("", "0")
 """Whether the product that tests share runs on a cluster."""
 
+REQUIRE_CLUSTER: Final = os.environ.get("TEST_REQUIRE_CLUSTER", "") not in ("", "0")
+"""Whether tests on a cluster fail, and are not skipped, where npm does not give its engine."""
+
 
 def tries(few: T, many: T) -> T:
     """Return how many examples or rounds to try, or which ones."""

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from vumeter_server.access.audit import AuditEntry
 from vumeter_server.access.keys import NewKey
@@ -73,6 +74,10 @@ class Stack:
         """Return what the audit has of an action, the oldest first."""
         return [*self._administration().audit.entries(most=1_000, action=action)][::-1]
 
+    def change_limits(self, organization: str, limits: Mapping[str, int | None]) -> None:
+        """Change limits of an organization, as another process does it."""
+        assert self._administration().limits.change_limits(organization, limits)
+
     def _administration(self) -> Administration:
         if not self.store:
             return FileAdministration(open_database(self.db_path, create=False))
@@ -93,6 +98,10 @@ class Stack:
     def children(self) -> list[int]:
         """Return the process ids of the server and Envoy."""
         return children_of(self.process.pid)
+
+
+Start: TypeAlias = Callable[..., Stack]
+"""Starts a product as `start_stack` does, in a store that a fixture chose."""
 
 
 def start_stack(

@@ -1,7 +1,8 @@
 """A ClickHouse cluster of three nodes on this machine: processes that a test kills and stops.
 
 The engine is npm's `@chdb/lib-linux-x64-gnu`, half a gigabyte, fetched once into `build/`. Where it
-cannot be fetched, the tests that need it are skipped, with the reason.
+cannot be fetched, the tests that need it are skipped with the reason; they fail where
+TEST_REQUIRE_CLUSTER is set.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import tarfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pyarrow as pa
 import pytest
+from tests.effort import REQUIRE_CLUSTER
 from tests.waiting import until
 
 from vumeter_server.clickhouse import ClickHouse
@@ -197,13 +199,13 @@ def hung(node: ClickHouseNode) -> Iterator[None]:
 
 
 def fetch_library() -> None:
-    """Fetch the engine, once for all processes; skip the test if it cannot be had."""
+    """Fetch the engine, once for all processes; skip or fail the test if it cannot be had."""
     if LIBRARY.exists():
         return
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         pytest.skip("there is no package of ClickHouse's engine for this machine")
     if (npm := shutil.which("npm")) is None:
-        pytest.skip("npm is not installed, which fetches ClickHouse's engine")
+        _give_up("npm is not installed, which fetches ClickHouse's engine")
     directory = LIBRARY.parent
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
@@ -219,9 +221,15 @@ def fetch_library() -> None:
         )
         if packed.returncode:
             last = (packed.stderr.strip() or "no reason given").splitlines()[-1]
-            pytest.skip(f"npm cannot fetch ClickHouse's engine: {last}")
+            _give_up(f"npm cannot fetch ClickHouse's engine: {last}")
         archive = directory / packed.stdout.split()[-1]
         with tarfile.open(archive) as files:
             files.extract("package/libchdb.so", directory, filter="data")
         archive.unlink()
         (directory / "package" / "libchdb.so").rename(LIBRARY)
+
+
+def _give_up(why: str) -> NoReturn:
+    if REQUIRE_CLUSTER:
+        pytest.fail(f"{why} (TEST_REQUIRE_CLUSTER is set)", pytrace=False)
+    pytest.skip(why)

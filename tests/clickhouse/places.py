@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
+from tests.clickhouse.chosen import CLUSTER_ID
 from tests.clickhouse.cluster import ClickHouseCluster, new_database, running_cluster
 from tests.clickhouse.in_process import empty_database
 from tests.conformance.failing import Failure
-from tests.effort import CLUSTER
 
 from vumeter_server.clickhouse import ClickHouse, migrate
 from vumeter_server.clickhouse.blocking import BlockingClickHouse
@@ -87,13 +87,14 @@ def cluster_place() -> ClickHousePlace:
 def shared_cluster() -> ClickHouseCluster:
     """Return the cluster of all tests of this process that leave its nodes as they were."""
     opened = contextlib.ExitStack()
-    atexit.register(opened.close)
     directory = opened.enter_context(tempfile.TemporaryDirectory(prefix="vumeter-clickhouse-"))
+    # Behind the directory's own end, and so before it: nodes end before their files go.
+    atexit.register(opened.close)
     return opened.enter_context(running_cluster(Path(directory)))
 
 
 PLACES: Mapping[str, Callable[[], ClickHousePlace]] = {
     "clickhouse": in_process_place,
-    **({"clickhouse cluster": cluster_place} if CLUSTER else {}),
+    CLUSTER_ID: cluster_place,
 }
-"""What a factory may run on; on a cluster in `make test-cluster` and `make test-long`."""
+"""What a factory may run on; `chosen.py` says what `make test` leaves out."""

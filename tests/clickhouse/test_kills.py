@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import pytest
 from tests.clickhouse.cluster import ClickHouseCluster, new_database
 from tests.clickhouse.killed_servers import KilledServer, KilledServers
 from tests.clickhouse.racing_keys import KeysWriter, assert_keys_are_as_told
+from tests.clickhouse.racing_points import DeletingWriter, TypesWriter, types_told
 from tests.clickhouse.racing_writers import (
     CallsWriter,
     CumulativeWriter,
@@ -35,6 +36,7 @@ from tests.live_metrics.stores import NINE as NINE_US
 from tests.stack import ADMIN_TOKEN
 from tests.waiting import until
 
+from vumeter_server.access.keys import NewKey
 from vumeter_server.access.roles import Role
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.clickhouse.blocking import BlockingClickHouse
@@ -89,13 +91,10 @@ def test_whoever_is_killed_nothing_acknowledged_is_lost_doubled_or_contradicted(
     administration: ClusterAdministration,
     servers: KilledServers,
 ) -> None:
-    key = administration.keys.create_key("acme", Role.OWNER, None)
-    shown = {
-        "authorization": f"Bearer {key.bearer}",
-        "x-api-key": key.key_id,
-        "x-secret-key": key.secret,
-        "x-admin-token": ADMIN_TOKEN,
-    }
+    shown, shown_of_types = (
+        credentials(administration.keys.create_key(name, Role.OWNER, None))
+        for name in ("acme", "many metrics")
+    )
     oracle, lock = Records(), threading.Lock()
     oracle.start("epoch", 0)
     points = [KeyedPointsWriter(f"points{each}", servers, shown) for each in range(2)]
@@ -103,16 +102,32 @@ def test_whoever_is_killed_nothing_acknowledged_is_lost_doubled_or_contradicted(
     events = [EventsWriter(oracle, lock, f"events{each}", servers, shown) for each in range(2)]
     calls = [CallsWriter(f"calls{each}", servers, shown) for each in range(2)]
     keys = [KeysWriter(clickhouse_cluster, database, "keys", servers, shown)]
-    writers: Sequence[Writer] = [*points, *exporters, *events, *calls, *keys]
+    types = [TypesWriter(f"types{each}", servers, shown_of_types) for each in range(2)]
+    deleting = [DeletingWriter(f"deleting{each}", servers, shown) for each in range(2)]
+    writers: Sequence[Writer] = [
+        *(*points, *exporters, *events, *calls, *keys),
+        *(*types, *deleting),
+    ]
 
     steps = range(first, min(first + KILLS_OF_A_DATABASE, KILLS))
     kill_while_writing(clickhouse_cluster, servers, writers, steps)
 
     expected: dict[str, int] = {}
-    for batches in (*(each.expected for each in points), *(each.expected for each in exporters)):
+    for batches in (
+        *(each.expected for each in points),
+        *(each.expected for each in exporters),
+        *(each.expected for each in deleting),
+    ):
         expected |= batches
+    sums: dict[str, int] = {}
+    metrics: dict[str, str] = {}
+    for of_types in types:
+        sums |= of_types.sums
+        metrics |= of_types.types
     for server in servers.servers:
         assert summed_by_batch(server, shown) == expected
+        assert types_told(server, shown_of_types) == metrics
+        assert aggregated(server, shown_of_types) == sums
     for each_calls in calls:
         found = {name: calls_of(servers, shown, name) for name in each_calls.expected}
         assert found == each_calls.expected
@@ -124,9 +139,20 @@ def test_whoever_is_killed_nothing_acknowledged_is_lost_doubled_or_contradicted(
         f"{len(steps)} nodes and {len(steps)} servers killed;"
         f" {sum(each.not_known for each in writers)} answers did not say what was done;"
         f" rounds: {', '.join(f'{each.name} {each.rounds}' for each in writers)};"
-        f" {sum(expected.values())} points, {executions} executions, {told} keys:"
+        f" {sum(expected.values())} points, {len(metrics)} metrics of one type each,"
+        f" {executions} executions, {told} keys:"
         " none lost, none double, none contradicted"
     )
+
+
+def credentials(key: NewKey) -> dict[str, str]:
+    """What a caller shows to every family."""
+    return {
+        "authorization": f"Bearer {key.bearer}",
+        "x-api-key": key.key_id,
+        "x-secret-key": key.secret,
+        "x-admin-token": ADMIN_TOKEN,
+    }
 
 
 def kill_while_writing(
@@ -176,11 +202,16 @@ def all_go_on(writers: Sequence[Writer]) -> None:
 
 def summed_by_batch(server: KilledServer, shown: Mapping[str, str]) -> dict[str, int]:
     """Return what there is of each batch and series, whatever the metric."""
-    request = {"startDate": "2020-01-01", "endDate": "2029-12-31", "groupBy": "batch"}
+    rows = aggregated(server, shown, groupBy="batch")
+    return {row["batch"]: sum(row["metrics"].values()) for row in rows}
+
+
+def aggregated(server: KilledServer, shown: Mapping[str, str], **options: str) -> Any:
+    """Return the sums of all metrics."""
+    request = {"startDate": "2020-01-01", "endDate": "2029-12-31", **options}
     reply = server.ask(AGGREGATE, request, shown)
     assert reply.code is grpc.StatusCode.OK, reply
-    rows = json.loads(reply.message.data)["data"]
-    return {row["batch"]: sum(row["metrics"].values()) for row in rows}
+    return json.loads(reply.message.data)["data"]
 
 
 def calls_of(servers: KilledServers, shown: Mapping[str, str], execution_id: str) -> int:

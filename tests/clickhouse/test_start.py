@@ -44,6 +44,16 @@ async def test_what_keeps_a_server_from_starting_is_told_in_one_line(
         assert "wrong" not in str(caught.value)
 
 
+async def test_nodes_that_do_not_answer_in_time_are_told_in_one_line(
+    clickhouse_cluster: ClickHouseCluster,
+) -> None:
+    address = clickhouse_cluster.address(new_database())
+    with pytest.raises(StartError, match="does not answer in time") as caught:
+        async with opened_clickhouse(address, "", query_seconds=0.000001):
+            pass
+    assert "\n" not in str(caught.value)
+
+
 async def test_tables_of_a_later_version_are_left_alone(
     clickhouse_cluster: ClickHouseCluster,
 ) -> None:

@@ -14,6 +14,7 @@
     what    what it shows
     as      "nobody" for a caller without a credential
     fresh   true for a product of which nobody has seen anything
+    differs_on_cluster  what is another one there, such as a token that says how far an answer came
     record  calls made first, each as `ask`
     ask     "rpc" and "request" in proto JSON, a list of them for a stream of requests
     status  the name of gRPC's status
@@ -25,11 +26,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
-from tests.effort import ON_CLUSTER
 from tests.end_to_end.api import BY_NAME, EXAMPLES, FAMILIES, Method, method_at
 from tests.end_to_end.callers import Caller
 
@@ -96,7 +97,11 @@ def call(caller: Caller, example: Example) -> None:
     )
     at_most = len(content["answer"]) if endless and example.is_success else None
     answer = caller.rpc(content["ask"]["rpc"], content["ask"]["request"], at_most=at_most)
-    assert with_any(answer.body, content["answer"]) == content["answer"]
+    differing = content.get("differs_on_cluster", ()) if caller.stack.store else ()
+    found = with_any(
+        answer.body, content["answer"], on_cluster=bool(caller.stack.store), differing=differing
+    )
+    assert found == content["answer"]
     assert answer.code == grpc.StatusCode[content["status"]].value[0]
 
 
@@ -110,29 +115,42 @@ def ask(caller: Caller, example: Example) -> None:
     answer = caller.rest(
         request["method"], request["path"], request.get("query"), request.get("body")
     )
-    body = with_any(answer.body, content["answer"])
+    body = with_any(answer.body, content["answer"], on_cluster=bool(caller.stack.store))
     assert json.dumps(body, sort_keys=True) == json.dumps(content["answer"], sort_keys=True)
     assert answer.status == content["status"]
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
 
 
-def with_any(answer: Any, expected: Any) -> Any:
-    """Return an answer with ANY and MAYBE where they are expected and stand for what there is."""
+def with_any(
+    answer: Any, expected: Any, *, on_cluster: bool = False, differing: Collection[str] = ()
+) -> Any:
+    """Return an answer with ANY and MAYBE where they are expected and stand for what there is.
+
+    Of what is `differing`, too, it is only expected that it is there.
+    """
     if expected == MAYBE or (expected == ANY and answer is not None):
         return expected
     if isinstance(answer, dict) and isinstance(expected, dict):
         absent = {
             key: value
             for key, value in expected.items()
-            if value == MAYBE or (ON_CLUSTER and key in NOT_ON_CLUSTER)
+            if value == MAYBE or (on_cluster and key in NOT_ON_CLUSTER)
         }
-        return absent | {
-            key: with_any(value, expected.get(key))
-            for key, value in answer.items()
-            if value is not None or key not in absent
-        }
+        there = {key: expected[key] for key in differing if key in answer and key in expected}
+        return (
+            absent
+            | {
+                key: with_any(value, expected.get(key), on_cluster=on_cluster, differing=differing)
+                for key, value in answer.items()
+                if value is not None or key not in absent
+            }
+            | there
+        )
     if isinstance(answer, list) and isinstance(expected, list):
         wanted = [*expected, *[None] * len(answer)]
-        return [with_any(*each) for each in zip(answer, wanted, strict=False)]
+        return [
+            with_any(*each, on_cluster=on_cluster, differing=differing)
+            for each in zip(answer, wanted, strict=False)
+        ]
     return answer

@@ -14,7 +14,7 @@ from tests.end_to_end.api import BY_NAME, CLOSED, CLOSED_REST, METHODS, REST, TY
 from tests.end_to_end.callers import Answer, Caller, bearer
 from tests.end_to_end.conftest import connected, new_name, with_key
 from tests.end_to_end.leaks import LEAK
-from tests.stack import start_stack
+from tests.stack import Start
 
 from vumeter_server.access.keys import NewKey, new_key
 from vumeter_server.access.roles import Role
@@ -171,10 +171,10 @@ def test_a_request_id_comes_back_on_both_apis(owner: Caller, anybody: Caller) ->
 
 
 def test_a_query_that_takes_too_long_is_504_and_recording_is_not_held_to_that(
-    tmp_path_factory: pytest.TempPathFactory,
+    start: Start, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     directory = tmp_path_factory.mktemp("slow")
-    stack = start_stack(directory, VUMETER_QUERY_TIMEOUT_SECONDS="0.000001")
+    stack = start(directory, VUMETER_QUERY_TIMEOUT_SECONDS="0.000001")
     late = {"code": 4, "message": "Deadline exceeded", "details": []}
     with connected(stack) as anybody:
         owner = with_key(anybody, new_name())

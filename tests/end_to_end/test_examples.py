@@ -10,7 +10,7 @@ from tests.end_to_end.api import METHODS, REST, TYPED, Method
 from tests.end_to_end.callers import Caller
 from tests.end_to_end.conftest import connected, new_name, with_key
 from tests.end_to_end.examples import Example
-from tests.stack import start_stack
+from tests.stack import Start
 
 EXAMPLES = examples.load_examples()
 # The other families run the examples of their paths themselves: each has its own way of recording.
@@ -31,9 +31,9 @@ def test_a_typed_method_answers_as_its_example(owner: Caller, example: Example) 
 
 @pytest.mark.parametrize("example", FRESH, ids=[each.name for each in FRESH])
 def test_a_typed_method_answers_about_everything_as_its_example(
-    tmp_path: Path, example: Example
+    start: Start, tmp_path: Path, example: Example
 ) -> None:
-    stack = start_stack(tmp_path, VUMETER_ACCESS_LOG="false")
+    stack = start(tmp_path, VUMETER_ACCESS_LOG="false")
     with connected(stack) as anybody:
         examples.call(with_key(anybody, new_name()), example)
     assert stack.stop() == 0

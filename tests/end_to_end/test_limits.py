@@ -10,8 +10,6 @@ from tests.end_to_end.conftest import new_name, with_key
 from tests.waiting import until
 
 from vumeter_server.access.roles import Role
-from vumeter_server.access.sqlite.limits import SqliteLimitAdministration
-from vumeter_server.sqlite import open_database
 
 RECORDING = "/v1/custom-metrics"
 USAGE = "/v1/custom-metrics/usage"
@@ -33,8 +31,7 @@ class Limited:
 
     def change(self, **limits: int | None) -> None:
         """Change limits, and wait until they hold for the owner."""
-        database = open_database(self._anybody.stack.db_path)
-        assert SqliteLimitAdministration(database).change_limits(self._name, limits)
+        self._anybody.stack.change_limits(self._name, limits)
         words = {name: "".join(word.title() for word in name.split("_")) for name in limits}
         names = {name: word[0].lower() + word[1:] for name, word in words.items()}
         until(

@@ -11,7 +11,7 @@ import grpc
 import pytest
 import requests
 from tests.end_to_end.callers import Caller
-from tests.stack import ADMIN_TOKEN, start_stack
+from tests.stack import ADMIN_TOKEN, Start
 
 PATHS = "/api/v1/metrics"
 SERVICE = "vumeter.live_metrics.v1.LiveMetricsService"
@@ -37,11 +37,9 @@ WHOLLY_OLD: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def caller(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """Somebody with the admin token, and a product that began now."""
-    stack = start_stack(
-        tmp_path_factory.mktemp("old"), VUMETER_ACCESS_LOG="false", VUMETER_CALL_TTL="1h"
-    )
+    stack = start(tmp_path_factory.mktemp("old"), VUMETER_ACCESS_LOG="false", VUMETER_CALL_TTL="1h")
     try:
         with grpc.insecure_channel(stack.grpc_target) as channel, requests.Session() as session:
             credentials = {"x-admin-token": ADMIN_TOKEN}

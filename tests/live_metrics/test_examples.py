@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.api import annotations_pb2
 from tests.live_metrics.conftest import PATHS, LiveApi, live_api
-from tests.stack import start_stack
+from tests.stack import Start
 
 from vumeter.live_metrics.v1 import live_metrics_rest_pb2
 
@@ -50,9 +50,9 @@ def test_the_answer_is_that_of_the_example(name: str, live: LiveApi) -> None:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[LiveApi]:
+def fresh(start: Start, tmp_path: Path) -> Iterator[LiveApi]:
     """A product of which no other test has seen anything."""
-    api = live_api(start_stack(tmp_path, VUMETER_ACCESS_LOG="false"))
+    api = live_api(start(tmp_path, VUMETER_ACCESS_LOG="false"))
     yield api
     api.channel.close()
     api.stack.stop()

@@ -7,10 +7,10 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
-from tests.clickhouse.places import in_process_place
+from tests.clickhouse.places import ClickHousePlace
 from tests.conformance.custom_metrics.asking import plain
 from tests.effort import tries
 from tests.otlp.decoded import NOW_US, batch_of, body_of
@@ -43,14 +43,21 @@ NAMES = (
 ALL = SumQuery(selection=Selection(start_us=0, end_us=2**62))
 
 
-def on_clickhouse(ask: Callable[[ClickHouse], Awaitable[None]]) -> None:
-    """Run a test on the engine in this process."""
+Asking: TypeAlias = Callable[[ClickHouse], Awaitable[None]]
 
-    async def run() -> None:
-        async with in_process_place().opened() as clickhouse:
-            await ask(clickhouse)
 
-    asyncio.run(run())
+@pytest.fixture
+def on_clickhouse(clickhouse_place: ClickHousePlace) -> Callable[[Asking], None]:
+    """Runs a test on an empty database."""
+
+    def run(ask: Asking) -> None:
+        async def opened() -> None:
+            async with clickhouse_place.opened() as clickhouse:
+                await ask(clickhouse)
+
+        asyncio.run(opened())
+
+    return run
 
 
 def exporting(clickhouse: ClickHouse) -> tuple[ClickHouseMetricStore, ClickHouseExportStore]:
@@ -103,6 +110,7 @@ async def recorded(store: MetricStore, exports: ExportStore, organization_id: in
 
 def test_what_exporters_sent_becomes_the_same_as_in_sqlite(
     in_sqlite: tuple[SqliteMetricStore, SqliteExportStore, int],
+    on_clickhouse: Callable[[Asking], None],
 ) -> None:
     expected = asyncio.run(recorded(*in_sqlite))
     assert expected[1]
@@ -144,7 +152,9 @@ async def until_acknowledged(exports: ExportStore, batch: ExportedBatch) -> None
             return
 
 
-def test_a_series_that_reaches_several_servers_is_counted_once() -> None:
+def test_a_series_that_reaches_several_servers_is_counted_once(
+    on_clickhouse: Callable[[Asking], None],
+) -> None:
     async def race(clickhouse: ClickHouse) -> None:
         servers = [exporting(clickhouse) for _ in range(3)]
         for second in range(1, tries(5, 100)):
@@ -161,7 +171,9 @@ def test_a_series_that_reaches_several_servers_is_counted_once() -> None:
     on_clickhouse(race)
 
 
-def test_a_repeat_under_an_idempotency_key_is_told_and_stores_nothing() -> None:
+def test_a_repeat_under_an_idempotency_key_is_told_and_stores_nothing(
+    on_clickhouse: Callable[[Asking], None],
+) -> None:
     async def repeat(clickhouse: ClickHouse) -> None:
         store, exports = exporting(clickhouse)
 
@@ -184,7 +196,9 @@ def test_a_repeat_under_an_idempotency_key_is_told_and_stores_nothing() -> None:
     on_clickhouse(repeat)
 
 
-def test_requests_that_cannot_be_read_are_counted_and_mappings_kept() -> None:
+def test_requests_that_cannot_be_read_are_counted_and_mappings_kept(
+    on_clickhouse: Callable[[Asking], None],
+) -> None:
     async def count(clickhouse: ClickHouse) -> None:
         (_, exports), (_, others) = exporting(clickhouse), exporting(clickhouse)
         point = RejectedPoint(metric_name="", reason=Reason.MALFORMED, problem="is not protobuf")

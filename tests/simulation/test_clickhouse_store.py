@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.clickhouse.places import in_process_place
+from tests.clickhouse.places import ClickHousePlace
 from tests.conformance.simulation.engines import ACME
 from tests.conformance.simulation.reports import call, execution
 
@@ -10,8 +10,10 @@ from vumeter_server.simulation.clickhouse.reading import SimulationReader
 from vumeter_server.simulation.clickhouse.store import ClickHouseSimulationStore
 
 
-async def test_reading_begins_anew_for_executions_and_not_for_calls() -> None:
-    async with in_process_place().opened() as clickhouse:
+async def test_reading_begins_anew_for_executions_and_not_for_calls(
+    clickhouse_place: ClickHousePlace,
+) -> None:
+    async with clickhouse_place.opened() as clickhouse:
         store = ClickHouseSimulationStore(clickhouse)
         reader = SimulationReader(clickhouse, ACME)
         await store.record_execution(ACME, execution(0))

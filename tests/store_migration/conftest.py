@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from tests.clickhouse.chosen import CLUSTER_ID
 from tests.clickhouse.in_process import in_process_clickhouse
+from tests.clickhouse.places import shared_cluster
 from tests.otlp.decoded import NOW_US
 
 from vumeter_server.runtime.store_address import SqliteAddress
@@ -31,10 +33,11 @@ def opened_sqlite(path: Path) -> AbstractAsyncContextManager[MigrationStores]:
 
 
 @contextlib.asynccontextmanager
-async def opened_clickhouse() -> AsyncIterator[MigrationStores]:
-    """Open an empty database of the engine in this process."""
+async def opened_clickhouse(kind: str) -> AsyncIterator[MigrationStores]:
+    """Open an empty database of the engine in this process, or of a cluster."""
+    opening = shared_cluster().clickhouse() if kind == CLUSTER_ID else in_process_clickhouse()
     async with (
-        in_process_clickhouse() as clickhouse,
+        opening as clickhouse,
         migration_stores(
             clickhouse, now, name=clickhouse.layout.database, is_target=True
         ) as stores,
@@ -49,13 +52,13 @@ async def source(tmp_path: Path) -> AsyncIterator[MigrationStores]:
         yield stores
 
 
-@pytest.fixture(params=["sqlite", "clickhouse"])
+@pytest.fixture(params=["sqlite", "clickhouse", CLUSTER_ID])
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MigrationStores]:
     """An empty store of each kind."""
     opening = (
-        opened_clickhouse()
-        if request.param == "clickhouse"
-        else opened_sqlite(tmp_path / "target.db")
+        opened_sqlite(tmp_path / "target.db")
+        if request.param == "sqlite"
+        else opened_clickhouse(request.param)
     )
     async with opening as stores:
         yield stores

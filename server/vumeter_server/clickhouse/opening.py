@@ -9,7 +9,7 @@ from typing import Final
 from vumeter_server.clickhouse.failures import ClickHouseError, SignInRefused
 from vumeter_server.clickhouse.http import QUERY_SECONDS, HttpClickHouse
 from vumeter_server.clickhouse.migrations.history import migrate
-from vumeter_server.errors import Unavailable
+from vumeter_server.errors import DeadlineExceeded, Unavailable
 from vumeter_server.runtime.start_error import StartError
 from vumeter_server.runtime.store_address import ClickHouseAddress
 
@@ -47,6 +47,8 @@ async def _check(clickhouse: HttpClickHouse, address: ClickHouseAddress) -> None
         raise StartError(
             f"VUMETER_STORE: none of {clickhouse} answers; the log says why"
         ) from error
+    except DeadlineExceeded as error:
+        raise StartError(f"VUMETER_STORE: {clickhouse} does not answer in time") from error
     except ClickHouseError as error:
         raise StartError(f"VUMETER_STORE: {clickhouse} cannot be asked: {error}") from error
     if problem := cluster_problem(address, found.column("nodes")[0].as_py()):

@@ -13,6 +13,7 @@ from vumeter_server.access.clickhouse.store import (
     ClickHouseKeyLookup,
 )
 from vumeter_server.clickhouse.clock_record import ClickHouseClockRecordStore
+from vumeter_server.clickhouse.http import QUERY_SECONDS
 from vumeter_server.clickhouse.observed import ObservedClickHouse
 from vumeter_server.clickhouse.opening import opened_clickhouse
 from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
@@ -39,10 +40,10 @@ async def opened_cluster(
     instruments: Instruments,
 ) -> AsyncIterator[OpenedStores]:
     """Open the cluster; any number of servers may."""
+    # What callers ask for is cancelled when its time is up. A start and recording have longer.
+    query_seconds = max(settings.query_timeout_seconds, QUERY_SECONDS)
     async with (
-        opened_clickhouse(
-            address, password, query_seconds=settings.query_timeout_seconds
-        ) as opened,
+        opened_clickhouse(address, password, query_seconds=query_seconds) as opened,
         contextlib.AsyncExitStack() as closing,
     ):
         damage = Damage()

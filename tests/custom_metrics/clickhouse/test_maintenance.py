@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.clickhouse.places import in_process_place
+from tests.clickhouse.places import ClickHousePlace
 from tests.conformance.custom_metrics.asking import DAY_US, at, batch_of, plain
 from tests.conformance.custom_metrics.subjects import NOON_US, SteppedClock
 
@@ -46,7 +46,7 @@ async def record(store: ClickHouseMetricStore, number: int, now_us: int) -> int:
     return await store.record(ORGANIZATION, batch, idempotency=key, now_us=now_us)
 
 
-def test_a_log_is_short_after_a_while_and_goes_on() -> None:
+def test_a_log_is_short_after_a_while_and_goes_on(clickhouse_place: ClickHousePlace) -> None:
     clock = SteppedClock()
 
     async def run(clickhouse: ClickHouse) -> None:
@@ -68,13 +68,15 @@ def test_a_log_is_short_after_a_while_and_goes_on() -> None:
         assert await find_problems(clickhouse, store) == []
 
     async def opened() -> None:
-        async with in_process_place().opened() as clickhouse:
+        async with clickhouse_place.opened() as clickhouse:
             await run(clickhouse)
 
     asyncio.run(opened())
 
 
-def test_deleted_points_are_removed_after_a_while_and_not_before() -> None:
+def test_deleted_points_are_removed_after_a_while_and_not_before(
+    clickhouse_place: ClickHousePlace,
+) -> None:
     clock = SteppedClock()
 
     async def run(clickhouse: ClickHouse) -> None:
@@ -94,14 +96,14 @@ def test_deleted_points_are_removed_after_a_while_and_not_before() -> None:
         assert (await store.log.catalogs.moment(ORGANIZATION)).hidden == ()
 
     async def opened() -> None:
-        async with in_process_place().opened() as clickhouse:
+        async with clickhouse_place.opened() as clickhouse:
             await run(clickhouse)
 
     asyncio.run(opened())
 
 
 def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
-    monkeypatch: pytest.MonkeyPatch,
+    clickhouse_place: ClickHousePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SteppedClock()
     read: list[int] = []
@@ -149,7 +151,7 @@ def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
         assert await find_problems(clickhouse, store) == []
 
     async def opened() -> None:
-        async with in_process_place().opened() as clickhouse:
+        async with clickhouse_place.opened() as clickhouse:
             await run(clickhouse)
 
     asyncio.run(opened())

@@ -16,8 +16,22 @@ def small_disk(directory: Path, mebibytes: int) -> Iterator[Path]:
     mounted = directory / "disk"
     mounted.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(mounted))
-    yield mounted
-    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+
+
+def make_read_only(disk: Path) -> None:
+    """Let a small disk take nothing more."""
+    _mount("-o", "remount,ro", str(disk))
+
+
+def fill_up(disk: Path) -> None:
+    """Take what room is left on a small disk."""
+    with contextlib.suppress(OSError), (disk / "padding").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 class FileSystem:

@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.commands.command import VUMETER, try_vumeter, vumeter
+from tests.commands.command import VUMETER, parsed, try_vumeter, vumeter
 from tests.commands.copies import (
     audited,
     execute,
@@ -19,11 +20,13 @@ from tests.commands.copies import (
     new_database,
     refusal,
 )
-from tests.disks import small_disk
+from tests.disks import fill_up, make_read_only, small_disk
 from tests.end_to_end.callers import Caller
 from tests.end_to_end.killing import asking, assert_whole_and_once, running
 from tests.end_to_end.recorders import Recorder, RestRecorder, StreamRecorder, stored
 from tests.waiting import until
+
+from vumeter_server.sqlite.connections import connect_writer
 
 PAGE_BYTES = 4096
 
@@ -131,6 +134,44 @@ def test_where_there_is_no_room_it_says_so_before_it_begins(database: Path, tmp_
         line = refusal("backup", str(disk / "backup.db"), db=database)
         assert "bytes of free space, but" in line
         assert names(disk) == set()
+
+
+@pytest.mark.parametrize("use_up", [fill_up, make_read_only])
+def test_a_database_that_takes_nothing_any_more_is_backed_up_to_another_disk(
+    tmp_path: Path, use_up: Callable[[Path], None]
+) -> None:
+    file = tmp_path / "backup.db"
+    with small_disk(tmp_path, 12) as disk:
+        full = new_database(disk)
+        use_up(disk)
+        for _ in range(2):
+            done = try_vumeter("backup", "--replace", str(file), db=full)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.endswith("no problem found\n")
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(f"vumeter: the backup is not in the audit: {full} cannot be ")
+        assert audited(file, "backup") == []
+        assert audited(file, "key.create") != []
+
+
+def test_beside_a_server_whose_disk_is_full_a_backup_has_what_was_acknowledged(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "backup.db"
+    with small_disk(tmp_path, 12) as disk:
+        full = new_database(disk)
+        connection = connect_writer(full)
+        try:
+            # In the log alone.
+            connection.execute("UPDATE organizations SET name = 'hospital'")
+            fill_up(disk)
+            done = try_vumeter("backup", str(file), db=full)
+        finally:
+            connection.close()
+    assert done.returncode == 0, done.stderr
+    assert "the backup is not in the audit" in done.stderr
+    listed = parsed(vumeter("keys", "list", "--format", "json", db=file))
+    assert [each["organization"] for each in listed] == ["hospital"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -19,6 +19,13 @@ PRIMARY_KEYS: Final = {
 }
 
 
+def without_extremes(blob: bytes, keys: int) -> bytes:
+    """Write a rollup of so many columns of keys again, as 0.1.0 would have."""
+    columns, read = decode_sums(blob, keys)
+    parts = [part.astype(np.float64) for part in read.parts]
+    return encode_sums(columns, ExactSums(read.counts.astype(np.int64), parts), None)
+
+
 def leave_out_extremes(database: Database, organization_id: int) -> int:
     """Write all rollups again, as 0.1.0 would have; return how many there are."""
 
@@ -31,13 +38,10 @@ def leave_out_extremes(database: Database, organization_id: int) -> int:
                 (organization_id,),
             ).fetchall()
             for blob, *key in rows:
-                columns, read = decode_sums(blob, keys)
-                parts = [part.astype(np.float64) for part in read.parts]
-                sums = ExactSums(read.counts.astype(np.int64), parts)
                 connection.execute(
                     f"UPDATE {table} SET sums = ? WHERE organization_id = ?"
                     f" AND ({', '.join(names)}) = ({', '.join('?' * len(names))})",
-                    (encode_sums(columns, sums, None), organization_id, *key),
+                    (without_extremes(blob, keys), organization_id, *key),
                 )
             rewritten += len(rows)
         connection.execute(

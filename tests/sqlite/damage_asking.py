@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 import grpc.aio
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.metrics.v1 import (
+    metrics_service_pb2,
+    metrics_service_pb2_grpc,
+)
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as custom
 from vumeter.custom_metrics.v1 import custom_metrics_pb2_grpc
@@ -23,6 +28,10 @@ _SERVICES: Final[dict[str, tuple[Any, Any]]] = {
     "custom": (custom, custom_metrics_pb2_grpc.CustomMetricsServiceStub),
     "live": (live, live_metrics_pb2_grpc.LiveMetricsServiceStub),
     "simulation": (simulation, simulation_pb2_grpc.SimulationServiceStub),
+    "otlp": (
+        SimpleNamespace(ExportRequest=metrics_service_pb2.ExportMetricsServiceRequest),
+        metrics_service_pb2_grpc.MetricsServiceStub,
+    ),
 }
 # Two executions, as their calls are: one with more calls than two pages of latencies hold.
 EXECUTIONS: Final = {
@@ -54,6 +63,7 @@ class Ask:
         key_id, _, secret = bearer.partition(".")
         metadata = {
             "custom": [("authorization", f"Bearer {bearer}")],
+            "otlp": [("authorization", f"Bearer {bearer}")],
             "live": [("x-admin-token", TOKEN)],
             "simulation": [("x-api-key", key_id), ("x-secret-key", secret)],
         }[family]
@@ -68,7 +78,10 @@ QUERIES: Final = (
     Ask(method="custom.ListMetricNames"),
     Ask(method="custom.ListMetricNames", request={"agentId": "agent-1"}),
     Ask(method="custom.AggregateMetrics", request={"selection": _DECEMBER}),
-    Ask(method="custom.AggregateMetrics", request={"selection": _EDGES, "groupBy": ["agent_id"]}),
+    *(
+        Ask(method="custom.AggregateMetrics", request={"selection": _EDGES, "groupBy": [label]})
+        for label in ("agent_id", "language")
+    ),
     Ask(
         method="custom.AggregateMetrics",
         request={"selection": {**_EDGES, "tags": {"language": "en"}}, "groupBy": ["tier"]},
@@ -83,13 +96,14 @@ QUERIES: Final = (
             method="custom.QueryTimeseries",
             request={"selection": selection, "metricName": name, "step": "21600s"},
         )
-        for name in ("turns", "e2e_latency_ms", "queue_depth")
+        for name in ("turns", "e2e_latency_ms", "queue_depth", "answer_ms")
         for selection in (_DECEMBER, {**_EDGES, "agentId": "agent-2"})
     ),
     Ask(method="custom.ListTags"),
     Ask(method="custom.ListTags", request={"metricName": "turns"}),
     Ask(method="custom.GetSessionMetrics", request={"sessionId": "session-3"}),
     Ask(method="custom.GetSessionMetrics", request={"sessionId": "session-17"}),
+    Ask(method="custom.GetSessionMetrics", request={"sessionId": "session-of-distributions-3"}),
     Ask(method="live.GetLiveMetrics"),
     Ask(method="live.GetLiveMetrics", request={"tenantId": "clinic-1"}),
     Ask(method="live.GetCapacity"),
@@ -143,6 +157,50 @@ def points(first: int, count: int) -> Ask:
     return Ask(method="custom.RecordPoints", request={"points": made})
 
 
+def distributions(first: int, count: int) -> Ask:
+    """Return the recording of that many distributions."""
+    made = [
+        {
+            **_point(number),
+            "name": "answer_ms",
+            "type": "METRIC_TYPE_HISTOGRAM",
+            "sessionId": f"session-of-distributions-{number % 5}",
+            "distribution": {
+                "count": 7,
+                "sum": 3_500 + number,
+                "bounds": [400 + number % 90, 1_000],
+                "bucketCounts": [2, 5, 0],
+            },
+        }
+        for number in range(first, first + count)
+    ]
+    for each in made:
+        del each["value"]
+    return Ask(method="custom.RecordPoints", request={"points": made})
+
+
+def cumulative_sums(seconds_ago: int) -> Ask:
+    """Return the export of the cumulative sums of some series."""
+    nanoseconds = [str((NOW_US - each * 1_000_000) * 1_000) for each in (7_200, seconds_ago)]
+    points = [
+        {
+            "startTimeUnixNano": nanoseconds[0],
+            "timeUnixNano": nanoseconds[1],
+            "asDouble": 9_000 - seconds_ago + series / 7,
+            "attributes": [{"key": "room", "value": {"stringValue": f"room-{series}"}}],
+        }
+        for series in range(20)
+    ]
+    metric = {
+        "name": "audio_bytes",
+        "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": points},
+    }
+    return Ask(
+        method="otlp.Export",
+        request={"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]},
+    )
+
+
 def calls(first: int, count: int) -> Ask:
     """Return the recording of the events of that many calls, of which a third goes on."""
     events = []
@@ -181,6 +239,7 @@ def simulated_calls(execution: str, first: int, count: int) -> Ask:
 
 RECORDINGS: Final = (
     points(50_000, 3),
+    cumulative_sums(60),
     calls(50_000, 2),
     simulated_calls(next(iter(EXECUTIONS)), 50_000, 2),
 )

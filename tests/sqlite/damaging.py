@@ -15,6 +15,7 @@ import structlog
 from click import ClickException
 from click.testing import CliRunner
 from pydantic import SecretStr
+from tests.custom_metrics.older_rollups import without_extremes
 from tests.sqlite.damage_asking import (
     EXECUTIONS,
     NOW_US,
@@ -24,6 +25,8 @@ from tests.sqlite.damage_asking import (
     Answer,
     Ask,
     calls,
+    cumulative_sums,
+    distributions,
     points,
     simulated_calls,
 )
@@ -83,7 +86,7 @@ async def write(path: Path) -> str:
     for number in range(40):
         # Enough keys for more than one page.
         SqliteKeyAdministration(open_database(path)).create_key(f"other-{number}", Role.OWNER, None)
-    await _record(path, bearer.bearer, [points(0, 6_000)])
+    await _record(path, bearer.bearer, [points(0, 6_000), distributions(0, 400)])
     await _flush(path, everything=True)
     runs = [
         Ask(
@@ -97,11 +100,31 @@ async def write(path: Path) -> str:
         for place, (each, count) in enumerate(EXECUTIONS.items())
     ]
     await _record(path, bearer.bearer, [points(6_000, 900), calls(0, 300), *runs, *simulated])
+    await _record(path, bearer.bearer, [distributions(400, 50), cumulative_sums(600)])
     await _flush(path, everything=False)
-    await _record(path, bearer.bearer, [points(6_900 + 40 * each, 40) for each in range(10)])
+    unflushed = [points(6_900 + 40 * each, 40) for each in range(10)]
+    await _record(path, bearer.bearer, [*unflushed, distributions(450, 40)])
+    _leave_out_extremes(path)
     # So that nothing stands in the file twice, in a page that is free now.
     open_database(path).vacuum()
     return bearer.bearer
+
+
+def _leave_out_extremes(path: Path) -> None:
+    """Make the rollups by one label those of an earlier version, which no day has to write anew."""
+
+    def rewrite(connection: sqlite3.Connection) -> None:
+        rows = connection.execute(
+            "SELECT sums, organization_id, key, day, part FROM label_sums WHERE key = 'language'"
+        ).fetchall()
+        assert rows
+        connection.executemany(
+            "UPDATE label_sums SET sums = ?"
+            " WHERE organization_id = ? AND key = ? AND day = ? AND part = ?",
+            [(without_extremes(blob, 2), *place) for blob, *place in rows],
+        )
+
+    open_database(path).write(rewrite)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

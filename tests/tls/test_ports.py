@@ -17,6 +17,7 @@ import pytest
 from tests.commands.command import try_vumeter
 from tests.tls.authority import PASSED, Authority, Pair, channel, context
 from tests.tls.conftest import Secured
+from tests.tls.handshakes import is_served
 
 from vumeter.custom_metrics.v1 import custom_metrics_pb2 as pb
 from vumeter.custom_metrics.v1.custom_metrics_pb2_grpc import CustomMetricsServiceStub
@@ -38,26 +39,6 @@ def port_of(secured: Secured, name: str) -> tuple[str, int]:
     assert parts.hostname is not None
     assert parts.port is not None
     return parts.hostname, parts.port
-
-
-def answer(address: tuple[str, int], made: ssl.SSLContext) -> bytes:
-    """Shake hands, begin HTTP/2, and return what comes back first."""
-    made.set_alpn_protocols(["h2"])
-    with (
-        socket.create_connection(address, timeout=10) as plain,
-        made.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
-    ):
-        encrypted.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-        return encrypted.recv(9)
-
-
-def is_served(address: tuple[str, int], made: ssl.SSLContext) -> bool:
-    """Whether the other side begins HTTP/2, and does not end the connection."""
-    try:
-        # The type of a frame: settings.
-        return answer(address, made)[3:4] == b"\x04"
-    except (ssl.SSLError, ConnectionError):
-        return False
 
 
 def names(secured: Secured, target: str, key: NewKey, shown: Pair | None) -> list[str]:

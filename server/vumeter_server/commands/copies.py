@@ -13,13 +13,13 @@ import click
 
 from vumeter_server.access.sqlite.audit import SqliteAuditAdministration
 from vumeter_server.commands.checking import find_problems
-from vumeter_server.commands.database import database_path, opened, using
+from vumeter_server.commands.database import database_path, using
 from vumeter_server.commands.options import db_option
 from vumeter_server.commands.printing import time_text
 from vumeter_server.runtime.priorities import give_way
 from vumeter_server.sqlite import Database, DatabaseError, open_database
 from vumeter_server.sqlite.connections import connect_snapshot
-from vumeter_server.sqlite.copying import copy_database, partial_file
+from vumeter_server.sqlite.copying import copy_database, open_source, partial_file
 
 ACTION_OF_BACKUP = "backup.create"
 
@@ -44,10 +44,12 @@ def backup(file: Path, db: Path | None, replace: bool) -> int:
     Works beside a running server. FILE is there once it is whole and checked, and can be read by
     its owner alone. Exits with status 1, without FILE, if the check finds a problem.
     """
-    with opened(db) as database:
+    path = database_path(db)
+    with using(path):
+        database = open_source(path)
         _check_destination(file, database.path, replace=replace)
         give_way()
-        SqliteAuditAdministration(database).note(ACTION_OF_BACKUP, target=str(file.absolute()))
+        _note(database, file)
         try:
             with partial_file(file) as partial:
                 with _bar("copying") as show:
@@ -92,6 +94,14 @@ def restore(file: Path, db: Path | None) -> int:
     of = f" of {time_text(taken_us)}" if taken_us else ""
     click.echo(f"{path}: restored from {file}{of}, no problem found")
     return 0
+
+
+def _note(database: Database, file: Path) -> None:
+    """Note the backup in the audit; a database that takes nothing any more is backed up without."""
+    try:
+        SqliteAuditAdministration(database).note(ACTION_OF_BACKUP, target=str(file.absolute()))
+    except DatabaseError as error:
+        click.echo(f"vumeter: the backup is not in the audit: {error}", err=True)
 
 
 def _check_destination(file: Path, database: Path, *, replace: bool) -> None:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from vumeter_server.sqlite.connections import connect_reader, connect_snapshot
-from vumeter_server.sqlite.database import DatabaseError
+from vumeter_server.sqlite.database import Database, DatabaseError, open_database
 from vumeter_server.sqlite.failures import is_damage
 from vumeter_server.sqlite.library import sqlite3
+from vumeter_server.sqlite.migrations.names import NAMES, applied_names
 
 PAGES_AT_ONCE: Final = 64
 # What is copied is synced in small amounts, for a sync of the server's log waits for the disk to
@@ -32,6 +33,13 @@ MODE: Final = 0o600
 SPARE_BYTES: Final = 16 << 20
 
 _OF_TARGET: Final = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
+
+_NO_SHARED_MEMORY: Final = (
+    "SQLITE_CANTOPEN",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+)
 
 Show = Callable[[int, int], None]
 """Gets the bytes that are copied, and how many there are in all."""
@@ -71,6 +79,28 @@ def partial_file(target: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def open_source(path: Path) -> Database:
+    """Open a database to be copied, also one that takes nothing any more.
+
+    Where its disk is full or read-only, it has to be of this version. Raises DatabaseError as
+    `open_database` does.
+    """
+    try:
+        return open_database(path, create=False)
+    except DatabaseError:
+        if not _is_readable(path):
+            raise
+        return Database(path=path)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with closing(_connect_source(path)) as reader:
+            return set(applied_names(reader)) == set(NAMES)
+    except (sqlite3.Error, DatabaseError):
+        return False
+
+
 def copy_database(source: Path, target: Path, show: Show = lambda done, total: None) -> None:
     """Copy `source` as it is at this moment into the empty file `target`.
 
@@ -102,7 +132,18 @@ def _connect_source(source: Path) -> sqlite3.Connection:
     if not source.exists():
         raise DatabaseError(f"{source} does not exist")
     # A copy may lie on a medium that takes no log beside it.
-    return connect_reader(source) if _has_log(source) else connect_snapshot(source)
+    if not _has_log(source):
+        return connect_snapshot(source)
+    try:
+        reader = connect_reader(source)
+        reader.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        # There is no room for what processes share that use the file; so none does.
+        is_alone = getattr(error, "sqlite_errorname", "").startswith(_NO_SHARED_MEMORY)
+        if not is_alone or Path(f"{source}-wal").stat().st_size:
+            raise
+        return connect_snapshot(source)
+    return reader
 
 
 def _has_log(path: Path) -> bool:

@@ -12,6 +12,7 @@ from vumeter_server.custom_metrics.sqlite.cache.snapshots import Snapshots
 from vumeter_server.custom_metrics.sqlite.formats.batches import decode_batches
 from vumeter_server.custom_metrics.sqlite.formats.columns import DISTRIBUTION_KIND, Kind, decode
 from vumeter_server.custom_metrics.sqlite.formats.distributions import decode_distributions
+from vumeter_server.custom_metrics.sqlite.formats.series_states import decode_states
 from vumeter_server.custom_metrics.sqlite.formats.session_rows import read_all_session_rows
 from vumeter_server.custom_metrics.sqlite.formats.sessions import read_session
 from vumeter_server.custom_metrics.sqlite.formats.tables import decode_sums
@@ -125,6 +126,7 @@ class _Check:
             self._sums,
             self._blocks,
             self._sessions,
+            self._states,
         ]
 
     def _metric_names(self) -> Iterator[str]:
@@ -261,3 +263,10 @@ class _Check:
             found += sum(metric in self._metrics for metric, *_ in read_session(blob))
         if found != expected:
             yield f"sessions have {found} flushed points, where the columns have {expected}"
+
+    def _states(self) -> Iterator[str]:
+        for name, states in self._rows("SELECT metric_name, states FROM exported_series"):
+            try:
+                decode_states(states)
+            except StorageDamaged as error:
+                yield f"exported_series: states of {name}: {error.detail}"

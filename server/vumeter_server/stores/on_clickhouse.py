@@ -44,11 +44,13 @@ async def opened_cluster(
     ):
         check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
+        audit = ClickHouseAuditLog(clickhouse, clock)
 
         async def custom_metrics(guard: ClockGuard) -> MetricStores:
             store = ClickHouseMetricStore(
                 clickhouse,
                 clock,
+                audit=audit,
                 retention_days=settings.retention_days,
                 deletion_us=guard.deletion_us,
                 is_deleted=deleted.is_deleted,
@@ -71,7 +73,7 @@ async def opened_cluster(
         yield OpenedStores(
             version=f"ClickHouse {found.column('version')[0].as_py()}",
             keys=ClickHouseKeyLookup(clickhouse),
-            audit=ClickHouseAuditLog(clickhouse, clock),
+            audit=audit,
             deleted=deleted,
             sign_in=ClickHouseSignInCodes(clickhouse, clock),
             clock_records=ClickHouseClockRecordStore(clickhouse),

@@ -50,11 +50,13 @@ async def opened_cluster(
         clickhouse = ObservedClickHouse(opened, damage)
         check_may_serve(await last_entry(clickhouse, "migration"))
         deleted = ClickHouseDeletedOrganizations(clickhouse, clock)
+        audit = ClickHouseAuditLog(clickhouse, clock)
 
         async def custom_metrics(guard: ClockGuard) -> MetricStores:
             store = ClickHouseMetricStore(
                 clickhouse,
                 clock,
+                audit=audit,
                 retention_days=settings.retention_days,
                 deletion_us=guard.deletion_us,
                 is_deleted=deleted.is_deleted,
@@ -79,7 +81,7 @@ async def opened_cluster(
             version=f"ClickHouse {version}",
             build={"clickhouse_version": version},
             keys=ClickHouseKeyLookup(clickhouse),
-            audit=ClickHouseAuditLog(clickhouse, clock),
+            audit=audit,
             deleted=deleted,
             sign_in=lambda guard: ClickHouseSignInCodes(clickhouse, clock, guard.deletion_us),
             clock_records=ClickHouseClockRecordStore(clickhouse),

@@ -13,6 +13,7 @@ import pytest
 from tests.clickhouse.places import ClickHousePlace
 from tests.conformance.custom_metrics.subjects import RETENTION_DAYS, Factory, Noted, Subject
 
+from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse import (
     ClickHouseMetricAdministration,
@@ -57,7 +58,8 @@ def _opened(
     runner = asyncio.Runner()
     opening = place.opened()
     clickhouse = runner.run(opening.__aenter__())
-    store = ClickHouseMetricStore(clickhouse, clock, retention_days=RETENTION_DAYS)
+    audit = ClickHouseAuditLog(clickhouse, clock)
+    store = ClickHouseMetricStore(clickhouse, clock, audit=audit, retention_days=RETENTION_DAYS)
 
     async def find(_: ClickHouse, name: str) -> int | None:
         return organizations.get(name)

@@ -10,6 +10,7 @@ from tests.clickhouse.places import ClickHousePlace
 from tests.conformance.custom_metrics.asking import DAY_US, at, batch_of, plain
 from tests.conformance.custom_metrics.subjects import NOON_US, SteppedClock
 
+from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse import ClickHouseMetricStore
 from vumeter_server.custom_metrics.clickhouse.verification import find_problems
@@ -111,7 +112,8 @@ def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
     async def run(clickhouse: ClickHouse) -> None:
         def server() -> ClickHouseMetricStore:
             """Return a server that starts, and notes which organizations' logs it reads."""
-            started = ClickHouseMetricStore(clickhouse, clock, retention_days=30)
+            audit = ClickHouseAuditLog(clickhouse, clock)
+            started = ClickHouseMetricStore(clickhouse, clock, audit=audit, retention_days=30)
             read_on = started.log.catalogs.read_on
 
             async def noting(organization_id: int) -> None:
@@ -152,6 +154,28 @@ def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
 
     async def opened() -> None:
         async with clickhouse_place.opened() as clickhouse:
+            await run(clickhouse)
+
+    asyncio.run(opened())
+
+
+def test_a_store_that_cannot_note_it_drops_no_day() -> None:
+    clock = SteppedClock()
+
+    async def run(clickhouse: ClickHouse) -> None:
+        store = ClickHouseMetricStore(clickhouse, clock, retention_days=30)
+        await record(store, 1, clock.now_us)
+        clock.now_us += 40 * DAY_US
+        for audit, left in ((None, 1), (ClickHouseAuditLog(clickhouse, clock), 0)):
+            server = ClickHouseMetricStore(clickhouse, clock, audit=audit, retention_days=30)
+            await server.maintenance.drop_expired()
+            assert len(await server.names(ORGANIZATION, None)) == 1
+            assert await server.count_points(ORGANIZATION, DeleteQuery()) == left
+        with pytest.raises(RuntimeError, match="notes what it drops"):
+            await store.run()
+
+    async def opened() -> None:
+        async with in_process_place().opened() as clickhouse:
             await run(clickhouse)
 
     asyncio.run(opened())

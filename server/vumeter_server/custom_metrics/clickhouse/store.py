@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import pyarrow as pa
 
-from vumeter_server.access.clickhouse.audit import ClickHouseAuditLog
+from vumeter_server.access.audit import AuditLog
 from vumeter_server.clickhouse import ClickHouse
 from vumeter_server.custom_metrics.clickhouse.conditions import Moment
 from vumeter_server.custom_metrics.clickhouse.deletion import ClickHousePointDeletion
@@ -66,12 +66,14 @@ class ClickHouseMetricStore:
         clickhouse: ClickHouse,
         clock: Clock,
         *,
+        audit: AuditLog | None = None,
         retention_days: int = 400,
         deletion_us: Callable[[], int | None] | None = None,
         is_deleted: IsDeleted | None = None,
     ) -> None:
         """Take what it needs.
 
+        `audit` notes the days that are dropped as too old; without it none is dropped.
         `deletion_us` gives the time by which old data may go, None while it is not trusted;
         `is_deleted` whether an organization is deleted, which may record nothing any more.
         """
@@ -83,7 +85,7 @@ class ClickHouseMetricStore:
         self.maintenance = ClickHouseMaintenance(
             clickhouse,
             self.log,
-            ClickHouseAuditLog(clickhouse, clock),
+            audit,
             clock,
             retention_days=retention_days,
             deletion_us=deletion_us,

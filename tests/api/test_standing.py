@@ -16,9 +16,11 @@ class Source:
 
     def __init__(self, ready: int) -> None:
         self.ready = ready
+        self.entered = asyncio.Event()
         self.left = False
 
     async def answers(self) -> AsyncGenerator[int, None]:
+        self.entered.set()
         try:
             for number in range(self.ready):
                 yield number
@@ -76,7 +78,7 @@ async def test_who_is_cancelled_while_waiting_leaves_the_source_too() -> None:
     source = Source(ready=0)
     answers = Standing(Credential(100).check).answers(source.answers())
     waiting = asyncio.ensure_future(anext(answers))
-    await asyncio.sleep(0.05)
+    await source.entered.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

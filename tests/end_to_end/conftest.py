@@ -85,7 +85,7 @@ def idle_channel(stack: Stack) -> Iterator[IdleChannel]:
 
     with grpc.insecure_channel(stack.grpc_target, options=options) as channel:
         channel.subscribe(note, try_to_connect=True)
-        grpc.channel_ready_future(channel).result(timeout=10)
+        grpc.channel_ready_future(channel).result(timeout=30)
         yield IdleChannel(since=time.monotonic(), states=states)
         channel.unsubscribe(note)
 

@@ -11,7 +11,12 @@ PAGE_BYTES = 4096
 
 def server_of(stack: Stack) -> int:
     """Return the process id of the server, or of the first of several."""
-    return min(pid for pid in stack.children() if "envoy" not in name_of(pid))
+    return servers_of(stack)[0]
+
+
+def servers_of(stack: Stack) -> list[int]:
+    """Return the process ids of the servers, the one that writes first."""
+    return sorted(pid for pid in stack.children() if "envoy" not in name_of(pid))
 
 
 def envoy_of(stack: Stack) -> int:

@@ -115,7 +115,7 @@ class Recorder:
         return len(self.acknowledged) > self._sent_before
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self.run, name=self.name)
+        self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
         self._thread.start()
 
     def join(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,9 @@ from tests.disks import FileSystem, file_system
 from tests.end_to_end.callers import Answer, Caller
 from tests.end_to_end.killing import asking
 from tests.end_to_end.recorders import RECORD, TEN_YEARS
+from tests.end_to_end.repeating import PATH, POINT, end, recordings_of
 from tests.stack import ADMIN_TOKEN, Stack, start_stack
 
-from vumeter_server.access.keys import NewKey
-
-PATH = "/v1/custom-metrics"
-POINT = {"points": [{"name": "turns"}]}
 UNAVAILABLE = (503, 14, "Storage is busy or full")
 
 
@@ -77,33 +73,15 @@ def test_a_disk_that_becomes_read_only_takes_nothing_and_answers_what_it_has(
     assert vumeter("db", "check", db=stack.db_path) == "no problem found\n"
 
 
-class Recording(threading.Thread):
-    """Somebody who records with an idempotency key, and asks again until it is recorded."""
-
-    def __init__(self, number: int, stack: Stack, key: NewKey) -> None:
-        super().__init__()
-        self._body = {**POINT, "idempotencyKey": f"turn-{number}"}
-        self._stack, self._key = stack, key
-        self.answers: list[tuple[int, int]] = []
-
-    def run(self) -> None:
-        with asking(self._stack, self._key) as caller:
-            while not self.answers or self.answers[-1][0] != 200:
-                answer = caller.post(PATH, self._body)
-                self.answers.append((answer.status, answer.code))
-
-
 def test_while_a_disk_hangs_callers_are_told_in_time_and_then_all_is_there_once(
     tmp_path: Path, disk: FileSystem
 ) -> None:
     stack = start(tmp_path, disk)
     key = stack.make_key()
-    recordings = [Recording(number, stack, key) for number in range(10)]
     with asking(stack, key) as caller:
         assert caller.post(PATH, POINT).status == 200
         disk.freeze()
-        for each in recordings:
-            each.start()
+        recordings = recordings_of(stack, key, once=True)
         # What does not need the disk goes on.
         live = caller.showing({"x-admin-token": ADMIN_TOKEN}).get("/api/v1/metrics/live")
         assert live.body["active_calls"] == 0
@@ -112,11 +90,8 @@ def test_while_a_disk_hangs_callers_are_told_in_time_and_then_all_is_there_once(
         typed = caller.rpc(RECORD, POINT, timeout=2)
         assert typed.code in (4, 14)
         disk.thaw()
-        for each in recordings:
-            each.join()
-            *refused, last = each.answers
-            assert last == (200, 0)
-            assert set(refused) <= {(503, 14), (504, 4)}
+        assert len(end(recordings)) == 10
+        assert {told for each in recordings for told in each.refused} <= {(503, 14), (504, 4)}
         # The one that gave up may be recorded or not.
         assert turns(caller) in (11, 12)
     assert stack.stop() == 0

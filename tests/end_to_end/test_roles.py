@@ -9,6 +9,7 @@ import pytest
 from tests.end_to_end.api import METHODS, OF_ORGANIZATIONS, Method
 from tests.end_to_end.callers import Caller, bearer
 from tests.end_to_end.conftest import new_name, with_key
+from tests.waiting import SECONDS
 
 from vumeter_server.access.keys import new_key
 from vumeter_server.access.roles import LIVE_ROLES, Role
@@ -132,17 +133,20 @@ def test_a_revoked_key_is_refused_within_a_second_on_both_apis(anybody: Caller) 
     caller = anybody.showing(bearer(key))
     assert caller.get(NAMES).status == 200
     anybody.stack.revoke_key(key)
-    assert seconds_until(lambda: caller.get(NAMES).status == 401) < 1
+    assert last_begun_before(lambda: caller.get(NAMES).status == 401) < 1
     assert caller.rpc(LIST_NAMES).code == 16
     assert caller.post("/v1/custom-metrics", {"points": [POINT]}).status == 401
 
 
 def test_an_expired_key_is_refused_within_a_second_on_both_apis(anybody: Caller) -> None:
-    expires_us = time.time_ns() // 1_000 + 1_500_000
+    made = time.monotonic()
+    expires_us = time.time_ns() // 1_000 + 3_000_000
     caller = anybody.showing(bearer(anybody.stack.make_key(new_name(), expires_us=expires_us)))
     assert caller.get(NAMES).status == 200
-    seconds_until(lambda: caller.get(NAMES).status == 401)
-    assert expires_us <= time.time_ns() // 1_000 < expires_us + 1_000_000
+    waited = time.monotonic() - made
+    last_begun = waited + last_begun_before(lambda: caller.get(NAMES).status == 401)
+    assert last_begun < 3 + 1
+    assert expires_us <= time.time_ns() // 1_000
     assert caller.rpc(LIST_NAMES).code == 16
 
 
@@ -157,12 +161,20 @@ def test_a_new_key_is_good_within_a_second_though_it_was_tried_before(
     for store in ("sqlite.store", "clickhouse.administration"):
         monkeypatch.setattr(f"vumeter_server.access.{store}.new_key", lambda: key)
     assert anybody.stack.make_key(new_name()) == key
-    assert seconds_until(lambda: caller.get(NAMES).status == 200) < 1
+    assert last_begun_before(lambda: caller.get(NAMES).status == 200) < 1
     assert caller.rpc(LIST_NAMES).code == 0
 
 
-def seconds_until(condition: Callable[[], bool]) -> float:
+def last_begun_before(holds: Callable[[], bool]) -> float:
+    """Ask until something holds; return after how many seconds it was asked last that it did not.
+
+    A machine that answers slowly does not make that longer.
+    """
     started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < 5, "waited in vain"
-    return time.monotonic() - started
+    last_begun = 0.0
+    while True:
+        begun = time.monotonic() - started
+        if holds():
+            return last_begun
+        assert begun < SECONDS, "waited in vain"
+        last_begun = begun

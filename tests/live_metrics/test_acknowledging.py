@@ -12,22 +12,27 @@ from vumeter_server.live_metrics import acknowledging
 from vumeter_server.live_metrics.acknowledging import in_steps
 
 
-async def one_by_one(*numbers: int) -> AsyncIterator[int]:
+async def one_by_one(*numbers: int, read: asyncio.Event | None = None) -> AsyncIterator[int]:
+    """Yield numbers, and set `read` when all of them were taken."""
     for number in numbers:
         yield number
+    if read is not None:
+        read.set()
 
 
 async def test_what_comes_in_during_a_step_is_the_next_step() -> None:
     steps: list[list[int]] = []
+    read = asyncio.Event()
 
     async def work(numbers: list[int]) -> list[int]:
         steps.append(numbers)
-        await asyncio.sleep(0.02)
+        await read.wait()
         return [number * 10 for number in numbers]
 
+    requests = one_by_one(1, 2, 3, 4, read=read)
     results = [
         each
-        async for done in in_steps(one_by_one(1, 2, 3, 4), lambda _: 1, work, asyncio.Event())
+        async for done in in_steps(requests, lambda _: 1, work, asyncio.Event())
         for each in done
     ]
     assert results == [10, 20, 30, 40]
@@ -85,10 +90,12 @@ async def test_what_came_before_a_broken_request_is_still_answered() -> None:
 async def test_what_was_read_before_the_server_stops_is_done_and_no_more_is_read() -> None:
     ending = asyncio.Event()
     released = asyncio.Event()
+    read = asyncio.Event()
 
     async def endless() -> AsyncIterator[int]:
         yield 1
         yield 2
+        read.set()
         await asyncio.Event().wait()
 
     async def work(numbers: list[int]) -> list[int]:
@@ -97,7 +104,7 @@ async def test_what_was_read_before_the_server_stops_is_done_and_no_more_is_read
 
     steps = in_steps(endless(), lambda _: 1, work, ending)
     first = asyncio.ensure_future(anext(steps))
-    await asyncio.sleep(0.01)
+    await read.wait()
     ending.set()
     await asyncio.sleep(0.01)
     released.set()

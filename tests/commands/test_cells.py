@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from vumeter.live_metrics.v1 import live_metrics_pb2 as pb
 from vumeter_server.commands.files.events import EventImport
 from vumeter_server.commands.files.formats import CSV, NDJSON
 from vumeter_server.commands.files.records import Record, number_in, read_records
@@ -76,6 +77,6 @@ def test_the_rest_of_a_file_is_imported(tmp_path: Path, file_format: str) -> Non
         lines = [f"{{{each}}}" for each in cells]
     path = tmp_path / f"events.{file_format}"
     path.write_text("\n".join(lines))
-    records: list[Record[object]] = list(read_records(str(path), file_format, importing()))
+    records: list[Record[pb.CallEvent]] = list(read_records(str(path), file_format, importing()))
     assert [each.value is None for each in records] == [False, True, False]
     assert "sequence" in records[1].problem

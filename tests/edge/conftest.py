@@ -47,18 +47,23 @@ async def running_edge(upstream: Upstream) -> AsyncIterator[Edge]:
 
 @pytest.fixture
 async def edge(running_edge: Edge) -> Edge:
-    """Give the running Envoy, once it takes the stand-in for healthy.
+    """Give the running Envoy, once it takes the stand-in for healthy."""
+    return await answering(running_edge)
+
+
+async def answering(edge: Edge) -> Edge:
+    """Wait until an Envoy takes the stand-in for healthy.
 
     The stand-in answers on the loop of the tests: while a test holds the loop up, it looks gone.
     """
 
     async def answers() -> bool:
-        url = f"{running_edge.url}/v1/custom-metrics/names"
+        url = f"{edge.url}/v1/custom-metrics/names"
         response = await asyncio.to_thread(requests.get, url, timeout=30)
         return response.status_code == 200
 
     await comes_to_hold(answers, every_seconds=0.1)
-    return running_edge
+    return edge
 
 
 @contextlib.asynccontextmanager

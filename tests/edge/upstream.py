@@ -6,7 +6,9 @@ The real server would need a broken disk or a busy hour for most of this.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -17,7 +19,10 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from vumeter.custom_metrics.v1 import custom_metrics_rest_pb2 as rest_pb2
+from vumeter.live_metrics.v1 import live_metrics_rest_pb2 as live_pb2
 
+OTLP = "vumeter.otlp.v1.OtlpRestService"
+WATCHING = "vumeter.live_metrics.v1.LiveMetricsRestService"
 SERVICE = "vumeter.custom_metrics.v1.CustomMetricsRestService"
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -51,6 +56,16 @@ class Upstream:
                 for name, handler in handlers.items()
             },
         )
+        self.server.add_registered_method_handlers(
+            OTLP,
+            {
+                name: grpc.unary_unary_rpc_method_handler(self.record)
+                for name in ("ExportMetrics", "DiscardRecordings")
+            },
+        )
+        self.server.add_registered_method_handlers(
+            WATCHING, {"WatchMetrics": grpc.unary_stream_rpc_method_handler(self.watch_metrics)}
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
         self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
@@ -77,6 +92,12 @@ class Upstream:
     async def get_session(self, data: bytes, context: Context) -> bytes:
         """Answer with the session id that arrived."""
         return _json(json.dumps(rest_pb2.GetSessionRequest.FromString(data).session_id).encode())
+
+    async def watch_metrics(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
+        """Answer with counters, some times a second, without an end."""
+        for number in itertools.count():
+            yield live_pb2.LiveCounters(active_calls=number).SerializeToString()
+            await asyncio.sleep(0.2)
 
     async def record(self, data: bytes, context: Context) -> bytes:
         """Answer with the number of bytes that arrived."""

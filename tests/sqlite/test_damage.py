@@ -174,9 +174,9 @@ def see_that_it_is_right_or_damaged(
 
 def test_every_kind_of_blob_is_damaged_by_these_tests(whole: Whole) -> None:
     database = open_database(whole.path)
-    found = {
-        kind: database.read(lambda c, sql=sql: list(c.execute(sql))) for kind, sql in BLOBS.items()
-    }
+    found = database.read(
+        lambda c: {kind: c.execute(sql).fetchall() for kind, sql in BLOBS.items()}
+    )
     letters = {kind: {blob[1:2] for (blob,) in rows} for kind, rows in found.items()}
     assert all(len(each) == 1 for each in letters.values()), letters
     assert set.union(*letters.values()) == {each.value for each in Holds}

@@ -159,7 +159,7 @@ def test_organizations_with_nothing_to_drop_or_remove_are_not_read(
     asyncio.run(opened())
 
 
-def test_a_store_that_cannot_note_it_drops_no_day() -> None:
+def test_a_store_that_cannot_note_it_drops_no_day(clickhouse_place: ClickHousePlace) -> None:
     clock = SteppedClock()
 
     async def run(clickhouse: ClickHouse) -> None:
@@ -175,7 +175,7 @@ def test_a_store_that_cannot_note_it_drops_no_day() -> None:
             await store.run()
 
     async def opened() -> None:
-        async with in_process_place().opened() as clickhouse:
+        async with clickhouse_place.opened() as clickhouse:
             await run(clickhouse)
 
     asyncio.run(opened())

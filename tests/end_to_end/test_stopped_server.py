@@ -22,9 +22,11 @@ from tests.stack import ADMIN_TOKEN, Stack, is_running
 from tests.waiting import until
 
 from vumeter_server.access.keys import NewKey
+from vumeter_server.sqlite.library import sqlite3
 
 # Envoy gives up after 15 seconds; the rest is what a busy machine takes.
 TOLD_WITHIN_SECONDS = 30
+LOOKED_AT_SECONDS = 0.5
 UNAVAILABLE, TIMED_OUT = (503, 14), (504, 4)
 
 pytestmark = pytest.mark.timeout(300)
@@ -38,6 +40,22 @@ def stopped(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep everybody else from writing to a database for the length of the context."""
+    with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def anything_recorded(recordings: list[Recording]) -> bool:
+    """Whether points are recorded, looked at for a moment."""
+    before = [len(each.recorded) for each in recordings]
+    time.sleep(LOOKED_AT_SECONDS)
+    return before != [len(each.recorded) for each in recordings]
 
 
 def health(stack: Stack) -> int:
@@ -77,7 +95,6 @@ def test_a_server_that_hangs_goes_on_with_all_that_it_acknowledged(tmp_path: Pat
         with asking(stack, key) as caller:
             stream = StreamRecorder("stream", caller)
             stream.start()
-            # In whatever moment it stops: some points are on disk and not acknowledged.
             recordings = recordings_of(stack, key)
             until(lambda: all(len(each.recorded) > 5 for each in recordings))
             until(lambda: len(stream.acknowledged) > 10)
@@ -153,7 +170,11 @@ def test_while_the_worker_that_writes_hangs_the_others_answer_queries(tmp_path: 
         with asking(stack, key) as caller:
             recordings = recordings_of(stack, key)
             until(lambda: all(len(each.recorded) > 5 for each in recordings))
-            with stopped(servers_of(stack)[0]):
+            with contextlib.ExitStack() as standing:
+                with locked(stack.db_path):
+                    # What it has begun now is stored when it goes on, after callers gave up.
+                    until(lambda: not anything_recorded(recordings))
+                    standing.enter_context(stopped(servers_of(stack)[0]))
                 # It alone knows what live metrics are.
                 live = caller.showing({"x-admin-token": ADMIN_TOKEN}).get("/api/v1/metrics/live")
                 assert (live.status, live.code) == TIMED_OUT

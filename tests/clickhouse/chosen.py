@@ -58,7 +58,6 @@ CHOSEN_IN_PROCESS: Final = (
     "tests/conformance/simulation/test_deletion.py",
     "tests/conformance/simulation/test_recording.py::test_another_organization_sees_and_changes_nothing",
     "tests/conformance/simulation/test_recording.py::test_everything_is_there_when_the_store_is_opened_again",
-    "tests/conformance/simulation/test_recording.py::test_metrics_are_those_of_the_last_report_of_each_call",
     "tests/conformance/simulation/test_sequences.py",
     "tests/otlp/test_clickhouse.py",
 )

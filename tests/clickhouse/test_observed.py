@@ -173,7 +173,7 @@ async def test_a_server_says_what_it_runs_on_and_which_table_is_damaged(
         assert (caught.value.code(), caught.value.details()) == DAMAGED
 
         async def is_told() -> bool:
-            return await status() == health_pb2.HealthCheckResponse.NOT_SERVING
+            return bool(await status() == health_pb2.HealthCheckResponse.NOT_SERVING)
 
         await comes_to_hold(is_told)
         found = await asyncio.to_thread(scrape, url)

@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ from tests.telemetry.scraping import scrape
 from vumeter_server.api import server as server_module
 from vumeter_server.sqlite import open_database
 from vumeter_server.sqlite.blobs import Holds
+from vumeter_server.sqlite.connections import connect_reader
 
 
 def holds(column: str, kind: Holds) -> str:
@@ -173,10 +175,8 @@ def see_that_it_is_right_or_damaged(
 
 
 def test_every_kind_of_blob_is_damaged_by_these_tests(whole: Whole) -> None:
-    database = open_database(whole.path)
-    found = database.read(
-        lambda c: {kind: c.execute(sql).fetchall() for kind, sql in BLOBS.items()}
-    )
+    with closing(connect_reader(whole.path)) as connection:
+        found = {kind: connection.execute(sql).fetchall() for kind, sql in BLOBS.items()}
     letters = {kind: {blob[1:2] for (blob,) in rows} for kind, rows in found.items()}
     assert all(len(each) == 1 for each in letters.values()), letters
     assert set.union(*letters.values()) == {each.value for each in Holds}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 UNKNOWN_TABLE: Final = "unknown"
-"""What is told where damage was met outside of any statement."""
+"""The name where damage was met outside of any statement."""
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|TABLE|JOIN)\s+(?:\w+\.)?([a-z]\w*)", re.IGNORECASE)

@@ -72,7 +72,7 @@ def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.St
 
 
 def initial_metadata(error: Exception, *, is_stream: bool = False) -> MetadataPairs:
-    """Return the headers of the answer that `error` becomes, or of the stream that it keeps away."""
+    """Return the headers of the answer that `error` becomes; `is_stream` if that is a stream."""
     headers: list[tuple[str, str]] = []
     statuses = {**HTTP_STATUSES, **_OF_STREAMS} if is_stream else HTTP_STATUSES
     for error_type, http_status in statuses.items():

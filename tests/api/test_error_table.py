@@ -115,6 +115,16 @@ def test_a_retryable_error_says_it_in_a_header_and_in_a_trailer_too(
     assert detail.retry_delay.seconds == 7
 
 
+@pytest.mark.parametrize(
+    ("error_type", "status"), [(errors.LimitExceeded, "429"), (errors.Unavailable, "503")]
+)
+def test_a_retryable_error_in_place_of_a_stream_says_its_http_status_too(
+    error_type: type[errors.RetryableError], status: str
+) -> None:
+    headers = dict(initial_metadata(error_type(retry_after_seconds=7), is_stream=True))
+    assert headers == {"retry-after": "7", "x-http-status": status}
+
+
 @pytest.mark.parametrize("error_type", KNOWN)
 def test_what_cannot_be_retried_says_nothing_of_it(error_type: type[errors.VumeterError]) -> None:
     if not issubclass(error_type, errors.RetryableError):

@@ -204,7 +204,8 @@ def test_while_the_shard_of_live_metrics_is_gone_they_are_503_and_watchers_get_w
         assert next(told) == before
         with failing(clickhouse_cluster.nodes[product.shard_of_logs]):
             assert report() == 503
-            for path in (f"live/{TENANT}", "capacity/debug", "tenants"):
+            watch = f"watch?tenant_id={TENANT}"
+            for path in (f"live/{TENANT}", "capacity/debug", "tenants", watch):
                 assert product.status("GET", f"{LIVE}/{path}") == 503
             assert product.watch_refused() is grpc.StatusCode.UNAVAILABLE
             # Told again after 15 seconds in which nothing changed.

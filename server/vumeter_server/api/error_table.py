@@ -33,6 +33,11 @@ HTTP_STATUSES: Mapping[type[errors.VumeterError], int] = {
     errors.BodyTooLarge: 413,
     errors.UnsupportedEncoding: 415,
 }
+# Of a stream Envoy begins the answer with its headers, before it knows the gRPC status.
+_OF_STREAMS: Mapping[type[errors.VumeterError], int] = {
+    errors.LimitExceeded: 429,
+    errors.Unavailable: 503,
+}
 RETRY_INFO = "google.rpc.retryinfo-bin"
 
 # Statuses travel in HTTP/2 headers: a proxy drops an answer whose headers are over about 8 KiB, and
@@ -66,10 +71,11 @@ def status_of(error: Exception, field_names: Mapping[str, str]) -> status_pb2.St
     return status
 
 
-def initial_metadata(error: Exception) -> MetadataPairs:
-    """Return the headers of the answer that `error` becomes."""
+def initial_metadata(error: Exception, *, is_stream: bool = False) -> MetadataPairs:
+    """Return the headers of the answer, or the stream, in whose place `error` is."""
     headers: list[tuple[str, str]] = []
-    for error_type, http_status in HTTP_STATUSES.items():
+    statuses = {**HTTP_STATUSES, **_OF_STREAMS} if is_stream else HTTP_STATUSES
+    for error_type, http_status in statuses.items():
         if isinstance(error, error_type):
             headers.append((HTTP_STATUS, str(http_status)))
     if isinstance(error, errors.UnsupportedEncoding):

@@ -113,6 +113,7 @@ class _Method:
         if isinstance(servicer, LeavesUnread) and method.name in servicer.unread:
             self._body_field = None
         self._timeout = pipeline.query_timeout_seconds if is_query(method) else None
+        self._is_stream = method.server_streaming
         is_stream = method.server_streaming or method.client_streaming
         observed = Observed(method=self._name, is_stream=is_stream)
         self._observations = [each.of_method(observed) for each in pipeline.observers]
@@ -261,7 +262,7 @@ class _Method:
             milliseconds=round((time.perf_counter() - started) * 1000, 3),
             exc_info=None if known and error.__cause__ is None else error,
         )
-        headers = initial_metadata(error)
+        headers = initial_metadata(error, is_stream=self._is_stream)
         if headers and not answered:
             # Envoy turns initial metadata into headers of the REST answer; they go before the
             # first message, and after it there is RetryInfo among the details.

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,13 @@ from tests.waiting import until
 from vumeter_server.sqlite.connections import connect_writer
 
 PAGE_BYTES = 4096
+# In the background of a shell it would be ignored. A program of its own does it: in a process with
+# threads, such as those of gRPC, nothing may be done between fork and exec.
+TAKING_SIGINT = (
+    "import os, signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @pytest.fixture(scope="module")
@@ -185,12 +193,10 @@ def test_a_backup_that_is_cut_short_leaves_the_older_one(
     # Of seconds: a copy rests as long as it works.
     execute(large, "CREATE TABLE padding (z)", "INSERT INTO padding VALUES (zeroblob(30000000))")
     process = subprocess.Popen(
-        [*VUMETER, "backup", "--replace", str(file)],
+        [sys.executable, "-c", TAKING_SIGINT, *VUMETER, "backup", "--replace", str(file)],
         env={**os.environ, "VUMETER_DB": str(large)},
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # In the background of a shell it would be ignored. No other thread runs here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     # A backup has the lowest priority: beside other tests it hardly gets on.
     until(lambda: partial.exists() and partial.stat().st_size > 0, seconds=100, every_seconds=0.001)

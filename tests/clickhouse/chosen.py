@@ -42,7 +42,6 @@ CHOSEN_ON_CLUSTER: Final = (
     "tests/end_to_end/test_cases.py",
     "tests/end_to_end/test_errors.py::test_a_query_that_takes_too_long_is_504_and_recording_is_not_held_to_that",
     "tests/end_to_end/test_examples.py::test_a_path_answers_as_documented",
-    "tests/end_to_end/test_examples.py::test_a_typed_method_answers_as_its_example",
     "tests/end_to_end/test_idempotency.py",
     "tests/end_to_end/test_isolation.py::test_another_organization_sees_nothing_and_changes_nothing",
     "tests/end_to_end/test_isolation.py::test_the_owner_does_see_what_it_recorded",

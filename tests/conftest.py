@@ -51,6 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return OneClusterScheduling(config, log)
 
 
+# xdist says nothing of its types, so that what is made of its class has none either.
 class OneClusterScheduling(LoadFileScheduling):  # type: ignore[misc]
     """Gives a file of tests to one process, and the tests on a cluster of all files, too."""
 

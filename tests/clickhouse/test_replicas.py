@@ -62,11 +62,12 @@ async def settings_of(store: str, *, inserting: bool) -> dict[str, Any]:
     address = parse_store_address(store)
     assert isinstance(address, ClickHouseAddress)
     clickhouse, driver = HttpClickHouse.at(address, ""), Driver()
-    clickhouse._hosts = [OneHost(driver)]  # type: ignore[list-item]
-    if inserting:
-        await clickhouse.insert("base.rows_in", pa.table({"shard": [1]}), token="1")
-    else:
-        await clickhouse.query("SELECT 1 AS one")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clickhouse, "_hosts", [OneHost(driver)])
+        if inserting:
+            await clickhouse.insert("base.rows_in", pa.table({"shard": [1]}), token="1")
+        else:
+            await clickhouse.query("SELECT 1 AS one")
     return driver.settings
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -62,11 +62,11 @@ def _endless(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("read", "is_fault"), [(_refused, 0), (_failed, 1), (_endless, 1)])
-def test_anything_but_a_refusal_is_a_fault(read: object, is_fault: bool) -> None:
+def test_anything_but_a_refusal_is_a_fault(read: Callable[[bytes], object], is_fault: bool) -> None:
     def no_seeds() -> Sequence[bytes]:
         return ()
 
-    target = Target(read=read, seeds=no_seeds, allowed=(InvalidArgument,))  # type: ignore[arg-type]
+    target = Target(read=read, seeds=no_seeds, allowed=(InvalidArgument,))
     if is_fault:
         with pytest.raises((ValueError, AssertionError)):
             target.run(b"")
